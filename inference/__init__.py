@@ -1,0 +1,1 @@
+"""Pure computation: from DICOM files to findings. No database and no network."""

@@ -1,0 +1,33 @@
+"""What can go wrong in computation.
+
+InferenceError
+├── UnknownPipelineError     no pipeline of that name
+├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
+├── BundleError              a bundle cannot be used; the message says what to do
+└── TrainingDataError        labels, cohort or recipe are wrong; the message names row and remedy
+"""
+
+from collections.abc import Sequence
+
+
+class InferenceError(Exception):
+    """Base of every error that `inference` raises on purpose."""
+
+
+class UnknownPipelineError(InferenceError):
+    """No pipeline has this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown pipeline {name!r}; known: {', '.join(known)}")
+
+
+class LoopUnreadableError(InferenceError):
+    """The pixels of one instance cannot be decoded or hold no picture."""
+
+
+class BundleError(InferenceError):
+    """A bundle is damaged, incomplete, too new, or made for something else."""
+
+
+class TrainingDataError(InferenceError):
+    """Labels, cohort, recipe or checkpoint cannot be used as they are."""
