@@ -1,0 +1,65 @@
+"""What `echonode bundle check` and `echonode bundle show` say about a bundle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from inference.bundle.calibration import Conformal
+from inference.bundle.loading import load_bundle
+from inference.bundle.manifest import Manifest, Target
+from inference.errors import BundleError
+
+
+def check(folder: Path) -> list[str]:
+    """Load a bundle on the CPU and list what is wrong with it; an empty list means it is usable."""
+    try:
+        load_bundle(folder, torch.device("cpu"))
+    except BundleError as error:
+        return [str(error)]
+    return []
+
+
+def describe(manifest: Manifest) -> list[tuple[str, str]]:
+    """The manifest as labelled lines for a person, most important first."""
+    size = manifest.preprocessing.frame_size_px
+    return [
+        ("bundle", f"{manifest.name} {manifest.version}"),
+        ("standing", manifest.standing.value),
+        ("pipeline", manifest.pipeline),
+        ("digest", manifest.digest),
+        ("device UID", manifest.device_uid),
+        ("intended use", manifest.intended_use),
+        *[("limitation", text) for text in manifest.limitations],
+        *[(f"target {target.name}", _target(target)) for target in manifest.targets],
+        *[
+            (f"network {network.prefix}", f"{network.architecture} -> {_join(network.targets)}")
+            for network in manifest.networks
+        ],
+        ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
+        ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
+        ("cohort", manifest.cohort.description),
+        *[(f"exams {split}", str(count)) for split, count in manifest.cohort.exams.items()],
+        *[(name, f"{figure:g}") for name, figure in manifest.evaluation.items()],
+        ("weights", f"{manifest.weights.size_bytes / 1e6:.1f} MB"),
+        ("licence", manifest.licence),
+        ("created", manifest.created_at.isoformat(timespec="seconds")),
+    ]
+
+
+def _join(words: Sequence[str]) -> str:
+    return ", ".join(words)
+
+
+def _target(target: Target) -> str:
+    decision = f"{target.unit}, decision above {target.decision_threshold:g}"
+    return f"{decision}, {_interval(target.conformal)}"
+
+
+def _interval(conformal: Conformal | None) -> str:
+    if conformal is None:
+        return "no interval"
+    widths = f"+-{conformal.half_width:g}"
+    if conformal.cut is not None:
+        widths += f" up to {conformal.cut:g}, +-{conformal.half_width_above:g} above"
+    return f"{conformal.coverage:.0%} interval {widths}"

@@ -1,0 +1,195 @@
+"""From a folder on disk to networks in memory, every doubt refused before memory is taken.
+
+The order is: manifest (format, keys, digest), manifest against architecture, size and digest of the
+weights file, its names, shapes and dtypes against the manifest, and only then the numbers. Weights
+are safetensors, which holds numbers and nothing that could run.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
+from inference.errors import BundleError
+from inference.models.encoder import ARCHITECTURES
+from inference.models.multiview import MultiView, without_storage
+
+MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "model.safetensors"
+
+#: Far above any real manifest; it keeps a wrong file from being read into memory.
+_LARGEST_MANIFEST_BYTES = 8 * 1024 * 1024
+_REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A manifest and its networks, in the manifest's order, in float32 and evaluation mode."""
+
+    manifest: Manifest
+    networks: tuple[MultiView, ...]
+
+
+def load_bundle(folder: Path, device: torch.device) -> Bundle:
+    """Read a bundle and place its networks on a device.
+
+    Raises:
+        BundleError: the bundle is missing, damaged, too new or inconsistent.
+    """
+    manifest = read_manifest(folder)
+    require_known_shapes(manifest)
+    tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
+    networks = tuple(_fill(network, tensors).to(device) for network in manifest.networks)
+    return Bundle(manifest, networks)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check manifest.json; the weights are not touched.
+
+    Raises:
+        BundleError: it is missing, not JSON, too new, changed, or has unknown or wrong keys.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        if path.stat().st_size > _LARGEST_MANIFEST_BYTES:
+            raise BundleError(f"{path} is too large to be a manifest; {_REPACK}")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); is it a bundle?") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is not JSON; {_REPACK}") from error
+    _require_format(path, document)
+    try:
+        manifest = Manifest.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise BundleError(f"{path}: {_first_mistakes(error)}; {_REPACK}") from error
+    if digest_of(document) != manifest.digest:
+        raise BundleError(f"{path} was changed after it was packed; {_REPACK}")
+    return manifest
+
+
+def expected_tensors(network: Network) -> dict[str, tuple[int, ...]]:
+    """Names, with the network's prefix, and shapes of every tensor that a network needs.
+
+    Raises:
+        BundleError: this node does not know the architecture.
+    """
+    if network.architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise BundleError(
+            f"unknown architecture {network.architecture!r}; this node knows {known}: upgrade it"
+        )
+    shapes = without_storage(network.architecture, len(network.targets)).state_dict()
+    return {f"{network.prefix}.{name}": tuple(tensor.shape) for name, tensor in shapes.items()}
+
+
+def require_known_shapes(manifest: Manifest) -> None:
+    """Compare the manifest's tensors with what its architectures need.
+
+    Raises:
+        BundleError: a tensor is missing, too many, or of another shape.
+    """
+    expected: dict[str, tuple[int, ...]] = {}
+    for network in manifest.networks:
+        expected.update(expected_tensors(network))
+    stated = {name: tensor.shape for name, tensor in manifest.tensors.items()}
+    _require_same("the architecture", expected, "the manifest", stated)
+
+
+def _require_format(path: Path, document: Any) -> None:
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if not isinstance(version, int):
+        raise BundleError(f"{path} states no format_version; is it a bundle?")
+    if version > FORMAT_VERSION:
+        raise BundleError(
+            f"{path} has format {version}, this node reads up to {FORMAT_VERSION}: "
+            "upgrade the node (pip install --upgrade echonode)"
+        )
+
+
+def _first_mistakes(error: ValidationError) -> str:
+    mistakes = [
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'manifest'}: {mistake['msg']}"
+        for mistake in error.errors(include_url=False, include_input=False)
+    ]
+    rest = f" and {len(mistakes) - 3} more" if len(mistakes) > 3 else ""
+    return ", ".join(mistakes[:3]) + rest
+
+
+def _read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:
+    _require_intact(path, manifest)
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: _tensor_spec(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            _require_same("the manifest", dict(manifest.tensors), path.name, found)
+            return {name: file.get_tensor(name) for name in manifest.tensors}
+    except (SafetensorError, OSError, ValidationError) as error:
+        raise BundleError(f"{path} is not a safetensors file that fits; {_REPACK}") from error
+
+
+def _require_intact(path: Path, manifest: Manifest) -> None:
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes != manifest.weights.size_bytes:
+            raise BundleError(
+                f"{path} has {size_bytes} bytes, the manifest says "
+                f"{manifest.weights.size_bytes}: it was cut short or replaced; {_REPACK}"
+            )
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); {_REPACK}") from error
+    if sha256 != manifest.weights.sha256:
+        raise BundleError(f"{path} is damaged: its SHA-256 is not the manifest's; {_REPACK}")
+
+
+def _tensor_spec(found: Any) -> Tensor:
+    return Tensor(shape=tuple(found.get_shape()), dtype=found.get_dtype())
+
+
+def _require_same(
+    wanted_by: str, wanted: Mapping[str, object], offered_by: str, offered: Mapping[str, object]
+) -> None:
+    for name in _differences(wanted, offered):
+        if name not in offered:
+            raise BundleError(f"{offered_by} lacks tensor {name}; {_REPACK}")
+        if name not in wanted:
+            raise BundleError(f"{offered_by} has tensor {name} that nobody knows; {_REPACK}")
+        raise BundleError(
+            f"tensor {name}: {wanted_by} says {wanted[name]}, "
+            f"{offered_by} says {offered[name]}; {_REPACK}"
+        )
+
+
+def _differences(wanted: Mapping[str, object], offered: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted(wanted.keys() | offered.keys()):
+        if name not in wanted or name not in offered or wanted[name] != offered[name]:
+            yield name
+
+
+def _fill(network: Network, tensors: Mapping[str, torch.Tensor]) -> MultiView:
+    start = f"{network.prefix}."
+    state = {
+        name.removeprefix(start): _in_memory(name, tensor)
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
+    filled = without_storage(network.architecture, len(network.targets))
+    filled.load_state_dict(state, strict=True, assign=True)
+    return filled.eval().requires_grad_(requires_grad=False)
+
+
+def _in_memory(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    # A copy: safetensors maps the file, and a file that is replaced must not change the model.
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    copied = tensor.to(dtype, copy=True)
+    if not torch.isfinite(copied).all():
+        raise BundleError(f"tensor {name} holds numbers that are not finite; {_REPACK}")
+    return copied

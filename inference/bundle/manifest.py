@@ -1,0 +1,162 @@
+"""What a bundle says about itself: manifest.json, read strictly.
+
+Every key is known, typed and finite; anything else is refused. The digest of a bundle is the
+SHA-256 of its manifest in canonical JSON, the digest itself left out. The manifest holds the
+SHA-256 of the weights, so one digest stands for every number that the bundle adds to a result.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
+
+from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.strict import Strict
+from inference.types import Standing
+
+FORMAT_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Network(Strict):
+    """One network of the bundle; its tensors are called `prefix.` and the name inside the network.
+
+    Networks that share a target are an ensemble: their estimates are averaged.
+    """
+
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    architecture: Name
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Target(Strict):
+    """One estimated quantity; every number but the recalibration is in `unit` (UCUM).
+
+    `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
+    verdict's two sides; it may differ from the guideline's limit where validation chose another.
+    """
+
+    name: Name
+    unit: Text
+    mean: FiniteFloat
+    sd: Positive
+    decision_threshold: FiniteFloat
+    recalibration: Recalibration = Recalibration()
+    conformal: Conformal | None = None
+
+
+class Preprocessing(Strict):
+    """How frames were made in training; the node refuses a bundle that it cannot feed."""
+
+    frame_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
+    frames_per_loop: Annotated[int, Field(ge=1, le=64)] = 10
+    frames: Literal["first heartbeat, uniform"] = "first heartbeat, uniform"
+    grey: Literal["BT.601, 0..1"] = "BT.601, 0..1"
+    square: Literal["width to region height"] = "width to region height"
+    resize: Literal["antialiased bilinear"] = "antialiased bilinear"
+
+
+class Cohort(Strict):
+    """Who the model was trained on; `sha256` is that of the cohort's index file."""
+
+    description: Text
+    sha256: Sha256 | None = None
+    exams: Mapping[Name, Count] = {}
+
+
+class Tensor(Strict):
+    """Shape and safetensors dtype of one tensor."""
+
+    shape: tuple[Count, ...]
+    dtype: Literal["F32", "F16", "BF16", "I64"]
+
+
+class Weights(Strict):
+    """The file model.safetensors as it must be found."""
+
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(gt=8)]
+
+
+class Description(Strict):
+    """A manifest without what the weights file determines: what whoever packs a bundle states."""
+
+    format_version: Literal[1] = 1
+    name: Name
+    version: Name
+    standing: Annotated[Standing, Field(strict=False)]
+    pipeline: Name
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    probabilities: Mapping[Name, ProbabilityCurve] = {}
+    preprocessing: Preprocessing
+    cohort: Cohort
+    evaluation: Mapping[str, FiniteFloat] = {}
+    intended_use: Text
+    limitations: tuple[Text, ...] = ()
+    licence: Text
+    created_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [target.name for target in self.targets]
+        prefixes = [network.prefix for network in self.networks]
+        estimated = {name for network in self.networks for name in network.targets}
+        if len(set(names)) < len(names):
+            raise ValueError("two targets have the same name")
+        if len(set(prefixes)) < len(prefixes):
+            raise ValueError("two networks have the same prefix")
+        if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
+            raise ValueError("a network names a target twice")
+        if estimated != set(names):
+            raise ValueError("the networks' targets and the list of targets differ")
+        return self
+
+    def target(self, name: str) -> Target:
+        """The target of a name.
+
+        Raises:
+            KeyError: the bundle does not estimate it.
+        """
+        for target in self.targets:
+            if target.name == name:
+                return target
+        raise KeyError(name)
+
+
+class Manifest(Description):
+    """The whole of manifest.json; `digest` is the bundle's identity."""
+
+    tensors: Mapping[str, Tensor]
+    weights: Weights
+    digest: Sha256
+
+    @property
+    def device_uid(self) -> str:
+        """The Device UID (0018,1002) of this model: 2.25 and a name-based UUID (PS3.5 B.2)."""
+        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, self.digest).int}"
+
+
+def seal(description: Description, tensors: Mapping[str, Tensor], weights: Weights) -> Manifest:
+    """Complete a description to a manifest with its digest."""
+    parts = {name: getattr(description, name) for name in Description.model_fields}
+    unsealed = Manifest(**parts, tensors=tensors, weights=weights, digest="0" * 64)
+    digest = digest_of(unsealed.model_dump(mode="json"))
+    return unsealed.model_copy(update={"digest": digest})
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a manifest's JSON document without its digest."""
+    # Of the document as written, not of the parsed model: defaults of a later format must not
+    # change the identity of a bundle that is in use.
+    unsealed = {key: value for key, value in document.items() if key != "digest"}
+    canonical = json.dumps(unsealed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

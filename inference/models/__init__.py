@@ -1,0 +1,1 @@
+"""The networks: frame encoders, attention fusion, the multi-view model and its pre-training."""

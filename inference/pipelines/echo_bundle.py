@@ -1,0 +1,68 @@
+"""What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
+
+from inference.bundle.manifest import Manifest
+from inference.errors import BundleError
+from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
+from inference.types import ModelCard
+from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
+
+NAME = "echo_haemodynamics"
+VERSION = "1.0"
+
+#: The target that every bundle estimates and whose attention ranks the loops.
+PRIMARY = "mPAP"
+
+
+def require_fit(manifest: Manifest) -> None:
+    """Refuse a bundle that this pipeline cannot feed or whose outputs it cannot name.
+
+    Raises:
+        BundleError: another pipeline, unknown targets, units or conditions, or other frames.
+    """
+    if manifest.pipeline != NAME:
+        raise BundleError(
+            f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
+            "choose another bundle or pipeline in the settings"
+        )
+    if PRIMARY not in {target.name for target in manifest.targets}:
+        raise BundleError(f"the bundle does not estimate {PRIMARY}; train one that does")
+    for target in manifest.targets:
+        if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
+            known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
+            raise BundleError(
+                f"the bundle estimates {target.name} in {target.unit}; {NAME} knows {known}"
+            )
+    unknown = manifest.probabilities.keys() - {condition.key for condition in CONDITIONS}
+    if unknown:
+        raise BundleError(f"the bundle has probabilities of unknown conditions: {sorted(unknown)}")
+    wanted = manifest.preprocessing.frames_per_loop
+    if wanted != FRAMES_PER_BEAT:
+        raise BundleError(
+            f"the bundle wants {wanted} frames per loop, this node takes {FRAMES_PER_BEAT}"
+        )
+
+
+def model_card(manifest: Manifest) -> ModelCard:
+    """Name algorithm and weights as a report must."""
+    size = manifest.preprocessing.frame_size_px
+    return ModelCard(
+        algorithm=NAME,
+        version=VERSION,
+        bundle_name=manifest.name,
+        bundle_version=manifest.version,
+        bundle_digest=manifest.digest,
+        device_uid=manifest.device_uid,
+        standing=manifest.standing,
+        intended_use=manifest.intended_use,
+        parameters=(
+            *(
+                f"network {network.architecture} for {', '.join(network.targets)}"
+                for network in manifest.networks
+            ),
+            f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
+            *(
+                f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"
+                for target in manifest.targets
+            ),
+        ),
+    )

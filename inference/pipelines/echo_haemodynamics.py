@@ -1,0 +1,173 @@
+"""All B-mode loops of an echo study to mPAP, PVR and PAWP, as in the MIDL 2026 paper.
+
+The encoder looks at one loop at a time, while the study still arrives; what is left for the end is
+the fusion of a few kilobytes. Loops are sorted by UID first, so their order of arrival changes no
+digit of a result.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from pydicom import Dataset
+
+from inference.bundle.loading import Bundle, load_bundle
+from inference.models.device import choose_device
+from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
+from inference.pipelines.fusion import fuse_exam
+from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
+from inference.pipelines.loop_features import encode_frames, stack_loops
+from inference.pipelines.relevance import rank_loops
+from inference.types import (
+    Assessment,
+    Encoded,
+    Exclusion,
+    Features,
+    Findings,
+    ModelCard,
+    Selected,
+    Selection,
+    Standing,
+)
+from inference.ultrasound.loop import look
+from inference.ultrasound.selection import ULTRASOUND_SOP_CLASS_UIDS, select
+
+TITLE = "Pulmonary haemodynamics estimated from echocardiography"
+
+_NOT_INVASIVE = (
+    "Estimates of a model from B-mode loops, not invasive measurements; right heart "
+    "catheterisation remains the reference."
+)
+_ATTENTION = (
+    "A loop's weight is its share of the model's attention, which alone does not make it "
+    "informative; read it together with the change when the loop is left out."
+)
+_NO_INTERVALS = "The model brings no calibrated intervals."
+_ONE_LOOP = "Only one loop could be analysed, so no change without it can be given."
+
+
+class EchoHaemodynamics:
+    """The pipeline with one bundle's networks on one device."""
+
+    name = NAME
+    version = VERSION
+
+    def __init__(self, bundle: Bundle, device: torch.device) -> None:
+        require_fit(bundle.manifest)
+        self._bundle = bundle
+        self._manifest = bundle.manifest
+        self._device = device
+        self._targets = {target.name: target for target in bundle.manifest.targets}
+        self._card = model_card(bundle.manifest)
+
+    @property
+    def model(self) -> ModelCard:
+        """Which weights are loaded."""
+        return self._card
+
+    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
+        """Whether the study holds ultrasound images at all."""
+        return not ULTRASOUND_SOP_CLASS_UIDS.isdisjoint(sop_class_uids)
+
+    def select(self, header: Dataset) -> Selection:
+        """Judge one instance by the paper's rules."""
+        return select(header)
+
+    def encode(self, instance: Path, selected: Selected) -> Features:
+        """Look at the first heartbeat of a loop and keep its feature for every network.
+
+        Raises:
+            LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+            InferenceError: the model gave a number that is not finite.
+        """
+        loop = look(instance, selected.plan, self._manifest.preprocessing.frame_size_px)
+        frames = torch.from_numpy(loop.frames).unsqueeze(1)  # (T, S, S) -> (T, 1, S, S)
+        with _reproducible():
+            arrays = encode_frames(self._bundle, frames.to(self._device))
+        return Features(arrays, loop.frame_numbers, loop.notes, loop.preview)
+
+    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+        """Estimate from all loops; abstains where there is none.
+
+        Raises:
+            BundleError: features were made with another bundle.
+            InferenceError: the model gave a number that is not finite.
+        """
+        if not case:
+            return self.abstain(exclusions, _no_loop(len(exclusions)))
+        loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
+        with _reproducible():
+            features = stack_loops(self._bundle, loops, self._device)
+            exam = fuse_exam(self._bundle, features, PRIMARY)
+        return Findings(
+            title=TITLE,
+            model=self._card,
+            measurements=tuple(
+                measure(self._targets[name], exam.estimates[name])
+                for name in QUANTITIES
+                if name in self._targets
+            ),
+            assessments=self._assessments(exam.estimates),
+            evidence=rank_loops(loops, exam.weights, exam.scores, exam.effects, PRIMARY),
+            exclusions=tuple(exclusions),
+            limitations=self._limitations(len(loops)),
+        )
+
+    def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
+        """Findings without an estimate."""
+        return Findings(
+            title=TITLE,
+            model=self._card,
+            exclusions=tuple(exclusions),
+            limitations=self._manifest.limitations,
+            abstention=why,
+        )
+
+    def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
+        conditions = decidable(self._targets)
+        if self._manifest.standing is Standing.UNTRAINED:
+            return tuple(undetermined(condition, self._targets) for condition in conditions)
+        curves = self._manifest.probabilities
+        return tuple(
+            assess(condition, estimates, self._targets, curves.get(condition.key))
+            for condition in conditions
+        )
+
+    def _limitations(self, loops: int) -> tuple[str, ...]:
+        uncalibrated = any(target.conformal is None for target in self._targets.values())
+        return (
+            *self._manifest.limitations,
+            _NOT_INVASIVE,
+            _ATTENTION,
+            *([_NO_INTERVALS] if uncalibrated else []),
+            *([_ONE_LOOP] if loops == 1 else []),
+        )
+
+
+def load(bundle: Path, device: str) -> EchoHaemodynamics:
+    """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
+
+    Raises:
+        BundleError: the bundle is damaged or made for something else.
+        InferenceError: no such device here.
+    """
+    place = choose_device(device)
+    return EchoHaemodynamics(load_bundle(bundle, place), place)
+
+
+def _no_loop(excluded: int) -> str:
+    found = f"none of the {excluded} instances" if excluded > 1 else "no instance"
+    return f"No estimate was made: {found} of the study is a B-mode cine loop that can be analysed."
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Full float32 and always the same kernels: the same input gives the same number."""
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
+    ):
+        yield

@@ -1,0 +1,276 @@
+"""An exam in, findings out: echo_haemodynamics from files to verdicts."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from inference.bundle.manifest import Network
+from inference.bundle.untrained import make_untrained
+from inference.bundle.writing import write_bundle
+from inference.errors import BundleError, InferenceError, LoopUnreadableError
+from inference.pipeline import Pipeline, load_pipeline
+from inference.types import (
+    Code,
+    Encoded,
+    Exclusion,
+    Features,
+    Findings,
+    InstanceRef,
+    Presence,
+    Selected,
+    Standing,
+)
+from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
+from tests.unit.echo_exams import US_MULTIFRAME, write_loop
+
+LOOPS = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("haemodynamics")
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder: Path) -> Pipeline:
+    three_headed(folder / "bundle")
+    return load_pipeline("echo_haemodynamics", folder / "bundle", "cpu")
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path) -> list[Path]:
+    (folder / "exam").mkdir()
+    return [write_loop(folder / "exam", number) for number in range(LOOPS)]
+
+
+@pytest.fixture(scope="module")
+def case(pipeline: Pipeline, files: list[Path]) -> list[Encoded]:
+    return [encode(pipeline, file) for file in files]
+
+
+def encode(pipeline: Pipeline, file: Path) -> Encoded:
+    """What the node does with one instance as it arrives."""
+    selected = pipeline.select(dcmread(file, stop_before_pixels=True))
+    assert isinstance(selected, Selected)
+    return Encoded(selected.instance, pipeline.encode(file, selected))
+
+
+def values(findings: Findings) -> dict[str, float]:
+    return {measurement.name: measurement.value for measurement in findings.measurements}
+
+
+def test_an_exam_of_twelve_loops_gives_three_estimates(
+    pipeline: Pipeline, case: list[Encoded]
+) -> None:
+    findings = pipeline.conclude(case, [])
+    assert list(values(findings)) == ["mPAP", "PVR", "PAWP"]
+    assert [m.concept.value for m in findings.measurements] == ["8414-5", "276901002", "118433006"]
+    assert [m.unit.value for m in findings.measurements] == ["mm[Hg]", "[wood'U]", "mm[Hg]"]
+    assert [m.upper_limit for m in findings.measurements] == [20, 2, 15]
+    assert {m.authority for m in findings.measurements} == {"2022 ESC/ERS Guidelines"}
+    assert findings.abstention is None
+    assert findings.model.standing is Standing.PHANTOM
+    assert findings.limitations[0] == "Synthetic."
+
+
+def test_intervals_come_from_the_bundle_and_stay_possible(
+    pipeline: Pipeline, case: list[Encoded]
+) -> None:
+    mpap, pvr, pawp = pipeline.conclude(case, []).measurements
+    assert mpap.low == pytest.approx(mpap.value - 14)
+    assert mpap.high == pytest.approx(mpap.value + 14)
+    assert mpap.coverage == 0.9
+    assert pvr.low == 0  # the half-width is 40 WU
+    assert (pawp.low, pawp.high, pawp.coverage) == (None, None, None)
+
+
+def test_every_loop_is_evidence_ranked_by_weight(pipeline: Pipeline, case: list[Encoded]) -> None:
+    evidence = pipeline.conclude(case, []).evidence
+    assert [item.rank for item in evidence] == list(range(1, LOOPS + 1))
+    assert sorted(evidence, key=lambda item: -item.weight) == list(evidence)
+    assert sum(item.weight for item in evidence) == pytest.approx(1)
+    assert {item.instance.sop_instance_uid for item in evidence} == {
+        loop.instance.sop_instance_uid for loop in case
+    }
+    # Score and weight say the same: a weight is the softmax of the scores.
+    shares = np.exp([item.score for item in evidence])
+    assert np.allclose(shares / shares.sum(), [item.weight for item in evidence])
+    assert evidence[0].frames[0] == 3  # the R wave at 80 ms
+    assert evidence[0].preview is not None
+    assert any(item.relevant for item in evidence)
+    assert not all(item.relevant for item in evidence)
+
+
+def test_an_effect_is_the_change_without_the_loop(pipeline: Pipeline, case: list[Encoded]) -> None:
+    findings = pipeline.conclude(case, [])
+    left_out = findings.evidence[0]
+    rest = [loop for loop in case if loop.instance != left_out.instance]
+    without = values(pipeline.conclude(rest, []))
+    for name, value in values(findings).items():
+        assert left_out.effects[name] == pytest.approx(without[name] - value, abs=1e-4)
+
+
+def test_the_order_of_arrival_changes_nothing(pipeline: Pipeline, case: list[Encoded]) -> None:
+    shuffled = list(case)
+    random.Random(0).shuffle(shuffled)
+    assert pipeline.conclude(shuffled, []) == pipeline.conclude(case, [])
+
+
+def test_the_same_file_gives_the_same_features(
+    pipeline: Pipeline, files: list[Path], case: list[Encoded]
+) -> None:
+    again = encode(pipeline, files[0]).features.arrays
+    for name, array in case[0].features.arrays.items():
+        assert np.array_equal(array, again[name])
+        assert array.dtype == np.float32
+    assert sum(array.nbytes for array in again.values()) < 10_000
+
+
+def test_verdicts_follow_the_decision_thresholds(pipeline: Pipeline, case: list[Encoded]) -> None:
+    findings = pipeline.conclude(case, [])
+    estimates = values(findings)
+    ph, precapillary = findings.assessments
+    assert (ph.presence is Presence.PRESENT) == (estimates["mPAP"] > MPAP.decision_threshold)
+    assert ph.criterion == (
+        "mPAP > 20 mmHg (2022 ESC/ERS Guidelines); this model decides by estimated mPAP > 22.5 mmHg"
+    )
+    assert ph.probability is not None
+    assert 0.1 <= ph.probability <= 0.9
+    assert precapillary.probability is None  # the bundle has no curve for it
+    assert precapillary.criterion.startswith(
+        "mPAP > 20 mmHg and PVR > 2 Wood units and PAWP <= 15 mmHg"
+    )
+
+
+def test_one_loop_is_enough(pipeline: Pipeline, case: list[Encoded]) -> None:
+    findings = pipeline.conclude(case[:1], [])
+    (only,) = findings.evidence
+    assert (only.rank, only.weight, only.relevant, only.effects) == (1, 1.0, True, {})
+    assert any("Only one loop" in limitation for limitation in findings.limitations)
+
+
+def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> None:
+    instance = InstanceRef("1.2.840.10008.5.1.4.1.1.6.1", "2.25.3", "2.25.2")
+    excluded = [Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame")] * 2
+    findings = pipeline.conclude([], excluded)
+    assert findings.abstention == (
+        "No estimate was made: none of the 2 instances of the study is a B-mode cine loop "
+        "that can be analysed."
+    )
+    assert findings.exclusions == tuple(excluded)
+    assert findings.measurements == findings.evidence == findings.assessments == ()
+    assert "no instance" in str(pipeline.conclude([], []).abstention)
+
+
+def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    with pytest.raises(LoopUnreadableError):
+        encode(pipeline, write_loop(tmp_path, 99, blank=True))
+
+
+def test_it_concerns_ultrasound_only(pipeline: Pipeline) -> None:
+    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34", US_MULTIFRAME])
+    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.3"])  # retired
+    assert not pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34"])
+    assert not pipeline.concerns([])
+
+
+def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]) -> None:
+    ensemble(folder / "ensemble")
+    together = load_pipeline("echo_haemodynamics", folder / "ensemble", "cpu")
+    alone = []
+    for seed in (0, 1):
+        spec = Network(prefix="mpap", architecture=SMALL, targets=("mPAP",))
+        path = folder / f"seed-{seed}"
+        write_bundle(path, description((spec,)), {"mpap": network(1, seed)})
+        single = load_pipeline("echo_haemodynamics", path, "cpu")
+        alone.append(single.conclude([encode(single, file) for file in files[:3]], []))
+    findings = together.conclude([encode(together, file) for file in files[:3]], [])
+    assert values(findings)["mPAP"] == pytest.approx(
+        np.mean([values(one)["mPAP"] for one in alone]), rel=1e-5
+    )
+    weights = {item.instance: item.weight for item in findings.evidence}
+    singles = [{item.instance: item.weight for item in one.evidence} for one in alone]
+    for instance, weight in weights.items():
+        assert weight == pytest.approx(np.mean([one[instance] for one in singles]), rel=1e-5)
+    # A bundle of mPAP alone says nothing about pre-capillary PH.
+    assert [assessment.name for assessment in alone[0].assessments] == ["PH"]
+    assert list(values(alone[0])) == ["mPAP"]
+
+
+def test_an_untrained_bundle_decides_nothing(folder: Path, files: list[Path]) -> None:
+    make_untrained(folder / "untrained", architecture=SMALL)
+    untrained = load_pipeline("echo_haemodynamics", folder / "untrained", "cpu")
+    findings = untrained.conclude([encode(untrained, file) for file in files[:3]], [])
+    assert {assessment.presence for assessment in findings.assessments} == {Presence.UNDETERMINED}
+    assert {assessment.probability for assessment in findings.assessments} == {None}
+    assert findings.model.warning.startswith("UNTRAINED")
+    assert [item.weight for item in findings.evidence] == pytest.approx([1 / 3] * 3)
+    assert not any(item.relevant for item in findings.evidence)  # attention starts as the mean
+
+
+def test_features_of_another_bundle_are_refused(
+    folder: Path, pipeline: Pipeline, case: list[Encoded]
+) -> None:
+    three_headed(folder / "repacked", evaluation={})
+    other = load_pipeline("echo_haemodynamics", folder / "repacked", "cpu")
+    with pytest.raises(BundleError, match="prepare the study again"):
+        other.conclude(case, [])
+    shortened = {name: array[:5] for name, array in case[0].features.arrays.items()}
+    with pytest.raises(BundleError, match="prepare the study again"):
+        pipeline.conclude([replace(case[0], features=Features(shortened, ()))], [])
+
+
+def test_numbers_that_are_not_finite_never_become_findings(
+    pipeline: Pipeline, case: list[Encoded]
+) -> None:
+    poisoned = {
+        name: np.full_like(array, np.nan) for name, array in case[0].features.arrays.items()
+    }
+    with pytest.raises(InferenceError, match="not finite"):
+        pipeline.conclude([*case[1:], replace(case[0], features=Features(poisoned, ()))], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({"pipeline": "newborn"}, "for the pipeline 'newborn'"),
+        ({"targets": (MPAP.model_copy(update={"unit": "kPa"}),)}, "mPAP in kPa"),
+        ({"probabilities": {"stroke": {"kind": "logistic", "slope": 1.0, "intercept": 0.0}}}, "st"),
+        ({"preprocessing": {"frame_size_px": 64, "frames_per_loop": 16}}, "16 frames per loop"),
+    ],
+)
+def test_a_bundle_made_for_something_else_is_refused(
+    tmp_path: Path, changes: dict[str, object], saying: str
+) -> None:
+    spec = Network(prefix="mpap", architecture=SMALL, targets=("mPAP",))
+    write_bundle(tmp_path / "bundle", description((spec,), **changes), {"mpap": network(1)})
+    with pytest.raises(BundleError, match=saying):
+        load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+
+
+def test_a_bundle_without_mpap_is_refused(tmp_path: Path) -> None:
+    spec = Network(prefix="pvr", architecture=SMALL, targets=("PVR",))
+    write_bundle(tmp_path / "bundle", description((spec,)), {"pvr": network(1)})
+    with pytest.raises(BundleError, match="does not estimate mPAP"):
+        load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+
+
+def test_a_device_that_is_not_here_is_named(folder: Path, pipeline: Pipeline) -> None:
+    with pytest.raises(InferenceError, match="'cuda:7' is not here"):
+        load_pipeline("echo_haemodynamics", folder / "bundle", "cuda:7")
+
+
+@pytest.mark.long
+def test_the_full_resnet50_runs_through_the_same_code(tmp_path: Path) -> None:
+    make_untrained(tmp_path / "bundle")
+    pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "auto")
+    case = [encode(pipeline, write_loop(tmp_path, number)) for number in range(2)]
+    findings = pipeline.conclude(case, [])
+    assert values(findings)["mPAP"] == pytest.approx(36, abs=32)
+    assert len(findings.evidence) == 2
