@@ -20,6 +20,23 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+demo: $(STAMP) ## run the main job on phantom studies and show the result
+	$(BIN)/echonode demo
+
+test: $(STAMP) ## run every test
+	$(BIN)/python -m pytest
+
+test-short: $(STAMP) ## run the tests that take less than ten seconds each
+	$(BIN)/python -m pytest -m "not long"
+
+check: $(STAMP) ## check types and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
 lock: ## lock the newest allowed versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --extra train --extra dev pyproject.toml -o deploy/constraints.txt
+
+clean: ## remove the environment, caches and the demo's output
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -41,6 +41,9 @@ class Pipeline(Protocol):
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
         """Estimate from all loops of a study; abstains where there is none."""
 
+    def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
+        """Findings without an estimate, for a reason outside the pipeline's own rules."""
+
 
 #: name -> "module:factory"; a factory takes the bundle folder and the device ("auto", "cpu", "cuda").
 PIPELINES: Mapping[str, str] = {

@@ -20,10 +20,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRef:
-    """What a report needs to point at one instance.
-
-    `sequence_number` is the instance number (0020,0013) where the header has one.
-    """
+    """What a report needs to point at one instance."""
 
     sop_class_uid: str
     sop_instance_uid: str

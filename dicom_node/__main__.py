@@ -1,0 +1,5 @@
+"""`python -m dicom_node` is the command `echonode`."""
+
+from dicom_node.cli import main
+
+main()

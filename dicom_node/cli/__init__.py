@@ -1,0 +1,69 @@
+"""The command `echonode`: exit status 0 done, 1 the answer is no or it failed, 2 wrong usage."""
+
+import sys
+
+import click
+
+from dicom_node.cli.audit import audit
+from dicom_node.cli.bundles import bundle
+from dicom_node.cli.configuration import config
+from dicom_node.cli.database import db
+from dicom_node.cli.demo import demo
+from dicom_node.cli.doctor import doctor
+from dicom_node.cli.outbox import outbox
+from dicom_node.cli.peers import peer
+from dicom_node.cli.service import deliver, listen, run, work
+from dicom_node.cli.studies import study
+from dicom_node.errors import NodeError, SettingsError
+from inference.errors import InferenceError
+from storage.errors import SchemaMismatchError, StorageError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="echonode")
+def cli() -> None:
+    """A DICOM node that answers echo studies with a Structured Report.
+
+    Every command takes --config FILE (or the variable ECHONODE_CONFIG; default node.toml) and,
+    where it prints something, --json. Start with `echonode doctor`.
+    """
+
+
+for command in (
+    run,
+    listen,
+    work,
+    deliver,
+    study,
+    audit,
+    outbox,
+    peer,
+    bundle,
+    config,
+    db,
+    doctor,
+    demo,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; errors of ours are one message on standard error."""
+    try:
+        cli.main(prog_name="echonode", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.Abort:
+        sys.exit(EXIT_FAILED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except (SettingsError, SchemaMismatchError) as error:
+        click.echo(f"echonode: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except (NodeError, StorageError, InferenceError) as error:
+        click.echo(f"echonode: {error}", err=True)
+        sys.exit(EXIT_FAILED)

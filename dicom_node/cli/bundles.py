@@ -1,0 +1,47 @@
+"""`echonode bundle`: the weights that a pipeline runs on."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from dicom_node.cli.options import with_json
+from dicom_node.cli.output import to_json
+
+
+@click.group()
+def bundle() -> None:
+    """Check and show model bundles."""
+
+
+@bundle.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@with_json
+def check(folder: Path, as_json: bool) -> None:
+    """Say whether a bundle can be used; exit status 1 and the reasons when not."""
+    from inference.bundle.checking import check as check_bundle
+
+    problems = check_bundle(folder)
+    if as_json:
+        click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
+    elif problems:
+        click.echo("\n".join([f"{folder}: cannot be used", *(f"  {item}" for item in problems)]))
+    else:
+        click.echo(f"{folder}: good")
+    sys.exit(1 if problems else 0)
+
+
+@bundle.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@with_json
+def show(folder: Path, as_json: bool) -> None:
+    """Print what a bundle is, how it was made and what it is for."""
+    from inference.bundle.checking import describe
+    from inference.bundle.loading import read_manifest
+
+    described = describe(read_manifest(folder))
+    if as_json:
+        click.echo(to_json(described))
+        return
+    for key, value in described:
+        click.echo(f"{key:24} {value}")

@@ -1,0 +1,74 @@
+"""`echonode config`: what the node is set to, and where each value comes from."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, SecretStr
+
+from dicom_node.cli.options import config_file, with_json
+from dicom_node.cli.output import to_json
+from dicom_node.settings_example import example as example_text
+from dicom_node.settings_file import origins, read_settings
+
+
+@click.group()
+def config() -> None:
+    """Show and check the settings."""
+
+
+@config.command()
+@config_file
+@with_json
+def show(config_path: Path, as_json: bool) -> None:
+    """Print every value with its origin; secrets are hidden."""
+    origin = origins(config_path)
+    rows = [
+        {"key": key, "value": value, "origin": origin.get(key, "default")}
+        for key, value in _leaves(read_settings(config_path))
+    ]
+    if as_json:
+        click.echo(to_json(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['key']} = {row['value']}  ({row['origin']})")
+
+
+@config.command()
+@config_file
+def check(config_path: Path) -> None:
+    """Read the settings and say whether they can be used."""
+    settings = read_settings(config_path)
+    click.echo(
+        f"{config_path}: good; {len(settings.peer)} peer(s), {len(settings.pipeline)} pipeline(s), "
+        f"{len(settings.destination)} destination(s)"
+    )
+
+
+@config.command()
+def example() -> None:
+    """Print a settings file with every key, its default and its unit."""
+    click.echo(example_text(), nl=False)
+
+
+def _leaves(section: BaseModel, at: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name in type(section).model_fields:
+        key = f"{at}.{name}" if at else name
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            found += _leaves(value, key)
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            for number, item in enumerate(value):
+                found += _leaves(item, f"{key}[{number}]")
+        else:
+            found.append((key, _shown(value)))
+    return found
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "(hidden)" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return value if isinstance(value, int | float | str) else str(value or "")

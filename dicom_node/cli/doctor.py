@@ -1,0 +1,123 @@
+"""`echonode doctor`: is everything in place? One line per check, and what to do where not."""
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+
+from dicom_node import app
+from dicom_node.cli.options import config_file, with_json
+from dicom_node.cli.output import to_json
+from dicom_node.errors import NodeError
+from dicom_node.settings import Settings
+from dicom_node.settings_file import read_settings
+from inference.errors import InferenceError
+from storage.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    detail: str
+
+
+@click.command()
+@config_file
+@with_json
+def doctor(config_path: Path, as_json: bool) -> None:
+    """Check settings, database, spool, bundles, port, destinations; exit status 1 if one is bad."""
+    checks = list(_checks(config_path))
+    if as_json:
+        click.echo(to_json(checks))
+    else:
+        for check in checks:
+            mark = click.style("good", fg="green") if check.good else click.style("BAD ", fg="red")
+            click.echo(f"{mark}  {check.name:22} {check.detail}")
+    sys.exit(0 if all(check.good for check in checks) else 1)
+
+
+def _checks(config_path: Path) -> Iterator[Check]:
+    try:
+        settings = read_settings(config_path)
+    except NodeError as error:
+        yield Check("settings", False, str(error))
+        return
+    yield Check("settings", True, str(config_path))
+    yield _try("database", lambda: _database(settings))
+    yield _try("spool", lambda: _spool(settings))
+    yield _try("port", lambda: _port(settings))
+    yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
+    yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
+    for pipeline in settings.pipeline:
+        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline.bundle))
+    yield _some(
+        "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
+    )
+    yield from _destinations(settings)
+
+
+def _try(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except (NodeError, StorageError, InferenceError, OSError) as error:
+        return Check(name, False, str(error))
+
+
+def _some(name: str, count: int, remedy: str) -> Check:
+    return Check(name, count > 0, f"{count} configured" if count else remedy)
+
+
+def _database(settings: Settings) -> str:
+    database = app.open_database(settings)
+    try:
+        return f"{database.dialect}, schema as it should be"
+    finally:
+        database.close()
+
+
+def _spool(settings: Settings) -> str:
+    spool = app.open_spool(settings)
+    spool.put(b"echonode doctor")
+    free_gb = spool.free_bytes() / 1e9
+    if not spool.has_room():
+        raise NodeError(f"{settings.spool_dir}: only {free_gb:.1f} GB free: instances are refused")
+    return f"{settings.spool_dir}, writable, {free_gb:.1f} GB free"
+
+
+def _port(settings: Settings) -> str:
+    host, port = settings.receive.host, settings.receive.port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            raise NodeError(f"port {port} needs privileges: use 11112 or a redirect") from None
+        except OSError:
+            return f"{port}: somebody listens, presumably this node"
+    return f"{port}: free"
+
+
+def _bundle(folder: Path) -> str:
+    from inference.bundle.checking import check
+    from inference.bundle.loading import read_manifest
+
+    problems = check(folder)
+    if problems:
+        raise NodeError("; ".join(problems))
+    manifest = read_manifest(folder)
+    return f"{manifest.name} {manifest.version}, {manifest.standing}"
+
+
+def _destinations(settings: Settings) -> Iterator[Check]:
+    from dicom_node.scu.echo import echo
+
+    for destination in settings.destination:
+        result = echo(app.remote_node(settings, destination))
+        yield Check(f"destination {destination.name}", result.ok, result.detail)

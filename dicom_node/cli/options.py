@@ -1,0 +1,79 @@
+"""Options that many commands share."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dicom_node.settings import Settings
+from dicom_node.settings_file import read_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SettingsFile(click.ParamType[Settings]):
+    """The path of a settings file, read."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Settings:  # noqa: ARG002 - click's
+        """Read the file."""
+        return value if isinstance(value, Settings) else read_settings(Path(value))
+
+
+class Moment(click.ParamType[datetime]):
+    """A point in time: 2026-11-21, 2026-11-21T10:00, or 90m, 24h, 7d ago."""
+
+    name = "time"
+    _UNITS = {"m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012 - never changed
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Read either form; a time without a zone is local."""
+        if isinstance(value, datetime):
+            return value
+        if value[:-1].isdigit() and value[-1] in self._UNITS:
+            return datetime.now(UTC) - timedelta(**{self._UNITS[value[-1]]: int(value[:-1])})
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            self.fail(f"{value!r} is no time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx)
+
+
+def config_file(command: F) -> F:
+    """`--config FILE`, given as a path."""
+    return click.option(
+        "--config",
+        "config_path",
+        envvar="ECHONODE_CONFIG",
+        default="node.toml",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Settings file.",
+    )(command)
+
+
+def with_settings(command: F) -> F:
+    """`--config FILE`, given as the settings read from it."""
+    return click.option(
+        "--config",
+        "settings",
+        envvar="ECHONODE_CONFIG",
+        default="node.toml",
+        show_default=True,
+        type=SettingsFile(),
+        help="Settings file.",
+    )(command)
+
+
+def with_json(command: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def with_limit(command: F) -> F:
+    """`--limit N`."""
+    return click.option("--limit", default=50, show_default=True, help="At most so many rows.")(
+        command
+    )

@@ -1,0 +1,63 @@
+"""`echonode run`, and its three processes alone."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from dicom_node import app, logs
+from dicom_node.cli.options import config_file
+from dicom_node.service import Service, serve
+from dicom_node.settings import Settings
+from dicom_node.settings_file import read_settings
+from dicom_node.supervisor import Supervisor
+
+supervised_option = click.option(
+    "--supervised", is_flag=True, hidden=True, help="End with the parent process."
+)
+
+
+@click.command()
+@config_file
+def run(config_path: Path) -> None:
+    """Run the whole node: receive, analyse and deliver, each in a process of its own."""
+    settings = read_settings(config_path)
+    logs.configure(settings.log.level)
+    app.open_database(settings).close()
+    sys.exit(Supervisor(config_path).run())
+
+
+@click.command()
+@config_file
+@supervised_option
+def listen(config_path: Path, supervised: bool) -> None:
+    """Receive only: accept associations and store instances."""
+    _serve("listen", config_path, app.make_listener, supervised)
+
+
+@click.command()
+@config_file
+@supervised_option
+def work(config_path: Path, supervised: bool) -> None:
+    """Analyse only: complete studies, run the pipelines, make reports."""
+    _serve("work", config_path, app.make_worker, supervised)
+
+
+@click.command()
+@config_file
+@supervised_option
+def deliver(config_path: Path, supervised: bool) -> None:
+    """Deliver only: send reports to their destinations."""
+    _serve("deliver", config_path, app.make_deliverer, supervised)
+
+
+def _serve(
+    role: str, config_path: Path, make: Callable[[Settings], Service], supervised: bool
+) -> None:
+    settings = read_settings(config_path)
+    logs.configure(settings.log.level)
+    service = make(settings)
+    serve(role, service, supervised=supervised)
+    if getattr(service, "unusable", False):
+        raise click.ClickException("the worker halted; the log says why")

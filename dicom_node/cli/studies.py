@@ -1,0 +1,119 @@
+"""`echonode study`: what was received, what became of it."""
+
+from collections.abc import Iterator
+
+import click
+
+from dicom_node.cli.options import with_json, with_limit, with_settings
+from dicom_node.cli.output import print_rows, text, to_json
+from dicom_node.cli.viewing import looking
+from dicom_node.settings import Settings
+from storage import index
+from storage.index import InstanceView, ReportView, StudyDetail, StudyState
+
+_COLUMNS = {
+    "id": "study_id",
+    "state": "state",
+    "rev": "revision",
+    "instances": "instances",
+    "received": "last_received_at",
+    "due": "due_at",
+    "result": "outcomes",
+    "patient": "patient_id",
+    "accession": "accession_number",
+}
+
+
+@click.group()
+def study() -> None:
+    """List and show studies."""
+
+
+@study.command("list")
+@click.option("--state", type=click.Choice([state.value for state in StudyState]))
+@click.option("--patient", "patient_id", help="Patient ID.")
+@click.option("--accession", "accession_number", help="Accession number.")
+@with_limit
+@with_settings
+@with_json
+def list_(
+    state: str | None,
+    patient_id: str | None,
+    accession_number: str | None,
+    limit: int,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """List studies, the last received first."""
+    with looking(settings, "study list") as tx:
+        found = index.list_studies(
+            tx,
+            state=StudyState(state) if state else None,
+            patient_id=patient_id,
+            accession_number=accession_number,
+            limit=limit,
+        )
+    print_rows(found, _COLUMNS, as_json=as_json, empty="no study meets this")
+
+
+@study.command()
+@click.argument("key")
+@with_settings
+@with_json
+def show(key: str, settings: Settings, as_json: bool) -> None:
+    """Tell all about one study; KEY is its UID, accession number or id."""
+    with looking(settings, "study show") as tx:
+        detail = index.show_study(tx, key)
+    click.echo(to_json(detail) if as_json else "\n".join(_lines(detail)))
+
+
+def _lines(detail: StudyDetail) -> Iterator[str]:
+    summary = detail.summary
+    yield f"Study {summary.study_id}  {summary.study_instance_uid}"
+    yield f"  patient {summary.patient_id}  accession {summary.accession_number or '-'}"
+    yield f"  {summary.state}, revision {summary.revision}, {summary.instances} instance(s)"
+    if summary.patient_conflict:
+        yield "  INSTANCES OF MORE THAN ONE PATIENT: no estimate is made"
+    if summary.due_at:
+        yield f"  counts as complete at {text(summary.due_at)} ({summary.due_reason})"
+    yield "\nInstances"
+    for instance in detail.instances:
+        yield from _instance_lines(instance)
+    yield "\nRevisions"
+    for revision in detail.revisions:
+        at = text(revision.completed_at)
+        count = f"{revision.instances} instance(s)"
+        yield f"  {revision.revision}: {count}, complete at {at}: {revision.reason}"
+    for report in detail.reports:
+        yield from _report_lines(report)
+    yield "\nDeliveries"
+    for item in detail.deliveries:
+        error = f"  {item.error_code}: {item.error_message}" if item.error_code else ""
+        yield f"  {item.id}: {item.kind} to {item.destination}: {item.state}{error}"
+    yield "\nEvents"
+    for event in detail.events:
+        yield f"  {text(event.at)}  {event.action:22} {text(event.detail)}"
+
+
+def _instance_lines(instance: InstanceView) -> Iterator[str]:
+    number = instance.instance_number or "-"
+    yield f"  #{number:4} {instance.modality:3} {instance.sop_instance_uid}  from {instance.peer}"
+    for made in instance.preparations:
+        if made.selected is None:
+            verdict = f"{made.state}{f': {made.error}' if made.error else ''}"
+        elif made.selected:
+            verdict = "selected"
+        else:
+            verdict = f"rejected: {made.reason_meaning} - {made.detail}"
+        yield f"        {made.pipeline}: {verdict}"
+
+
+def _report_lines(report: ReportView) -> Iterator[str]:
+    yield f"\nReport of revision {report.revision}, {report.pipeline}: {report.outcome}"
+    if report.findings_json:
+        from dicom_node.report.rendering import as_text
+        from dicom_node.work.findings_codec import decode_findings
+
+        yield as_text(decode_findings(report.findings_json))
+    for item in report.objects:
+        yield f"  {item.kind:3} {item.sop_class_uid:32} {item.sop_instance_uid}"

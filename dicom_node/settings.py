@@ -1,0 +1,212 @@
+"""The node's settings: one typed object, read once from a TOML file and the environment.
+
+The environment wins over the file: `ECHONODE_RECEIVE__PORT=104` is `port` in `[receive]`.
+"""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+
+def _ae_title(value: str) -> str:
+    title = value.strip()
+    if not 1 <= len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
+    return title
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ObjectKind = Literal["SR", "SC", "KOS"]
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key that is not described here is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any, info: ValidationInfo) -> Any:
+        """TOML has no null: an empty string stands for an optional value that is not given."""
+        field = cls.model_fields[str(info.field_name)]
+        return None if value == "" and field.default is None else value
+
+
+class NodeSettings(Section):
+    """Who the node is in reports and where it keeps its state."""
+
+    manufacturer: str = "echonode"
+    """Manufacturer that reports name."""
+    model_name: str = "echonode"
+    """Model name that reports name."""
+    station_name: Annotated[str, Field(max_length=16)] = "ECHONODE"
+    """Station name that reports name, at most 16 characters."""
+    institution: str = ""
+    """Institution that reports name; empty: the one of the study."""
+    state_dir: Path = Path("state")
+    """Folder of the database and the spool; relative to the settings file."""
+
+
+class StorageSettings(Section):
+    """Where received files and the database lie."""
+
+    database_url: SecretStr = SecretStr("")
+    """SQLAlchemy URL; empty: SQLite in state_dir. PostgreSQL: postgresql+psycopg://user:password@host/name"""
+    spool_dir: Path | None = None
+    """Folder of received files; empty: `spool` in state_dir."""
+    low_water_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    """Bytes of free disk below which instances are refused with 0xA700."""
+    busy_timeout_s: Seconds = 30.0
+    """Seconds to wait for a locked SQLite database."""
+
+
+class ReceiveSettings(Section):
+    """How associations are accepted."""
+
+    ae_title: AETitle = "ECHONODE"
+    """AE title that peers must call."""
+    host: str = "0.0.0.0"  # noqa: S104 - a DICOM node is there to be reached; peers are denied unless named
+    """Address to listen on."""
+    port: Port = 11112
+    """TCP port to listen on."""
+    maximum_associations: Annotated[int, Field(ge=1)] = 32
+    """Associations at once; one more is rejected as temporary congestion."""
+    maximum_pdu_bytes: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
+    """Largest PDU accepted, in bytes."""
+    network_timeout_s: Seconds = 60.0
+    """Seconds without a byte after which an association is aborted."""
+    acse_timeout_s: Seconds = 30.0
+    """Seconds to wait for an association request or release."""
+    dimse_timeout_s: Seconds = 60.0
+    """Seconds to wait for the next DIMSE message."""
+
+
+class CompletionSettings(Section):
+    """When a study counts as complete."""
+
+    quiet_s: Seconds = 60.0
+    """Seconds without a new instance after which a study is complete; a peer may have its own."""
+    release_quiet_s: Seconds = 3.0
+    """Seconds to wait instead once every association of the study was released."""
+    hard_limit_s: Seconds = 3600.0
+    """Seconds after the first instance at which a study is complete whatever still arrives."""
+
+
+class PeerSettings(Section):
+    """A system that may open associations to the node; all others are rejected."""
+
+    name: str
+    """Name in logs and audit."""
+    ae_title: AETitle
+    """Its calling AE title."""
+    networks: Annotated[tuple[IPv4Network | IPv6Network, ...], Field(min_length=1)]
+    """Addresses it may call from, as networks: "10.1.2.3/32"."""
+    may: Annotated[tuple[Literal["echo", "store"], ...], Field(min_length=1)] = ("echo", "store")
+    """What it may do."""
+    quiet_s: Seconds | None = None
+    """Its own quiet period in seconds; empty: the one of [completion]."""
+    on_conflict: Literal["refuse", "keep_first"] = "refuse"
+    """Other bytes under a known UID: refuse with 0x0111, or keep_first and answer 0x0000."""
+
+
+class PipelineSettings(Section):
+    """A pipeline to run on every study, and its weights."""
+
+    name: str = "echo_haemodynamics"
+    """Name of the pipeline."""
+    bundle: Path
+    """Folder of its bundle; relative to the settings file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto: CUDA when there is one."""
+
+
+class WorkSettings(Section):
+    """How jobs are run."""
+
+    lease_s: Seconds = 60.0
+    """Seconds after which a job of a silent worker is given to another."""
+    maximum_attempts: Annotated[int, Field(ge=1)] = 4
+    """Tries before a job is set aside as failed."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads for the model; 0: as many as there are cores."""
+
+
+class DestinationSettings(Section):
+    """Where reports go."""
+
+    name: str
+    """Name in logs, audit and commands."""
+    host: str
+    """Its host name or address."""
+    port: Port
+    """Its TCP port."""
+    ae_title: AETitle
+    """Its AE title."""
+    calling_ae_title: AETitle | None = None
+    """AE title the node calls with; empty: the node's own."""
+    kinds: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = ("SR", "SC", "KOS")
+    """What it gets: structured report (SR), summary picture (SC), key objects (KOS)."""
+    maximum_age_s: Seconds = 259_200.0
+    """Seconds after which an undelivered object is given up as a dead letter."""
+    first_retry_s: Seconds = 5.0
+    """Seconds before the first retry; each further one waits up to twice as long."""
+    maximum_retry_s: Seconds = 600.0
+    """Longest wait between retries, in seconds."""
+    connect_timeout_s: Seconds = 10.0
+    """Seconds to wait for the TCP connection."""
+    response_timeout_s: Seconds = 60.0
+    """Seconds to wait for the answer to an association request or an object."""
+
+
+class LogSettings(Section):
+    """What is written to standard error, one JSON line per event."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+
+
+class Settings(Section):
+    """All settings of a node."""
+
+    node: NodeSettings = NodeSettings()
+    storage: StorageSettings = StorageSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    completion: CompletionSettings = CompletionSettings()
+    work: WorkSettings = WorkSettings()
+    log: LogSettings = LogSettings()
+    peer: tuple[PeerSettings, ...] = ()
+    pipeline: tuple[PipelineSettings, ...] = ()
+    destination: tuple[DestinationSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Settings":
+        for table in ("peer", "pipeline", "destination"):
+            names = [item.name for item in getattr(self, table)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, the embedded default filled in."""
+        given = self.storage.database_url.get_secret_value()
+        return given or f"sqlite:///{self.node.state_dir / 'node.db'}"
+
+    @property
+    def spool_dir(self) -> Path:
+        """The spool's folder, the default filled in."""
+        return self.storage.spool_dir or self.node.state_dir / "spool"

@@ -1,0 +1,99 @@
+"""`echonode run`: the three processes of a node as children, restarted when they die."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+ROLES = ("listen", "work", "deliver")
+_FIRST_RESTART_S = 0.5
+_LONGEST_RESTART_S = 30.0
+_STEADY_S = 60.0
+_GRACE_S = 30.0
+_POLL_S = 0.1
+#: A child that cannot start for a reason only an operator can mend exits with this status.
+EXIT_UNUSABLE = 2
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Child:
+    role: str
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    restart_at: float = field(default=0.0)
+
+
+class Supervisor:
+    """Keeps one child per role alive until it is told to stop."""
+
+    def __init__(self, config: Path, roles: Sequence[str] = ROLES) -> None:
+        self._config = config
+        self._children = [_Child(role) for role in roles]
+        self._stopping = threading.Event()
+        self._unusable = False
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; returns the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        while not self._stopping.wait(_POLL_S):
+            for child in self._children:
+                self._tend(child)
+        self._end_all()
+        return EXIT_UNUSABLE if self._unusable else 0
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        log.info("stopping", signal=signal.Signals(number).name)
+        self._stopping.set()
+
+    def _tend(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.restart_at:
+                self._start(child)
+            return
+        status = child.process.poll()
+        if status is None:
+            return
+        child.process = None
+        if status == EXIT_UNUSABLE:
+            log.error("process cannot run", role=child.role, status=status)
+            self._unusable = True
+            self._stopping.set()
+            return
+        child.failures = 1 if now - child.started_at > _STEADY_S else child.failures + 1
+        delay_s = min(_FIRST_RESTART_S * 2 ** (child.failures - 1), _LONGEST_RESTART_S)
+        child.restart_at = now + delay_s
+        log.error("process died", role=child.role, status=status, delay_s=delay_s)
+
+    def _start(self, child: _Child) -> None:
+        """Start a child whose standard input is a pipe: it ends when this process does."""
+        command = [sys.executable, "-m", "dicom_node", child.role, "--config", str(self._config)]
+        child.process = subprocess.Popen(  # noqa: S603 - our own program and a path
+            [*command, "--supervised"], stdin=subprocess.PIPE
+        )
+        child.started_at = time.monotonic()
+        log.info("process started", role=child.role, pid=child.process.pid)
+
+    def _end_all(self) -> None:
+        running = [child.process for child in self._children if child.process]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE_S
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.exception("process did not stop in time", pid=process.pid)
+                process.kill()
+                process.wait()

@@ -1,0 +1,72 @@
+"""Findings as JSON for the database, and back; previews are left out."""
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from inference.types import (
+    Assessment,
+    Code,
+    Evidence,
+    Exclusion,
+    Findings,
+    InstanceRef,
+    Measurement,
+    ModelCard,
+    Presence,
+    Standing,
+)
+
+
+def encode_findings(findings: Findings) -> str:
+    """Write findings as JSON."""
+    bare = replace(
+        findings, evidence=tuple(replace(item, preview=None) for item in findings.evidence)
+    )
+    return json.dumps(asdict(bare), sort_keys=True)
+
+
+def decode_findings(text: str) -> Findings:
+    """Read findings from JSON."""
+    tree = json.loads(text)
+    return Findings(
+        title=tree["title"],
+        model=_model(tree["model"]),
+        measurements=tuple(_measurement(item) for item in tree["measurements"]),
+        assessments=tuple(_assessment(item) for item in tree["assessments"]),
+        evidence=tuple(_evidence(item) for item in tree["evidence"]),
+        exclusions=tuple(
+            Exclusion(InstanceRef(**item["instance"]), Code(**item["reason"]), item["detail"])
+            for item in tree["exclusions"]
+        ),
+        limitations=tuple(tree["limitations"]),
+        abstention=tree["abstention"],
+    )
+
+
+def _model(item: dict[str, Any]) -> ModelCard:
+    changed = {"standing": Standing(item["standing"]), "parameters": tuple(item["parameters"])}
+    return ModelCard(**item | changed)
+
+
+def _measurement(item: dict[str, Any]) -> Measurement:
+    codes = {key: _code(item[key]) for key in ("concept", "unit", "site", "equivalent")}
+    return Measurement(**item | codes)
+
+
+def _assessment(item: dict[str, Any]) -> Assessment:
+    changed = {"concept": _code(item["concept"]), "presence": Presence(item["presence"])}
+    return Assessment(**item | changed)
+
+
+def _evidence(item: dict[str, Any]) -> Evidence:
+    changed = {
+        "instance": InstanceRef(**item["instance"]),
+        "frames": tuple(item["frames"]),
+        "notes": tuple(item["notes"]),
+    }
+    return Evidence(**item | changed)
+
+
+def _code(item: dict[str, str] | None) -> Code | None:
+    return Code(**item) if item else None

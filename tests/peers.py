@@ -1,0 +1,74 @@
+"""Real peers as processes: found, started on free ports of 127.0.0.1, and ended by pid."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+#: Real DICOM files, present in development and CI only.
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+def require(tool: str) -> str:
+    """The path of a Debian peer; its absence skips on a laptop and fails in CI."""
+    found = shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/usr/bin:/usr/local/bin")
+    if found:
+        return found
+    message = f"{tool} is not installed (apt-get install dcmtk dicom3tools pixelmed-apps orthanc postgresql)"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def shared(*parts: str) -> Path:
+    """A file or folder of the shared test data; its absence skips, saying so."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"shared test data not here: {Path(*parts)}")
+    return path
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 20, what: str = "") -> None:
+    """Wait for a condition; fails with `what` when it does not come."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"not within {timeout_s} s: {what or condition}")
+
+
+@contextmanager
+def process(command: Sequence[str], log: Path, **kwargs: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a peer until the block ends; its output goes to `log`."""
+    with log.open("wb") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=out, **kwargs)  # type: ignore[call-overload]
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()

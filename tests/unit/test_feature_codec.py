@@ -1,0 +1,57 @@
+"""What is stored between prepare and conclude comes back as it was."""
+
+import numpy as np
+
+from dicom_node.work.feature_codec import decode_features, encode_features
+from dicom_node.work.findings_codec import decode_findings, encode_findings
+from inference.types import (
+    Assessment,
+    Code,
+    Evidence,
+    Exclusion,
+    Features,
+    Findings,
+    InstanceRef,
+    Measurement,
+    ModelCard,
+    Presence,
+    Standing,
+)
+
+LOOP = InstanceRef("1.2.840.10008.5.1.4.1.1.3.1", "1.2.3", "1.2", 7, 60, "US", "A4C")
+CODE = Code("8414-5", "LN", "Pulmonary artery Mean blood pressure")
+MODEL = ModelCard("a", "1", "b", "2", "f" * 64, "2.25.1", Standing.PHANTOM, "research", ("p",))
+
+
+def test_features_come_back_bit_for_bit_and_the_preview_as_a_picture() -> None:
+    array = np.random.default_rng(1).normal(size=(3, 2048)).astype(np.float32)
+    preview = np.tile(np.arange(200, dtype=np.uint8), (600, 1))
+    features = Features({"mpap": array}, (1, 5, 9), ("fallback",), preview)
+    back = decode_features(encode_features(features))
+    assert np.array_equal(back.arrays["mpap"], array)
+    assert (back.frames, back.notes) == (features.frames, features.notes)
+    assert back.preview is not None
+    assert back.preview.shape[0] == 400
+    assert len(encode_features(features)) < array.nbytes + 30_000
+
+
+def test_features_without_a_preview() -> None:
+    assert decode_features(encode_features(Features({}, (1,)))).preview is None
+
+
+def test_findings_come_back_equal_but_for_previews() -> None:
+    findings = Findings(
+        "Echo haemodynamics",
+        MODEL,
+        (Measurement("mPAP", CODE, 31.5, CODE, 20.0, 43.0, 0.9, 20.0, "ESC", CODE, None),),
+        (Assessment("PH", CODE, Presence.PRESENT, "mPAP > 20 mmHg", 0.8),),
+        (Evidence(LOOP, (1, 2), 1, 1.0, 0.3, {"mpap": 2.0}, True, (), np.zeros((2, 2), np.uint8)),),
+        (Exclusion(LOOP, CODE, "why"),),
+        ("limit",),
+    )
+    assert decode_findings(encode_findings(findings)) == findings
+
+
+def test_an_abstention_comes_back() -> None:
+    findings = Findings("t", MODEL, abstention="no loop")
+    assert decode_findings(encode_findings(findings)) == findings

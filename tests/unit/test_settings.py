@@ -1,0 +1,91 @@
+"""Settings: typed, from file and environment, and helpful when they are wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node.errors import SettingsError
+from dicom_node.settings_example import example
+from dicom_node.settings_file import origins, read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "node.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_the_example_documents_every_key_with_its_default() -> None:
+    assert (ROOT / "deploy/node.example.toml").read_text("utf-8") == example()
+
+
+def test_the_example_can_be_used_with_every_key_switched_on(tmp_path: Path) -> None:
+    lines = example().splitlines()
+    switched_on = [line[1:] if line.startswith("#") and line[1] != " " else line for line in lines]
+    settings = read_settings(write(tmp_path, "\n".join(switched_on)), {})
+    plain = read_settings(write(tmp_path, example()), {})
+    assert settings == plain
+
+
+def test_an_unknown_key_is_refused_with_a_hint(tmp_path: Path) -> None:
+    file = write(tmp_path, "[receive]\nmaximum_asociations = 3\n")
+    with pytest.raises(SettingsError, match="did you mean maximum_associations"):
+        read_settings(file, {})
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, '[receive]\nport = 0\n[[peer]]\nname = "a"\nae_title = "toolongaetitle17ch"\n'
+    )
+    with pytest.raises(SettingsError) as caught:
+        read_settings(file, {})
+    for key in ("receive.port", "peer[0].ae_title", "peer[0].networks"):
+        assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[receive\n", "not valid TOML"),
+        ('[[peer]]\nname="a"\nae_title="A"\nnetworks=["10.0.0.300/8"]\n', "peer[0].networks"),
+        (
+            '[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\n' * 2,
+            "used twice: a",
+        ),
+        ('[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\nkinds=["PDF"]\n', "kinds"),
+    ],
+)
+def test_wrong_values_say_where(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(write(tmp_path, text), {})
+    assert says in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"node\.example\.toml"):
+        read_settings(tmp_path / "none.toml", {})
+
+
+def test_the_environment_wins_and_origins_tell(tmp_path: Path) -> None:
+    file = write(tmp_path, "[receive]\nport = 104\nae_title = 'FILE'\n")
+    environment = {"ECHONODE_RECEIVE__PORT": "2762", "ECHONODE_CONFIG": "x", "HOME": "/"}
+    settings = read_settings(file, environment)
+    assert (settings.receive.port, settings.receive.ae_title) == (2762, "FILE")
+    assert origins(file, environment) == {
+        "receive.port": "environment",
+        "receive.ae_title": "file",
+    }
+
+
+def test_an_unknown_variable_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"unknown key receive\.prt"):
+        read_settings(write(tmp_path, ""), {"ECHONODE_RECEIVE__PRT": "1"})
+
+
+def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    settings = read_settings(write(tmp_path, '[[pipeline]]\nbundle = "b"\n'), {})
+    assert settings.pipeline[0].bundle == tmp_path / "b"
+    assert settings.database_url == f"sqlite:///{tmp_path}/state/node.db"
+    assert settings.spool_dir == tmp_path / "state" / "spool"
