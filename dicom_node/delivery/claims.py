@@ -1,0 +1,147 @@
+"""One destination's hold on the outbox: claimed, renewed, and always concluded.
+
+A crash between sending and concluding means that the same bytes with the same UID are sent again,
+which a receiver recognises; never that something is lost.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Event
+
+import structlog
+
+from dicom_node.delivery.backoff import retry_delay_s
+from dicom_node.delivery.destination import Destination
+from dicom_node.delivery.policy import Failed, Outcome, RetryAt, Sent, decide
+from storage import outbox
+from storage.engine import Database, Transaction
+from storage.errors import ClaimLostError, DatabaseUnavailableError, StorageFullError
+from storage.outbox import Delivery
+from storage.owner import is_dead
+
+log = structlog.get_logger()
+
+
+class Claims:
+    """The outbox rows of one destination, as one thread works them off.
+
+    A claim that is not renewed within `lease_s` is given to somebody else. While the database is
+    away, conclusions wait for it, asking every `poll_s`, until `stopping` is set.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        database: Database,
+        stopping: Event,
+        *,
+        owner: str,
+        lease_s: float,
+        poll_s: float,
+    ) -> None:
+        self._destination = destination
+        self._database = database
+        self._stopping = stopping
+        self._owner = owner
+        self._lease_s = lease_s
+        self._poll_s = poll_s
+        self._rescue_due_s = 0.0
+        self._renew_due_s = 0.0
+
+    def due_in_s(self) -> float | None:
+        """Seconds until the next delivery is due, 0 or less for now; None where there is none."""
+        with self._database.read() as tx:
+            due_at = outbox.next_available_at(tx, self._destination.name)
+        return None if due_at is None else (due_at - _now()).total_seconds()
+
+    def take(self, limit: int) -> Sequence[Delivery]:
+        """Claim what is due."""
+        self._renew_due_s = time.monotonic() + self._lease_s / 3
+        with self._database.write() as tx:
+            return outbox.claim(
+                tx,
+                destination=self._destination.name,
+                owner=self._owner,
+                now=_now(),
+                lease_s=self._lease_s,
+                limit=limit,
+            )
+
+    def renew(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep what is still to be sent, where a third of the lease is over."""
+        if time.monotonic() >= self._renew_due_s:
+            self._write(lambda tx: outbox.renew(tx, deliveries, _now(), self._lease_s))
+            self._renew_due_s = time.monotonic() + self._lease_s / 3
+
+    def conclude(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Write down, in a transaction of its own, what follows from one attempt."""
+        now = _now()
+        decision = decide(
+            outcome,
+            attempt=delivery.attempt,
+            now=now,
+            expires_at=delivery.expires_at,
+            delay_s=self._delay_s,
+        )
+        about = log.bind(
+            destination=self._destination.name, kind=delivery.kind, attempt=delivery.attempt
+        )
+        match decision:
+            case Sent(uid, status):
+                self._write(
+                    lambda tx: outbox.mark_sent(
+                        tx, delivery, at=now, sop_instance_uid=uid, status=status
+                    )
+                )
+                about.info("delivery sent", status=status)
+            case RetryAt(again_at, code, message):
+                self._write(
+                    lambda tx: outbox.retry(
+                        tx, delivery, at=now, available_at=again_at, code=code, message=message
+                    )
+                )
+                about.warning("delivery retry", code=code, delay_s=(again_at - now).total_seconds())
+            case Failed(code, message):
+                self._write(
+                    lambda tx: outbox.fail(tx, delivery, at=now, code=code, message=message)
+                )
+                about.error("delivery failed", code=code)
+
+    def hand_back(self, delivery: Delivery) -> None:
+        """Return what was not attempted; it is due at once and no attempt is counted."""
+        self._write(lambda tx: outbox.hand_back(tx, delivery, _now()))
+
+    def rescue(self) -> None:
+        """Give back what dead processes and expired leases hold; once per lease is enough."""
+        if time.monotonic() < self._rescue_due_s:
+            return
+        with self._database.write() as tx:
+            count = outbox.rescue(tx, _now(), is_dead)
+        self._rescue_due_s = time.monotonic() + self._lease_s
+        if count:
+            log.info("deliveries rescued", count=count)
+
+    def _write(self, change: Callable[[Transaction], object]) -> None:
+        """Commit a change, however long the database is away."""
+        while True:
+            try:
+                with self._database.write() as tx:
+                    change(tx)
+            except ClaimLostError:
+                log.warning("claim lost", destination=self._destination.name)
+            except (DatabaseUnavailableError, StorageFullError) as exc:
+                code = type(exc).__name__
+                log.warning("storage away", destination=self._destination.name, code=code)
+                if not self._stopping.wait(self._poll_s):
+                    continue
+            return
+
+    def _delay_s(self, attempt: int) -> float:
+        return retry_delay_s(
+            attempt, self._destination.first_retry_s, self._destination.maximum_retry_s
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

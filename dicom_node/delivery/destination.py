@@ -1,0 +1,22 @@
+"""Where results go, and how patiently."""
+
+from dataclasses import dataclass
+
+from dicom_node.scu.peer import RemoteNode
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One receiver of results.
+
+    `kinds` of result object it gets: "SR", "SC", "KOS". What is not delivered `maximum_age_s` after
+    it was queued is a dead letter. Retries wait at most `first_retry_s`, then twice that and so on
+    up to `maximum_retry_s`.
+    """
+
+    name: str
+    node: RemoteNode
+    kinds: frozenset[str] = frozenset({"SR", "SC", "KOS"})
+    maximum_age_s: float = 259_200.0
+    first_retry_s: float = 5.0
+    maximum_retry_s: float = 600.0

@@ -1,0 +1,81 @@
+"""The deliverer: one queue and one thread per destination, so a dead peer delays nobody else."""
+
+import time
+from collections.abc import Sequence
+from threading import Event, Thread
+
+import structlog
+
+from dicom_node.delivery.claims import Claims
+from dicom_node.delivery.destination import Destination
+from dicom_node.delivery.destination_queue import DestinationQueue
+from storage.engine import Database
+from storage.spool import Spool
+
+#: How long an interrupted send may take to hand back what it holds.
+_HAND_BACK_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Deliverer:
+    """Sends what the outbox holds for the given destinations.
+
+    `owner` names this process in claims (`storage.owner.this_process`). A claim lasts `lease_s` and
+    is renewed while sending; it must outlast the timeouts of one send. An idle queue looks at the
+    database every `poll_s`.
+    """
+
+    def __init__(
+        self,
+        destinations: Sequence[Destination],
+        database: Database,
+        spool: Spool,
+        *,
+        owner: str,
+        lease_s: float = 300.0,
+        poll_s: float = 1.0,
+    ) -> None:
+        self._stopping = Event()
+        self._queues = {
+            destination.name: DestinationQueue(
+                destination,
+                Claims(
+                    destination,
+                    database,
+                    self._stopping,
+                    owner=owner,
+                    lease_s=lease_s,
+                    poll_s=poll_s,
+                ),
+                spool,
+                self._stopping,
+                poll_s,
+            )
+            for destination in destinations
+        }
+        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
+        self._threads = [
+            Thread(target=queue.run, name=f"deliver-{name}", daemon=True)
+            for name, queue in self._queues.items()
+        ]
+
+    def start(self) -> None:
+        """Start delivering, first of all what a killed process left."""
+        for thread in self._threads:
+            thread.start()
+        log.info("delivery started", count=len(self._threads))
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Let the object in flight finish, cut it off after `grace_s`, hand back the rest."""
+        self._stopping.set()
+        self._join(grace_s)
+        for queue in self._queues.values():
+            queue.interrupt()
+        self._join(_HAND_BACK_S)
+        log.info("delivery stopped", count=sum(not thread.is_alive() for thread in self._threads))
+
+    def _join(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,1 @@
+"""Associations out: verification and storage towards other nodes; never imports torch."""

@@ -1,0 +1,173 @@
+"""One association out: opened with a clear reason when it fails, and never left hanging.
+
+pynetdicom tells failures by flags, so its events are watched for who ended an association and when.
+Its sockets have no timeout once connected: a peer that stops reading would hold the thread for
+ever, so one is set.
+"""
+
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ABORT
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.scu.backlog import Backlog
+from dicom_node.scu.errors import (
+    AssociationAbortedError,
+    AssociationRejectedError,
+    NoAcceptedContextError,
+    PeerUnreachableError,
+    ResponseTimeoutError,
+)
+from dicom_node.scu.peer import RemoteNode
+
+# The standard handlers format every PDU, even when nothing is logged.
+_config.LOG_HANDLER_LEVEL = "none"
+
+
+class OpenAssociation:
+    """An established association with one remote node."""
+
+    def __init__(self, node: RemoteNode) -> None:
+        self._node = node
+        self._connection: socket.socket | None = None
+        self._gave_up = False
+        self._association: Association | None = None
+
+    @property
+    def pynetdicom(self) -> Association:
+        """The library's association, to send messages on."""
+        if self._association is None:
+            raise RuntimeError("the association is not open")
+        return self._association
+
+    def open(self, contexts: Sequence[PresentationContext]) -> None:
+        """Connect and negotiate at most 128 presentation contexts.
+
+        Raises:
+            PeerUnreachableError, AssociationRejectedError, AssociationAbortedError,
+            NoAcceptedContextError, ResponseTimeoutError.
+        """
+        node = self._node
+        entity = AE(ae_title=node.calling_ae_title)
+        entity.connection_timeout = node.connect_timeout_s
+        entity.acse_timeout = node.acse_timeout_s
+        entity.dimse_timeout = node.dimse_timeout_s
+        started = time.monotonic()
+        try:
+            association = entity.associate(
+                node.host,
+                node.port,
+                contexts=list(contexts),
+                ae_title=node.ae_title,
+                max_pdu=node.maximum_pdu_bytes,
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._on_connected),
+                    (evt.EVT_ACSE_SENT, self._on_acse_sent),
+                ],
+            )
+        except socket.gaierror as exc:
+            raise PeerUnreachableError(f"{node}: the host name is not known") from exc
+        if not association.is_established:
+            self._disconnect()
+            self._explain(association, time.monotonic() - started)
+        association.dul.to_provider_queue = Backlog(association.dul)
+        self._association = association
+
+    def close(self) -> None:
+        """Release politely; a peer that does not answer is aborted after `acse_timeout_s`."""
+        if self._association is not None and self._association.is_established:
+            self._association.release()
+        self._disconnect()
+
+    def abort(self) -> None:
+        """Break the association off with an A-ABORT."""
+        if self._association is not None:
+            self._association.abort()
+        self._disconnect()
+
+    def interrupt(self) -> None:
+        """From another thread: cut the connection, so that whoever waits on it returns at once."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+    def raise_no_response(self) -> None:
+        """Say why a request got no answer.
+
+        Raises:
+            ResponseTimeoutError: we waited `dimse_timeout_s` and gave up.
+            AssociationAbortedError: the peer ended it.
+        """
+        if self._gave_up:
+            waited = f"{self._node.dimse_timeout_s:g} s"
+            raise ResponseTimeoutError(f"{self._node}: no response within {waited}")
+        self.abort()
+        raise AssociationAbortedError(f"{self._node}: the peer aborted or the connection broke")
+
+    def _disconnect(self) -> None:
+        # pynetdicom leaves a socket open where the peer was faster to close it.
+        if self._connection is not None:
+            self._connection.close()
+
+    def _explain(self, association: Association, elapsed_s: float) -> None:
+        node, answer = self._node, association.acceptor.primitive
+        if association.is_rejected and answer is not None:
+            message = f"{node} rejected the association: {answer.reason_str}"
+            raise AssociationRejectedError(f"{message} ({answer.result_str})", answer.reason_str)
+        if self._connection is None:
+            raise PeerUnreachableError(f"{node}: {_why_unreachable(node, elapsed_s)}")
+        if answer is not None and answer.result == 0:
+            raise NoAcceptedContextError(f"{node} accepts none of the proposed SOP classes")
+        if self._gave_up:
+            waited = f"{node.acse_timeout_s:g} s"
+            message = f"{node} accepts connections but answered no association within {waited}"
+            raise ResponseTimeoutError(message)
+        raise AssociationAbortedError(f"{node} ended the connection during negotiation")
+
+    def _on_connected(self, event: Any) -> None:
+        connection: socket.socket = event.assoc.dul.socket.socket
+        connection.settimeout(self._node.dimse_timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+
+    def _on_acse_sent(self, event: Any) -> None:
+        self._gave_up = self._gave_up or isinstance(event.primitive, A_ABORT)
+
+
+@contextmanager
+def associate(
+    node: RemoteNode, contexts: Sequence[PresentationContext]
+) -> Iterator[OpenAssociation]:
+    """An association for the length of a block: released at its end, aborted by an exception.
+
+    Raises:
+        The errors of `OpenAssociation.open`.
+    """
+    association = OpenAssociation(node)
+    association.open(contexts)
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    association.close()
+
+
+def _why_unreachable(node: RemoteNode, elapsed_s: float) -> str:
+    """pynetdicom only logs the system's reason, so ask the system once more."""
+    no_answer = f"no answer within {node.connect_timeout_s:g} s"
+    if elapsed_s >= node.connect_timeout_s:
+        return no_answer
+    try:
+        socket.create_connection((node.host, node.port), node.connect_timeout_s).close()
+    except TimeoutError:
+        return no_answer
+    except OSError as exc:
+        return (exc.strerror or type(exc).__name__).lower()
+    return "the connection failed at first and would succeed now"

@@ -1,0 +1,44 @@
+"""What can go wrong while talking to a remote node.
+
+ScuError
+├── PeerUnreachableError        no TCP connection: refused, no route, unknown host, no answer
+├── AssociationRejectedError    A-ASSOCIATE-RJ; `reason` in the standard's words
+├── AssociationAbortedError     the peer aborted, or the connection broke
+├── NoAcceptedContextError      the peer takes none of the SOP classes or transfer syntaxes
+├── ResponseTimeoutError        the peer took the request and never answered
+└── NotSendableError            a file is no DICOM file with a File Meta group
+
+Messages name the peer as configured and never what was to be sent.
+"""
+
+
+class ScuError(Exception):
+    """Base of every error that `scu` raises on purpose."""
+
+
+class PeerUnreachableError(ScuError):
+    """No TCP connection could be made."""
+
+
+class AssociationRejectedError(ScuError):
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 section 9.3.4)."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class AssociationAbortedError(ScuError):
+    """The peer aborted, or the connection broke."""
+
+
+class NoAcceptedContextError(ScuError):
+    """The peer accepted no presentation context for what is to be done."""
+
+
+class ResponseTimeoutError(ScuError):
+    """The peer took a request and did not answer in time."""
+
+
+class NotSendableError(ScuError):
+    """A file cannot be sent: it is no DICOM file with a complete File Meta group."""

@@ -1,0 +1,32 @@
+"""A deliverer as a process of its own, to be killed: database URL, spool, port, AE title."""
+
+import signal
+import sys
+from pathlib import Path
+
+from dicom_node.delivery.worker import Deliverer
+from storage.engine import Database
+from storage.owner import this_process
+from storage.spool import Spool
+from tests.outbox import destination
+
+
+def main(url: str, spool: str, port: str, ae_title: str) -> None:
+    """Deliver to one destination called `pacs` until a signal comes."""
+    deliverer = Deliverer(
+        [destination("pacs", int(port), ae_title)],
+        Database(url),
+        Spool(Path(spool)),
+        owner=this_process(),
+        poll_s=0.05,
+    )
+    # Blocked before the threads start, so that they inherit it and only the wait below sees it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    deliverer.start()
+    signal.sigwait({signal.SIGTERM})
+    deliverer.stop()
+    assert "torch" not in sys.modules
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
