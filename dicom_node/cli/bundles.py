@@ -19,9 +19,7 @@ def bundle() -> None:
 @with_json
 def check(folder: Path, as_json: bool) -> None:
     """Say whether a bundle can be used; exit status 1 and the reasons when not."""
-    from inference.bundle.checking import check as check_bundle
-
-    problems = check_bundle(folder)
+    problems = bundle_problems(folder)
     if as_json:
         click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
     elif problems:
@@ -29,6 +27,23 @@ def check(folder: Path, as_json: bool) -> None:
     else:
         click.echo(f"{folder}: good")
     sys.exit(1 if problems else 0)
+
+
+def bundle_problems(folder: Path) -> list[str]:
+    """What keeps a bundle from running in its pipeline; nothing when it does."""
+    from inference.bundle.checking import check as check_bundle
+    from inference.bundle.loading import read_manifest
+    from inference.errors import InferenceError
+    from inference.pipeline import load_pipeline
+
+    problems = check_bundle(folder)
+    if problems:
+        return problems
+    try:
+        load_pipeline(read_manifest(folder).pipeline, folder, "cpu")
+    except InferenceError as error:
+        return [str(error)]
+    return []
 
 
 @bundle.command()

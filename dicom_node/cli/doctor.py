@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from dicom_node import app
+from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json
 from dicom_node.errors import NodeError
@@ -105,10 +106,9 @@ def _port(settings: Settings) -> str:
 
 
 def _bundle(folder: Path) -> str:
-    from inference.bundle.checking import check
     from inference.bundle.loading import read_manifest
 
-    problems = check(folder)
+    problems = bundle_problems(folder)
     if problems:
         raise NodeError("; ".join(problems))
     manifest = read_manifest(folder)
