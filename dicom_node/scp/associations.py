@@ -1,0 +1,230 @@
+"""Associations: who is let in, which are open, how they ended, and on which bytes are flowing."""
+
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from pynetdicom.events import Event
+
+from dicom_node.scp.contexts import supported
+from dicom_node.scp.peers import Peer, PeerTable, plain_title
+from dicom_node.scp.transport import Admission, ReceivingAssociation
+from storage import audit
+from storage.engine import Database
+from storage.errors import StorageError
+from storage.index import (
+    Association,
+    Ending,
+    close_association,
+    open_association,
+    touch_associations,
+)
+from storage.owner import this_process
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An A-ASSOCIATE-RJ: result, source and reason as in PS3.8 table 9-21, and words for us."""
+
+    result: int
+    source: int
+    diagnostic: int
+    reason: str
+
+
+CALLING_UNKNOWN = Rejection(1, 1, 3, "calling AE title unknown")
+# The same answer as to a stranger: whoever guesses titles learns nothing.
+ADDRESS_DENIED = Rejection(1, 1, 3, "calling AE title not allowed from this address")
+CALLED_WRONG = Rejection(1, 1, 7, "called AE title is not ours")
+TOO_MANY = Rejection(2, 3, 2, "too many associations")
+NOT_NOW = Rejection(2, 3, 1, "database unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    association_id: str
+    how: Ending
+    at: datetime
+
+
+class Associations:
+    """The open associations of this process, and their rows.
+
+    `maximum` bounds how many are open at once. `release_quiet_s` is how long, in seconds, a study
+    must still be quiet once the association that carried it was released.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        peers: PeerTable,
+        *,
+        ae_title: str,
+        maximum: int,
+        release_quiet_s: float,
+    ) -> None:
+        self._database = database
+        self._peers = peers
+        self._ae_title = ae_title
+        self._maximum = maximum
+        self._release_quiet_s = release_quiet_s
+        self._owner = this_process()
+        self._lock = threading.Lock()
+        self._open: dict[str, ReceivingAssociation] = {}
+        self._seen_bytes: dict[str, int] = {}
+        self._ended: list[_Ended] = []
+
+    def open(self) -> list[ReceivingAssociation]:
+        """Those that are open now."""
+        with self._lock:
+            return list(self._open.values())
+
+    def on_requested(self, event: Event) -> None:
+        """Admit or reject an association request, before anything is negotiated."""
+        association = event.assoc
+        request = association.requestor.primitive
+        if not isinstance(association, ReceivingAssociation) or request is None:
+            raise TypeError("an association of another server")
+        calling = plain_title(request.calling_ae_title)
+        called = plain_title(request.called_ae_title)
+        address = association.requestor.address
+        verdict = self._judge(calling, called, address)
+        if isinstance(verdict, Peer):
+            admission = Admission(
+                uuid.uuid4().hex, verdict, calling, called, address, datetime.now(UTC)
+            )
+            rejection = self._admit(association, admission)
+        else:
+            rejection = verdict
+        if rejection is None:
+            proposed = request.presentation_context_definition_list
+            association.acceptor.supported_contexts = supported(proposed)
+        else:
+            association.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
+            association.kill()
+            self._record_rejection(rejection, calling, called, address)
+
+    def _judge(self, calling: str, called: str, address: str) -> Peer | Rejection:
+        peer = self._peers.find(calling, address)
+        if peer is None:
+            return ADDRESS_DENIED if self._peers.knows(calling) else CALLING_UNKNOWN
+        return peer if called == plain_title(self._ae_title) else CALLED_WRONG
+
+    def _admit(self, association: ReceivingAssociation, admission: Admission) -> Rejection | None:
+        """Take a place and write the row; without both nobody is let in."""
+        with self._lock:
+            if len(self._open) >= self._maximum:
+                return TOO_MANY
+            self._open[admission.association_id] = association
+        try:
+            with self._database.write() as tx:
+                open_association(tx, _row(admission, self._owner))
+        except StorageError as error:
+            log.warning("association not recorded", peer=admission.peer.name, exc_info=error)
+            self._leave(admission)
+            return NOT_NOW
+        association.admission = admission
+        log.info(
+            "association opened",
+            peer=admission.peer.name,
+            calling_ae_title=admission.calling_ae_title,
+            address=admission.address,
+            association_id=admission.association_id,
+        )
+        return None
+
+    def on_end(self, association: ReceivingAssociation) -> None:
+        """Close the row of an association that has just ended."""
+        admission = association.admission
+        if admission is None:
+            return
+        ended = _Ended(admission.association_id, association.ending, datetime.now(UTC))
+        log.info(
+            "association closed",
+            peer=admission.peer.name,
+            association_id=admission.association_id,
+            reason=ended.how.value,
+            duration_s=round((ended.at - admission.opened_at).total_seconds(), 3),
+            size_bytes=association.connection.received_bytes,
+        )
+        with self._lock:
+            self._ended.append(ended)
+        self.close_ended()
+        self._leave(admission)
+
+    def close_ended(self) -> None:
+        """Write how associations ended; what the database does not take now is tried again."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        while ended:
+            first = ended[0]
+            try:
+                with self._database.write() as tx:
+                    close_association(
+                        tx, first.association_id, first.how, first.at, self._release_quiet_s
+                    )
+            except StorageError as error:
+                log.warning("end of association not recorded", count=len(ended), exc_info=error)
+                with self._lock:
+                    self._ended = ended + self._ended
+                return
+            del ended[0]
+
+    def touch(self) -> None:
+        """Tell storage on which associations bytes came in since the last call."""
+        now = datetime.now(UTC)
+        with self._lock:
+            counts = {key: each.connection.received_bytes for key, each in self._open.items()}
+        moved = {key: now for key, count in counts.items() if count != self._seen_bytes.get(key)}
+        self._seen_bytes = counts
+        if not moved:
+            return
+        try:
+            with self._database.write() as tx:
+                touch_associations(tx, moved)
+        except StorageError as error:
+            log.warning("heartbeat not recorded", count=len(moved), exc_info=error)
+
+    def _leave(self, admission: Admission) -> None:
+        with self._lock:
+            self._open.pop(admission.association_id, None)
+
+    def _record_rejection(
+        self, rejection: Rejection, calling: str, called: str, address: str
+    ) -> None:
+        log.warning(
+            "association rejected",
+            reason=rejection.reason,
+            calling_ae_title=calling,
+            called_ae_title=called,
+            address=address,
+        )
+        refused = audit.Event(
+            action=audit.Action.ASSOCIATION_REFUSED,
+            at=datetime.now(UTC),
+            outcome="failure",
+            actor=self._owner,
+            address=address,
+            detail={"calling_aet": calling, "called_aet": called, "reason": rejection.reason},
+        )
+        try:
+            with self._database.write() as tx:
+                audit.record(tx, refused)
+        except StorageError as error:
+            log.warning("rejection not recorded", exc_info=error)
+
+
+def _row(admission: Admission, owner: str) -> Association:
+    return Association(
+        association_id=admission.association_id,
+        peer=admission.peer.name,
+        calling_aet=admission.calling_ae_title,
+        called_aet=admission.called_ae_title,
+        address=admission.address,
+        owner=owner,
+        opened_at=admission.opened_at,
+    )

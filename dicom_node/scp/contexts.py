@@ -1,0 +1,83 @@
+"""Which presentation contexts are accepted: every storage class in every transfer syntax.
+
+A node that takes the report but refuses the cine is of no use, so nothing that a cart or a PACS may
+send is left out: a transfer syntax that no decoder knows still arrives, is kept, and its loop is
+excluded with a reason that somebody sees.
+"""
+
+from collections.abc import Iterable
+
+from pydicom.uid import UID
+from pynetdicom import ALL_TRANSFER_SYNTAXES, register_uid
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.sop_class import _STORAGE_CLASSES, _VERIFICATION_CLASSES
+
+VERIFICATION = UID(_VERIFICATION_CLASSES["Verification"])
+
+#: Retired storage classes that old carts and archives still send (PS3.6 annex A).
+RETIRED_STORAGE_CLASSES = {
+    "UltrasoundMultiFrameImageStorageRetired": "1.2.840.10008.5.1.4.1.1.3",
+    "NuclearMedicineImageStorageRetired": "1.2.840.10008.5.1.4.1.1.5",
+    "UltrasoundImageStorageRetired": "1.2.840.10008.5.1.4.1.1.6",
+    "StandaloneOverlayStorage": "1.2.840.10008.5.1.4.1.1.8",
+    "StandaloneCurveStorage": "1.2.840.10008.5.1.4.1.1.9",
+    "WaveformStorageTrial": "1.2.840.10008.5.1.4.1.1.9.1",
+    "StandaloneModalityLUTStorage": "1.2.840.10008.5.1.4.1.1.10",
+    "StandaloneVOILUTStorage": "1.2.840.10008.5.1.4.1.1.11",
+    "XRayAngiographicBiPlaneImageStorage": "1.2.840.10008.5.1.4.1.1.12.3",
+    "VLImageStorageTrial": "1.2.840.10008.5.1.4.1.1.77.1",
+    "VLMultiFrameImageStorageTrial": "1.2.840.10008.5.1.4.1.1.77.2",
+    "TextSRStorageTrial": "1.2.840.10008.5.1.4.1.1.88.1",
+    "AudioSRStorageTrial": "1.2.840.10008.5.1.4.1.1.88.2",
+    "DetailSRStorageTrial": "1.2.840.10008.5.1.4.1.1.88.3",
+    "ComprehensiveSRStorageTrial": "1.2.840.10008.5.1.4.1.1.88.4",
+    "StandalonePETCurveStorage": "1.2.840.10008.5.1.4.1.1.129",
+    "HardcopyGrayscaleImageStorage": "1.2.840.10008.5.1.1.29",
+    "HardcopyColorImageStorage": "1.2.840.10008.5.1.1.30",
+}
+for _keyword, _uid in RETIRED_STORAGE_CLASSES.items():
+    # Without this pynetdicom accepts the context and then aborts at the first C-STORE on it.
+    register_uid(_uid, _keyword, StorageServiceClass)
+
+STORAGE_CLASSES = frozenset(UID(uid) for uid in _STORAGE_CLASSES.values())
+
+#: The pixels of these are elsewhere or in another stream: there would be nothing to look at.
+_WITHOUT_PIXELS = {
+    "1.2.840.10008.1.2.4.94",  # JPIP Referenced
+    "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
+    "1.2.840.10008.1.2.4.204",  # JPIP HTJ2K Referenced
+    "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
+    "1.2.840.10008.1.2.7.1",  # SMPTE ST 2110-20 Uncompressed Progressive Active Video
+    "1.2.840.10008.1.2.7.2",  # SMPTE ST 2110-20 Uncompressed Interlaced Active Video
+    "1.2.840.10008.1.2.7.3",  # SMPTE ST 2110-30 PCM Digital Audio
+}
+TRANSFER_SYNTAXES = frozenset(UID(uid) for uid in ALL_TRANSFER_SYNTAXES) - _WITHOUT_PIXELS
+
+
+def supported(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """What of a proposal to support, with transfer syntaxes in the proposer's own order.
+
+    Its order is the best hint at how it holds the images: nothing is transcoded for our sake.
+    Built from the proposal because a table of all classes by all syntaxes costs more than the
+    negotiation itself.
+    """
+    syntaxes: dict[UID, list[UID]] = {}
+    for context in proposed:
+        abstract = context.abstract_syntax
+        if abstract is None or (abstract != VERIFICATION and abstract not in STORAGE_CLASSES):
+            continue
+        known = syntaxes.setdefault(abstract, [])
+        known += [
+            syntax
+            for syntax in context.transfer_syntax
+            if syntax in TRANSFER_SYNTAXES and syntax not in known
+        ]
+    return [_context(abstract, known) for abstract, known in syntaxes.items() if known]
+
+
+def _context(abstract_syntax: UID, transfer_syntaxes: list[UID]) -> PresentationContext:
+    context = PresentationContext()
+    context.abstract_syntax = abstract_syntax
+    context.transfer_syntax = [*transfer_syntaxes]
+    return context

@@ -1,0 +1,181 @@
+"""What an instance is: read from its header in the spool file, the pixels untouched."""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from dicom_node.scp.statuses import RefusedError, StoreStatus
+
+_TEXTS = {
+    "patient_id": "PatientID",
+    "patient_name": "PatientName",
+    "accession_number": "AccessionNumber",
+    "study_date": "StudyDate",
+    "modality": "Modality",
+    "instance_number": "InstanceNumber",
+}
+_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in (*_UIDS, *_TEXTS.values())]
+
+#: Float, double and integer pixel data begin here; nothing that we read comes later.
+_PIXELS = 0x7FE00008
+_ITEM = (0xFFFE, 0xE000)
+#: VRs with a 32 bit length in explicit encodings that pixels are stored as (PS3.5 section 7.1.2).
+_LONG_VRS = ("OB", "OD", "OF", "OW", "UN")
+
+#: How much of a deflated dataset is inflated, and to how much at most, in bytes.
+_DEFLATED_BYTES = 4 << 20
+_INFLATED_BYTES = 16 << 20
+
+#: Leading zeros and empty components are against PS3.5 section 9.1 and do no harm; carts send them.
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose and which instance it is; texts are empty where the dataset says nothing."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
+    modality: str
+    instance_number: str
+
+
+def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
+    """Read the identity of the dataset that begins `offset` bytes into a file.
+
+    Raises:
+        RefusedError: 0xC000; not readable, cut short, or a UID is missing or malformed.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            dataset, is_whole = _read(file, UID(transfer_syntax_uid))
+        uids = {keyword: str(dataset.get(keyword) or "").strip() for keyword in _UIDS}
+        texts = {name: _text(dataset, keyword) for name, keyword in _TEXTS.items()}
+    except Exception as error:  # pydicom raises nearly anything on a damaged dataset
+        raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "Dataset cannot be read") from error
+    if not is_whole:
+        raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "Dataset ends early")
+    for keyword, uid in uids.items():
+        _require_uid(keyword, uid)
+    return Identity(
+        sop_class_uid=uids["SOPClassUID"],
+        sop_instance_uid=uids["SOPInstanceUID"],
+        study_instance_uid=uids["StudyInstanceUID"],
+        series_instance_uid=uids["SeriesInstanceUID"],
+        **texts,
+    )
+
+
+def require_same(identity: Identity, sop_class_uid: str, sop_instance_uid: str) -> None:
+    """Check the dataset against what the C-STORE request announced.
+
+    Raises:
+        RefusedError: 0xA900; it is of another class, or another instance.
+    """
+    if identity.sop_class_uid != sop_class_uid:
+        raise RefusedError(StoreStatus.MISMATCH, "SOP Class UID differs from the request's")
+    if identity.sop_instance_uid != sop_instance_uid:
+        raise RefusedError(StoreStatus.MISMATCH, "SOP Instance UID differs from the request's")
+
+
+def _require_uid(keyword: str, uid: str) -> None:
+    if not uid:
+        raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, f"{keyword} is missing")
+    if not _UID.fullmatch(uid):
+        raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, f"{keyword} is malformed")
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    """A value as one line; a value of the wrong kind counts as none, for it identifies nothing."""
+    try:
+        value = str(dataset.get(keyword) or "")
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    return "".join(character for character in value if character.isprintable()).strip()
+
+
+class _AtPixels:
+    """Stops pydicom before the pixels and remembers how they are announced."""
+
+    vr: str | None = None
+    length: int | None = None
+
+    def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        if tag < _PIXELS:
+            return False
+        self.vr, self.length = vr, length
+        return True
+
+
+def _read(file: BinaryIO, syntax: UID) -> tuple[Dataset, bool]:
+    """The header, and whether all that the dataset announces is there (deflated: not known)."""
+    deflated = syntax == DeflatedExplicitVRLittleEndian
+    source: BinaryIO = _inflate(file) if deflated else file
+    pixels = _AtPixels()
+    dataset = read_dataset(
+        source,
+        syntax.is_implicit_VR,
+        syntax.is_little_endian,
+        stop_when=pixels,
+        specific_tags=_TAGS,
+    )
+    return dataset, _values_are_whole(dataset) and (deflated or _is_whole(file, pixels))
+
+
+def _values_are_whole(dataset: Dataset) -> bool:
+    """Whether each value is as long as its element says; half a UID is a UID too."""
+    for tag in _TAGS:
+        element = dataset.get_item(tag)
+        if isinstance(element, RawDataElement) and len(element.value or b"") < element.length:
+            return False
+    return True
+
+
+def _inflate(file: BinaryIO) -> BytesIO:
+    """The beginning of a deflated dataset, bounded: a small file may inflate to gigabytes."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    return BytesIO(inflater.decompress(file.read(_DEFLATED_BYTES), _INFLATED_BYTES))
+
+
+def _is_whole(file: BinaryIO, pixels: _AtPixels) -> bool:
+    """Whether the file is as long as its last element says; `file` stands where pydicom stopped."""
+    position = file.tell()
+    size = file.seek(0, 2)
+    if pixels.length is None:
+        return position <= size
+    position += 12 if pixels.vr in _LONG_VRS else 8
+    if pixels.length != 0xFFFFFFFF:
+        return position + pixels.length <= size
+    return _fragments_end(file, position, size) <= size
+
+
+def _fragments_end(file: BinaryIO, position: int, size: int) -> int:
+    """Where the encapsulated fragments end, or would (PS3.5 section A.4).
+
+    What is not an item ends the walk: judging the pixels is for whoever decodes them.
+    """
+    while position + 8 <= size:
+        file.seek(position)
+        *tag, length = struct.unpack("<HHI", file.read(8))
+        if tuple(tag) != _ITEM:
+            break
+        position += 8 + length
+    return position

@@ -1,0 +1,168 @@
+"""The listener: one port, on which peers verify and store."""
+
+import errno
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from pydicom import config as pydicom_config
+from pynetdicom import AE, _config, evt
+
+from dicom_node.errors import PortTakenError
+from dicom_node.scp.associations import Associations
+from dicom_node.scp.heartbeat import Heartbeat
+from dicom_node.scp.peers import PeerTable
+from dicom_node.scp.receiving import Receiver
+from dicom_node.scp.transport import ReceivingServer
+from storage.engine import Database
+from storage.index import lose_dead_associations
+from storage.owner import is_dead
+from storage.spool import Spool
+
+log = structlog.get_logger()
+
+#: pynetdicom's own limit counts before ours can; ours is the one that is configured and audited.
+_UNLIMITED = 1_000_000
+#: How often shutdown looks whether an association has finished its instance, in seconds.
+_LOOK_S = 0.02
+#: How long a dismissed association may take to write that it has ended, in seconds.
+_LAST_WORDS_S = 2.0
+#: How often the accepting thread looks whether it shall stop, in seconds.
+_ACCEPT_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerConfig:
+    """How to listen.
+
+    Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
+    negotiation, `dimse_timeout_s` the wait for the rest of a message. `heartbeat_s` is how often
+    storage hears which associations are alive. `release_quiet_s` and `hard_limit_s` are about
+    studies, see `storage.index`.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    pipelines: tuple[str, ...]
+    maximum_associations: int = 32
+    maximum_pdu_bytes: int = 131_072
+    network_timeout_s: float = 60.0
+    acse_timeout_s: float = 30.0
+    dimse_timeout_s: float = 60.0
+    release_quiet_s: float = 3.0
+    hard_limit_s: float = 3600.0
+    heartbeat_s: float = 5.0
+
+
+class Listener:
+    """Accepts associations from the peers of a table and keeps what they store."""
+
+    def __init__(
+        self, config: ListenerConfig, peers: PeerTable, database: Database, spool: Spool
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._spool = spool
+        self._associations = Associations(
+            database,
+            peers,
+            ae_title=config.ae_title,
+            maximum=config.maximum_associations,
+            release_quiet_s=config.release_quiet_s,
+        )
+        self._receiver = Receiver(
+            database, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
+        )
+        self._heartbeat = Heartbeat(self._beat, config.heartbeat_s)
+        self._server: ReceivingServer | None = None
+
+    def start(self) -> None:
+        """Clear up after processes that died, then listen; returns when peers can connect.
+
+        Raises:
+            PortTakenError: another process listens there.
+            storage.errors.StorageError: the database or the spool cannot be used.
+        """
+        removed = self._spool.clean_incoming()
+        with self._database.write() as tx:
+            lost = lose_dead_associations(tx, is_dead, datetime.now(UTC))
+        if removed or lost:
+            log.info("cleared up after a process that died", count=removed + lost)
+        tolerate_real_devices()
+        self._server = self._listen()
+        threading.Thread(
+            target=self._server.serve_forever,
+            args=(_ACCEPT_POLL_S,),
+            name="scp-accept",
+            daemon=True,
+        ).start()
+        self._heartbeat.start()
+        log.info("listening", port=self._config.port, called_ae_title=self._config.ae_title)
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Accept no more; let each instance in flight be answered, then abort its association.
+
+        An instance that is not there after `grace_s` is not acknowledged: its sender has it still.
+        """
+        if self._server is None:
+            return
+        self._server.shutdown()
+        deadline = time.monotonic() + grace_s
+        while (left := self._associations.open()) and time.monotonic() < deadline:
+            for association in left:
+                if not association.provider.busy:
+                    association.dismiss()
+            time.sleep(_LOOK_S)
+        for association in self._associations.open():
+            association.dismiss()
+            association.join(_LAST_WORDS_S)
+        self._heartbeat.stop()
+        self._associations.close_ended()
+        self._server = None
+
+    def _listen(self) -> ReceivingServer:
+        config = self._config
+        ae = AE(config.ae_title)
+        ae.maximum_pdu_size = config.maximum_pdu_bytes
+        ae.maximum_associations = _UNLIMITED
+        ae.network_timeout = config.network_timeout_s
+        ae.acse_timeout = config.acse_timeout_s
+        ae.dimse_timeout = config.dimse_timeout_s
+        try:
+            return ReceivingServer(
+                ae,
+                (config.host, config.port),
+                spool=self._spool,
+                handlers=[
+                    (evt.EVT_REQUESTED, self._associations.on_requested),
+                    (evt.EVT_C_ECHO, self._receiver.on_echo),
+                    (evt.EVT_C_STORE, self._receiver.on_store),
+                ],
+                on_end=self._associations.on_end,
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise PortTakenError(
+                f"port {config.port} of {config.host} is taken: stop the process that listens "
+                "there, or set another [receive] port"
+            ) from error
+
+    def _beat(self) -> None:
+        self._associations.close_ended()
+        self._associations.touch()
+
+
+def tolerate_real_devices() -> None:
+    """Set pynetdicom and pydicom up for what hospitals send; both know only process-wide settings.
+
+    AE titles padded with NUL or holding a stray character are taken, and compared by
+    `peers.plain_title`. Logging each message costs time; warnings about values quote identities.
+    """
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    _config.LOG_HANDLER_LEVEL = "none"
+    _config.CODECS = ("ascii", "latin-1")
+    _config.VALIDATORS["AE"] = lambda _title: (True, "")

@@ -1,0 +1,160 @@
+"""C-ECHO and C-STORE: what happens between the last byte of an instance and its status.
+
+fsync, rename, fsync of the folder, ONE commit, and only then 0x0000: an acknowledged instance is on
+disk and indexed, whatever happens next.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import structlog
+from pydicom import Dataset
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+
+from dicom_node.scp.identification import Identity, identify, require_same
+from dicom_node.scp.spooling import DatasetStream
+from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
+from dicom_node.scp.transport import Admission, ReceivingAssociation
+from storage import audit
+from storage.engine import Database
+from storage.errors import StorageError
+from storage.index import Receipt, Received, record_instance, record_refusal
+from storage.spool import SpoolFile
+
+log = structlog.get_logger()
+
+
+class Receiver:
+    """Answers the requests of admitted peers.
+
+    `pipelines` are those that look at each new instance. `hard_limit_s` bounds how long a study may
+    take to be complete, in seconds.
+    """
+
+    def __init__(
+        self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
+    ) -> None:
+        self._database = database
+        self._pipelines = tuple(pipelines)
+        self._hard_limit_s = hard_limit_s
+
+    def on_echo(self, event: Event) -> int:
+        """Answer a C-ECHO (PS3.7 section 9.1.5); 0x0110 says that the node could not store now."""
+        admission = _admission(event)
+        if "echo" not in admission.peer.may:
+            return StoreStatus.NOT_AUTHORIZED
+        try:
+            with self._database.write() as tx:
+                audit.record(tx, _echo(admission))
+        except StorageError as error:
+            log.warning("echo not recorded", peer=admission.peer.name, exc_info=error)
+            return StoreStatus.PROCESSING_FAILURE
+        return StoreStatus.SUCCESS
+
+    def on_store(self, event: Event) -> Dataset:
+        """Answer a C-STORE (PS3.7 section 9.1.1); a refusal carries its Error Comment."""
+        admission, began = _admission(event), time.monotonic()
+        request = event.request
+        stream = request.DataSet if isinstance(request, C_STORE) else None
+        status, comment = StoreStatus.SUCCESS, ""
+        try:
+            status = self._keep(stream, admission)
+        except Exception as error:  # every request is answered, and by our table
+            refused = refusal(error)
+            status, comment = refused.status, str(refused)
+            if status is StoreStatus.PROCESSING_FAILURE:
+                log.exception("instance not stored", peer=admission.peer.name)
+            self._record_refusal(stream, admission, refused)
+        log.info(
+            "instance answered",
+            peer=admission.peer.name,
+            association_id=admission.association_id,
+            status=f"0x{status:04X}",
+            reason=comment or None,
+            duration_s=round(time.monotonic() - began, 4),
+        )
+        return _response(status, comment)
+
+    def _keep(self, stream: object, admission: Admission) -> StoreStatus:
+        if "store" not in admission.peer.may:
+            raise RefusedError(StoreStatus.NOT_AUTHORIZED, "This peer may not store")
+        if not isinstance(stream, DatasetStream):
+            raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
+        if stream.error is not None:
+            raise stream.error
+        if stream.file is None:
+            raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
+        identity = identify(stream.file.path, stream.offset, stream.transfer_syntax_uid)
+        require_same(identity, stream.sop_class_uid, stream.sop_instance_uid)
+        kept = stream.file.keep()
+        received = self._received(identity, stream, kept, admission)
+        with self._database.write() as tx:
+            receipt = record_instance(tx, received, self._pipelines)
+        if receipt is Receipt.CONFLICT:
+            log.warning(
+                "other bytes under a known UID",
+                peer=admission.peer.name,
+                association_id=admission.association_id,
+            )
+        return answer(receipt, admission.peer.on_conflict)
+
+    def _received(
+        self, identity: Identity, stream: DatasetStream, kept: SpoolFile, admission: Admission
+    ) -> Received:
+        return Received(
+            **asdict(identity),
+            transfer_syntax_uid=stream.transfer_syntax_uid,
+            digest=kept.digest,
+            size_bytes=kept.size_bytes,
+            association_id=admission.association_id,
+            peer=admission.peer.name,
+            received_at=datetime.now(UTC),
+            quiet_s=admission.peer.quiet_s,
+            hard_limit_s=self._hard_limit_s,
+        )
+
+    def _record_refusal(self, stream: object, admission: Admission, refused: RefusedError) -> None:
+        uid = stream.sop_instance_uid if isinstance(stream, DatasetStream) else None
+        try:
+            with self._database.write() as tx:
+                record_refusal(
+                    tx,
+                    at=datetime.now(UTC),
+                    peer=admission.peer.name,
+                    address=admission.address,
+                    association_id=admission.association_id,
+                    sop_instance_uid=uid or None,
+                    status=refused.status,
+                    reason=str(refused),
+                )
+        except StorageError as error:
+            # The sender hears of the refusal all the same; what made it may be this very database.
+            log.warning("refusal not recorded", peer=admission.peer.name, exc_info=error)
+
+
+def _admission(event: Event) -> Admission:
+    association = event.assoc
+    if not isinstance(association, ReceivingAssociation) or association.admission is None:
+        raise TypeError("a request on an association that was never admitted")
+    return association.admission
+
+
+def _echo(admission: Admission) -> audit.Event:
+    return audit.Event(
+        action=audit.Action.ECHO,
+        at=datetime.now(UTC),
+        peer=admission.peer.name,
+        address=admission.address,
+        association_id=admission.association_id,
+    )
+
+
+def _response(status: StoreStatus, comment: str) -> Dataset:
+    response = Dataset()
+    response.Status = int(status)
+    if comment:
+        response.ErrorComment = comment
+    return response

@@ -1,0 +1,146 @@
+"""How datasets reach the spool while they arrive: our adapter to pynetdicom's DIMSE provider.
+
+pynetdicom collects a message's dataset by `message.data_set.write(fragment)` on a BytesIO of its
+own, in the thread that reads the socket. We put a stream of ours there, which hands the fragments
+of a C-STORE to the spool, so memory does not grow with the object. Nothing may be raised in that
+thread: it would end the association without an answer. An error is kept for the handler instead,
+and the rest of the dataset is swallowed.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.pdu_primitives import P_DATA
+
+from dicom_node.scp.file_meta import file_meta
+from storage.errors import StorageError, StorageFullError
+from storage.spool import IncomingFile, Spool
+
+if TYPE_CHECKING:
+    from dicom_node.scp.transport import ReceivingAssociation
+
+#: Messages other than C-STORE stay in memory; none that we answer is near this size.
+_LARGEST_MESSAGE_BYTES = 1 << 20
+
+
+class DatasetStream(BytesIO):
+    """Where the fragments of one message's dataset go.
+
+    Written by the thread that reads the socket, then read by the one that answers. `file` is None
+    where nothing may be kept: no dataset came, the peer may not store, or `error` says why.
+    `offset` is where the dataset begins in the file, in bytes.
+    """
+
+    def __init__(
+        self, message: DIMSEMessage, begin: Callable[["DatasetStream"], IncomingFile | None]
+    ) -> None:
+        super().__init__()
+        self.message = message
+        self.file: IncomingFile | None = None
+        self.error: Exception | None = None
+        self.offset = 0
+        self.sop_class_uid = ""
+        self.sop_instance_uid = ""
+        self.transfer_syntax_uid = ""
+        self._begin = begin
+        self._begun = False
+        self._lock = Lock()
+
+    def write(self, fragment: Any, /) -> int:
+        """Take one fragment."""
+        with self._lock:
+            if isinstance(self.message, C_STORE_RQ):
+                self._spool(fragment)
+            elif self.tell() + len(fragment) > _LARGEST_MESSAGE_BYTES:
+                raise ValueError("message too large")  # pynetdicom aborts the association
+            else:
+                super().write(fragment)
+        return len(fragment)
+
+    def _spool(self, fragment: bytes) -> None:
+        try:
+            if not self._begun:
+                self._begun = True
+                self.file = self._begin(self)
+            if self.file is not None:
+                self.file.write(fragment)
+        except (StorageError, OSError) as error:
+            self.error = error
+            self._drop()
+
+    def discard(self) -> None:
+        """Let go of what was not kept, and of all that still comes; may be called again."""
+        with self._lock:
+            self._begun = True
+            self._drop()
+
+    def _drop(self) -> None:
+        if self.file is not None:
+            self.file.discard()
+        self.file = None
+
+
+class SpoolingProvider(DIMSEServiceProvider):
+    """Receives the messages of one association, with C-STORE datasets going to the spool.
+
+    `streams` are those with a file that was neither answered nor discarded.
+    """
+
+    def __init__(self, association: "ReceivingAssociation", spool: Spool) -> None:
+        super().__init__(association)
+        self.streams: set[DatasetStream] = set()
+        self._association = association
+        self._spool = spool
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take one P-DATA primitive; called in the thread that reads the socket."""
+        if self.message is None:
+            self.message = DIMSEMessage()
+            self.message.data_set = DatasetStream(self.message, self._begin)
+        super().receive_primitive(primitive)
+
+    def _begin(self, stream: DatasetStream) -> IncomingFile | None:
+        """Open the file of a C-STORE when the first fragment of its dataset comes.
+
+        Its command set is complete by then (PS3.7 section 6.3.1).
+        """
+        context = self._association.accepted_context(stream.message.context_id)
+        admission = self._association.admission
+        if context is None or admission is None or "store" not in admission.peer.may:
+            return None
+        if not self._spool.has_room():
+            raise StorageFullError("the spool is below its low-water mark")
+        command = stream.message.command_set
+        stream.sop_class_uid = str(command.get("AffectedSOPClassUID", ""))
+        stream.sop_instance_uid = str(command.get("AffectedSOPInstanceUID", ""))
+        stream.transfer_syntax_uid = str(context.transfer_syntax[0])
+        head = file_meta(stream.sop_class_uid, stream.sop_instance_uid, stream.transfer_syntax_uid)
+        stream.offset = len(head)
+        file = self._spool.incoming()
+        try:
+            file.write(head)
+        except StorageError:
+            file.discard()
+            raise
+        self.streams.add(stream)
+        return file
+
+    def answered(self, stream: object) -> None:
+        """A message was dealt with: what of it was not kept is discarded."""
+        if isinstance(stream, DatasetStream):
+            stream.discard()
+            self.streams.discard(stream)
+
+    def discard_all(self) -> None:
+        """The association is over: whatever was not answered is discarded."""
+        for stream in list(self.streams):
+            self.answered(stream)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an instance is arriving or waits for its answer."""
+        return bool(self.streams) or not self.msg_queue.empty()

@@ -1,0 +1,63 @@
+"""What a C-STORE is answered with, in one table.
+
+| status | meaning                           | source          | when                            |
+| ------ | --------------------------------- | --------------- | ------------------------------- |
+| 0x0000 | success                           | PS3.4 B.2.3     | bytes and row are durable       |
+| 0x0110 | processing failure                | PS3.7 annex C.5 | an error of ours                |
+| 0x0111 | duplicate SOP instance            | PS3.7 annex C.5 | other bytes under a known UID   |
+| 0x0124 | refused: not authorized           | PS3.7 annex C.5 | the peer may not store          |
+| 0xA700 | refused: out of resources         | PS3.4 B.2.3     | disk full, database unavailable |
+| 0xA900 | data set does not match SOP class | PS3.4 B.2.3     | UIDs of command and data differ |
+| 0xC000 | cannot understand                 | PS3.4 B.2.3     | the dataset cannot be read      |
+"""
+
+from enum import IntEnum
+
+from dicom_node.scp.peers import OnConflict
+from storage.errors import DatabaseUnavailableError, StorageFullError
+from storage.index import Receipt
+
+
+class StoreStatus(IntEnum):
+    """The statuses of the table above."""
+
+    SUCCESS = 0x0000
+    PROCESSING_FAILURE = 0x0110
+    DUPLICATE_INSTANCE = 0x0111
+    NOT_AUTHORIZED = 0x0124
+    OUT_OF_RESOURCES = 0xA700
+    MISMATCH = 0xA900
+    CANNOT_UNDERSTAND = 0xC000
+
+
+class RefusedError(Exception):
+    """An instance that is not kept.
+
+    `str()` is the Error Comment (0000,0902) for the sender: at most 64 characters, no identity.
+    """
+
+    def __init__(self, status: StoreStatus, comment: str) -> None:
+        super().__init__(comment[:64])
+        self.status = status
+
+
+def refusal(error: Exception) -> RefusedError:
+    """Which refusal an error means; out of resources is what a sender tries again later."""
+    match error:
+        case RefusedError():
+            return error
+        case StorageFullError():
+            return RefusedError(StoreStatus.OUT_OF_RESOURCES, "No space left to store the instance")
+        case DatabaseUnavailableError():
+            return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Database unavailable, try again")
+        case _:
+            return RefusedError(
+                StoreStatus.PROCESSING_FAILURE, "Internal error, see the node's log"
+            )
+
+
+def answer(receipt: Receipt, on_conflict: OnConflict) -> StoreStatus:
+    """The status for an instance that storage has recorded."""
+    if receipt is Receipt.CONFLICT and on_conflict == "refuse":
+        return StoreStatus.DUPLICATE_INSTANCE
+    return StoreStatus.SUCCESS
