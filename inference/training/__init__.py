@@ -1,0 +1,1 @@
+"""Making a model: cohort, pre-training, training, evaluation."""

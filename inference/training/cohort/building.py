@@ -1,0 +1,196 @@
+"""From an archive and a table of catheterisations to a cohort."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from inference.errors import TrainingDataError
+from inference.training.cohort.characteristics import characteristics, distributions
+from inference.training.cohort.flow import Step, exclude
+from inference.training.cohort.index import open_index, set_meta
+from inference.training.cohort.labels import NUMBERS, Labels, read_labels
+from inference.training.cohort.matching import match
+from inference.training.cohort.scan import Progress, scan, silent
+from inference.training.cohort.splitting import SPLITS, order, split_patients
+from inference.training.output import write_whole
+from inference.ultrasound.selection import RULES
+
+EXAM_COLUMNS = [
+    "exam_id",
+    "patient_number",
+    "patient_id",
+    "study_instance_uid",
+    "split",
+    "exam_date",
+    "rhc_date",
+    "days_apart",
+    "sex",
+    "age_years",
+    *NUMBERS,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSummary:
+    """What a build made; `sha256` changes with any label, split or loop of the cohort."""
+
+    folder: Path
+    sha256: str
+    subjects: Mapping[str, int]
+    exams: Mapping[str, int]
+    loops: Mapping[str, int]
+    flow: tuple[Step, ...]
+    rejected_rows: int
+    excluded_files: int
+    window_days: int
+    seed: int
+
+
+def build(
+    dicom: Path,
+    labels: Path,
+    out: Path,
+    *,
+    window_days: int = 92,
+    seed: int,
+    split: Sequence[float] = (0.65, 0.15, 0.20),
+    jobs: int = 1,
+    on_progress: Progress = silent,
+) -> CohortSummary:
+    """Build the cohort in the folder `out`; run again after an interruption, it goes on.
+
+    Leaves there: cohort.sqlite, flow.csv (the paper's Tables 3 and 4), excluded_files.csv,
+    rejected_rows.csv, characteristics.csv (Table 1), distributions.svg (Figure 4), summary.json.
+
+    Raises:
+        TrainingDataError: labels that cannot be used, no archive, or no exam left.
+    """
+    known = read_labels(labels)
+    with open_index(out, create=True) as index:
+        scan(dicom, index, jobs=jobs, on_progress=on_progress)
+        instances = pd.read_sql_query("SELECT * FROM instance ORDER BY path", index)
+        instances["age_years"] = instances["age_years"].astype(float)  # all may be unknown
+        instances = _with_labels(instances, known)
+        steps, judged = exclude(instances, [rule.__name__ for rule in RULES], window_days)
+        _write_exclusions(out, steps, judged, known)
+        loops = judged[judged["excluded"] == ""]
+        if loops.empty:
+            last = next(step for step in steps if step.files == 0)
+            raise TrainingDataError(
+                f"cohort: no exam is left after the step '{last.step}'; see flow.csv in {out}"
+            )
+        exams, loops = _numbered(loops, seed, split)
+        sha256 = _digest(exams, loops, known, window_days)
+        _store(index, exams, loops, {"archive": str(dicom.resolve()), "sha256": sha256})
+    summary = CohortSummary(
+        folder=out,
+        sha256=sha256,
+        subjects=_by_split(exams.drop_duplicates("patient_number")),
+        exams=_by_split(exams),
+        loops=_by_split(loops),
+        flow=tuple(steps),
+        rejected_rows=len(known.rejected),
+        excluded_files=int((judged["excluded"] != "").sum()),
+        window_days=window_days,
+        seed=seed,
+    )
+    _describe(out, exams, summary)
+    return summary
+
+
+def _with_labels(instances: pd.DataFrame, known: Labels) -> pd.DataFrame:
+    """Each file with its exam's nearest catheterisation."""
+    dated = instances[(instances["exam_date"] != "") & (instances["patient_id"] != "")]
+    exams = dated[["patient_id", "study_instance_uid", "exam_date"]].drop_duplicates(
+        ["study_instance_uid"]
+    )
+    exams = exams.assign(exam_date=pd.to_datetime(exams["exam_date"], errors="coerce"))
+    matched = match(exams.dropna(subset="exam_date"), known.table)
+    columns = ["study_instance_uid", "rhc_date", "days_apart", *NUMBERS]
+    return instances.merge(matched[columns], on="study_instance_uid", how="left")
+
+
+def _numbered(
+    loops: pd.DataFrame, seed: int, shares: Sequence[float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Exams and their loops under numbers that carry no identity."""
+    parts = split_patients(loops["patient_id"], seed=seed, shares=shares)
+    shuffled = sorted(parts, key=lambda patient_id: order(patient_id, seed))
+    numbers = {patient_id: f"P{n:04d}" for n, patient_id in enumerate(shuffled, start=1)}
+    loops = loops.assign(
+        patient_number=loops["patient_id"].map(numbers), split=loops["patient_id"].map(parts)
+    ).sort_values(["patient_number", "exam_date", "study_instance_uid", "sop_instance_uid"])
+    exam_number = loops.groupby("study_instance_uid", sort=False).ngroup() + 1
+    loops["exam_id"] = exam_number.map("E{:05d}".format)
+    loops["position"] = loops.groupby("exam_id").cumcount()
+    exams = loops.drop_duplicates("exam_id").reset_index(drop=True)
+    exams["loops"] = exams["exam_id"].map(loops["exam_id"].value_counts())
+    exams["rhc_date"] = exams["rhc_date"].dt.strftime("%Y-%m-%d")
+    exams["days_apart"] = exams["days_apart"].astype(int)
+    return exams, loops.reset_index(drop=True)
+
+
+def _digest(exams: pd.DataFrame, loops: pd.DataFrame, known: Labels, window_days: int) -> str:
+    content = {
+        "exams": exams[EXAM_COLUMNS].to_csv(index=False),
+        "loops": loops[["exam_id", "sop_instance_uid", "plan"]].to_csv(index=False),
+        "labels": known.sha256,
+        "window_days": window_days,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _store(
+    index: sqlite3.Connection,
+    exams: pd.DataFrame,
+    loops: pd.DataFrame,
+    facts: Mapping[str, str],
+) -> None:
+    """Replace the cohort in one transaction."""
+    with index:
+        index.execute("DELETE FROM loop")
+        index.execute("DELETE FROM exam")
+        _insert(index, "exam", exams[EXAM_COLUMNS])
+        _insert(index, "loop", loops[["exam_id", "position", "path", "sop_instance_uid", "plan"]])
+        for key, value in facts.items():
+            set_meta(index, key, value)
+
+
+def _insert(index: sqlite3.Connection, table: str, rows: pd.DataFrame) -> None:
+    places = ", ".join("?" * len(rows.columns))
+    values = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+    index.executemany(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608  # our names
+
+
+def _write_exclusions(
+    out: Path, steps: Sequence[Step], judged: pd.DataFrame, known: Labels
+) -> None:
+    write_whole(
+        out / "flow.csv", pd.DataFrame([asdict(step) for step in steps]).to_csv(index=False)
+    )
+    excluded = judged.loc[judged["excluded"] != "", ["path", "excluded"]]
+    # What a rule found explains the exclusion only where that rule was the reason.
+    detail = judged["detail"].where(judged["excluded"] == judged["reason"], "")
+    table = excluded.rename(columns={"excluded": "reason"}).assign(detail=detail)
+    write_whole(out / "excluded_files.csv", table.to_csv(index=False))
+    rejected = pd.DataFrame([asdict(row) for row in known.rejected], columns=["row", "reason"])
+    write_whole(out / "rejected_rows.csv", rejected.to_csv(index=False))
+
+
+def _describe(out: Path, exams: pd.DataFrame, summary: CohortSummary) -> None:
+    write_whole(out / "characteristics.csv", characteristics(exams).to_csv(index_label=""))
+    write_whole(out / "distributions.svg", distributions(exams))
+    facts: dict[str, Any] = asdict(summary)
+    del facts["folder"]
+    write_whole(out / "summary.json", json.dumps(facts, indent=2) + "\n")
+
+
+def _by_split(rows: pd.DataFrame) -> dict[str, int]:
+    counts = rows["split"].value_counts()
+    return {name: int(counts.get(name, 0)) for name in SPLITS}

@@ -1,0 +1,26 @@
+"""Exam to catheterisation: the same patient, the nearest day."""
+
+import pandas as pd
+
+
+def match(exams: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Give each exam its patient's nearest catheterisation, however far away.
+
+    `exams` has `patient_id` and `exam_date`, `labels` has `patient_id`, `rhc_date` and values;
+    dates are datetime64. The result keeps the rows of `exams` in their order, with the label
+    columns and `days_apart` (exam minus RHC), all missing where the patient has no RHC. When two
+    are equally near, the earlier counts.
+    """
+    left = exams.reset_index(drop=True).reset_index(names="position")
+    left["exam_date"] = left["exam_date"].astype("datetime64[s]")
+    right = labels.assign(rhc_date=labels["rhc_date"].astype("datetime64[s]"))
+    matched = pd.merge_asof(
+        left.sort_values("exam_date", kind="stable"),
+        right.sort_values("rhc_date", kind="stable"),
+        left_on="exam_date",
+        right_on="rhc_date",
+        by="patient_id",
+        direction="nearest",
+    )
+    matched["days_apart"] = (matched["exam_date"] - matched["rhc_date"]).dt.days
+    return matched.sort_values("position").drop(columns="position").reset_index(drop=True)

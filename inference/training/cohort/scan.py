@@ -1,0 +1,186 @@
+"""The walk through an archive: every file's header judged once, resumable, in parallel."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from datetime import date, datetime
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydicom import Dataset
+
+from inference.errors import LoopUnreadableError, TrainingDataError
+from inference.types import Selected
+from inference.ultrasound.elements import text
+from inference.ultrasound.header import read_header
+from inference.ultrasound.selection import RULES, select
+
+#: What is being done, how much of it is done, and of how much.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+#: How many files are judged between two commits: what an interruption can cost.
+BATCH = 512
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the index keeps of one file, in the order of its columns."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    outcome: str
+    reason: str = ""
+    detail: str = ""
+    rules_passed: int = 0
+    patient_id: str = ""
+    sex: str = ""
+    age_years: float | None = None
+    study_instance_uid: str = ""
+    exam_date: str = ""
+    sop_instance_uid: str = ""
+    manufacturer: str = ""
+    plan: str = "{}"
+
+
+def scan(archive: Path, index: sqlite3.Connection, *, jobs: int, on_progress: Progress) -> None:
+    """Bring the index's `instance` rows in line with the files under `archive`.
+
+    Files whose size and time are known are not read again; after an interruption the next scan
+    goes on where this one stopped. Symbolic links to folders are not followed.
+
+    Raises:
+        TrainingDataError: there is no such folder.
+    """
+    if not archive.is_dir():
+        raise TrainingDataError(f"archive: no folder {archive}")
+    with index:
+        index.execute("DELETE FROM found")
+        index.executemany("INSERT INTO found VALUES (?, ?, ?)", _walk(archive))
+        index.execute("DELETE FROM instance WHERE path NOT IN (SELECT path FROM found)")
+    (total,) = index.execute("SELECT count(*) FROM found").fetchone()
+    todo = index.execute(
+        "SELECT f.path, f.size_bytes, f.modified_ns FROM found f LEFT JOIN instance i USING (path)"
+        " WHERE i.path IS NULL OR i.size_bytes != f.size_bytes OR i.modified_ns != f.modified_ns"
+        " ORDER BY f.path"
+    ).fetchall()
+    done = total - len(todo)
+    on_progress("scan", done, total)
+    with parallel(jobs) as spread:
+        for batch in _batches(todo, BATCH):
+            results = list(spread(partial(examine, archive), batch))
+            with index:
+                _store(index, results)
+            done += len(batch)
+            on_progress("scan", done, total)
+
+
+def examine(archive: Path, found: tuple[str, int, int]) -> Examined:
+    """Judge one file by its header."""
+    blank = Examined(*found, outcome="unreadable")
+    try:
+        header = read_header(archive / blank.path)
+        if not text(header, "SOPInstanceUID"):
+            return replace(blank, reason="not readable as DICOM", detail="no SOP Instance UID")
+        selection = select(header)
+        identity = _identity(header)
+    except LoopUnreadableError as error:
+        return replace(blank, reason="not readable as DICOM", detail=str(error))
+    except Exception as error:  # noqa: BLE001  # whatever one file holds, the scan goes on
+        return replace(blank, reason="not readable", detail=type(error).__name__)
+    failed = [n for n, verdict in enumerate(selection.verdicts) if not verdict.passed]
+    judged = replace(blank, **identity, rules_passed=min(failed, default=len(RULES)))
+    if isinstance(selection, Selected):
+        plan = json.dumps(dict(selection.plan), sort_keys=True)
+        return replace(judged, outcome="selected", plan=plan)
+    return replace(
+        judged, outcome="rejected", reason=selection.reason.meaning, detail=selection.detail
+    )
+
+
+@contextmanager
+def parallel(
+    jobs: int, prepare: Callable[[], None] | None = None
+) -> Iterator[Callable[[Callable[[_In], _Out], Sequence[_In]], Iterable[_Out]]]:
+    """A `map` over `jobs` spawned and prepared processes; over this one when `jobs` is 1."""
+    if jobs <= 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare) as pool:
+        try:
+            yield partial(pool.map, chunksize=8)
+        finally:
+            # After an interruption, what was not begun is not waited for.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _walk(archive: Path) -> Iterator[tuple[str, int, int]]:
+    for folder, folders, names in os.walk(archive):
+        folders.sort()
+        for name in names:
+            path = Path(folder, name)
+            if name == "DICOMDIR" or name.startswith(".") or not path.is_file():
+                continue
+            status = path.stat()
+            yield path.relative_to(archive).as_posix(), status.st_size, status.st_mtime_ns
+
+
+def _batches(items: Sequence[_In], size: int) -> Iterator[list[_In]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _store(index: sqlite3.Connection, rows: Sequence[Examined]) -> None:
+    places = ", ".join("?" * len(Examined.__dataclass_fields__))
+    index.executemany(
+        f"INSERT OR REPLACE INTO instance VALUES ({places})",  # noqa: S608  # question marks only
+        [astuple(row) for row in rows],
+    )
+
+
+def _identity(header: Dataset) -> dict[str, Any]:
+    exam_date = _day(header, "StudyDate")
+    return {
+        "patient_id": text(header, "PatientID"),
+        "sex": text(header, "PatientSex"),
+        "age_years": _age_years(header, exam_date),
+        "study_instance_uid": text(header, "StudyInstanceUID"),
+        "exam_date": exam_date.isoformat() if exam_date else "",
+        "sop_instance_uid": text(header, "SOPInstanceUID"),
+        "manufacturer": text(header, "Manufacturer"),
+    }
+
+
+def _day(header: Dataset, keyword: str) -> date | None:
+    try:
+        return datetime.strptime(text(header, keyword), "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _age_years(header: Dataset, exam_date: date | None) -> float | None:
+    """PatientAge (PS3.5 AS: 063Y, 018M) or, without it, birth date to study date."""
+    age = text(header, "PatientAge")
+    per_year = {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}
+    if age[:3].isdigit() and age[3:] in per_year:
+        return float(age[:3]) / per_year[age[3:]]
+    born = _day(header, "PatientBirthDate")
+    if born is None or exam_date is None:
+        return None
+    return round((exam_date - born).days / 365.25, 1)

@@ -1,0 +1,247 @@
+"""The evaluation: every figure of the paper, on the test split, with intervals by patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from inference.errors import TrainingDataError
+from inference.pipelines.haemodynamics import Criterion
+from inference.training.evaluation import baseline, calibration
+from inference.training.evaluation.attention import Attention, analyse
+from inference.training.evaluation.baseline import Baseline
+from inference.training.evaluation.calibration import Calibration
+from inference.training.evaluation.conditions import (
+    CONDITIONS,
+    LIMITS,
+    SUBGROUPS,
+    complete,
+    met,
+)
+from inference.training.evaluation.improvements import Improvement, measure
+from inference.training.evaluation.metrics import (
+    Figure,
+    agreement,
+    auc,
+    decisions,
+    mean,
+    resample,
+    summarise,
+)
+from inference.training.evaluation.predictions import Predictions
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """One target on the test split.
+
+    `raw`: the network's own estimates, decided at the guideline's limit, as the paper does.
+    `reported`: what the node reports, recalibrated and decided at the validation threshold.
+    `exams`: a row per exam with patient_id, truth, estimate, reported, low, high.
+    `without_estimate`: test exams with a truth but without an estimate.
+    """
+
+    target: str
+    limit: float
+    threshold: float
+    exams: pd.DataFrame
+    without_estimate: int
+    raw: Mapping[str, Figure]
+    reported: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """One condition on the test split: counts, and figures with intervals."""
+
+    condition: str
+    true_positive: int
+    false_negative: int
+    false_positive: int
+    true_negative: int
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """The error of one target in a subgroup that the catheter's values define."""
+
+    subgroup: str
+    target: str
+    exams: int
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that is known about a model's performance."""
+
+    exams: Mapping[str, int]
+    patients: Mapping[str, int]
+    coverage: float
+    draws: int
+    seed: int
+    calibration: Calibration
+    targets: Mapping[str, TargetResult]
+    at_limits: Sequence[Confusion]
+    at_thresholds: Sequence[Confusion]
+    subgroups: Sequence[Subgroup]
+    improvements: Sequence[Improvement]
+    probability: pd.DataFrame
+    baseline: Baseline | None
+    attention: Attention | None
+
+
+def evaluate(
+    predictions: Predictions,
+    *,
+    fitted: Calibration | None = None,
+    coverage: float = 0.90,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge predictions on the test split.
+
+    `fitted` is the calibration of the bundle, or it is fitted here on the validation split.
+
+    Raises:
+        TrainingDataError: no test exam has a truth and an estimate, or validation cannot
+            calibrate.
+    """
+    for target in predictions.targets:
+        if predictions.rows("test", target).empty:
+            raise TrainingDataError(f"evaluation: no test exam has truth and estimate of {target}")
+    fitted = fitted or calibration.fit(predictions, coverage=coverage)
+    truth, raw = predictions.wide("test", "truth"), predictions.wide("test", "estimate")
+    reported = raw.copy()
+    for target in predictions.targets:
+        reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
+    improvements, probability = measure(predictions, fitted, truth, reported, draws, seed)
+    by_split = predictions.exams.groupby("split")
+    return Evaluation(
+        exams={str(key): int(n) for key, n in by_split["exam_id"].nunique().items()},
+        patients={str(key): int(n) for key, n in by_split["patient_id"].nunique().items()},
+        coverage=coverage,
+        draws=draws,
+        seed=seed,
+        calibration=fitted,
+        targets={
+            target: _target(predictions, fitted, target, draws, seed)
+            for target in predictions.targets
+        },
+        at_limits=_confusions(truth, raw, LIMITS, draws, seed),
+        at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
+        subgroups=_subgroups(truth, reported, draws, seed),
+        improvements=improvements,
+        probability=probability,
+        baseline=baseline.compare(predictions, draws=draws, seed=seed),
+        attention=analyse(predictions, predictions.targets[0]),
+    )
+
+
+def _target(
+    predictions: Predictions, fitted: Calibration, target: str, draws: int, seed: int
+) -> TargetResult:
+    rows = predictions.rows("test", target)
+    all_rows = predictions.exams
+    known = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
+    truth, estimate = rows["truth"].to_numpy(dtype=float), rows["estimate"].to_numpy(dtype=float)
+    reported = fitted.recalibrate(target, estimate)
+    low, high = fitted.interval(target, reported)
+    weights = resample(rows["patient_id"], draws=draws, seed=seed)
+    limit, threshold = LIMITS[target], fitted.thresholds[target]
+    covered = {
+        "coverage": mean((low <= truth) & (truth <= high), weights),
+        "interval_width": mean(high - low, weights),
+    }
+    return TargetResult(
+        target,
+        limit,
+        threshold,
+        rows[["exam_id", "patient_id", "truth", "estimate"]].assign(
+            reported=reported, low=low, high=high
+        ),
+        int(known["truth"].notna().sum()) - len(rows),
+        summarise(_performance(truth, estimate, limit, limit, weights)),
+        summarise(_performance(truth, reported, limit, threshold, weights) | covered),
+    )
+
+
+def _performance(
+    truth: Values, value: Values, limit: float, threshold: float, weights: Values
+) -> dict[str, Values]:
+    present = truth > limit
+    return {
+        **agreement(truth, value, weights),
+        **decisions(present, value > threshold, weights),
+        "auc": auc(present, value, weights),
+    }
+
+
+def _confusions(
+    truth: pd.DataFrame,
+    value: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    draws: int,
+    seed: int,
+) -> list[Confusion]:
+    return [
+        _confusion(name, criteria, truth[known], value[known], thresholds, draws, seed)
+        for name, criteria in CONDITIONS.items()
+        if (known := complete(criteria, truth, value)).any()
+    ]
+
+
+def _confusion(
+    name: str,
+    criteria: Sequence[Criterion],
+    truth: pd.DataFrame,
+    value: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    draws: int,
+    seed: int,
+) -> Confusion:
+    present, decided = met(criteria, truth, LIMITS), met(criteria, value, thresholds)
+    weights = resample(_patients(truth), draws=draws, seed=seed)
+    return Confusion(
+        name,
+        int((present & decided).sum()),
+        int((present & ~decided).sum()),
+        int((~present & decided).sum()),
+        int((~present & ~decided).sum()),
+        summarise(decisions(present, decided, weights)),
+    )
+
+
+def _subgroups(
+    truth: pd.DataFrame, reported: pd.DataFrame, draws: int, seed: int
+) -> list[Subgroup]:
+    found = []
+    for name, criteria in SUBGROUPS.items():
+        known = complete(criteria, truth)
+        if not known.any():
+            continue
+        inside = np.zeros(len(truth), dtype=bool)
+        inside[known] = met(criteria, truth[known], LIMITS)
+        for target in truth.columns:
+            chosen = inside & truth[target].notna() & reported[target].notna()
+            if not chosen.any():
+                continue
+            rows = truth[chosen]
+            weights = resample(_patients(rows), draws=draws, seed=seed)
+            statistics = agreement(
+                rows[target].to_numpy(dtype=float),
+                reported.loc[chosen, target].to_numpy(dtype=float),
+                weights,
+            )
+            kept = {key: statistics[key] for key in ("bias", "mae", "rmse")}
+            found.append(Subgroup(name, str(target), int(chosen.sum()), summarise(kept)))
+    return found
+
+
+def _patients(rows: pd.DataFrame) -> "pd.Series[str]":
+    return rows.index.get_level_values("patient_id").to_series()

@@ -1,0 +1,131 @@
+"""The predictions that an evaluation judges: one table of exams, one of loops."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from inference.errors import TrainingDataError
+from inference.pipelines.haemodynamics import QUANTITIES
+from inference.training.cohort.splitting import SPLITS
+from inference.training.output import write_whole
+
+EXAM_COLUMNS = ("exam_id", "patient_id", "split", "target", "truth", "estimate")
+LOOP_COLUMNS = ("exam_id", "target", "loop", "weight", "score", "effect")
+EXAMS_CSV, LOOPS_CSV = "predictions.csv", "loops.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Checked predictions of one model.
+
+    `exams`: one row per exam and target (mPAP, PVR, PAWP), `truth` and `estimate` in the target's
+    unit, before any calibration; truth is NaN where not measured, estimate where the exam had no
+    usable loop. Optional columns: `probability` of lying above the limit as the network itself
+    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`.
+    `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
+    `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
+    Optional columns: `view`, `quality`. IDs are the cohort's numbers, not a patient's.
+    """
+
+    exams: pd.DataFrame
+    loops: pd.DataFrame
+
+    @classmethod
+    def of(cls, exams: pd.DataFrame, loops: pd.DataFrame | None = None) -> Self:
+        """Check the tables and fill in the optional columns.
+
+        Raises:
+            TrainingDataError: a column is missing, a word unknown, an exam given twice, a value
+                infinite, or a patient on both sides of a split.
+        """
+        loops = pd.DataFrame(columns=list(LOOP_COLUMNS)) if loops is None else loops
+        for name, table, columns in (
+            ("exams", exams, EXAM_COLUMNS),
+            ("loops", loops, LOOP_COLUMNS),
+        ):
+            missing = [column for column in columns if column not in table]
+            if missing:
+                raise TrainingDataError(f"predictions: {name} lack {', '.join(missing)}")
+        _check(exams)
+        exams = exams.copy()
+        for column in ("low", "high", "probability", "trvmax_m_s"):
+            if column not in exams:
+                exams[column] = np.nan
+        loops = loops.copy()
+        for column in ("view", "quality"):
+            loops[column] = loops[column].fillna("") if column in loops else ""
+        return cls(exams.reset_index(drop=True), loops.reset_index(drop=True))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read predictions.csv and, where it is there, loops.csv.
+
+        Raises:
+            TrainingDataError: the file is absent or its content does not fit.
+        """
+        text = {"exam_id": str, "patient_id": str, "loop": str, "view": str, "quality": str}
+        if not (folder / EXAMS_CSV).is_file():
+            raise TrainingDataError(f"predictions: no {EXAMS_CSV} in {folder}")
+        try:
+            exams = pd.read_csv(folder / EXAMS_CSV, dtype=text)
+            loops = pd.read_csv(folder / LOOPS_CSV, dtype=text) if _there(folder) else None
+        except (ValueError, UnicodeDecodeError) as error:
+            raise TrainingDataError(f"predictions: not a comma-separated table: {error}") from error
+        return cls.of(exams, loops)
+
+    def write(self, folder: Path) -> None:
+        """Write both tables as `read` reads them."""
+        write_whole(folder / EXAMS_CSV, self.exams.to_csv(index=False))
+        write_whole(folder / LOOPS_CSV, self.loops.to_csv(index=False))
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that occur, in the order mPAP, PVR, PAWP."""
+        return [name for name in QUANTITIES if (self.exams["target"] == name).any()]
+
+    def rows(self, split: str, target: str) -> pd.DataFrame:
+        """The exams of one split whose truth and estimate are both known."""
+        rows = self.exams
+        chosen = rows[(rows["split"] == split) & (rows["target"] == target)]
+        return chosen.dropna(subset=["truth", "estimate"]).reset_index(drop=True)
+
+    def wide(self, split: str, column: str) -> pd.DataFrame:
+        """One column of a split with a row per exam (index `exam_id`) and a column per target."""
+        rows = self.exams[self.exams["split"] == split]
+        keys = ["exam_id", "patient_id", "target"]
+        return (
+            rows.set_index(keys)[column]
+            .astype(float)
+            .unstack("target")
+            .reindex(columns=self.targets)
+        )
+
+
+def _there(folder: Path) -> bool:
+    return (folder / LOOPS_CSV).is_file()
+
+
+def _check(exams: pd.DataFrame) -> None:
+    if exams.empty:
+        raise TrainingDataError("predictions: the table of exams is empty")
+    for column, known in (("split", set(SPLITS)), ("target", set(QUANTITIES))):
+        unknown = set(exams[column].astype(str)) - known
+        if unknown:
+            raise TrainingDataError(
+                f"predictions: {column} {sorted(unknown)[0]!r} is none of "
+                f"{', '.join(sorted(known))}"
+            )
+    if exams.duplicated(["exam_id", "target"]).any():
+        raise TrainingDataError("predictions: an exam occurs twice for one target")
+    if (exams.groupby("patient_id")["split"].nunique() > 1).any():
+        raise TrainingDataError("predictions: a patient occurs in more than one split")
+    for column in ("truth", "estimate"):
+        try:
+            values = exams[column].astype(float)
+        except ValueError as error:
+            raise TrainingDataError(f"predictions: {column} holds text") from error
+        if np.isinf(values).any():
+            raise TrainingDataError(f"predictions: {column} holds an infinite value")

@@ -1,0 +1,77 @@
+"""Simulated predictions of a model that resembles the published one."""
+
+import numpy as np
+import pandas as pd
+
+from inference.training.evaluation import Predictions
+
+VIEWS = ("A4C", "PSAX", "PLAX", "subcostal", "A2C", "suprasternal")
+QUALITIES = ("good", "acceptable", "suboptimal")
+
+
+def simulate(
+    seed: int = 0,
+    *,
+    exams: dict[str, int] | None = None,
+    loops: bool = True,
+) -> Predictions:
+    """Exams with truth, shrunken noisy estimates, TRVmax and, on request, loops."""
+    rng = np.random.default_rng(seed)
+    sizes = exams or {"train": 60, "validation": 100, "test": 160}
+    split = np.repeat(list(sizes), list(sizes.values()))
+    n = len(split)
+    mpap = np.where(
+        rng.random(n) < 0.25, rng.uniform(11, 20, n), rng.normal(44, 13, n).clip(21, 85)
+    )
+    pawp = rng.normal(12, 5, n).clip(3, 30)
+    pawp = np.minimum(pawp, mpap - 2)
+    pvr = (mpap - pawp) / rng.normal(4.8, 1, n).clip(2.5, 8)
+    exam_id = np.array([f"E{i:05d}" for i in range(n)])
+    # Every fifth exam is its predecessor's patient, unless a split begins there.
+    again = [i % 5 == 4 and split[i] == split[i - 1] for i in range(n)]
+    patient_id = np.array([f"P{i - again[i]:04d}" for i in range(n)])
+    trvmax = np.sqrt(mpap / 0.61 / 4) + rng.normal(0, 0.35, n)
+    trvmax[rng.random(n) > 0.75] = np.nan
+    tables = []
+    for target, truth, sd in (("mPAP", mpap, 11.0), ("PVR", pvr, 3.0), ("PAWP", pawp, 4.0)):
+        shrunken = truth.mean() + 0.62 * (truth - truth.mean())
+        estimate = np.maximum(0, shrunken + rng.normal(1, sd * 0.8, n))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "exam_id": exam_id,
+                    "patient_id": patient_id,
+                    "split": split,
+                    "target": target,
+                    "truth": truth,
+                    "estimate": estimate,
+                    "trvmax_m_s": trvmax,
+                    "probability": 1 / (1 + np.exp(-(estimate - 20) / 5))
+                    if target == "mPAP"
+                    else np.nan,
+                }
+            )
+        )
+    attended = pd.concat([_loops(rng, each) for each in exam_id]) if loops else None
+    return Predictions.of(pd.concat(tables, ignore_index=True), attended)
+
+
+def _loops(rng: np.random.Generator, exam_id: str) -> pd.DataFrame:
+    """Attention to the view, informative or not (suprasternal draws it and says nothing)."""
+    count = int(rng.integers(4, 30))
+    view, quality = rng.integers(0, 6, count), rng.integers(0, 3, count)
+    score = np.array([1.5, 1.0, 0.2, 0.4, -0.5, 0.6])[view] - 0.6 * (quality == 2)
+    score += rng.normal(0, 0.5, count)
+    weight = np.exp(score) / np.exp(score).sum()
+    return pd.DataFrame(
+        {
+            "exam_id": exam_id,
+            "target": "mPAP",
+            "loop": [f"L{k:02d}" for k in range(count)],
+            "weight": weight,
+            "score": score,
+            "effect": weight * rng.normal(0, 8, count) * (view < 4),
+            "view": np.array(VIEWS)[view],
+            "quality": np.array(QUALITIES)[quality],
+        }
+    )

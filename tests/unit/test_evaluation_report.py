@@ -1,0 +1,211 @@
+"""From predictions to the report: what it judges, what it says, and how it behaves at the edges."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inference.errors import TrainingDataError
+from inference.training.evaluation import (
+    Evaluation,
+    Predictions,
+    Subject,
+    evaluate,
+    flat_figures,
+    write_report,
+)
+from inference.training.evaluation.wording import caveats, headline
+from inference.types import Standing
+from tests.unit.evaluation_data import simulate
+
+SUBJECT = Subject("echo", "1.0", Standing.PHANTOM, "ab" * 32)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return evaluate(simulate(1), draws=200)
+
+
+@pytest.fixture(scope="module")
+def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(evaluation, SUBJECT, folder)
+    return folder
+
+
+def changed(predictions: Predictions, rows: pd.Series, **values: float) -> Predictions:
+    exams = predictions.exams.copy()
+    for column, value in values.items():
+        exams.loc[rows, column] = value
+    return Predictions.of(exams, predictions.loops)
+
+
+def test_every_target_condition_and_subgroup_is_judged(evaluation: Evaluation) -> None:
+    assert list(evaluation.targets) == ["mPAP", "PVR", "PAWP"]
+    for tables in (evaluation.at_limits, evaluation.at_thresholds):
+        assert [table.condition for table in tables] == [
+            "PH",
+            "Pre-capillary PH",
+            "Pre-capillary PH without left heart disease",
+        ]
+        for table in tables:
+            counts = (table.true_positive, table.false_negative)
+            assert sum(counts) + table.false_positive + table.true_negative == 160
+            assert table.figures["sensitivity"].value == pytest.approx(counts[0] / sum(counts))
+    sizes = {item.subgroup: item.exams for item in evaluation.subgroups if item.target == "mPAP"}
+    assert sizes["No PH"] + sizes["PH"] == 160
+    assert (
+        sum(sizes[k] for k in ("Pre-capillary PH", "Unclassified PH", "CpcPH", "IpcPH"))
+        == sizes["PH"]
+    )
+
+
+def test_the_threshold_from_validation_raises_specificity(evaluation: Evaluation) -> None:
+    step = next(
+        item
+        for item in evaluation.improvements
+        if (item.target, item.name) == ("mPAP", "Specificity")
+    )
+    assert step.difference is not None
+    assert step.difference.low is not None
+    assert step.difference.low > 0
+
+
+def test_attention_stands_beside_what_leaving_a_loop_out_changes(evaluation: Evaluation) -> None:
+    found = evaluation.attention
+    assert found is not None
+    assert found.views.index[0] == "A4C"
+    assert found.views.loc["suprasternal", "relative"] > found.views.loc["PLAX", "relative"]
+    assert found.views.loc["suprasternal", "change"] == 0
+    assert found.views["top"].sum() == 160
+    assert found.highest["score"].iloc[0] == found.loops["score"].max()
+    assert found.lowest["score"].iloc[0] == found.loops["score"].min()
+
+
+def test_trvmax_is_judged_on_the_exams_that_have_it(evaluation: Evaluation) -> None:
+    assert evaluation.baseline is not None
+    assert 100 < evaluation.baseline.exams < evaluation.baseline.of_exams == 160
+    without = changed(simulate(1), slice(None), trvmax_m_s=np.nan)
+    assert evaluate(without, draws=2).baseline is None
+
+
+def test_the_same_seed_gives_the_same_evaluation() -> None:
+    one, two = (evaluate(simulate(1), draws=50, seed=4) for _ in range(2))
+    assert one.targets["mPAP"].reported == two.targets["mPAP"].reported
+
+
+def test_the_report_is_one_file_that_warns_and_explains(written: Path) -> None:
+    html = (written / "report.html").read_text(encoding="utf-8")
+    assert "PHANTOM - NOT FOR PATIENTS" in html
+    assert "they say nothing about" in html
+    assert not re.search(r"<(script|link)|src=\"(?!data:)|href=", html)
+    assert html.count("<img alt=") == 10
+    assert "Attention is not informativeness" in html
+    assert (written / "report.pdf").read_bytes().startswith(b"%PDF")
+    figures = json.loads((written / "figures.json").read_text(), parse_constant=pytest.fail)
+    assert figures["targets"]["mPAP"]["reported"]["mae"]["low"] < 9
+    names = sorted(path.name for path in written.iterdir())
+    assert names == ["figures.json", "report.html", "report.pdf"]
+
+
+def test_the_same_evaluation_gives_the_same_bytes(
+    evaluation: Evaluation, written: Path, tmp_path: Path
+) -> None:
+    write_report(evaluation, SUBJECT, tmp_path)
+    for name in ("report.html", "report.pdf", "figures.json"):
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_what_a_model_is_called_is_escaped(evaluation: Evaluation, tmp_path: Path) -> None:
+    subject = Subject("<b>x</b>", "1", Standing.RESEARCH)
+    html = write_report(evaluation, subject, tmp_path).read_text(encoding="utf-8")
+    assert "&lt;b&gt;x&lt;/b&gt;" in html
+    assert "RESEARCH USE ONLY" in html
+
+
+def test_a_bundle_gets_the_figures_as_plain_numbers(evaluation: Evaluation) -> None:
+    figures = flat_figures(evaluation)
+    assert figures["mPAP.mae"] == evaluation.targets["mPAP"].reported["mae"].value
+    assert "ph.specificity" in figures
+    assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_one_class_only_is_said_and_breaks_nothing(tmp_path: Path) -> None:
+    predictions = simulate(1)
+    rows = (predictions.exams["target"] == "mPAP") & (predictions.exams["truth"] <= 20)
+    ill = evaluate(changed(predictions, rows, truth=25.0), draws=20)
+    assert ill.targets["mPAP"].raw["auc"].value is None
+    assert "only one class" in " ".join(caveats(ill))
+    assert "undefined" in " ".join(headline(ill))
+    write_report(ill, SUBJECT, tmp_path)
+
+
+def test_one_test_patient_gives_figures_without_intervals(tmp_path: Path) -> None:
+    predictions = simulate(1, exams={"train": 1, "validation": 40, "test": 1})
+    lone = evaluate(predictions, draws=20)
+    assert lone.targets["mPAP"].raw["mae"].low is None
+    assert "there are no intervals" in " ".join(caveats(lone))
+    write_report(lone, SUBJECT, tmp_path)
+
+
+def test_an_exam_without_an_estimate_is_counted_and_one_without_truth_left_out() -> None:
+    predictions = simulate(1)
+    test = predictions.exams[predictions.exams["split"] == "test"]
+    mpap = test.index[test["target"] == "mPAP"]
+    predictions = changed(predictions, mpap[:3], estimate=np.nan)
+    predictions = changed(predictions, mpap[3:5], truth=np.nan)
+    result = evaluate(predictions, draws=2).targets["mPAP"]
+    assert (len(result.exams), result.without_estimate) == (155, 3)
+
+
+def test_predictions_of_one_target_without_loops_are_enough(tmp_path: Path) -> None:
+    exams = simulate(1).exams
+    minimal = exams.loc[
+        exams["target"] == "PVR",
+        ["exam_id", "patient_id", "split", "target", "truth", "estimate"],
+    ]
+    evaluation = evaluate(Predictions.of(minimal), draws=20)
+    assert (evaluation.baseline, evaluation.attention) == (None, None)
+    write_report(evaluation, SUBJECT, tmp_path)
+
+
+def test_an_empty_test_split_is_an_error() -> None:
+    exams = simulate(1).exams
+    with pytest.raises(TrainingDataError, match="no test exam has truth and estimate of mPAP"):
+        evaluate(Predictions.of(exams[exams["split"] != "test"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split": "holdout"}, "split 'holdout' is none of"),
+        ({"target": "sPAP"}, "target 'sPAP' is none of"),
+        ({"exam_id": "E00001", "target": "mPAP"}, "occurs twice"),
+        ({"patient_id": "P0000"}, "more than one split"),
+        ({"estimate": np.inf}, "infinite"),
+        ({"truth": "high"}, "holds text"),
+    ],
+)
+def test_predictions_that_cannot_be_right_are_refused(
+    change: dict[str, object], message: str
+) -> None:
+    exams = simulate(1).exams.astype(object)
+    for column, value in change.items():
+        exams.loc[exams.index[-1], column] = value
+    with pytest.raises(TrainingDataError, match=message):
+        Predictions.of(exams)
+
+
+def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    predictions = simulate(1)
+    predictions.write(tmp_path)
+    again = Predictions.read(tmp_path)
+    pd.testing.assert_frame_equal(again.exams, predictions.exams)
+    pd.testing.assert_frame_equal(again.loops, predictions.loops)
+    with pytest.raises(TrainingDataError, match=r"no predictions\.csv"):
+        Predictions.read(tmp_path / "nowhere")
+    with pytest.raises(TrainingDataError, match="exams lack split, target, truth, estimate"):
+        Predictions.of(predictions.exams[["exam_id", "patient_id"]])
