@@ -2,11 +2,12 @@
 
 import re
 import struct
+import uuid
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
@@ -56,9 +57,17 @@ class Identity:
     modality: str
     instance_number: str
 
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the dataset named no study, so that one was invented for it."""
+        return self.study_instance_uid == _invented_study(self.sop_instance_uid)
+
 
 def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
     """Read the identity of the dataset that begins `offset` bytes into a file.
+
+    An instance without Study Instance UID is kept in an invented study of its own: refusing it
+    would lose it, and it can neither be grouped nor reported.
 
     Raises:
         RefusedError: 0xC000; not readable, cut short, or a UID is missing or malformed.
@@ -66,13 +75,17 @@ def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            dataset, is_whole = _read(file, UID(transfer_syntax_uid))
-        uids = {keyword: str(dataset.get(keyword) or "").strip() for keyword in _UIDS}
-        texts = {name: _text(dataset, keyword) for name, keyword in _TEXTS.items()}
+            header = _read(file, UID(transfer_syntax_uid))
+        uids = {keyword: str(header.dataset.get(keyword) or "").strip() for keyword in _UIDS}
+        texts = {name: _text(header.dataset, keyword) for name, keyword in _TEXTS.items()}
     except Exception as error:  # pydicom raises nearly anything on a damaged dataset
         raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "Dataset cannot be read") from error
-    if not is_whole:
+    if not header.is_whole:
         raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "Dataset ends early")
+    _require_uid("SOPInstanceUID", uids["SOPInstanceUID"])
+    if not uids["StudyInstanceUID"] and header.passed_study:
+        uids["StudyInstanceUID"] = _invented_study(uids["SOPInstanceUID"])
+        uids["SeriesInstanceUID"] = uids["SeriesInstanceUID"] or uids["StudyInstanceUID"]
     for keyword, uid in uids.items():
         _require_uid(keyword, uid)
     return Identity(
@@ -94,6 +107,11 @@ def require_same(identity: Identity, sop_class_uid: str, sop_instance_uid: str) 
         raise RefusedError(StoreStatus.MISMATCH, "SOP Class UID differs from the request's")
     if identity.sop_instance_uid != sop_instance_uid:
         raise RefusedError(StoreStatus.MISMATCH, "SOP Instance UID differs from the request's")
+
+
+def _invented_study(sop_instance_uid: str) -> str:
+    """A UID under 2.25 (PS3.5 B.2) that follows from the instance, so that it is the same again."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, sop_instance_uid).int}"
 
 
 def _require_uid(keyword: str, uid: str) -> None:
@@ -125,8 +143,19 @@ class _AtPixels:
         return True
 
 
-def _read(file: BinaryIO, syntax: UID) -> tuple[Dataset, bool]:
-    """The header, and whether all that the dataset announces is there (deflated: not known)."""
+class _Header(NamedTuple):
+    """What was read; `is_whole`: all that the dataset announces is there (deflated: not known).
+
+    `passed_study`: the place of the Study Instance UID was passed, so one that is not there was
+    never sent, rather than cut off.
+    """
+
+    dataset: Dataset
+    is_whole: bool
+    passed_study: bool
+
+
+def _read(file: BinaryIO, syntax: UID) -> _Header:
     deflated = syntax == DeflatedExplicitVRLittleEndian
     source: BinaryIO = _inflate(file) if deflated else file
     pixels = _AtPixels()
@@ -137,7 +166,9 @@ def _read(file: BinaryIO, syntax: UID) -> tuple[Dataset, bool]:
         stop_when=pixels,
         specific_tags=_TAGS,
     )
-    return dataset, _values_are_whole(dataset) and (deflated or _is_whole(file, pixels))
+    is_whole = _values_are_whole(dataset) and (deflated or _is_whole(file, pixels))
+    passed_study = pixels.length is not None or "StudyInstanceUID" in dataset
+    return _Header(dataset, is_whole, passed_study)
 
 
 def _values_are_whole(dataset: Dataset) -> bool:

@@ -99,7 +99,7 @@ class Receiver:
                 peer=admission.peer.name,
                 association_id=admission.association_id,
             )
-        return answer(receipt, admission.peer.on_conflict)
+        return answer(receipt, admission.peer.on_conflict, is_orphan=identity.is_orphan)
 
     def _received(
         self, identity: Identity, stream: DatasetStream, kept: SpoolFile, admission: Admission

@@ -6,6 +6,7 @@
 | 0x0110 | processing failure                | PS3.7 annex C.5 | an error of ours                |
 | 0x0111 | duplicate SOP instance            | PS3.7 annex C.5 | other bytes under a known UID   |
 | 0x0124 | refused: not authorized           | PS3.7 annex C.5 | the peer may not store          |
+| 0xB007 | data set does not match SOP class | PS3.4 B.2.3     | kept, but it names no study     |
 | 0xA700 | refused: out of resources         | PS3.4 B.2.3     | disk full, database unavailable |
 | 0xA900 | data set does not match SOP class | PS3.4 B.2.3     | UIDs of command and data differ |
 | 0xC000 | cannot understand                 | PS3.4 B.2.3     | the dataset cannot be read      |
@@ -25,6 +26,7 @@ class StoreStatus(IntEnum):
     PROCESSING_FAILURE = 0x0110
     DUPLICATE_INSTANCE = 0x0111
     NOT_AUTHORIZED = 0x0124
+    KEPT_WITHOUT_STUDY = 0xB007
     OUT_OF_RESOURCES = 0xA700
     MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000
@@ -56,8 +58,8 @@ def refusal(error: Exception) -> RefusedError:
             )
 
 
-def answer(receipt: Receipt, on_conflict: OnConflict) -> StoreStatus:
-    """The status for an instance that storage has recorded."""
+def answer(receipt: Receipt, on_conflict: OnConflict, *, is_orphan: bool = False) -> StoreStatus:
+    """The status for an instance that storage has recorded; an orphan names no study."""
     if receipt is Receipt.CONFLICT and on_conflict == "refuse":
         return StoreStatus.DUPLICATE_INSTANCE
-    return StoreStatus.SUCCESS
+    return StoreStatus.KEPT_WITHOUT_STUDY if is_orphan else StoreStatus.SUCCESS

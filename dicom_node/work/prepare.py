@@ -27,7 +27,10 @@ def prepare(instance_id: int, file: Path, pipeline: Pipeline, now: datetime) -> 
             features = encode_features(pipeline.encode(file, selection))
         except LoopUnreadableError as error:
             selection = Rejected(
-                selection.instance, selection.verdicts, EXCLUSION_REASONS["not_decodable"], str(error)
+                selection.instance,
+                selection.verdicts,
+                EXCLUSION_REASONS["not_decodable"],
+                str(error),
             )
     rejected = selection if isinstance(selection, Rejected) else None
     return Preparation(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydicom import Dataset
+
 from dicom_node.report import DocumentRef, NodeIdentity, Predecessor, StudyContext, build
 from dicom_node.work.conclude import conclude, gather, sop_classes
 from dicom_node.work.findings_codec import encode_findings
@@ -43,7 +45,9 @@ class Reporter:
         now: datetime,
     ) -> Report:
         """Conclude a case and put its report objects into the spool; nothing is recorded yet."""
-        if not pipeline.concerns(sop_classes(case)):
+        header = self._header(case)
+        has_study = bool(header.get("StudyInstanceUID"))
+        if not has_study or not pipeline.concerns(sop_classes(case)):
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         gathered = gather(case, pipeline)
         if latest and latest.input_digest == gathered.input_digest:
@@ -53,7 +57,7 @@ class Reporter:
         findings = conclude(case, gathered, pipeline)
         built = build(
             findings,
-            self._context(case, job),
+            StudyContext.from_header(header, revision=job.revision or 1),
             identity=self.identity,
             predecessor=_predecessor(latest),
             made_at=now,
@@ -86,12 +90,9 @@ class Reporter:
             objects=tuple(objects),
         )
 
-    def _context(self, case: Case, job: Job) -> StudyContext:
-        """The patient and study attributes, from the study's first instance of its own patient."""
-        first = next(item for item in case.instances if not item.patient_differs)
-        return StudyContext.from_header(
-            read_header(self.spool.path(first.digest)), revision=job.revision or 1
-        )
+    def _header(self, case: Case) -> Dataset:
+        """The header of the study's first instance, which is its own patient's by definition."""
+        return read_header(self.spool.path(case.instances[0].digest))
 
     @staticmethod
     def _without_objects(

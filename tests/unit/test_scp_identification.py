@@ -58,7 +58,16 @@ def test_sloppy_uids_that_do_no_harm_are_taken(tmp_path: Path, uid: str) -> None
     assert read(tmp_path, item(StudyInstanceUID=uid)[3]).study_instance_uid == uid.strip()
 
 
-@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_an_instance_without_a_study_gets_one_of_its_own(tmp_path: Path) -> None:
+    one = item(StudyInstanceUID="", SeriesInstanceUID=None)
+    found = read(tmp_path, one[3])
+    assert found.is_orphan
+    assert found.study_instance_uid == read(tmp_path, one[3]).study_instance_uid
+    assert found.study_instance_uid.startswith("2.25.")
+    assert not read(tmp_path, item()[3]).is_orphan
+
+
+@pytest.mark.parametrize("keyword", ["SeriesInstanceUID", "SOPInstanceUID"])
 def test_a_missing_uid_is_named(tmp_path: Path, keyword: str) -> None:
     assert refused(tmp_path, item(**{keyword: None})[3]) == f"{keyword} is missing"
     assert refused(tmp_path, item(**{keyword: ""})[3]) == f"{keyword} is missing"
