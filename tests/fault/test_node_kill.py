@@ -10,7 +10,8 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node.scu.errors import ScuError
-from inference.phantom import exam_at, make_study
+from inference.phantom import make_study
+from inference.phantom.haemodynamics import expected
 from storage.spool import Spool
 from tests.node import Destination, Node, running_node
 from tests.orthanc import running_orthanc
@@ -20,8 +21,7 @@ _KILLS = 10
 
 
 def _study(folder: Path, seed: int) -> list[Path]:
-    truth = exam_at(30.0, 9.0, seed=seed).truth
-    return make_study(folder, truth, seed=seed, size="small", loops=5, decoys=True)
+    return make_study(folder, expected(30.0, 9.0), seed=seed, size="small", loops=5, decoys=True)
 
 
 def _uid(file: Path) -> str:

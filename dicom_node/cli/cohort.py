@@ -1,0 +1,88 @@
+"""`echonode cohort`: from an archive and a table of catheterisations to training data."""
+
+import os
+from pathlib import Path
+
+import click
+
+from dicom_node.cli.options import with_json
+from dicom_node.cli.output import to_json
+from dicom_node.cli.progress import progress_bar
+
+_jobs = click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
+
+
+@click.group()
+def cohort() -> None:
+    """Build a cohort from an archive, and cache its frames."""
+
+
+@cohort.command()
+@click.option("--dicom", required=True, type=click.Path(path_type=Path), help="Archive folder.")
+@click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV: patient_id, rhc_date, mpap_mmhg; optional pvr_wu, pawp_mmhg, trvmax_m_s.",
+)
+@click.option(
+    "--window",
+    "window_days",
+    default=92,
+    show_default=True,
+    help="Days between echo and catheter at most.",
+)
+@click.option("--seed", default=1, show_default=True, help="Of the split by patient, 65/15/20.")
+@_jobs
+@with_json
+@click.argument("out", type=click.Path(path_type=Path))
+def build(
+    dicom: Path,
+    labels: Path,
+    window_days: int,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+    out: Path,
+) -> None:
+    """Match exams to catheterisations and split them by patient, into OUT.
+
+    Bad rows and unreadable files are listed there. Interrupted, the same command goes on.
+    """
+    from inference.training.cohort import build as build_cohort
+
+    with progress_bar() as report:
+        summary = build_cohort(
+            dicom,
+            labels,
+            out,
+            window_days=window_days,
+            seed=seed,
+            jobs=jobs,
+            on_progress=report,
+        )
+    if as_json:
+        click.echo(to_json(summary))
+        return
+    for split, exams in summary.exams.items():
+        subjects, loops = summary.subjects[split], summary.loops[split]
+        click.echo(f"{split:12} {subjects:6} subjects {exams:6} exams {loops:7} loops")
+    click.echo(f"rejected rows: {summary.rejected_rows}; excluded files: {summary.excluded_files}")
+    click.echo(f"how it came about: {out / 'flow.csv'}")
+
+
+@cohort.command()
+@click.option("--size", default=256, show_default=True, help="Height and width of a frame, pixels.")
+@click.option("--archive", type=click.Path(path_type=Path), help="Where the files are, if moved.")
+@_jobs
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("cache", type=click.Path(path_type=Path))
+def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
+    """Preprocess the frames of the cohort in FOLDER once, into CACHE."""
+    from inference.training.cohort import cache_frames, read_cohort
+
+    with progress_bar() as report:
+        unreadable = cache_frames(
+            read_cohort(folder), cache, size=size, archive=archive, jobs=jobs, on_progress=report
+        )
+    click.echo(f"frames of {size} x {size} in {cache}; {unreadable} loop(s) unreadable")

@@ -1,0 +1,242 @@
+"""Make a folder of phantom studies with its labels and its truth, or a single study."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import date
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from inference.phantom.decoys import DECOYS, DecoyKind
+from inference.phantom.exams import Exam, draw_exam, exam_of
+from inference.phantom.haemodynamics import Haemodynamics
+from inference.phantom.presets import preset_named
+from inference.phantom.sizes import size_named
+from inference.phantom.study import Piece, pieces_of, write_pieces
+from inference.phantom.visits import Visit, draw_visits
+from inference.phantom.writing import StudyTags
+
+RECIPE, LABELS, TRUTH = "phantom.json", "labels.csv", "truth.csv"
+#: Stands in every UID; raise it when the same seed gives other pixels.
+_EDITION = 1
+_DECOYS_PER_EXAM = 2
+_RAW_EVERY = 5
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """All that a cohort follows from."""
+
+    exams: int
+    preset: str
+    seed: int
+    size: str
+    decoys: bool
+
+
+def make(
+    out: Path,
+    *,
+    exams: int,
+    preset: str = "realistic",
+    seed: int = 1,
+    size: str = "cart",
+    jobs: int = 1,
+    decoys: bool = True,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write `exams` studies into `out`, each in a folder of its own, and labels.csv and truth.csv.
+
+    The same arguments give the same bytes, whatever `jobs` is. A study's folder appears whole or
+    not at all; called again after an interruption, the studies that are there are kept.
+    `on_progress(done, total)` is called after each study.
+
+    Raises:
+        ValueError: unknown preset or size, or no exams.
+        FileExistsError: `out` holds something else, or a phantom of other arguments.
+    """
+    if exams < 1 or jobs < 1:
+        raise ValueError("exams and jobs must be at least 1")
+    preset_named(preset)
+    size_named(size)
+    recipe = _Recipe(exams, preset, seed, size, decoys)
+    _claim(out, recipe)
+    visits = draw_visits(exams, seed)
+    for done, _ in enumerate(_write_all(out, recipe, visits, jobs), start=1):
+        if on_progress is not None:
+            on_progress(done, exams)
+    _write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
+    _write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
+    return out
+
+
+def make_study(
+    out: Path,
+    haemodynamics: Haemodynamics,
+    *,
+    seed: int = 0,
+    size: str = "cart",
+    loops: int = 6,
+    decoys: bool = True,
+) -> list[Path]:
+    """Write one study of chosen haemodynamics into `out`; with decoys, one of every kind.
+
+    Raises:
+        ValueError: unknown size, or no loops.
+    """
+    layout = size_named(size)
+    name = f"study/{_EDITION}/{seed}/{size}/{loops}/{decoys}/{haemodynamics}"
+    study = StudyTags(name, f"PHANTOM-{seed}-{round(haemodynamics.mpap_mmhg)}", date(2024, 1, 15))
+    pieces = pieces_of(
+        exam_of(haemodynamics, seed=seed, loops=loops), list(DecoyKind) if decoys else []
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    return write_pieces(out, study, pieces, layout)
+
+
+def _claim(out: Path, recipe: _Recipe) -> None:
+    """Make `out` this recipe's folder, or see that it is already."""
+    mine = json.dumps({"edition": _EDITION, **asdict(recipe)}, indent=2) + "\n"
+    noted = out / RECIPE
+    if noted.exists():
+        if noted.read_text() != mine:
+            raise FileExistsError(f"{out} holds a phantom of other arguments; see its {RECIPE}")
+        for partial in out.glob(".exam-*.partial"):
+            shutil.rmtree(partial)
+        return
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} is not empty and holds no phantom; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _replace(noted, mine)
+
+
+def _write_all(out: Path, recipe: _Recipe, visits: Sequence[Visit], jobs: int) -> Iterator[None]:
+    """Write all studies, in processes where there is more than one job; yields after each."""
+    if jobs == 1:
+        for visit in visits:
+            _write_study(out, recipe, visit)
+            yield
+        return
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
+        futures = [pool.submit(_write_study, out, recipe, visit) for visit in visits]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed; a pool alone would wait for work forever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _write_study(out: Path, recipe: _Recipe, visit: Visit) -> None:
+    folder = out / _folder(visit)
+    if folder.exists():
+        return
+    partial = out / f".{folder.name}.{os.getpid()}.partial"
+    partial.mkdir()
+    pieces = _pieces(recipe, visit, _exam(recipe, visit))
+    write_pieces(partial, _tags(recipe, visit), pieces, size_named(recipe.size))
+    partial.rename(folder)
+
+
+def _folder(visit: Visit) -> str:
+    return f"exam-{visit.exam:05}"
+
+
+def _exam(recipe: _Recipe, visit: Visit) -> Exam:
+    return draw_exam(
+        preset_named(recipe.preset),
+        recipe.seed,
+        patient=visit.patient,
+        exam=visit.exam,
+        return_visit=visit.return_visit,
+    )
+
+
+def _tags(recipe: _Recipe, visit: Visit) -> StudyTags:
+    name = f"cohort/{_EDITION}/{recipe.preset}/{recipe.seed}/{recipe.size}/{recipe.decoys}"
+    patient_id = f"PHANTOM-{recipe.seed}-{visit.patient:05}"
+    return StudyTags(f"{name}/{visit.exam}", patient_id, visit.exam_date)
+
+
+def _pieces(recipe: _Recipe, visit: Visit, exam: Exam) -> list[Piece]:
+    """The loops, the last of every fifth exam raw, and two kinds of decoys in turn."""
+    kinds = list(DecoyKind)
+    first = visit.exam * _DECOYS_PER_EXAM
+    chosen = [kinds[(first + number) % len(kinds)] for number in range(_DECOYS_PER_EXAM)]
+    raw = int(visit.exam % _RAW_EVERY == 0)
+    return pieces_of(exam, chosen if recipe.decoys else [], raw)
+
+
+def _label_row(recipe: _Recipe, visit: Visit) -> Row:
+    catheter = _exam(recipe, visit).catheter
+    study = _tags(recipe, visit)
+    done = visit.rhc_date is not None
+    return {
+        "patient_id": study.patient_id,
+        "study_instance_uid": study.uid,
+        "exam_date": visit.exam_date.isoformat(),
+        "rhc_date": visit.rhc_date.isoformat() if visit.rhc_date else "",
+        "mpap_mmhg": catheter.mpap_mmhg if done else "",
+        "pvr_wu": catheter.pvr_wu if done else "",
+        "pawp_mmhg": catheter.pawp_mmhg if done else "",
+        "trvmax_m_s": "" if catheter.trvmax_m_s is None else catheter.trvmax_m_s,
+    }
+
+
+def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
+    """One row per file: what it is, and the state and anatomy that it shows."""
+    exam, study = _exam(recipe, visit), _tags(recipe, visit)
+    state = {**asdict(exam.truth), "pvr_wu": exam.truth.pvr_wu}
+    for piece in _pieces(recipe, visit, exam):
+        shown = {**state, **asdict(piece.loop.heart)}
+        yield {
+            "file": f"{_folder(visit)}/{piece.file}",
+            "patient_id": study.patient_id,
+            "study_instance_uid": study.uid,
+            "sop_instance_uid": piece.sop_instance_uid(study),
+            "kind": piece.decoy or "loop",
+            "breaks": DECOYS[piece.decoy].breaks if piece.decoy else "",
+            "view": piece.loop.view.value,
+            "quality": piece.loop.quality.value,
+            "depth_cm": f"{piece.loop.probe.depth_cm:.2f}",
+            **{name: f"{value:.4f}" for name, value in shown.items()},
+        }
+
+
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows of the same columns; the file appears whole or not at all."""
+    remaining = iter(rows)
+    first = next(remaining)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(first), lineterminator="\n")
+        writer.writeheader()
+        writer.writerow(first)
+        writer.writerows(remaining)
+    partial.replace(path)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
