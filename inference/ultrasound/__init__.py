@@ -1,0 +1,1 @@
+"""Ultrasound: which loops take part, which frames of them, and their pixels."""

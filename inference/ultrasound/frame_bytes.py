@@ -1,0 +1,130 @@
+"""Where the bytes of single frames lie in Pixel Data, found without reading the others."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import IO
+
+from inference.errors import LoopUnreadableError
+
+_ITEM_TAG = b"\xfe\xff\x00\xe0"
+_MOST_FRAGMENTS = 200_000
+_CODESTREAM_STARTS = (
+    b"\xff\xd8\xff",  # JPEG and JPEG-LS: start of image, then a marker
+    b"\xff\x4f\xff\x51",  # JPEG 2000 codestream
+    b"\x00\x00\x00\x0cjP",  # JPEG 2000 in its file format
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+class EncapsulatedFrames:
+    """The frames of encapsulated Pixel Data (PS3.5 A.4) that begins at `offset` of a file.
+
+    A frame is found by the extended or basic offset table; where neither is there, or it does not
+    lead to whole items, by one pass over the item headers.
+
+    Raises:
+        LoopUnreadableError: there are no items.
+    """
+
+    def __init__(
+        self, file: IO[bytes], offset: int, frames: int, extended_offsets: bytes = b""
+    ) -> None:
+        self._file = file
+        self._file_end = file.seek(0, 2)
+        self._frames = frames
+        table = next(self._items(offset, self._file_end), None)
+        if table is None or table.length > 4 * _MOST_FRAGMENTS:
+            raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
+        self._first = table.end
+        basic_offsets = self._read(table)
+        self._starts = self._usable(_integers("<Q", extended_offsets)) or self._usable(
+            _integers("<I", basic_offsets)
+        )
+        self._found_by_pass: list[list[_Fragment]] | None = None
+
+    def read(self, index: int, limit_bytes: int) -> bytes:
+        """The codestream of one frame, zero-based.
+
+        Raises:
+            LoopUnreadableError: the frame is not there, not whole, or longer than the limit.
+        """
+        fragments = self._by_table(index) or self._by_pass(index)
+        if not fragments:
+            raise LoopUnreadableError(f"the pixel data end before frame {index + 1}")
+        if sum(fragment.length for fragment in fragments) > limit_bytes:
+            raise LoopUnreadableError(f"frame {index + 1} is longer than its picture can be")
+        return b"".join(self._read(fragment) for fragment in fragments)
+
+    def _by_table(self, index: int) -> list[_Fragment]:
+        """The fragments between two entries; none where an entry misses the items."""
+        if self._starts is None:
+            return []
+        last = index + 1 == self._frames
+        end = self._file_end if last else self._starts[index + 1]
+        fragments = list(self._items(self._starts[index], min(end, self._file_end)))
+        meets_next = last or (bool(fragments) and fragments[-1].end == end)
+        return fragments if meets_next else []
+
+    def _by_pass(self, index: int) -> list[_Fragment]:
+        if self._found_by_pass is None:
+            self._found_by_pass = self._pass_over_items()
+        return self._found_by_pass[index] if index < len(self._found_by_pass) else []
+
+    def _pass_over_items(self) -> list[list[_Fragment]]:
+        fragments = list(self._items(self._first, self._file_end))
+        if self._frames == 1:
+            return [fragments]
+        starts = [i for i, fragment in enumerate(fragments) if self._starts_frame(fragment)]
+        if not starts or len(fragments) == self._frames:
+            return [[fragment] for fragment in fragments]
+        return [fragments[here:there] for here, there in pairwise([*starts, len(fragments)])]
+
+    def _starts_frame(self, fragment: _Fragment) -> bool:
+        self._file.seek(fragment.offset)
+        return self._file.read(min(8, fragment.length)).startswith(_CODESTREAM_STARTS)
+
+    def _items(self, position: int, end: int) -> Iterator[_Fragment]:
+        """Items from a position up to `end` or to what is no item; the last may be cut off.
+
+        Raises:
+            LoopUnreadableError: there are more items than a cine can have.
+        """
+        for _ in range(_MOST_FRAGMENTS):
+            if position + 8 > end:
+                return
+            self._file.seek(position)
+            tag, length = struct.unpack("<4sI", self._file.read(8))
+            if tag != _ITEM_TAG:
+                return
+            yield _Fragment(position + 8, length)
+            position += 8 + length
+        raise LoopUnreadableError("the pixel data are in more pieces than a cine can have")
+
+    def _read(self, fragment: _Fragment) -> bytes:
+        if fragment.end > self._file_end:
+            raise LoopUnreadableError("the pixel data are shorter than they should be")
+        self._file.seek(fragment.offset)
+        return self._file.read(fragment.length)
+
+    def _usable(self, offsets: Sequence[int]) -> list[int] | None:
+        """Positions in the file, if the table begins at zero and ascends over all frames."""
+        if len(offsets) != self._frames or offsets[0] != 0:
+            return None
+        ascending = all(earlier < later for earlier, later in pairwise(offsets))
+        return [self._first + offset for offset in offsets] if ascending else None
+
+
+def _integers(form: str, table: bytes) -> Sequence[int]:
+    whole = len(table) - len(table) % struct.calcsize(form)
+    return [value for (value,) in struct.iter_unpack(form, table[:whole])]

@@ -1,0 +1,33 @@
+"""What one instance says about itself, read without its pixels."""
+
+from pathlib import Path
+
+from pydicom import Dataset
+
+from inference.types import InstanceRef
+from inference.ultrasound.elements import integer, text
+from inference.ultrasound.part10 import HEADER_LIMIT_BYTES, open_part10
+
+
+def read_header(path: Path) -> Dataset:
+    """Read a file's dataset up to its pixel data.
+
+    Raises:
+        inference.errors.LoopUnreadableError: the bytes are no DICOM dataset.
+        OSError: the file cannot be read.
+    """
+    with open_part10(path, inflated_limit_bytes=HEADER_LIMIT_BYTES) as part10:
+        return part10.header
+
+
+def instance_ref(header: Dataset) -> InstanceRef:
+    """What a report needs to point at this instance; empty where absent or malformed."""
+    return InstanceRef(
+        sop_class_uid=text(header, "SOPClassUID"),
+        sop_instance_uid=text(header, "SOPInstanceUID"),
+        series_instance_uid=text(header, "SeriesInstanceUID"),
+        instance_number=integer(header, "InstanceNumber"),
+        number_of_frames=max(1, integer(header, "NumberOfFrames") or 1),
+        modality=text(header, "Modality"),
+        description=text(header, "SeriesDescription"),
+    )

@@ -1,0 +1,163 @@
+"""JPEG and JPEG 2000 codestreams: their stated size, and which colours a JPEG really holds.
+
+Pictures labelled RGB are often YCbCr inside a JPEG, and now and then the reverse; a decoder that
+trusts the label or guesses returns them green. The stream itself knows better.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from inference.errors import LoopUnreadableError
+
+LOSSLESS_PROCESS = 0xC3
+JPEG_LS_PROCESS = 0xF7
+
+_START_OF_IMAGE = b"\xff\xd8"
+_APP0, _APP14, _START_OF_SCAN = 0xE0, 0xEE, 0xDA
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS_PROCESS}
+
+
+class Colours(StrEnum):
+    """What the samples of a colour picture are."""
+
+    RGB = "RGB"
+    YBR = "YBR"
+
+
+@dataclass(frozen=True, slots=True)
+class JpegStream:
+    """The header of a JPEG or JPEG-LS codestream (ISO/IEC 10918-1, 14495-1).
+
+    `process` is the second byte of the start-of-frame marker. `adobe_transform` is None without
+    an Adobe marker (APP14), 0 for RGB and 1 for YCbCr.
+    """
+
+    process: int
+    precision: int
+    rows: int
+    columns: int
+    component_ids: bytes
+    subsampled: bool
+    jfif: bool
+    adobe_transform: int | None
+    _colour_markers: tuple[tuple[int, int], ...] = field(repr=False)
+
+    @property
+    def evidence(self) -> frozenset[Colours]:
+        """What the stream says about its three components; empty or both where unclear."""
+        said = set()
+        if self.adobe_transform is not None:
+            said.add(Colours.YBR if self.adobe_transform == 1 else Colours.RGB)
+        if self.component_ids == b"RGB":
+            said.add(Colours.RGB)
+        if self.jfif or self.subsampled:
+            said.add(Colours.YBR)
+        return frozenset(said)
+
+    def labelled(self, codestream: bytes, colours: Colours) -> bytes:
+        """The same codestream with one unmistakable marker, so that every decoder agrees.
+
+        JFIF and Adobe markers go, an Adobe marker with the given transform comes.
+        """
+        transform = 1 if colours is Colours.YBR else 0
+        adobe = struct.pack(">BBH5sHHHB", 0xFF, _APP14, 14, b"Adobe", 100, 0, 0, transform)
+        parts = [_START_OF_IMAGE, adobe]
+        position = 2
+        for start, end in self._colour_markers:
+            parts.append(codestream[position:start])
+            position = end
+        return b"".join([*parts, codestream[position:]])
+
+
+def read_jpeg(codestream: bytes) -> JpegStream:
+    """Read the markers up to the first scan.
+
+    Raises:
+        LoopUnreadableError: these are not the bytes of a JPEG.
+    """
+    frame = b""
+    process = 0
+    jfif, adobe_transform = False, None
+    colour_markers = []
+    for marker, start, body in _segments(codestream):
+        if marker == _APP0 and body.startswith(b"JFIF\0"):
+            jfif = True
+        elif marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+            adobe_transform = body[11]
+        elif marker in _START_OF_FRAME and not frame:
+            process, frame = marker, body
+            continue
+        else:
+            continue
+        colour_markers.append((start, start + 4 + len(body)))
+    components = frame[6 : 6 + 3 * frame[5]] if len(frame) > 6 else b""
+    if not components:
+        raise LoopUnreadableError("a frame is not a JPEG as its syntax demands")
+    precision, rows, columns = struct.unpack(">BHH", frame[:5])
+    return JpegStream(
+        process=process,
+        precision=precision,
+        rows=rows,
+        columns=columns,
+        component_ids=components[0::3],
+        subsampled=len(set(components[1::3])) > 1,
+        jfif=jfif,
+        adobe_transform=adobe_transform,
+        _colour_markers=tuple(colour_markers),
+    )
+
+
+def _segments(codestream: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, position and body of every segment before the first scan."""
+    if not codestream.startswith(_START_OF_IMAGE):
+        return
+    position = 2
+    while position + 4 <= len(codestream) and codestream[position] == 0xFF:
+        marker = codestream[position + 1]
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        length = int.from_bytes(codestream[position + 2 : position + 4], "big")
+        if marker == _START_OF_SCAN or length < 2:
+            return
+        yield marker, position, codestream[position + 4 : position + 2 + length]
+        position += 2 + length
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg2000Stream:
+    """The header of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A).
+
+    `colour_transform` tells that three components were transformed from RGB, and that a decoder
+    therefore returns RGB.
+    """
+
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    colour_transform: bool
+
+
+def read_jpeg2000(codestream: bytes) -> Jpeg2000Stream:
+    """Read the SIZ and COD markers, also inside a JP2 file.
+
+    Raises:
+        LoopUnreadableError: these are not the bytes of a JPEG 2000.
+    """
+    start = codestream[:4096].find(b"\xff\x4f\xff\x51")
+    size = codestream[start + 6 : start + 43]
+    if start < 0 or len(size) < 37:
+        raise LoopUnreadableError("a frame is not a JPEG 2000 as its syntax demands")
+    _, x_end, y_end, x_start, y_start = struct.unpack(">HIIII", size[:18])
+    components, depth = struct.unpack(">HB", size[34:37])
+    style = codestream.find(b"\xff\x52", start)
+    return Jpeg2000Stream(
+        rows=y_end - y_start,
+        columns=x_end - x_start,
+        components=components,
+        precision=(depth & 0x7F) + 1,
+        colour_transform=codestream[style + 8 : style + 9] == b"\1" if style > 0 else False,
+    )

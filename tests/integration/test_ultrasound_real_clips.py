@@ -1,0 +1,177 @@
+"""Real clips: each gets the verdicts that its header earns, and its pixels come out right."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import iter_pixels
+
+from inference.errors import LoopUnreadableError
+from inference.types import Rejected, Selected
+from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.header import instance_ref, read_header
+from inference.ultrasound.loop import look
+from inference.ultrasound.selection import select
+from tests.peers import SHARED, require, shared
+from tests.unit.ultrasound_files import cine, save
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+FOLDERS = ("us", "nasty", "cxr", "ecg", "sr")
+
+
+def files(*folders: str) -> list[Path]:
+    found = [path for name in folders for path in sorted((SHARED / "data" / name).glob("*.dcm"))]
+    return found or [SHARED / "data" / "absent"]
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def verdicts_in_index() -> dict[str, str]:
+    """File name -> the six strict rules as 0 and 1."""
+    rows = shared("data", "INDEX.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("|")]
+    return {row[1]: row[8] for row in cells if re.fullmatch("[01]{6}", row[8])}
+
+
+def reference_grey(path: Path, indices: list[int]) -> NDArray[np.float64]:
+    """The same frames by pydicom, as BT.601 grey 0..255."""
+    dataset = dcmread(path)
+    pixels = np.stack(list(iter_pixels(dataset, indices=indices)))
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+        pixels = pixels / (257 if pixels.max() > 255 else 1)
+    if pixels.ndim == 3:
+        return pixels.astype(np.float64)
+    grey: NDArray[np.float64] = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    return grey
+
+
+def test_the_verdicts_on_every_real_clip_are_those_of_the_index() -> None:
+    expected = verdicts_in_index()
+    assert len(expected) == 32
+    found = {
+        path.stem: "".join(str(int(v.passed)) for v in select(read_header(path)).verdicts[1:])
+        for path in files("us")
+    }
+    assert found == expected
+
+
+def test_exactly_the_two_clips_with_r_waves_are_selected() -> None:
+    shared("data", "us")
+    selected = [
+        path.stem for path in files("us") if isinstance(select(read_header(path)), Selected)
+    ]
+    assert selected == ["derived_godicom_toshiba_31_rwave", "derived_sonosite_turbo_pla_120f_rwave"]
+
+
+@pytest.mark.parametrize("path", files("us"), ids=name)
+def test_frames_of_real_clips_match_those_of_pydicom(path: Path) -> None:
+    if not path.exists():
+        pytest.skip("shared test data not here: data/us")
+    frames = instance_ref(read_header(path)).number_of_frames
+    indices = sorted({0, frames // 2, frames - 1})
+    difference = np.abs(decode_frames(path, indices) - reference_grey(path, indices))
+    # Luma leaves out that RGB is clipped: single bright colours differ, on average nothing does.
+    assert difference.mean() < 0.3
+    assert np.mean(difference > 4) < 0.01
+
+
+@pytest.mark.parametrize("path", files("us"), ids=name)
+def test_a_selected_clip_is_seen_whole(path: Path) -> None:
+    if not path.exists():
+        pytest.skip("shared test data not here: data/us")
+    selection = select(read_header(path))
+    if isinstance(selection, Rejected):
+        return
+    loop = look(path, selection.plan)
+    assert loop.frames.shape == (10, 256, 256)
+    assert loop.notes == ()
+    assert loop.frame_numbers == (2, 6, 9, 12, 15, 19, 22, 25, 28, 32)
+    assert 0.02 < loop.frames.mean() < 0.5
+    assert loop.preview.shape[0] <= 480
+
+
+@pytest.mark.parametrize("path", files(*FOLDERS), ids=name)
+def test_whatever_is_forced_through_ends_as_pixels_or_unreadable(path: Path) -> None:
+    if not path.exists():
+        pytest.skip("shared test data not here: data")
+    header = read_header(path)
+    assert isinstance(select(header), Selected | Rejected)
+    forced = {"bounds": [0, 0, 9999, 9999], "frames": [0, 0], "fallback": False}
+    try:
+        assert look(path, forced, size=32).frames.shape == (2, 32, 32)
+    except LoopUnreadableError as error:
+        assert "Traceback" not in str(error)
+
+
+def test_frames_spread_over_fragments_are_put_together() -> None:
+    path = shared("data", "nasty", "dcmjs-org__fragment-multiframe-test.dcm")
+    signed = dcmread(path).pixel_array.astype(np.float64)
+    np.testing.assert_allclose(decode_frames(path, [0, 1]), (signed + 32768) / 257, atol=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["dcmcjpeg", "+el"], ["dcmcjpeg", "+e1"], ["dcmcjpls"], ["dcmcrle"]],
+    ids=" ".join,
+)
+def test_lossless_transcoding_by_dcmtk_changes_nothing(options: list[str], tmp_path: Path) -> None:
+    source = shared("data", "us", "godicom_toshiba_34.dcm")
+    target = tmp_path / "transcoded.dcm"
+    command = [require(options[0]), *options[1:], str(source), str(target)]
+    subprocess.run(command, check=True, capture_output=True)
+    np.testing.assert_array_equal(decode_frames(target, [0]), decode_frames(source, [0]))
+
+
+def twelve_bit_jpeg(option: str, folder: Path) -> tuple[Path, Path]:
+    """A 12-bit image uncompressed and as DCMTK's JPEG: `+el` lossless, `+ee` extended."""
+    frames = (np.add.outer(np.arange(48) * 40, np.arange(64) * 30) % 4096).astype(np.uint16)[None]
+    source = save(cine(frames, BitsStored=12, HighBit=11), folder / "source.dcm")
+    target = folder / "jpeg.dcm"
+    command = [require("dcmcjpeg"), option, str(source), str(target)]
+    subprocess.run(command, check=True, capture_output=True)
+    return source, target
+
+
+@pytest.mark.parametrize("option", ["+el", "+ee"])
+def test_twelve_bit_jpeg_by_dcmtk_is_decoded(option: str, tmp_path: Path) -> None:
+    source, target = twelve_bit_jpeg(option, tmp_path)
+    np.testing.assert_allclose(decode_frames(target, [0]), decode_frames(source, [0]), atol=1)
+
+
+def test_a_twelve_bit_jpeg_that_breaks_its_decoder_breaks_nothing_else(tmp_path: Path) -> None:
+    _, target = twelve_bit_jpeg("+el", tmp_path)
+    content = target.read_bytes()
+    tables = content.index(b"\xff\xc4")
+    target.write_bytes(content[: tables + 5] + b"\xff" * 16 + content[tables + 21 :])
+    with pytest.raises(LoopUnreadableError):
+        decode_frames(target, [0])
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.9])
+def test_a_clip_cut_short_gives_its_frames_or_says_that_they_are_missing(
+    cut: float, tmp_path: Path
+) -> None:
+    source = shared("data", "us", "godicom_hp_01.dcm")
+    whole = decode_frames(source, [0, 33])
+    content = source.read_bytes()
+    path = tmp_path / "cut.dcm"
+    path.write_bytes(content[: int(len(content) * cut)])
+    np.testing.assert_array_equal(decode_frames(path, [0]), whole[:1])
+    with pytest.raises(LoopUnreadableError):
+        decode_frames(path, [33])
+
+
+def test_selecting_and_looking_load_no_torch() -> None:
+    modules = "inference.ultrasound.selection, inference.ultrasound.loop"
+    check = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,0 +1,73 @@
+"""Whatever bytes arrive: a verdict, and pixels or `LoopUnreadableError`."""
+
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import RLELossless
+
+from inference.errors import LoopUnreadableError
+from inference.types import Rejected, Selected
+from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.header import read_header
+from inference.ultrasound.loop import look
+from inference.ultrasound.selection import select
+from tests.unit.ultrasound_files import cine, compressed_cine, echo_pictures, jpeg, save
+
+
+def sample_files() -> list[bytes]:
+    """One small cine in each of several syntaxes."""
+    pictures = echo_pictures(3, 24, 32)
+    headers = [
+        cine(pictures),
+        cine(pictures),
+        compressed_cine(map(jpeg, pictures), pictures=pictures),
+    ]
+    headers[1].compress(RLELossless, generate_instance_uid=False)
+    with TemporaryDirectory() as folder:
+        return [save(header, Path(folder) / "file").read_bytes() for header in headers]
+
+
+FILES = sample_files()
+
+edits = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files") / "file"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(st.sampled_from(FILES), edits, st.floats(0.3, 1))
+def test_a_damaged_file_never_raises_anything_unexpected(
+    path: Path, original: bytes, changes: list[tuple[float, bytes]], kept: float
+) -> None:
+    damaged = bytearray(original)
+    for place, value in changes:
+        at = int(place * len(damaged))
+        damaged[at : at + len(value)] = value
+    path.write_bytes(damaged[: int(kept * len(damaged))])
+    try:
+        selection = select(read_header(path))
+        assert isinstance(selection, Selected | Rejected)
+        frames = decode_frames(path, [0, 2])
+        assert frames.dtype == np.uint8
+        if isinstance(selection, Selected):
+            assert look(path, selection.plan, size=16).frames.shape == (10, 16, 16)
+    except LoopUnreadableError:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_rejection_or_unreadable(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with suppress(LoopUnreadableError):
+        assert isinstance(select(read_header(path)), Rejected)
