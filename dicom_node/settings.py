@@ -162,7 +162,7 @@ class DestinationSettings(Section):
     maximum_age_s: Seconds = 259_200.0
     """Seconds after which an undelivered object is given up as a dead letter."""
     first_retry_s: Seconds = 5.0
-    """Seconds before the first retry; each further one waits up to twice as long."""
+    """Longest wait before the first retry, in seconds; it doubles with each further one."""
     maximum_retry_s: Seconds = 600.0
     """Longest wait between retries, in seconds."""
     connect_timeout_s: Seconds = 10.0

@@ -45,7 +45,7 @@ class Pipeline(Protocol):
         """Findings without an estimate, for a reason outside the pipeline's own rules."""
 
 
-#: name -> "module:factory"; a factory takes the bundle folder and the device ("auto", "cpu", "cuda").
+#: name -> "module:factory"; a factory takes the bundle folder and the device (auto, cpu, cuda).
 PIPELINES: Mapping[str, str] = {
     "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
 }

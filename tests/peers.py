@@ -14,13 +14,15 @@ import pytest
 #: Real DICOM files, present in development and CI only.
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
+_PACKAGES = "dcmtk dicom3tools pixelmed-apps orthanc postgresql chromium"
+
 
 def require(tool: str) -> str:
     """The path of a Debian peer; its absence skips on a laptop and fails in CI."""
     found = shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/usr/bin:/usr/local/bin")
     if found:
         return found
-    message = f"{tool} is not installed (apt-get install dcmtk dicom3tools pixelmed-apps orthanc postgresql)"
+    message = f"{tool} is not installed; apt-get install {_PACKAGES}"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
@@ -59,10 +61,10 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 20, what: str
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path, **kwargs: object) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a peer until the block ends; its output goes to `log`."""
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=out, **kwargs)  # type: ignore[call-overload]
+        child = subprocess.Popen(command, stdout=out, stderr=out)
         try:
             yield child
         finally:

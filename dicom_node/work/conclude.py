@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from dicom_node.work.feature_codec import decode_features
 from inference.errors import BundleError, InferenceError
+from inference.exclusions import NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
-from inference.ultrasound.selection import EXCLUSION_REASONS
 from storage.results import Case, CaseInstance
 
-_NOT_ANALYSED = EXCLUSION_REASONS["not_analysed"]
-_PATIENT_DIFFERS = EXCLUSION_REASONS["patient_differs"]
 _PATIENT_CONFLICT = (
     "The study holds instances of more than one patient. No estimate is made until the archive "
     "is corrected and the study is sent again."
@@ -77,14 +75,14 @@ def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
 def _exclusion(item: CaseInstance) -> Exclusion | None:
     reference = _reference(item)
     if item.patient_differs:
-        return Exclusion(reference, _PATIENT_DIFFERS, "another patient's identity than the study's")
+        return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
     preparation = item.preparation
     if preparation is None:
         code = item.prepare_failed or "UNKNOWN"
-        return Exclusion(reference, _NOT_ANALYSED, f"the analysis of this instance failed: {code}")
+        return Exclusion(reference, NOT_ANALYSED, f"the analysis of this instance failed: {code}")
     if preparation.selected:
         return None
-    reason = Code(preparation.reason_code, _NOT_ANALYSED.scheme, preparation.reason_meaning)
+    reason = Code(preparation.reason_code, SCHEME, preparation.reason_meaning)
     return Exclusion(reference, reason, preparation.detail)
 
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from dicom_node.work.feature_codec import encode_features
+from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
+from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline
 from inference.types import Rejected, Selected
-from inference.ultrasound.header import read_header
-from inference.ultrasound.selection import EXCLUSION_REASONS
 from storage.results import Preparation
 
 
@@ -29,7 +29,7 @@ def prepare(instance_id: int, file: Path, pipeline: Pipeline, now: datetime) -> 
             selection = Rejected(
                 selection.instance,
                 selection.verdicts,
-                EXCLUSION_REASONS["not_decodable"],
+                NOT_DECODABLE,
                 str(error),
             )
     rejected = selection if isinstance(selection, Rejected) else None

@@ -9,8 +9,8 @@ from pydicom import Dataset
 from dicom_node.report import DocumentRef, NodeIdentity, Predecessor, StudyContext, build
 from dicom_node.work.conclude import conclude, gather, sop_classes
 from dicom_node.work.findings_codec import encode_findings
+from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
-from inference.ultrasound.header import read_header
 from storage.jobs import Job
 from storage.results import Case, Outcome, Report, ResultObject, StoredReport
 from storage.spool import Spool

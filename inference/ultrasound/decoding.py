@@ -17,12 +17,12 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from inference.dicom.part10 import Part10, PixelElement, open_part10
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.compressed import JpegDecoder, decode_jpeg2000, decode_rle
 from inference.ultrasound.frame_bytes import EncapsulatedFrames
 from inference.ultrasound.grey import Decoded, grey_palette, to_grey
 from inference.ultrasound.native import NativeFrames
-from inference.ultrasound.part10 import Part10, PixelElement, open_part10
 from inference.ultrasound.pixel_format import PixelFormat, read_pixel_format
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 from pydicom import Dataset
 
-from inference.ultrasound.elements import integer, numbers
+from inference.dicom.elements import integer, numbers
 
 FRAMES_PER_BEAT = 10
 SHORTEST_BEAT_MS = 250.0

@@ -4,10 +4,10 @@ from typing import IO
 
 import numpy as np
 
+from inference.dicom.part10 import PixelElement
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.grey import Decoded, Samples, colours_by_picture
 from inference.ultrasound.jpeg import Colours
-from inference.ultrasound.part10 import PixelElement
 from inference.ultrasound.pixel_format import PixelFormat
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from inference.dicom.elements import integer, text
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.elements import integer, text
 
 _MOST_PIXELS = 2**24
 

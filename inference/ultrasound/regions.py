@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
-from inference.ultrasound.elements import integer, items
+from inference.dicom.elements import integer, items
 
 TWO_DIMENSIONAL = 1
 TISSUE = 1

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from pydicom import Dataset
 
+from inference.dicom.elements import integer, numbers, text
+from inference.dicom.header import instance_ref
+from inference.exclusions import SCHEME
 from inference.types import Code, Rejected, Selected, Selection, Verdict
-from inference.ultrasound.elements import integer, numbers, text
-from inference.ultrasound.header import instance_ref
 from inference.ultrasound.heartbeat import frame_times_ms, sample_first_beat
 from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region, read_regions
 
@@ -30,10 +31,10 @@ _MOST_FRAMES = 100_000
 
 
 def _reason(value: str, meaning: str) -> Code:
-    return Code(value, "99ECHONODE", meaning)
+    return Code(value, SCHEME, meaning)
 
 
-#: Why an instance takes no part: one code per rule, and those that others than the rules give.
+#: Why an instance takes no part: one code per rule.
 EXCLUSION_REASONS: Mapping[str, Code] = {
     "ultrasound_image": _reason("NOT_ULTRASOUND", "Not an ultrasound image"),
     "essential_tags": _reason("TAGS_MISSING", "Essential ultrasound attributes missing"),
@@ -42,9 +43,6 @@ EXCLUSION_REASONS: Mapping[str, Code] = {
     "data_type": _reason("NOT_TISSUE", "Ultrasound region does not show tissue"),
     "r_waves": _reason("FEW_R_WAVES", "Fewer than two R waves"),
     "four_dimensional": _reason("NOT_COLOUR_CINE", "Pixels are not a cine of three samples"),
-    "not_decodable": _reason("NOT_DECODABLE", "Pixel data cannot be decoded"),
-    "patient_differs": _reason("PATIENT_DIFFERS", "Patient differs from rest of study"),
-    "not_analysed": _reason("NOT_ANALYSED", "Could not be analysed"),
 }
 
 

@@ -12,10 +12,10 @@ from pydicom import dcmread
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 
+from inference.dicom.header import instance_ref, read_header
 from inference.errors import LoopUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.decoding import decode_frames
-from inference.ultrasound.header import instance_ref, read_header
 from inference.ultrasound.loop import look
 from inference.ultrasound.selection import select
 from tests.peers import SHARED, require, shared

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import RLELossless
 
+from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.decoding import decode_frames
-from inference.ultrasound.header import read_header
 from inference.ultrasound.loop import look
 from inference.ultrasound.selection import select
 from tests.unit.ultrasound_files import cine, compressed_cine, echo_pictures, jpeg, save

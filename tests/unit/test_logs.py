@@ -13,8 +13,8 @@ SECRET = "Musterfrau^Marked"
 
 def logged(code: str) -> list[dict[str, object]]:
     """Run code in a process of its own and read the lines it logs."""
-    start = "import logging, structlog, warnings\nfrom dicom_node import logs\nlogs.configure('debug')\n"
-    program = start + code
+    imports = "import logging, structlog, warnings\nfrom dicom_node import logs\n"
+    program = f"{imports}logs.configure('debug')\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
     )

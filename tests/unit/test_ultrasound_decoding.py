@@ -23,9 +23,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from inference.dicom.part10 import open_part10
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.decoding import decode_frames
-from inference.ultrasound.part10 import open_part10
 from tests.unit.ultrasound_files import (
     cine,
     compressed_cine,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydicom.sequence import Sequence as DicomSequence
 
+from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
 from inference.types import Selected
-from inference.ultrasound.header import read_header
 from inference.ultrasound.loop import FALLBACK_NOTE, look
 from inference.ultrasound.selection import select
 from tests.unit.ultrasound_files import cine, echo_pictures, grey_of, region, save

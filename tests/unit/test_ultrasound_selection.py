@@ -8,8 +8,8 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
+from inference.dicom.header import instance_ref, read_header
 from inference.types import Rejected, Selected
-from inference.ultrasound.header import instance_ref, read_header
 from inference.ultrasound.regions import Bounds, read_regions
 from inference.ultrasound.selection import EXCLUSION_REASONS, RULES, select
 from tests.unit.ultrasound_files import COLUMNS, ROWS, cine, echo_pictures, region, save

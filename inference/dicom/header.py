@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from inference.dicom.elements import integer, text
+from inference.dicom.part10 import HEADER_LIMIT_BYTES, open_part10
 from inference.types import InstanceRef
-from inference.ultrasound.elements import integer, text
-from inference.ultrasound.part10 import HEADER_LIMIT_BYTES, open_part10
 
 
 def read_header(path: Path) -> Dataset:

@@ -1,0 +1,82 @@
+"""From findings to the files that are sent: SR in three classes, summary picture, key objects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydicom import Dataset
+
+from dicom_node.report.conformance import check
+from dicom_node.report.context import NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.errors import ReportError
+from dicom_node.report.header import encode
+from dicom_node.report.key_objects import key_object_selection
+from dicom_node.report.secondary_capture import secondary_capture
+from dicom_node.report.structured_report import structured_reports
+from inference.types import Findings
+
+Kind = Literal["SR", "SC", "KOS"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltObject:
+    """One file, ready for the spool. Of one kind, the lowest `preference` a peer takes is sent."""
+
+    kind: Kind
+    preference: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    data: bytes
+
+
+def build(
+    findings: Findings,
+    study: StudyContext,
+    *,
+    identity: NodeIdentity,
+    made_at: datetime,
+    predecessor: Predecessor | None = None,
+) -> tuple[BuiltObject, ...]:
+    """Make and check every object of one revision; the same arguments give the same bytes.
+
+    `made_at` is timezone-aware and becomes the content date and time. `predecessor` is the last
+    report of the same study and pipeline, which this one replaces.
+
+    Raises:
+        ReportError: an object did not pass our own check; nothing may be sent.
+    """
+    objects = []
+    for kind, preference, dataset in _datasets(findings, study, identity, made_at, predecessor):
+        data = encode(dataset, identity)
+        problems = check(data, study)
+        if problems:
+            raise ReportError([f"{kind}: {problem}" for problem in problems])
+        objects.append(
+            BuiltObject(
+                kind=kind,
+                preference=preference,
+                sop_class_uid=str(dataset.SOPClassUID),
+                sop_instance_uid=str(dataset.SOPInstanceUID),
+                series_instance_uid=str(dataset.SeriesInstanceUID),
+                data=data,
+            )
+        )
+    return tuple(objects)
+
+
+def _datasets(
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    made_at: datetime,
+    predecessor: Predecessor | None,
+) -> Iterator[tuple[Kind, int, Dataset]]:
+    documents = structured_reports(findings, study, identity, made_at, predecessor)
+    for preference, document in enumerate(documents):
+        yield "SR", preference, document
+    yield "SC", 0, secondary_capture(findings, study, identity, made_at)
+    selection = key_object_selection(findings, study, identity, made_at)
+    if selection is not None:
+        yield "KOS", 0, selection

@@ -1,0 +1,88 @@
+"""Drawing words and shapes on the summary picture, in pixels from its upper left corner."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from PIL import ImageDraw, ImageFont
+
+from inference.types import Standing
+
+Colour = tuple[int, int, int]
+
+WIDTH, HEIGHT, MARGIN = 1280, 960, 40
+
+BRIGHT = (236, 239, 243)
+DIM = (150, 158, 170)
+LINE = (62, 68, 78)
+PANEL = (27, 31, 38)
+AMBER = (255, 190, 92)
+GREEN = (120, 200, 150)
+RED = (255, 110, 100)
+
+#: The band that says how far the model may be trusted.
+BAND = {
+    Standing.UNTRAINED: (255, 84, 72),
+    Standing.PHANTOM: (255, 122, 214),
+    Standing.RESEARCH: (255, 190, 92),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Pillow's drawing with its built-in scalable font, which needs no font file on the host."""
+
+    draw: ImageDraw.ImageDraw
+
+    def text(self, x: int, y: int, words: str, size: int, fill: Colour = BRIGHT) -> int:
+        """One line, its upper left corner at (x, y); returns the x behind it."""
+        self.draw.text((x, y), words, fill=fill, font=_font(size))
+        return x + round(self.draw.textlength(words, font=_font(size)))
+
+    def right(self, x: int, y: int, words: str, size: int, fill: Colour) -> None:
+        """One line that ends at x."""
+        self.draw.text((x, y), words, fill=fill, font=_font(size), anchor="ra")
+
+    def centred(self, x: int, y: int, words: str, size: int, fill: Colour) -> None:
+        """One line with its middle at (x, y)."""
+        self.draw.text((x, y), words, fill=fill, font=_font(size), anchor="mm")
+
+    def paragraph(self, x: int, y: int, width: int, words: str, size: int, fill: Colour) -> int:
+        """Lines broken to a width; returns the y below them."""
+        for line in self._lines(words, size, width):
+            self.text(x, y, line, size, fill)
+            y += round(1.35 * size)
+        return y
+
+    def box(
+        self,
+        corners: tuple[int, int, int, int],
+        fill: Colour,
+        *,
+        radius: int = 0,
+        outline: Colour | None = None,
+    ) -> None:
+        """A filled rectangle (left, top, right, bottom)."""
+        self.draw.rounded_rectangle(corners, radius, fill=fill, outline=outline)
+
+    def dot(self, x: int, y: int, radius: int, fill: Colour, *, outline: Colour) -> None:
+        """A filled circle."""
+        corners = (x - radius, y - radius, x + radius, y + radius)
+        self.draw.ellipse(corners, fill=fill, outline=outline, width=3)
+
+    def _lines(self, words: str, size: int, width: int) -> list[str]:
+        lines: list[str] = []
+        for word in words.split():
+            longer = f"{lines[-1]} {word}" if lines else word
+            if lines and self.draw.textlength(longer, font=_font(size)) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise TypeError("Pillow was built without FreeType")
+    return font

@@ -1,0 +1,89 @@
+"""The coded concepts of the report, and the private scheme for those that no one has coded yet."""
+
+from inference.types import Code, Presence
+
+PRIVATE_SCHEME = "99ECHONODE"
+PRIVATE_SCHEME_NAME = "echonode result codes"
+
+# Document and containers: TID 1500, 1501, 1600
+REPORT_TITLE = Code("126000", "DCM", "Imaging Measurement Report")
+KEY_OBJECT_TITLE = Code("113000", "DCM", "Of Interest")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
+MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+OTHER_OBJECTS = Code("OTHER-OBJECTS", PRIVATE_SCHEME, "Other objects of the study")
+
+# Context: TID 1204, 1001, 1004
+LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
+DEVICE = Code("121007", "DCM", "Device")
+DEVICE_UID = Code("121012", "DCM", "Device Observer UID")
+DEVICE_NAME = Code("121013", "DCM", "Device Observer Name")
+DEVICE_MANUFACTURER = Code("121014", "DCM", "Device Observer Manufacturer")
+DEVICE_MODEL_NAME = Code("121015", "DCM", "Device Observer Model Name")
+DEVICE_SERIAL_NUMBER = Code("121016", "DCM", "Device Observer Serial Number")
+PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
+ECHOCARDIOGRAPHY = Code("433236007", "SCT", "Transthoracic echocardiography")
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+
+# Measurement groups: TID 1501, 300, 310, 4019
+TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
+TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
+FINDING = Code("121071", "DCM", "Finding")
+HAEMODYNAMICS = Code("44324008", "SCT", "Hemodynamic Measurements")
+METHOD = Code("370129005", "SCT", "Measurement Method")
+AI_ESTIMATION = Code("AI-ESTIMATION", PRIVATE_SCHEME, "Estimation by artificial intelligence")
+ALGORITHM_FAMILY = Code("111000", "DCM", "Algorithm Family")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+ALGORITHM_NAME = Code("111001", "DCM", "Algorithm Name")
+ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
+ALGORITHM_VERSION = Code("111003", "DCM", "Algorithm Version")
+ALGORITHM_MANUFACTURER = Code("122405", "DCM", "Algorithm Manufacturer")
+DERIVATION = Code("121401", "DCM", "Derivation")
+ESTIMATED = Code("414135002", "SCT", "Estimated")
+CALCULATED = Code("258090004", "SCT", "Calculated")
+FINDING_SITE = Code("363698007", "SCT", "Finding Site")
+NORMALITY = Code("121402", "DCM", "Normality")
+NORMAL = Code("17621005", "SCT", "Normal")
+ABNORMALLY_HIGH = Code("371879000", "SCT", "Abnormally High")
+NORMAL_UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+NORMAL_RANGE_AUTHORITY = Code("121408", "DCM", "Normal Range Authority")
+UNCERTAINTY_ABOVE = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
+UNCERTAINTY_BELOW = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
+SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+ATTENTION_WEIGHT = Code("ATTENTION-WEIGHT", PRIVATE_SCHEME, "Attention weight of the loop")
+LOOP_RELEVANT = Code("LOOP-RELEVANT", PRIVATE_SCHEME, "Loop is relevant for the estimate")
+YES = Code("373066001", "SCT", "Yes")
+NO = Code("373067005", "SCT", "No")
+
+# Evaluations, references, remarks
+COMMENT = Code("121106", "DCM", "Comment")
+SOURCE = Code("260753009", "SCT", "Source")
+MODALITY = Code("121139", "DCM", "Modality")
+EXCLUSION_REASON = Code("EXCLUSION-REASON", PRIVATE_SCHEME, "Reason not analysed")
+ESTIMATE_STATUS = Code("ESTIMATE-STATUS", PRIVATE_SCHEME, "Status of the estimate")
+NOT_ESTIMATED = Code("NOT-ESTIMATED", PRIVATE_SCHEME, "No estimate was made")
+KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
+
+PERCENT = Code("%", "UCUM", "Percent")
+NO_UNITS = Code("1", "UCUM", "no units")
+
+#: CID 240 "Present-Absent"
+PRESENCE = {
+    Presence.PRESENT: Code("52101004", "SCT", "Present"),
+    Presence.ABSENT: Code("272519000", "SCT", "Absent"),
+    Presence.UNDETERMINED: Code("373068000", "SCT", "Undetermined"),
+}
+
+
+def effect_of_leaving_out(measurement: str) -> Code:
+    """The private concept "how much this estimate changes when the loop is left out"."""
+    return Code(
+        f"LEFT-OUT-{measurement.upper()}"[:16],
+        PRIVATE_SCHEME,
+        f"Change of {measurement} when the loop is left out"[:64],
+    )

@@ -1,0 +1,84 @@
+"""The content tree of the report: TID 1500, for an estimate or an abstention."""
+
+from collections.abc import Iterator
+
+from highdicom.sr import ContentItem
+from pydicom import Dataset
+
+from dicom_node.report import concepts, wording
+from dicom_node.report.context import NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.image_library import image_library, other_objects
+from dicom_node.report.items import (
+    HAS_CONCEPT_MOD,
+    HAS_OBS_CONTEXT,
+    code,
+    container,
+    root,
+    text,
+    uid,
+)
+from dicom_node.report.measurement_groups import imaging_measurements
+from inference.types import Findings, ModelCard
+
+
+def report_content(
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    predecessor: Predecessor | None,
+) -> Dataset:
+    """The root container; an abstention has no Imaging Measurements."""
+    measured = [imaging_measurements(findings, study, identity)] if findings.measurements else []
+    return root(
+        concepts.REPORT_TITLE,
+        "1500",
+        [
+            code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
+            *device_observer(findings.model, identity),
+            code(concepts.PROCEDURE_REPORTED, concepts.ECHOCARDIOGRAPHY, HAS_CONCEPT_MOD),
+            *image_library(findings),
+            *measured,
+            container(concepts.QUALITATIVE_EVALUATIONS, list(_evaluations(findings, predecessor))),
+            *other_objects(findings),
+        ],
+    )
+
+
+def device_observer(model: ModelCard, identity: NodeIdentity) -> Iterator[ContentItem]:
+    """TID 1002 and 1004; model name and UID equal the Contributing Equipment (IHE AIR 6.5.3.1)."""
+    yield code(concepts.OBSERVER_TYPE, concepts.DEVICE, HAS_OBS_CONTEXT)
+    yield uid(concepts.DEVICE_UID, model.device_uid, HAS_OBS_CONTEXT)
+    for name, value in (
+        (concepts.DEVICE_NAME, identity.station_name),
+        (concepts.DEVICE_MANUFACTURER, identity.manufacturer),
+        (concepts.DEVICE_MODEL_NAME, model.algorithm),
+        (concepts.DEVICE_SERIAL_NUMBER, model.bundle_digest[:16]),
+    ):
+        yield text(name, value, HAS_OBS_CONTEXT)
+
+
+def _evaluations(findings: Findings, predecessor: Predecessor | None) -> Iterator[ContentItem]:
+    if findings.abstention is not None:
+        yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
+    for assessment in findings.assessments:
+        yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
+    for sentence in _sentences(findings, predecessor):
+        yield text(concepts.COMMENT, sentence)
+
+
+def _sentences(findings: Findings, predecessor: Predecessor | None) -> Iterator[str]:
+    """What a reader must know, the standing of the model first."""
+    yield findings.model.warning
+    if predecessor is not None:
+        yield f"This report replaces revision {predecessor.revision} of the same study."
+    if findings.abstention is not None:
+        yield f"No estimate was made: {findings.abstention}"
+        yield wording.NOT_NORMAL
+        for reason, count in wording.exclusion_counts(findings):
+            yield f"Not analysed: {count} x {reason}."
+    yield from (wording.estimate(measurement) for measurement in findings.measurements)
+    yield from (wording.verdict(assessment) for assessment in findings.assessments)
+    if findings.measurements:
+        yield wording.NOT_INVASIVE
+    yield from filter(None, [wording.coverage(findings), findings.model.intended_use])
+    yield from filter(None, findings.limitations)

@@ -1,0 +1,132 @@
+"""What every result object carries besides its content, and its encoding as a file."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+from pydicom import Dataset, dcmwrite
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from dicom_node.report import concepts
+from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.items import concept
+from dicom_node.report.uids import object_uid, uid_of
+from inference.types import ModelCard
+
+IMPLEMENTATION_CLASS_UID = UID(uid_of("echonode", "implementation"))
+
+#: Copied attributes that are left out where the source has none (Type 3); the others are Type 2.
+_OPTIONAL = frozenset({"IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC"})
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """What sets one result object apart; each has a series of its own."""
+
+    sop_class_uid: str
+    kind: str
+    modality: str
+    series_number: int
+    series_description: str
+
+
+def start(
+    spec: ObjectSpec,
+    study: StudyContext,
+    identity: NodeIdentity,
+    model: ModelCard,
+    made_at: datetime,
+) -> Dataset:
+    """Patient, General Study, Series, Equipment and SOP Common modules (PS3.3 C.7, C.12.1).
+
+    Dates and times are in the source's offset from UTC where it states one, else in the host's
+    time zone, as DICOM assumes of devices at one place.
+    """
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    _copy_identity(dataset, study)
+    set_series(dataset, spec, study, model)
+    _add_equipment(dataset, study, identity, model)
+    _add_times(dataset, study, made_at)
+    dataset.ContributingEquipmentSequence = [_contributing_equipment(identity, model, made_at)]
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = concepts.PRIVATE_SCHEME
+    scheme.CodingSchemeName = concepts.PRIVATE_SCHEME_NAME
+    scheme.CodingSchemeVersion = "1"
+    scheme.CodingSchemeResponsibleOrganization = identity.manufacturer
+    dataset.CodingSchemeIdentificationSequence = [scheme]
+    return dataset
+
+
+def set_series(dataset: Dataset, spec: ObjectSpec, study: StudyContext, model: ModelCard) -> None:
+    """Class, UIDs and series; the UIDs follow from study, revision, pipeline, bundle and class."""
+    dataset.SOPClassUID = spec.sop_class_uid
+    dataset.SOPInstanceUID = object_uid(study, model, spec.kind, spec.sop_class_uid)
+    dataset.SeriesInstanceUID = object_uid(study, model, spec.kind, spec.sop_class_uid, "series")
+    dataset.SeriesNumber = spec.series_number
+    dataset.InstanceNumber = study.revision
+    dataset.Modality = spec.modality
+    dataset.SeriesDescription = spec.series_description
+
+
+def encode(dataset: Dataset, identity: NodeIdentity) -> bytes:
+    """The complete file (PS3.10) in Explicit VR Little Endian."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = f"ECHONODE_{identity.software_version}"[:16]
+    dataset.file_meta = meta
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _copy_identity(dataset: Dataset, study: StudyContext) -> None:
+    """Verbatim and unchecked: pydicom's warnings about a value would repeat the value."""
+    for keyword, value in study.identity().items():
+        if value or keyword not in _OPTIONAL:
+            tag = tag_for_keyword(keyword)
+            assert tag is not None  # noqa: S101 - keywords are of the dictionary
+            dataset.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
+
+
+def _add_equipment(
+    dataset: Dataset, study: StudyContext, identity: NodeIdentity, model: ModelCard
+) -> None:
+    dataset.Manufacturer = identity.manufacturer
+    dataset.ManufacturerModelName = identity.model_name
+    dataset.SoftwareVersions = identity.software_version
+    dataset.DeviceSerialNumber = model.bundle_digest[:16]
+    dataset.StationName = identity.station_name[:16]
+    institution = identity.institution_name or study.institution_name
+    if institution:
+        dataset.InstitutionName = institution
+
+
+def _add_times(dataset: Dataset, study: StudyContext, made_at: datetime) -> None:
+    offset = study.timezone_offset_from_utc
+    local = made_at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
+    for prefix in ("InstanceCreation", "Series", "Content"):
+        setattr(dataset, f"{prefix}Date", local.strftime("%Y%m%d"))
+        setattr(dataset, f"{prefix}Time", local.strftime("%H%M%S"))
+
+
+def _contributing_equipment(identity: NodeIdentity, model: ModelCard, made_at: datetime) -> Dataset:
+    """(0018,A001) as IHE AIR 6.5.3.1 wants it; the Device UID changes whenever the model does."""
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [concept(concepts.PROCESSING_EQUIPMENT)]
+    item.Manufacturer = identity.manufacturer
+    item.ManufacturerModelName = model.algorithm
+    item.SoftwareVersions = model.version
+    item.DeviceSerialNumber = model.bundle_digest[:16]
+    item.DeviceUID = model.device_uid
+    item.StationName = identity.station_name[:16]
+    item.ContributionDateTime = made_at.strftime("%Y%m%d%H%M%S%z")
+    item.ContributionDescription = "Analysis by artificial intelligence"
+    return item

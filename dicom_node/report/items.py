@@ -1,0 +1,140 @@
+"""Content items of an SR tree (PS3.3 C.17.3), made with highdicom's value types.
+
+highdicom checks each item: value type, relationship, code and unit. Its larger templates and its
+document classes are not used, because highdicom 0.28.2
+- writes containers CONTINUOUS, after which DCMTK, Weasis and OHIF drop the names of the values;
+- gives measurement uncertainties the unit "1" where TID 310 wants the unit of the value;
+- attaches the group's Measurement Method with CONTAINS where TID 1501 wants HAS CONCEPT MOD;
+- offers no Qualitative Evaluations, which TID 1500 needs for an abstention;
+- refuses the retired ultrasound classes in the image library, and headers that lack a Type 2
+  attribute;
+- stamps documents with the clock and with itself as Processing Equipment, which IHE AIR takes
+  for an algorithm.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    CompositeContentItem,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    ImageContentItem,
+    NumContentItem,
+    RelationshipTypeValues,
+    TextContentItem,
+    UIDRefContentItem,
+    WaveformContentItem,
+)
+from pydicom import Dataset
+
+from dicom_node.report.references import ReferenceType, reference_type
+from inference.types import Code, InstanceRef
+
+CONTAINS = RelationshipTypeValues.CONTAINS
+HAS_ACQ_CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
+HAS_CONCEPT_MOD = RelationshipTypeValues.HAS_CONCEPT_MOD
+HAS_OBS_CONTEXT = RelationshipTypeValues.HAS_OBS_CONTEXT
+HAS_PROPERTIES = RelationshipTypeValues.HAS_PROPERTIES
+INFERRED_FROM = RelationshipTypeValues.INFERRED_FROM
+
+
+@lru_cache(maxsize=512)
+def concept(code: Code, *equivalents: Code) -> CodedConcept:
+    """A coded concept; equivalents go into the Equivalent Code Sequence (0008,0121).
+
+    One object stands for all uses of a code: treat it as frozen.
+    """
+    coded = CodedConcept(code.value, code.scheme, code.meaning[:64])
+    if equivalents:
+        coded.EquivalentCodeSequence = [concept(other) for other in equivalents]
+    return coded
+
+
+def root(title: Code, template: str, children: Iterable[ContentItem]) -> Dataset:
+    """The root container of a document of one template, such as "1500"."""
+    item = ContainerContentItem(concept(title), is_content_continuous=False, template_id=template)
+    return _with_children(item, children)
+
+
+def container(name: Code, children: Iterable[ContentItem]) -> ContentItem:
+    """A container whose items stand separately, each with its name."""
+    item = ContainerContentItem(
+        concept(name), is_content_continuous=False, relationship_type=CONTAINS
+    )
+    return _with_children(item, children)
+
+
+def code(name: Code, value: Code, relationship: RelationshipTypeValues = CONTAINS) -> ContentItem:
+    """A coded value."""
+    return CodeContentItem(concept(name), concept(value), relationship)
+
+
+def text(name: Code, value: str, relationship: RelationshipTypeValues = CONTAINS) -> ContentItem:
+    """A sentence."""
+    return TextContentItem(concept(name), value, relationship)
+
+
+def uid(name: Code, value: str, relationship: RelationshipTypeValues) -> ContentItem:
+    """A UID."""
+    return UIDRefContentItem(concept(name), value, relationship)
+
+
+def number(
+    name: CodedConcept,
+    value: float,
+    unit: Code,
+    relationship: RelationshipTypeValues = CONTAINS,
+    *,
+    decimals: int,
+    children: Iterable[ContentItem] = (),
+) -> ContentItem:
+    """A value with its UCUM unit and as many decimals as a reader shall see."""
+    item = NumContentItem(name, round(value, decimals), concept(unit), None, relationship)
+    # highdicom would write 38 as "38.0"
+    item.MeasuredValueSequence[0].NumericValue = f"{value:.{decimals}f}"
+    return _with_children(item, children)
+
+
+def reference(
+    instance: InstanceRef,
+    name: Code,
+    relationship: RelationshipTypeValues = CONTAINS,
+    *,
+    frames: Iterable[int] = (),
+    children: Iterable[ContentItem] = (),
+) -> ContentItem:
+    """A reference in the value type that the instance's SOP class asks for.
+
+    `frames` are 1-based; they are written for multi-frame images only.
+    """
+    target = (instance.sop_class_uid, instance.sop_instance_uid)
+    item: ContentItem
+    match reference_type(instance.sop_class_uid):
+        case ReferenceType.IMAGE:
+            numbers = sorted(set(frames)) if instance.number_of_frames > 1 else []
+            item = ImageContentItem(
+                concept(name), *target, numbers or None, relationship_type=relationship
+            )
+        case ReferenceType.WAVEFORM:
+            item = WaveformContentItem(concept(name), *target, relationship_type=relationship)
+        case ReferenceType.COMPOSITE:
+            item = CompositeContentItem(concept(name), *target, relationship_type=relationship)
+    return _with_children(item, children)
+
+
+def drop_purposes(tree: Dataset) -> None:
+    """Take the names off the references below a root: TID 2010 has none, highdicom insists."""
+    for item in tree.ContentSequence:
+        if item.ValueType in {kind.value for kind in ReferenceType}:
+            del item.ConceptNameCodeSequence
+
+
+def _with_children(item: ContentItem, children: Iterable[ContentItem]) -> ContentItem:
+    listed = list(children)
+    if listed:
+        item.ContentSequence = ContentSequence(listed)
+    return item

@@ -1,0 +1,70 @@
+"""The Key Object Selection: the loops worth a second look, for viewers that jump to them."""
+
+from datetime import datetime
+
+from pydicom import Dataset
+from pydicom.uid import KeyObjectSelectionDocumentStorage
+
+from dicom_node.report import concepts, wording
+from dicom_node.report.content import device_observer
+from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.header import ObjectSpec, start
+from dicom_node.report.items import (
+    HAS_CONCEPT_MOD,
+    code,
+    drop_purposes,
+    reference,
+    root,
+    text,
+)
+from dicom_node.report.references import evidence_sequence
+from inference.types import Findings
+
+#: More than this is no selection any more.
+MOST_LOOPS = 6
+
+
+def key_object_selection(
+    findings: Findings, study: StudyContext, identity: NodeIdentity, made_at: datetime
+) -> Dataset | None:
+    """The relevant loops, best first (TID 2010, "Of Interest"); None where there is no loop."""
+    loops = wording.shown_loops(findings, MOST_LOOPS)
+    if not loops:
+        return None
+    spec = ObjectSpec(
+        sop_class_uid=KeyObjectSelectionDocumentStorage,
+        kind="KOS",
+        modality="KO",
+        series_number=9002,
+        series_description=wording.series_description(findings, "AI key loops"),
+    )
+    document = start(spec, study, identity, findings.model, made_at)
+    document.ReferencedPerformedProcedureStepSequence = []
+    instances = [item.instance for item in loops]
+    document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
+        study.study_instance_uid, instances
+    )
+    content = root(
+        concepts.KEY_OBJECT_TITLE,
+        "2010",
+        [
+            code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
+            *device_observer(findings.model, identity),
+            text(concepts.KEY_OBJECT_DESCRIPTION, _description(findings)),
+            *(reference(instance, concepts.SOURCE) for instance in instances),
+        ],
+    )
+    drop_purposes(content)
+    document.update(content)
+    return document
+
+
+def _description(findings: Findings) -> str:
+    loops = wording.shown_loops(findings, MOST_LOOPS)
+    lines = [
+        findings.model.warning,
+        f"{wording.NOT_VERIFIED}.",
+        f"Loops that mattered most, best first, of {len(findings.evidence)} analysed:",
+    ]
+    lines += [f"{wording.loop_name(item.instance)}: weight {item.weight:.2f}" for item in loops]
+    return "\r\n".join(lines)

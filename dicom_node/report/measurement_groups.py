@@ -1,0 +1,206 @@
+"""The Imaging Measurements of the report: measurement groups by TID 1501."""
+
+from collections.abc import Iterator
+
+from highdicom.sr import ContentItem, RelationshipTypeValues
+
+from dicom_node.report import concepts, wording
+from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.items import (
+    CONTAINS,
+    HAS_CONCEPT_MOD,
+    HAS_OBS_CONTEXT,
+    HAS_PROPERTIES,
+    INFERRED_FROM,
+    code,
+    concept,
+    container,
+    number,
+    reference,
+    text,
+    uid,
+)
+from dicom_node.report.uids import tracking_uid
+from inference.types import (
+    Assessment,
+    Code,
+    Evidence,
+    Findings,
+    Measurement,
+    Standing,
+    by_relevance,
+)
+
+
+def imaging_measurements(
+    findings: Findings, study: StudyContext, identity: NodeIdentity
+) -> ContentItem:
+    """All groups: the estimates, each calibrated verdict, each loop with the best first.
+
+    A verdict without a probability has no number and stands among the Qualitative Evaluations
+    only: OHIF's reader fails on a group without a NUM.
+    """
+    groups = [_estimates(findings, study, identity)]
+    groups += [
+        _verdict(assessment, assessment.probability, findings, study, identity)
+        for assessment in findings.assessments
+        if assessment.probability is not None
+    ]
+    groups += [_loop(item, findings, study) for item in by_relevance(findings.evidence)]
+    return container(concepts.IMAGING_MEASUREMENTS, groups)
+
+
+def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) -> ContentItem:
+    return container(
+        concepts.MEASUREMENT_GROUP,
+        [
+            *_tracking(findings.title, study, findings, "estimates"),
+            code(concepts.FINDING, concepts.HAEMODYNAMICS),
+            code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
+            *_algorithm(findings, identity),
+            *(_estimate(measurement, findings) for measurement in findings.measurements),
+            text(concepts.COMMENT, findings.model.warning),
+        ],
+    )
+
+
+def _estimate(measurement: Measurement, findings: Findings) -> ContentItem:
+    """TID 300 with the properties of TID 310."""
+    equivalents = [measurement.equivalent] if measurement.equivalent else []
+    return number(
+        concept(measurement.concept, *equivalents),
+        measurement.value,
+        measurement.unit,
+        decimals=measurement.decimals,
+        children=[
+            code(concepts.DERIVATION, concepts.ESTIMATED, HAS_CONCEPT_MOD),
+            *_site(measurement),
+            *_normality(measurement, findings),
+            *_uncertainty(measurement),
+            *(_source(loop, INFERRED_FROM) for loop in wording.shown_loops(findings, most=6)),
+        ],
+    )
+
+
+def _site(measurement: Measurement) -> Iterator[ContentItem]:
+    if measurement.site is not None:
+        yield code(concepts.FINDING_SITE, measurement.site, HAS_CONCEPT_MOD)
+
+
+def _normality(measurement: Measurement, findings: Findings) -> Iterator[ContentItem]:
+    """Against the upper limit; an untrained model has no say in what is normal."""
+    if findings.model.standing is not Standing.UNTRAINED:
+        above = measurement.value > measurement.upper_limit
+        grade = concepts.ABNORMALLY_HIGH if above else concepts.NORMAL
+        yield code(concepts.NORMALITY, grade, HAS_PROPERTIES)
+    yield number(
+        concept(concepts.NORMAL_UPPER_LIMIT),
+        measurement.upper_limit,
+        measurement.unit,
+        HAS_PROPERTIES,
+        decimals=measurement.decimals,
+    )
+    yield text(concepts.NORMAL_RANGE_AUTHORITY, measurement.authority, HAS_PROPERTIES)
+
+
+def _uncertainty(measurement: Measurement) -> Iterator[ContentItem]:
+    """The distance from the value as shown to either bound, in the unit of the value (TID 310)."""
+    if measurement.low is None or measurement.high is None:
+        return
+    shown = round(measurement.value, measurement.decimals)
+    for name, distance in (
+        (concepts.UNCERTAINTY_ABOVE, measurement.high - shown),
+        (concepts.UNCERTAINTY_BELOW, shown - measurement.low),
+    ):
+        yield number(
+            concept(name),
+            distance,
+            measurement.unit,
+            HAS_PROPERTIES,
+            decimals=measurement.decimals + 1,
+        )
+
+
+def _verdict(
+    assessment: Assessment,
+    probability: float,
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+) -> ContentItem:
+    """No "Finding = the condition" here: it reads as positive even where the value is Absent."""
+    return container(
+        concepts.MEASUREMENT_GROUP,
+        [
+            *_tracking(assessment.concept.meaning, study, findings, assessment.name),
+            code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
+            *_algorithm(findings, identity),
+            number(
+                concept(concepts.CERTAINTY),
+                100 * probability,
+                concepts.PERCENT,
+                decimals=0,
+                children=[code(concepts.DERIVATION, concepts.CALCULATED, HAS_CONCEPT_MOD)],
+            ),
+            code(assessment.concept, concepts.PRESENCE[assessment.presence]),
+            text(concepts.COMMENT, f"Rule: {assessment.criterion}."),
+        ],
+    )
+
+
+def _loop(evidence: Evidence, findings: Findings, study: StudyContext) -> ContentItem:
+    """One loop: its weight, what the estimates would be without it, and the frames looked at."""
+    label = f"Loop {evidence.rank} of {len(findings.evidence)}: "
+    label += wording.loop_name(evidence.instance)
+    return container(
+        concepts.MEASUREMENT_GROUP,
+        [
+            *_tracking(label, study, findings, "loop", evidence.instance.sop_instance_uid),
+            _calculated(concepts.ATTENTION_WEIGHT, evidence.weight, 3, concepts.NO_UNITS),
+            *_effects(evidence, findings),
+            code(concepts.LOOP_RELEVANT, concepts.YES if evidence.relevant else concepts.NO),
+            *(text(concepts.COMMENT, note) for note in evidence.notes if note),
+            _source(evidence, CONTAINS),
+        ],
+    )
+
+
+def _effects(evidence: Evidence, findings: Findings) -> Iterator[ContentItem]:
+    for measurement in findings.measurements:
+        if measurement.name in evidence.effects:
+            yield _calculated(
+                concepts.effect_of_leaving_out(measurement.name),
+                evidence.effects[measurement.name],
+                measurement.decimals + 1,
+                measurement.unit,
+            )
+
+
+def _calculated(name: Code, value: float, decimals: int, unit: Code) -> ContentItem:
+    """Each NUM has a child, since OHIF's reader fails on one without."""
+    derivation = code(concepts.DERIVATION, concepts.CALCULATED, HAS_CONCEPT_MOD)
+    return number(concept(name), value, unit, decimals=decimals, children=[derivation])
+
+
+def _source(evidence: Evidence, relationship: RelationshipTypeValues) -> ContentItem:
+    return reference(
+        evidence.instance, concepts.SOURCE_OF_MEASUREMENT, relationship, frames=evidence.frames
+    )
+
+
+def _tracking(
+    label: str, study: StudyContext, findings: Findings, *what: str
+) -> Iterator[ContentItem]:
+    yield text(concepts.TRACKING_IDENTIFIER, label, HAS_OBS_CONTEXT)
+    yield uid(concepts.TRACKING_UID, tracking_uid(study, findings.model, *what), HAS_OBS_CONTEXT)
+
+
+def _algorithm(findings: Findings, identity: NodeIdentity) -> Iterator[ContentItem]:
+    """TID 4019; name and version equal the Contributing Equipment, as IHE AIR asks."""
+    model = findings.model
+    yield text(concepts.ALGORITHM_NAME, model.algorithm, HAS_CONCEPT_MOD)
+    yield text(concepts.ALGORITHM_VERSION, model.version, HAS_CONCEPT_MOD)
+    yield text(concepts.ALGORITHM_MANUFACTURER, identity.manufacturer, HAS_CONCEPT_MOD)
+    for parameter in (model.warning, wording.model(findings), *model.parameters):
+        yield text(concepts.ALGORITHM_PARAMETERS, parameter, HAS_CONCEPT_MOD)
+    yield code(concepts.ALGORITHM_FAMILY, concepts.ARTIFICIAL_INTELLIGENCE, HAS_CONCEPT_MOD)

@@ -1,0 +1,175 @@
+"""The summary picture: what every viewer can show, drawn without patient identity."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from dicom_node.report import wording
+from dicom_node.report.canvas import (
+    AMBER,
+    BAND,
+    BRIGHT,
+    DIM,
+    GREEN,
+    HEIGHT,
+    LINE,
+    MARGIN,
+    PANEL,
+    RED,
+    WIDTH,
+    Canvas,
+)
+from dicom_node.report.context import StudyContext
+from inference.types import (
+    Assessment,
+    Evidence,
+    Findings,
+    Measurement,
+    Presence,
+    Standing,
+    by_relevance,
+)
+
+#: Where the bars of the measurements and the column of the verdicts lie, in pixels.
+_BAR_LEFT, _BAR_RIGHT, _VERDICTS_LEFT, _VERDICTS_TOP = 400, 830, 880, 88
+_TOP, _MIDDLE = 170, 560
+_THUMBNAIL = (300, 225)
+
+
+def summary_picture(findings: Findings, study: StudyContext) -> NDArray[np.uint8]:
+    """RGB, shape (HEIGHT, WIDTH, 3)."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
+    canvas = Canvas(ImageDraw.Draw(image))
+    _draw_heading(canvas, findings)
+    if findings.abstention is not None:
+        _draw_abstention(canvas, findings, findings.abstention)
+    else:
+        _draw_measurements(canvas, findings)
+        _draw_verdicts(canvas, findings)
+        _draw_loops(image, canvas, findings)
+    _draw_footer(canvas, findings, study)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _draw_heading(canvas: Canvas, findings: Findings) -> None:
+    canvas.box((0, 0, WIDTH, 64), BAND[findings.model.standing])
+    canvas.centred(WIDTH // 2, 32, findings.model.warning, 30, (0, 0, 0))
+    canvas.text(MARGIN, 86, findings.title, 27)
+    canvas.text(MARGIN, 124, wording.NOT_VERIFIED, 20, AMBER)
+
+
+def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
+    row = (_MIDDLE - _TOP) // max(3, len(findings.measurements))
+    for index, measurement in enumerate(findings.measurements):
+        _draw_measurement(canvas, _TOP + index * row, measurement, findings)
+
+
+def _draw_measurement(
+    canvas: Canvas, top: int, measurement: Measurement, findings: Findings
+) -> None:
+    """Name and value to the left, the interval against the upper limit of normal to the right."""
+    above = measurement.value > measurement.upper_limit
+    meaningless = findings.model.standing is Standing.UNTRAINED
+    words = DIM if meaningless else BRIGHT
+    colour = DIM if meaningless else AMBER if above else GREEN
+    canvas.text(MARGIN, top + 12, measurement.name, 26, DIM)
+    behind = canvas.text(MARGIN + 100, top, wording.digits(measurement), 46, words)
+    canvas.text(behind + 10, top + 17, measurement.unit.meaning, 26, words)
+    canvas.text(MARGIN + 100, top + 62, wording.interval(measurement), 19, DIM)
+
+    low = measurement.value if measurement.low is None else measurement.low
+    high = measurement.value if measurement.high is None else measurement.high
+    end = max(3 * measurement.upper_limit, 1.1 * high)
+
+    def x(value: float) -> int:
+        share = min(max(value / end, 0.0), 1.0)
+        return round(_BAR_LEFT + share * (_BAR_RIGHT - _BAR_LEFT))
+
+    middle = top + 34
+    canvas.box((_BAR_LEFT, middle - 2, _BAR_RIGHT, middle + 2), LINE)
+    if high > low:
+        canvas.box((x(low), middle - 9, x(high), middle + 9), colour, radius=9)
+    canvas.dot(x(measurement.value), middle, 11, words, outline=colour)
+    limit = x(measurement.upper_limit)
+    canvas.box((limit - 1, middle - 26, limit + 2, middle + 26), RED)
+    canvas.centred(limit, middle + 40, f"limit {measurement.upper_limit:g}", 17, RED)
+    canvas.text(_BAR_LEFT, middle + 31, "0", 17, DIM)
+    canvas.right(_BAR_RIGHT, middle + 31, f"{end:.0f} {measurement.unit.meaning}", 17, DIM)
+
+
+def _draw_verdicts(canvas: Canvas, findings: Findings) -> None:
+    row = (_MIDDLE - _VERDICTS_TOP) // max(2, len(findings.assessments))
+    for index, assessment in enumerate(findings.assessments):
+        _draw_verdict(canvas, _VERDICTS_TOP + index * row, row - 16, assessment)
+
+
+def _draw_verdict(canvas: Canvas, top: int, height: int, assessment: Assessment) -> None:
+    colour = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
+    canvas.box((_VERDICTS_LEFT, top, WIDTH - MARGIN, top + height), PANEL, radius=12)
+    left, width = _VERDICTS_LEFT + 22, WIDTH - MARGIN - _VERDICTS_LEFT - 44
+    y = canvas.paragraph(left, top + 16, width, assessment.concept.meaning, 20, BRIGHT)
+    canvas.text(left, y + 4, assessment.presence.value.upper(), 34, colour[assessment.presence])
+    if assessment.probability is not None:
+        probability = f"probability {100 * assessment.probability:.0f} %"
+        canvas.text(left, y + 48, probability, 20, BRIGHT)
+    canvas.paragraph(left, y + 78, width, assessment.criterion, 17, DIM)
+
+
+def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
+    """The three loops with the highest weight, and what the estimate would be without each."""
+    total = len(findings.evidence)
+    canvas.text(MARGIN, _MIDDLE + 4, f"Loops with the highest weight, of {total} analysed", 20, DIM)
+    for index, loop in enumerate(by_relevance(findings.evidence)[:3]):
+        left = MARGIN + index * ((WIDTH - 2 * MARGIN) // 3)
+        _draw_preview(image, canvas, (left, _MIDDLE + 36), loop)
+        text_top = _MIDDLE + 36 + _THUMBNAIL[1] + 8
+        marked = "  relevant" if loop.relevant else ""
+        number = loop.instance.instance_number
+        name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
+        canvas.text(left, text_top, f"{name}   weight {loop.weight:.2f}{marked}", 20, BRIGHT)
+        canvas.paragraph(left, text_top + 27, 385, wording.effects(loop, findings), 16, DIM)
+
+
+def _draw_preview(
+    image: Image.Image, canvas: Canvas, corner: tuple[int, int], loop: Evidence
+) -> None:
+    left, top = corner
+    width, height = _THUMBNAIL
+    canvas.box((left, top, left + width, top + height), (0, 0, 0), outline=LINE)
+    if loop.preview is None:
+        canvas.centred(left + width // 2, top + height // 2, "no preview", 18, DIM)
+        return
+    preview = Image.fromarray(loop.preview)
+    preview.thumbnail((width - 4, height - 4))
+    scale = min((width - 4) / preview.width, (height - 4) / preview.height)
+    preview = preview.resize((round(preview.width * scale), round(preview.height * scale)))
+    image.paste(
+        preview, (left + (width - preview.width) // 2, top + (height - preview.height) // 2)
+    )
+
+
+def _draw_abstention(canvas: Canvas, findings: Findings, why: str) -> None:
+    width = WIDTH - 2 * MARGIN
+    canvas.text(MARGIN, 200, "No estimate", 64, AMBER)
+    y = canvas.paragraph(MARGIN, 290, width, why[:1].upper() + why[1:], 26, BRIGHT)
+    y = canvas.paragraph(MARGIN, y + 12, width, wording.NOT_NORMAL, 26, AMBER)
+    counts = wording.exclusion_counts(findings)
+    if counts:
+        canvas.text(MARGIN, y + 34, "Not analysed", 22, DIM)
+    y += 76
+    for reason, count in counts[:8]:
+        canvas.right(MARGIN + 60, y, str(count), 24, BRIGHT)
+        canvas.text(MARGIN + 80, y, reason, 24, BRIGHT)
+        y += 40
+    if len(counts) > 8:
+        rest = sum(count for _, count in counts[8:])
+        canvas.text(MARGIN + 80, y, f"{rest} more for other reasons, see the report", 22, DIM)
+
+
+def _draw_footer(canvas: Canvas, findings: Findings, study: StudyContext) -> None:
+    excluded = len(findings.exclusions)
+    canvas.box((MARGIN, HEIGHT - 52, WIDTH - MARGIN, HEIGHT - 51), LINE)
+    line = (
+        f"{wording.model(findings)}   revision {study.revision}   {excluded} instances not analysed"
+    )
+    canvas.text(MARGIN, HEIGHT - 42, line, 16, DIM)

@@ -1,0 +1,58 @@
+"""The summary picture as a DICOM image: the safety net for viewers that show no SR."""
+
+from datetime import datetime
+
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from dicom_node.report import wording
+from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.header import ObjectSpec, start
+from dicom_node.report.picture import summary_picture
+from dicom_node.report.references import sop_reference
+from inference.types import Findings, by_relevance
+
+
+def secondary_capture(
+    findings: Findings, study: StudyContext, identity: NodeIdentity, made_at: datetime
+) -> Dataset:
+    """One RGB image (PS3.3 A.8.1) that names the loops it shows as its sources."""
+    spec = ObjectSpec(
+        sop_class_uid=SecondaryCaptureImageStorage,
+        kind="SC",
+        modality="OT",
+        series_number=9003,
+        series_description=wording.series_description(findings, "AI picture"),
+    )
+    image = start(spec, study, identity, findings.model, made_at)
+    image.ConversionType = "WSD"
+    image.BodyPartExamined = "HEART"  # unpaired, so that no Laterality is asked for
+    image.PatientOrientation = None
+    image.ImageType = ["DERIVED", "SECONDARY"]
+    image.LossyImageCompression = "00"
+    image.ImageComments = findings.model.warning
+    _add_sources(image, findings)
+    _add_pixels(image, findings, study)
+    return image
+
+
+def _add_sources(image: Dataset, findings: Findings) -> None:
+    sources = []
+    for loop in by_relevance(findings.evidence)[:3]:
+        item = sop_reference(loop.instance.sop_class_uid, loop.instance.sop_instance_uid)
+        if loop.instance.number_of_frames > 1 and loop.frames:
+            item.ReferencedFrameNumber = loop.frames[0]
+        sources.append(item)
+    if sources:
+        image.SourceImageSequence = sources
+
+
+def _add_pixels(image: Dataset, findings: Findings, study: StudyContext) -> None:
+    pixels = summary_picture(findings, study)
+    image.Rows, image.Columns, image.SamplesPerPixel = pixels.shape
+    image.PhotometricInterpretation = "RGB"
+    image.PlanarConfiguration = 0
+    image.BitsAllocated, image.BitsStored, image.HighBit = 8, 8, 7
+    image.PixelRepresentation = 0
+    image.PixelData = pixels.tobytes()
+    image["PixelData"].VR = "OB"

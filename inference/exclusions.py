@@ -1,0 +1,9 @@
+"""Why an instance takes no part, for reasons that no single pipeline owns."""
+
+from inference.types import Code
+
+SCHEME = "99ECHONODE"
+
+NOT_DECODABLE = Code("NOT_DECODABLE", SCHEME, "Pixel data cannot be decoded")
+PATIENT_DIFFERS = Code("PATIENT_DIFFERS", SCHEME, "Patient differs from rest of study")
+NOT_ANALYSED = Code("NOT_ANALYSED", SCHEME, "Could not be analysed")
