@@ -1,1 +1,1 @@
-"""Durable state: the spool of files and the database of studies, jobs, deliveries and audit events."""
+"""Durable state: the spool of files, and the database of studies, jobs, deliveries and events."""

@@ -61,10 +61,12 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 20, what: str
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: Sequence[str], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a peer until the block ends; its output goes to `log`."""
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=out)
+        child = subprocess.Popen(command, stdout=out, stderr=out, cwd=cwd)
         try:
             yield child
         finally:

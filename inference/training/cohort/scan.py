@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from pydicom import Dataset
 
+from inference.dicom.elements import text
+from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError, TrainingDataError
 from inference.types import Selected
-from inference.ultrasound.elements import text
-from inference.ultrasound.header import read_header
 from inference.ultrasound.selection import RULES, select
 
 #: What is being done, how much of it is done, and of how much.
