@@ -1,6 +1,9 @@
-"""Who plays in the demonstration: two synthetic studies, and a bundle to estimate with."""
+"""Who plays in the demonstration: two synthetic studies, one real clip, and a bundle."""
 
+import uuid
 from pathlib import Path
+
+from pydicom import dcmread, dcmwrite, examples
 
 from dicom_node.demo.story import DemoStudy
 from inference.bundle.untrained import make_untrained
@@ -10,16 +13,45 @@ from inference.phantom.haemodynamics import expected
 _LOW = ("low pressure", 14.0, 8.0)
 _HIGH = ("high pressure", 52.0, 9.0)
 _LOOPS = 6
+#: The example's picture was made half as large without its region.
+_REAL_BOUNDS = {
+    "RegionLocationMinX0": 42,
+    "RegionLocationMinY0": 15,
+    "RegionLocationMaxX1": 297,
+    "RegionLocationMaxY1": 206,
+}
 
 
 def make_studies(folder: Path) -> list[DemoStudy]:
-    """Write one study of low and one of high pressure, loops and decoys, as a cart would."""
+    """Write one study of low and one of high pressure, loops and decoys, and one real clip."""
     studies = []
     for seed, (title, mpap_mmhg, pawp_mmhg) in enumerate((_LOW, _HIGH), start=1):
-        truth = expected(mpap_mmhg, pawp_mmhg)
         target = folder / title.replace(" ", "-")
-        studies.append(DemoStudy(title, make_study(target, truth, seed=seed, loops=_LOOPS)))
-    return studies
+        truth = expected(mpap_mmhg, pawp_mmhg)
+        files = make_study(target, truth, seed=seed, loops=_LOOPS)
+        studies.append(DemoStudy(title, files, f"made at mPAP {mpap_mmhg:g} mmHg"))
+    return [*studies, _real_clip(folder / "real-clip")]
+
+
+def _real_clip(folder: Path) -> DemoStudy:
+    """pydicom's example of a real cart's loop, with the R waves that this cart does not write.
+
+    Nobody measured a pressure there, and the R waves are invented: it shows that real pixels go the
+    whole way, nothing else.
+    """
+    dataset = dcmread(examples.get_path("ybr_color"))
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        derived = uuid.uuid5(uuid.NAMESPACE_OID, f"echonode demo {dataset[keyword].value}")
+        setattr(dataset, keyword, f"2.25.{derived.int}")
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.PatientName, dataset.PatientID = "DEMO^REAL CLIP", "DEMO-REAL-CLIP"
+    dataset.RWaveTimeVector = [33.0, 800.0]
+    for keyword, value in _REAL_BOUNDS.items():
+        setattr(dataset.SequenceOfUltrasoundRegions[0], keyword, value)
+    folder.mkdir(parents=True)
+    path = folder / "0001.dcm"
+    dcmwrite(path, dataset, enforce_file_format=True)
+    return DemoStudy("real clip", [path], "a real cart's loop; its pressures are unknown")
 
 
 def make_bundle(folder: Path) -> Path:

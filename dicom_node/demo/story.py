@@ -24,17 +24,18 @@ from dicom_node.work.findings_codec import decode_findings
 from storage import index, results
 
 _PIPELINE = "echo_haemodynamics"
-_EXPECTED = ("SR", "SC", "KOS")
+_EXPECTED = frozenset({"SR", "SC", "KOS"})
 _KINDS = {"SR": "SR", "OT": "SC", "KO": "KOS"}
 _POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStudy:
-    """A study to send: what it shows and its files."""
+    """A study to send: its files, and what is known of it."""
 
     title: str
     files: Sequence[Path]
+    known: str
 
     @property
     def study_instance_uid(self) -> str:
@@ -81,7 +82,7 @@ def _wait(pacs: Pacs, study: DemoStudy, timeout_s: float, log: Path) -> dict[str
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = {_KINDS[_modality(data)]: data for data in pacs.objects(study.study_instance_uid)}
-        if all(kind in found for kind in _EXPECTED):
+        if found.keys() >= _EXPECTED:
             return found
         time.sleep(_POLL_S)
     raise DemoError(f"no report of the study '{study.title}' after {timeout_s:.0f} s; see {log}")
@@ -116,9 +117,9 @@ def _show(
     database.close()
     if report is None:
         raise DemoError(f"the study '{study.title}' has no report in the database")
-    console.rule(
-        f"{study.title}: {len(study.files)} instances, all in the PACS after {waited_s:.1f} s"
-    )
+    console.rule(f"{study.title} ({study.known})")
+    count = f"{len(study.files)} instance(s) sent"
+    console.print(f"{count}; report in the PACS {waited_s:.1f} s after the first one of all left")
     console.print(as_text(decode_findings(report.findings_json)), markup=False, soft_wrap=True)
     for kind, path in saved.items():
         console.print(f"  {kind:8} {path}", soft_wrap=True)

@@ -17,6 +17,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 
 from dicom_node.report.context import StudyContext
+from dicom_node.report.references import is_image
 from dicom_node.report.required_attributes import REQUIRED
 
 _CONTENT_SEQUENCE = Tag("ContentSequence")
@@ -157,5 +158,8 @@ def _content_item(item: Dataset) -> Iterator[str]:
         measured = item.get("MeasuredValueSequence")
         if not measured or not measured[0].get("MeasurementUnitsCodeSequence"):
             yield f"{name} has no unit"
+    for reference in item.get("ReferencedSOPSequence", []):
+        if kind == "IMAGE" and not is_image(reference.ReferencedSOPClassUID):
+            yield f"image reference {name} points at a class that is none of images"
     if any("RelationshipType" not in child for child in item.get("ContentSequence", [])):
         yield f"an item below {name} has no relationship"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from highdicom.sr import ContentItem
+from highdicom.sr import ContentItem, RelationshipTypeValues
 from pydicom.sr.codedict import codes
 
 from dicom_node.report import concepts, wording
-from dicom_node.report.items import HAS_ACQ_CONTEXT, code, container, reference, text
-from dicom_node.report.references import ReferenceType, reference_type
-from inference.types import Code, Exclusion, Findings, InstanceRef, by_relevance
+from dicom_node.report.items import HAS_ACQ_CONTEXT, HAS_PROPERTIES, code, container, image, text
+from dicom_node.report.references import is_image
+from inference.types import Code, Findings, InstanceRef, by_relevance
 
 #: CID 29 "Acquisition Modality" by the value of (0008,0060).
 _MODALITIES = {
@@ -20,10 +20,21 @@ _MODALITIES = {
 def image_library(findings: Findings) -> list[ContentItem]:
     """The library with a group "analysed" and one "not analysed"; nothing where both are empty."""
     analysed = [
-        reference(item.instance, concepts.SOURCE, children=_description(item.instance, "analysed"))
+        image(item.instance, concepts.SOURCE, children=_description(item.instance, "analysed"))
         for item in by_relevance(findings.evidence)
     ]
-    excluded = [_excluded(item) for item in findings.exclusions if _is_image(item)]
+    excluded = [
+        image(
+            item.instance,
+            concepts.SOURCE,
+            children=[
+                *_description(item.instance, item.detail),
+                code(concepts.EXCLUSION_REASON, item.reason, HAS_ACQ_CONTEXT),
+            ],
+        )
+        for item in findings.exclusions
+        if is_image(item.instance.sop_class_uid)
+    ]
     groups = [
         container(concepts.IMAGE_LIBRARY_GROUP, entries)
         for entries in (analysed, excluded)
@@ -35,30 +46,32 @@ def image_library(findings: Findings) -> list[ContentItem]:
 def other_objects(findings: Findings) -> list[ContentItem]:
     """What is in the study but is no image, such as an ECG or an earlier SR, with its reason.
 
-    The Image Library takes images only, so these stand in a container of their own.
+    The Image Library takes images only. These are told in words and referenced by the evidence
+    sequence alone, since highdicom's reader fails on items that point at a waveform.
     """
-    others = [_excluded(item) for item in findings.exclusions if not _is_image(item)]
+    others = [
+        text(
+            concepts.COMMENT,
+            f"{item.instance.modality or 'Object'}, {wording.loop_name(item.instance)}",
+            children=[
+                code(concepts.EXCLUSION_REASON, item.reason, HAS_PROPERTIES),
+                *_remark(item.detail, HAS_PROPERTIES),
+            ],
+        )
+        for item in findings.exclusions
+        if not is_image(item.instance.sop_class_uid)
+    ]
     return [container(concepts.OTHER_OBJECTS, others)] if others else []
-
-
-def _excluded(exclusion: Exclusion) -> ContentItem:
-    return reference(
-        exclusion.instance,
-        concepts.SOURCE,
-        children=[
-            *_description(exclusion.instance, exclusion.detail),
-            code(concepts.EXCLUSION_REASON, exclusion.reason, HAS_ACQ_CONTEXT),
-        ],
-    )
 
 
 def _description(instance: InstanceRef, detail: str) -> Iterator[ContentItem]:
     modality = _MODALITIES.get(instance.modality)
     if modality is not None:
         yield code(concepts.MODALITY, modality, HAS_ACQ_CONTEXT)
-    for remark in filter(None, (wording.loop_name(instance), detail)):
-        yield text(concepts.COMMENT, remark, HAS_ACQ_CONTEXT)
+    yield from _remark(wording.loop_name(instance), HAS_ACQ_CONTEXT)
+    yield from _remark(detail, HAS_ACQ_CONTEXT)
 
 
-def _is_image(exclusion: Exclusion) -> bool:
-    return reference_type(exclusion.instance.sop_class_uid) is ReferenceType.IMAGE
+def _remark(words: str, relationship: RelationshipTypeValues) -> Iterator[ContentItem]:
+    if words:
+        yield text(concepts.COMMENT, words, relationship)

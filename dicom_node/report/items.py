@@ -18,7 +18,6 @@ from functools import lru_cache
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
-    CompositeContentItem,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
@@ -27,11 +26,10 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
     UIDRefContentItem,
-    WaveformContentItem,
 )
 from pydicom import Dataset
 
-from dicom_node.report.references import ReferenceType, reference_type
+from dicom_node.report.references import frame_numbers
 from inference.types import Code, InstanceRef
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -73,9 +71,15 @@ def code(name: Code, value: Code, relationship: RelationshipTypeValues = CONTAIN
     return CodeContentItem(concept(name), concept(value), relationship)
 
 
-def text(name: Code, value: str, relationship: RelationshipTypeValues = CONTAINS) -> ContentItem:
+def text(
+    name: Code,
+    value: str,
+    relationship: RelationshipTypeValues = CONTAINS,
+    *,
+    children: Iterable[ContentItem] = (),
+) -> ContentItem:
     """A sentence."""
-    return TextContentItem(concept(name), value, relationship)
+    return _with_children(TextContentItem(concept(name), value, relationship), children)
 
 
 def uid(name: Code, value: str, relationship: RelationshipTypeValues) -> ContentItem:
@@ -99,7 +103,7 @@ def number(
     return _with_children(item, children)
 
 
-def reference(
+def image(
     instance: InstanceRef,
     name: Code,
     relationship: RelationshipTypeValues = CONTAINS,
@@ -107,29 +111,21 @@ def reference(
     frames: Iterable[int] = (),
     children: Iterable[ContentItem] = (),
 ) -> ContentItem:
-    """A reference in the value type that the instance's SOP class asks for.
-
-    `frames` are 1-based; they are written for multi-frame images only.
-    """
-    target = (instance.sop_class_uid, instance.sop_instance_uid)
-    item: ContentItem
-    match reference_type(instance.sop_class_uid):
-        case ReferenceType.IMAGE:
-            numbers = sorted(set(frames)) if instance.number_of_frames > 1 else []
-            item = ImageContentItem(
-                concept(name), *target, numbers or None, relationship_type=relationship
-            )
-        case ReferenceType.WAVEFORM:
-            item = WaveformContentItem(concept(name), *target, relationship_type=relationship)
-        case ReferenceType.COMPOSITE:
-            item = CompositeContentItem(concept(name), *target, relationship_type=relationship)
+    """A reference to an image, with the 1-based frames that matter where its class has frames."""
+    item = ImageContentItem(
+        concept(name),
+        instance.sop_class_uid,
+        instance.sop_instance_uid,
+        frame_numbers(instance, frames) or None,
+        relationship_type=relationship,
+    )
     return _with_children(item, children)
 
 
 def drop_purposes(tree: Dataset) -> None:
     """Take the names off the references below a root: TID 2010 has none, highdicom insists."""
     for item in tree.ContentSequence:
-        if item.ValueType in {kind.value for kind in ReferenceType}:
+        if item.ValueType == "IMAGE":
             del item.ConceptNameCodeSequence
 
 

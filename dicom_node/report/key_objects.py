@@ -13,7 +13,7 @@ from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     code,
     drop_purposes,
-    reference,
+    image,
     root,
     text,
 )
@@ -51,7 +51,7 @@ def key_object_selection(
             code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
             *device_observer(findings.model, identity),
             text(concepts.KEY_OBJECT_DESCRIPTION, _description(findings)),
-            *(reference(instance, concepts.SOURCE) for instance in instances),
+            *(image(instance, concepts.SOURCE) for instance in instances),
         ],
     )
     drop_purposes(content)

@@ -15,8 +15,8 @@ from dicom_node.report.items import (
     code,
     concept,
     container,
+    image,
     number,
-    reference,
     text,
     uid,
 )
@@ -183,7 +183,7 @@ def _calculated(name: Code, value: float, decimals: int, unit: Code) -> ContentI
 
 
 def _source(evidence: Evidence, relationship: RelationshipTypeValues) -> ContentItem:
-    return reference(
+    return image(
         evidence.instance, concepts.SOURCE_OF_MEASUREMENT, relationship, frames=evidence.frames
     )
 

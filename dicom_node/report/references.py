@@ -1,7 +1,6 @@
-"""How instances are pointed at: by the value type of their SOP class, and listed as evidence."""
+"""How instances are pointed at: images by content items, all of them as evidence."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from itertools import groupby
 
 from pydicom import Dataset
@@ -13,22 +12,22 @@ from inference.types import InstanceRef
 _OTHER_IMAGE_CLASSES = frozenset({EnhancedUSVolumeStorage, SegmentationStorage})
 
 
-class ReferenceType(StrEnum):
-    """The value types that point at an instance (PS3.3 table C.17.3-7)."""
-
-    IMAGE = "IMAGE"
-    WAVEFORM = "WAVEFORM"
-    COMPOSITE = "COMPOSITE"
+def is_image(sop_class_uid: str) -> bool:
+    """Whether an IMAGE item may point at this class; not so for anything unknown."""
+    return "Image Storage" in UID(sop_class_uid).name or sop_class_uid in _OTHER_IMAGE_CLASSES
 
 
-def reference_type(sop_class_uid: str) -> ReferenceType:
-    """IMAGE for images, WAVEFORM for waveforms, COMPOSITE for anything else or unknown."""
-    name = UID(sop_class_uid).name
-    if "Image Storage" in name or sop_class_uid in _OTHER_IMAGE_CLASSES:
-        return ReferenceType.IMAGE
-    if name.endswith("Waveform Storage"):
-        return ReferenceType.WAVEFORM
-    return ReferenceType.COMPOSITE
+def frame_numbers(instance: InstanceRef, frames: Iterable[int]) -> list[int]:
+    """The 1-based frames to name in a reference, ascending; none where they may not be named.
+
+    Referenced Frame Number belongs to multi-frame classes only (PS3.3 table 10-3), and readers
+    go by the class, not by the instance: they take the retired classes for single-frame.
+    """
+    uid = UID(instance.sop_class_uid)
+    multi_frame = "Multi-frame" in uid.name or "Enhanced" in uid.name
+    if instance.number_of_frames == 1 or uid.is_retired or not multi_frame:
+        return []
+    return sorted(set(frames))
 
 
 def evidence_sequence(study_instance_uid: str, instances: Iterable[InstanceRef]) -> list[Dataset]:

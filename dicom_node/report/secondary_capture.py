@@ -9,7 +9,7 @@ from dicom_node.report import wording
 from dicom_node.report.context import NodeIdentity, StudyContext
 from dicom_node.report.header import ObjectSpec, start
 from dicom_node.report.picture import summary_picture
-from dicom_node.report.references import sop_reference
+from dicom_node.report.references import frame_numbers, sop_reference
 from inference.types import Findings, by_relevance
 
 
@@ -40,8 +40,9 @@ def _add_sources(image: Dataset, findings: Findings) -> None:
     sources = []
     for loop in by_relevance(findings.evidence)[:3]:
         item = sop_reference(loop.instance.sop_class_uid, loop.instance.sop_instance_uid)
-        if loop.instance.number_of_frames > 1 and loop.frames:
-            item.ReferencedFrameNumber = loop.frames[0]
+        frames = frame_numbers(loop.instance, loop.frames)
+        if frames:
+            item.ReferencedFrameNumber = frames
         sources.append(item)
     if sources:
         image.SourceImageSequence = sources
