@@ -94,7 +94,7 @@ def _encoded(item: CaseInstance) -> Encoded:
 
 def _reference(item: CaseInstance) -> InstanceRef:
     if item.preparation:
-        return InstanceRef(**json.loads(item.preparation.plan_json))
+        return InstanceRef(**json.loads(item.preparation.instance_json))
     return InstanceRef(
         item.sop_class_uid,
         item.sop_instance_uid,

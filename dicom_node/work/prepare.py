@@ -42,7 +42,7 @@ def prepare(instance_id: int, file: Path, pipeline: Pipeline, now: datetime) -> 
         reason_meaning=rejected.reason.meaning if rejected else "",
         detail=rejected.detail if rejected else "",
         verdicts_json=json.dumps([asdict(verdict) for verdict in selection.verdicts]),
-        plan_json=json.dumps(asdict(selection.instance)),
+        instance_json=json.dumps(asdict(selection.instance)),
         features=features,
         prepared_at=now,
     )

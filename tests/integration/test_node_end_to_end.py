@@ -325,10 +325,12 @@ def _tried(node: Node, uid: str) -> bool:
         return False
 
 
-def test_a_node_on_postgresql_does_the_same(postgresql_url: str, tmp_path: Path) -> None:
+def test_a_node_on_postgresql_does_the_same(own_postgresql_url: str, tmp_path: Path) -> None:
     with storescp(tmp_path / "pacs") as peer:
         destination = Destination("pacs", peer.port, "STORESCP")
-        with running_node(tmp_path / "node", [destination], database_url=postgresql_url) as node:
+        with running_node(
+            tmp_path / "node", [destination], database_url=own_postgresql_url
+        ) as node:
             files = phantom(tmp_path / "study", 16)
             node.send(files)
             node.wait_for_report(study_uid(files))

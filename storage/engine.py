@@ -1,0 +1,215 @@
+"""The database: connections, and transactions that end whole or not at all."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+
+from storage import audit, owner
+from storage.audit import Action, Event
+from storage.errors import DatabaseUnavailableError, SchemaMismatchError
+from storage.faults import translated
+
+#: An open transaction. Other rooms pass it on and look no further.
+Transaction = Connection
+
+#: Connections kept open by a process; as many again and more are opened for a burst of threads.
+POOL_SIZE = 8
+POOL_BURST = 56
+
+
+class Database:
+    """One database, SQLite (`sqlite:////abs/path.db`) or PostgreSQL (`postgresql+psycopg://...`).
+
+    `busy_timeout_s` bounds the wait for a lock or a free connection. Safe to share by threads;
+    each process opens its own.
+    """
+
+    def __init__(self, url: str, busy_timeout_s: float = 30.0) -> None:
+        self.dialect: Literal["sqlite", "postgresql"]
+        self._busy_timeout_s = busy_timeout_s
+        # SQLite lets one writer in at a time. Threads of one process queue here, in turn, instead
+        # of polling for the file's lock.
+        self._writer = threading.Lock()
+        if make_url(url).get_backend_name() == "sqlite":
+            self.dialect = "sqlite"
+            engine = _sqlite(url, busy_timeout_s)
+            self._reading: Engine = engine
+            self._writing: Engine = engine.execution_options(begin="BEGIN IMMEDIATE")
+        else:
+            self.dialect = "postgresql"
+            engine = _postgresql(url, busy_timeout_s)
+            self._reading = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._writing = engine
+        self._engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Look at one consistent state of the database; never in a writer's way.
+
+        Raises:
+            DatabaseUnavailableError: locked, gone or restarted.
+        """
+        with translated(), self._reading.connect() as connection, connection.begin() as transaction:
+            yield connection
+            transaction.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Change the database in one commit at the end of the block, or not at all.
+
+        Raises:
+            DatabaseUnavailableError: locked, gone or restarted; nothing was written.
+            StorageFullError: no room; nothing was written.
+            SchemaMismatchError: a table or column is missing.
+        """
+        with translated(), self._turn(), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self.dialect != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=self._busy_timeout_s):
+            raise DatabaseUnavailableError("database is locked by another thread")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _postgresql(url: str, timeout_s: float) -> Engine:
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_BURST,
+        pool_timeout=timeout_s,
+        pool_pre_ping=True,
+        # What we acknowledge must be on disk, whatever this server's own setting is.
+        connect_args={
+            "options": f"-c synchronous_commit=on -c lock_timeout={int(timeout_s * 1000)}"
+        },
+    )
+
+
+def _sqlite(url: str, timeout_s: float) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_BURST,
+        pool_timeout=timeout_s,
+        connect_args={"timeout": timeout_s, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+class SchemaState(NamedTuple):
+    """The revision a database is at (None: it has no tables yet), and the one we need."""
+
+    current: str | None
+    head: str
+
+
+def check(database: Database) -> SchemaState:
+    """Compare a database's schema with this program's."""
+    with database.read() as tx:
+        return SchemaState(MigrationContext.configure(tx).get_current_revision(), _head())
+
+
+def require_current(database: Database) -> None:
+    """Go on only with the schema that this program was written for.
+
+    Raises:
+        SchemaMismatchError: it is another one; the message says what to do.
+    """
+    state = check(database)
+    if state.current == state.head:
+        return
+    if state.current is None:
+        raise SchemaMismatchError("the database has no tables yet: run `echonode db upgrade`")
+    raise SchemaMismatchError(
+        f"the database is at schema {state.current}, this program needs {state.head}: "
+        "run `echonode db upgrade`, or install the program that belongs to it"
+    )
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema up to date, in one commit; of two processes, the second finds it done.
+
+    Raises:
+        SchemaMismatchError: the database was made by a newer program.
+    """
+    with database.write() as tx:
+        if database.dialect == "postgresql":
+            tx.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        before = MigrationContext.configure(tx).get_current_revision()
+        head = _head()
+        if before == head:
+            return
+        config = _alembic()
+        if before is not None and before not in _known(config):
+            raise SchemaMismatchError(
+                f"the database is at schema {before}, made by a newer program"
+            )
+        config.attributes["connection"] = tx
+        command.upgrade(config, "head")
+        audit.record(
+            tx,
+            Event(
+                action=Action.SCHEMA_UPGRADED,
+                at=datetime.now(UTC),
+                actor=owner.this_process(),
+                detail={"from": before, "to": head},
+            ),
+        )
+
+
+#: Any number will do that nobody else locks in this database.
+_UPGRADE_LOCK = 0x6563686F
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_alembic()).get_current_head()
+    if head is None:
+        raise SchemaMismatchError("this installation lacks its migrations")
+    return head
+
+
+def _known(config: Config) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

@@ -1,0 +1,40 @@
+"""What can go wrong in storage.
+
+StorageError
+├── DatabaseUnavailableError   locked, gone or restarted: try again
+├── StorageFullError           disk, quota or database full (C-STORE status 0xA700)
+├── SchemaMismatchError        the database has another schema: run `echonode db upgrade`
+├── ClaimLostError             a finish came too late: somebody else has the row now
+├── SpoolDamagedError          a spool file is missing or its digest differs
+└── NotFoundError              no such row
+
+No message carries a value from a row: names of tables and constraints only.
+"""
+
+
+class StorageError(Exception):
+    """Base of every error that `storage` raises on purpose."""
+
+
+class DatabaseUnavailableError(StorageError):
+    """The database is locked, gone or restarting; nothing was written, and trying again helps."""
+
+
+class StorageFullError(StorageError):
+    """The disk, the quota or the database is full; nothing was kept."""
+
+
+class SchemaMismatchError(StorageError):
+    """The database's schema is not the one this program was written for."""
+
+
+class ClaimLostError(StorageError):
+    """The job or delivery is no longer this owner's: its lease ran out and it was given away."""
+
+
+class SpoolDamagedError(StorageError):
+    """A spool file is missing or does not hold the bytes it is named after."""
+
+
+class NotFoundError(StorageError):
+    """No row answers to what was asked for."""

@@ -1,0 +1,59 @@
+"""The index: which studies and instances there are, who brought them, and when they are complete.
+
+One door to `associations`, `instances`, `completion` and `browse`.
+"""
+
+from storage.associations import (
+    Association,
+    close_association,
+    lose_dead_associations,
+    open_association,
+    touch_associations,
+)
+from storage.browse import (
+    InstanceView,
+    PreparationView,
+    ReportView,
+    RevisionView,
+    StudyDetail,
+    StudySummary,
+    list_studies,
+    show_study,
+)
+from storage.completion import DueStudy, complete_study, due_studies, next_due_at
+from storage.instances import (
+    Receipt,
+    Received,
+    instance_digest,
+    record_instance,
+    record_refusal,
+)
+from storage.states import DueReason, Ending, StudyState
+
+__all__ = [
+    "Association",
+    "DueReason",
+    "DueStudy",
+    "Ending",
+    "InstanceView",
+    "PreparationView",
+    "Receipt",
+    "Received",
+    "ReportView",
+    "RevisionView",
+    "StudyDetail",
+    "StudyState",
+    "StudySummary",
+    "close_association",
+    "complete_study",
+    "due_studies",
+    "instance_digest",
+    "list_studies",
+    "lose_dead_associations",
+    "next_due_at",
+    "open_association",
+    "record_instance",
+    "record_refusal",
+    "show_study",
+    "touch_associations",
+]

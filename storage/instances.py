@@ -1,0 +1,315 @@
+"""Instances: what was received, and what that means for their studies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Row, func, insert, select, update
+
+from storage import audit, jobs, schema
+from storage.audit import Action, Event
+from storage.columns import storable
+from storage.engine import Transaction
+from storage.errors import NotFoundError
+from storage.states import DueReason, StudyState
+from storage.upsert import insert_for, insert_once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One instance that lies in the spool. Texts may be empty, UIDs may not.
+
+    `quiet_s` and `hard_limit_s` are the peer's, in seconds.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
+    modality: str
+    instance_number: str
+    digest: str
+    size_bytes: int
+    association_id: str
+    peer: str
+    received_at: datetime
+    quiet_s: float
+    hard_limit_s: float
+
+
+class Receipt(StrEnum):
+    """What became of a received instance.
+
+    STORED is new. DUPLICATE has the bytes of the one stored already, CONFLICT has others; the first
+    stays either way. OWN_RESULT is an object of ours that came back.
+    """
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    OWN_RESULT = "own result"
+
+
+def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str]) -> Receipt:
+    """Record an instance with all that follows: its study, its jobs and its audit events.
+
+    Its association must have been opened. A new instance opens its study, keeps it receiving, or
+    reopens it, and queues one `prepare` job per pipeline.
+    """
+    _take_turn(tx, received.sop_instance_uid)
+    stored = tx.execute(
+        select(schema.Instance.id, schema.Instance.study_id, schema.Instance.digest).where(
+            schema.Instance.sop_instance_uid == received.sop_instance_uid
+        )
+    ).first()
+    if stored is not None:
+        return _repeated(tx, received, stored)
+    if _is_ours(tx, received.sop_instance_uid):
+        _audit(tx, Action.OWN_RESULT_RETURNED, received)
+        return Receipt.OWN_RESULT
+    study = _study(tx, received)
+    differs = _differs(study, received)
+    _touch(tx, study, received, differs)
+    _carry(tx, study.id, received)
+    instance_id = _insert(tx, study.id, received, differs)
+    jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
+    _audit(tx, Action.INSTANCE_STORED, received, study.id)
+    if differs:
+        _audit(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
+    return Receipt.STORED
+
+
+def record_refusal(
+    tx: Transaction,
+    *,
+    at: datetime,
+    peer: str,
+    address: str,
+    association_id: str | None,
+    sop_instance_uid: str | None,
+    status: int,
+    reason: str,
+) -> None:
+    """Record that an instance was refused; `status` is the C-STORE status that was answered."""
+    audit.record(
+        tx,
+        Event(
+            action=Action.INSTANCE_REFUSED,
+            at=at,
+            outcome="failure",
+            peer=peer,
+            address=address,
+            association_id=association_id,
+            sop_instance_uid=sop_instance_uid,
+            detail={"status": f"0x{status:04X}", "reason": reason},
+        ),
+    )
+
+
+def _take_turn(tx: Transaction, sop_instance_uid: str) -> None:
+    """Let two transactions with one UID pass in turn, so that the second sees the first.
+
+    SQLite lets only one writer in anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(sop_instance_uid, 0))))
+
+
+def _repeated(tx: Transaction, received: Received, stored: Row[int, int, str]) -> Receipt:
+    if stored.digest == received.digest:
+        _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
+        return Receipt.DUPLICATE
+    insert_once(
+        tx,
+        schema.InstanceConflict,
+        instance_id=stored.id,
+        digest=received.digest,
+        size_bytes=received.size_bytes,
+        peer=received.peer,
+        association_id=received.association_id,
+        received_at=received.received_at,
+    )
+    _audit(tx, Action.INSTANCE_CONFLICT, received, stored.study_id, outcome="failure")
+    return Receipt.CONFLICT
+
+
+def _is_ours(tx: Transaction, sop_instance_uid: str) -> bool:
+    ours = select(schema.ResultObject.id).where(
+        schema.ResultObject.sop_instance_uid == sop_instance_uid
+    )
+    return tx.scalar(ours.limit(1)) is not None
+
+
+def _study(tx: Transaction, received: Received) -> Row[Any]:
+    """The study of an instance, made if it is new, locked until the transaction ends."""
+    found = _locked_study(tx, received.study_instance_uid)
+    if found is not None:
+        return found
+    opened = insert_once(
+        tx,
+        schema.Study,
+        study_instance_uid=received.study_instance_uid,
+        patient_id=received.patient_id,
+        patient_name=received.patient_name,
+        accession_number=received.accession_number,
+        study_date=received.study_date,
+        patient_conflict=False,
+        state=StudyState.RECEIVING,
+        revision=0,
+        instances=0,
+        opened_at=received.received_at,
+        last_received_at=received.received_at,
+        **_new_revision(received),
+    )
+    study = _locked_study(tx, received.study_instance_uid)
+    if study is None:
+        raise NotFoundError("a study vanished while an instance of it was recorded")
+    if opened:
+        _audit(tx, Action.STUDY_OPENED, received, study.id)
+    return study
+
+
+def _locked_study(tx: Transaction, study_instance_uid: str) -> Row[Any] | None:
+    return tx.execute(
+        select(schema.Study)
+        .where(schema.Study.study_instance_uid == study_instance_uid)
+        .with_for_update(key_share=True)
+    ).first()
+
+
+def _differs(study: Row[Any], received: Received) -> bool:
+    """Whether an instance names another patient than its study; an ID decides before a name."""
+    if study.patient_id or received.patient_id:
+        return bool(study.patient_id != storable(received.patient_id))
+    return bool(study.patient_name != storable(received.patient_name))
+
+
+def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) -> None:
+    """Count a new instance in, and keep its study receiving or make it so again."""
+    if study.state is StudyState.RECEIVING:
+        changes = _later(study, received)
+    else:
+        changes = _new_revision(received)
+        _audit(tx, Action.STUDY_REOPENED, received, study.id)
+    tx.execute(
+        update(schema.Study)
+        .where(schema.Study.id == study.id)
+        .values(
+            state=StudyState.RECEIVING,
+            instances=study.instances + 1,
+            last_received_at=max(study.last_received_at, received.received_at),
+            patient_conflict=study.patient_conflict or differs,
+            **changes,
+        )
+    )
+
+
+def _new_revision(received: Received) -> dict[str, Any]:
+    hard_limit_at = received.received_at + timedelta(seconds=received.hard_limit_s)
+    return {
+        "revision_began_at": received.received_at,
+        "hard_limit_at": hard_limit_at,
+        **_due(received, hard_limit_at),
+    }
+
+
+def _later(study: Row[Any], received: Received) -> dict[str, Any]:
+    """A study is due a quiet period after its last instance, by the most patient of its peers."""
+    due = _due(received, study.hard_limit_at)
+    return due if due["due_at"] >= study.due_at else {}
+
+
+def _due(received: Received, hard_limit_at: datetime) -> dict[str, Any]:
+    quiet_at = received.received_at + timedelta(seconds=received.quiet_s)
+    if quiet_at < hard_limit_at:
+        return {"due_at": quiet_at, "due_reason": DueReason.QUIET_PERIOD}
+    return {"due_at": hard_limit_at, "due_reason": DueReason.HARD_LIMIT}
+
+
+def _carry(tx: Transaction, study_id: int, received: Received) -> None:
+    """Record that this association carries this study."""
+    values = {
+        "association_id": received.association_id,
+        "study_id": study_id,
+        "instances": 1,
+        "quiet_s": received.quiet_s,
+        "last_received_at": received.received_at,
+    }
+    carried = schema.AssociationStudy
+    tx.execute(
+        insert_for(tx, carried)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[carried.association_id, carried.study_id],
+            set_={
+                "instances": carried.instances + 1,
+                "quiet_s": received.quiet_s,
+                "last_received_at": received.received_at,
+            },
+        )
+    )
+
+
+def _insert(tx: Transaction, study_id: int, received: Received, differs: bool) -> int:
+    return tx.execute(
+        insert(schema.Instance)
+        .values(
+            study_id=study_id,
+            sop_class_uid=received.sop_class_uid,
+            sop_instance_uid=received.sop_instance_uid,
+            series_instance_uid=received.series_instance_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            modality=received.modality,
+            instance_number=received.instance_number,
+            patient_differs=differs,
+            digest=received.digest,
+            size_bytes=received.size_bytes,
+            peer=received.peer,
+            association_id=received.association_id,
+            received_at=received.received_at,
+        )
+        .returning(schema.Instance.id)
+    ).scalar_one()
+
+
+def _audit(
+    tx: Transaction,
+    action: Action,
+    received: Received,
+    study_id: int | None = None,
+    outcome: Literal["success", "failure"] = "success",
+) -> None:
+    audit.record(
+        tx,
+        Event(
+            action=action,
+            at=received.received_at,
+            outcome=outcome,
+            peer=received.peer,
+            association_id=received.association_id,
+            study_id=study_id,
+            patient_id=received.patient_id,
+            accession_number=received.accession_number,
+            sop_instance_uid=received.sop_instance_uid,
+            detail={"digest": received.digest, "size_bytes": received.size_bytes},
+        ),
+    )
+
+
+def instance_digest(tx: Transaction, instance_id: int) -> str:
+    """The digest that the spool keeps an instance under.
+
+    Raises:
+        NotFoundError: no such instance.
+    """
+    digest = tx.scalar(select(schema.Instance.digest).where(schema.Instance.id == instance_id))
+    if digest is None:
+        raise NotFoundError(f"no instance {instance_id}")
+    return str(digest)

@@ -1,0 +1,320 @@
+"""Jobs: claimed under a lease, and finished only by whoever still holds the claim.
+
+queued -> running -> done | failed. Every change is fenced on state, attempt and owner, and leaves
+its audit event in the same transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.orm import aliased
+
+from storage import audit, claims, schema
+from storage.audit import Action, Detail, Event
+from storage.claims import UNCLAIMED, lease
+from storage.engine import Transaction
+from storage.states import JobKind, JobState
+
+__all__ = [
+    "Job",
+    "JobKind",
+    "JobState",
+    "claim",
+    "counts",
+    "fail",
+    "finish",
+    "hand_back",
+    "queue_conclude",
+    "queue_prepare",
+    "renew",
+    "requeue_prepare",
+    "rescue",
+    "retry",
+]
+
+#: Reports first: a study that waits for its answer goes before one that still arrives.
+URGENCY = (JobKind.CONCLUDE, JobKind.PREPARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job; `attempt` counts from 1 and, with `claimed_by`, fences whatever ends it."""
+
+    id: int
+    kind: JobKind
+    pipeline: str
+    study_id: int
+    instance_id: int | None
+    revision: int | None
+    attempt: int
+    claimed_by: str
+
+
+def queue_prepare(
+    tx: Transaction, study_id: int, instance_id: int, at: datetime, pipelines: Sequence[str]
+) -> None:
+    """Queue one `prepare` job of an instance for each pipeline."""
+    _queue(tx, JobKind.PREPARE, study_id, at, pipelines, instance_id=instance_id)
+
+
+def queue_conclude(
+    tx: Transaction, study_id: int, revision: int, at: datetime, pipelines: Sequence[str]
+) -> None:
+    """Queue one `conclude` job of a study revision for each pipeline."""
+    _queue(tx, JobKind.CONCLUDE, study_id, at, pipelines, revision=revision)
+
+
+def _queue(
+    tx: Transaction,
+    kind: JobKind,
+    study_id: int,
+    at: datetime,
+    pipelines: Sequence[str],
+    *,
+    instance_id: int | None = None,
+    revision: int | None = None,
+) -> None:
+    rows = [
+        {
+            "kind": kind,
+            "pipeline": pipeline,
+            "study_id": study_id,
+            "instance_id": instance_id,
+            "revision": revision,
+            "state": JobState.QUEUED,
+            "attempt": 0,
+            "created_at": at,
+            "available_at": at,
+        }
+        for pipeline in pipelines
+    ]
+    if rows:
+        tx.execute(insert(schema.Job), rows)
+
+
+def claim(
+    tx: Transaction,
+    *,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    limit: int = 1,
+    kinds: Sequence[JobKind] | None = None,
+) -> list[Job]:
+    """Claim up to `limit` jobs for `lease_s` seconds: `conclude` first, then the oldest.
+
+    A `conclude` job waits until no `prepare` job of its study and pipeline is queued or running.
+    """
+    wanted = [kind for kind in URGENCY if kinds is None or kind in kinds]
+    found: list[int] = []
+    for kind in wanted:
+        found += tx.scalars(_claimable(kind, now, limit - len(found)))
+    if not found:
+        return []
+    claimed = tx.execute(
+        update(schema.Job)
+        .where(schema.Job.id.in_(found))
+        .values(
+            state=JobState.RUNNING,
+            attempt=schema.Job.attempt + 1,
+            claimed_by=owner,
+            **lease(now, lease_s),
+        )
+        .returning(schema.Job)
+    ).all()
+    jobs = sorted((_job(row) for row in claimed), key=lambda job: found.index(job.id))
+    for job in jobs:
+        _audit(tx, Action.JOB_CLAIMED, job, now)
+    return jobs
+
+
+def _claimable(kind: JobKind, now: datetime, limit: int) -> Any:
+    job = schema.Job
+    query = (
+        select(job.id)
+        .where(job.state == "queued", job.kind == kind, job.available_at <= now)
+        .order_by(job.available_at, job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=job)
+    )
+    if kind is JobKind.PREPARE:
+        return query
+    prepare = aliased(schema.Job)
+    unprepared = select(prepare.id).where(
+        prepare.study_id == job.study_id,
+        prepare.kind == JobKind.PREPARE,
+        prepare.state.in_([JobState.QUEUED, JobState.RUNNING]),
+        prepare.pipeline == job.pipeline,
+    )
+    return query.where(~unprepared.exists())
+
+
+def renew(tx: Transaction, jobs: Sequence[Job], now: datetime, lease_s: float) -> None:
+    """Extend the lease of jobs that are still being worked on.
+
+    Raises:
+        ClaimLostError: one of them is no longer this owner's; none was renewed.
+    """
+    for job in jobs:
+        _change(tx, job, **lease(now, lease_s))
+
+
+def finish(tx: Transaction, job: Job, at: datetime) -> None:
+    """End a job that is done.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        job,
+        state=JobState.DONE,
+        finished_at=at,
+        error_code=None,
+        error_message=None,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.JOB_DONE, job, at)
+
+
+def retry(
+    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+) -> None:
+    """Queue a job again after an attempt that failed, not to be claimed before `available_at`.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        job,
+        state=JobState.QUEUED,
+        available_at=available_at,
+        error_code=code,
+        error_message=message,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.JOB_RETRY, job, at, code=code)
+
+
+def fail(tx: Transaction, job: Job, *, at: datetime, code: str, message: str) -> None:
+    """Give a job up.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        job,
+        state=JobState.FAILED,
+        finished_at=at,
+        error_code=code,
+        error_message=message,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.JOB_FAILED, job, at, code=code)
+
+
+def hand_back(tx: Transaction, job: Job, at: datetime) -> None:
+    """Queue a job again that could not be finished because this process stops; no attempt counts.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        job,
+        state=JobState.QUEUED,
+        attempt=job.attempt - 1,
+        available_at=at,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.JOB_HANDED_BACK, job, at)
+
+
+def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
+    """Queue again the jobs whose lease ran out or whose process died; returns how many."""
+    running = tx.execute(
+        select(schema.Job)
+        .where(schema.Job.state == "running")
+        .order_by(schema.Job.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    rescued = claims.stranded(running, now, is_dead)
+    for row in rescued:
+        job = _job(row)
+        _change(tx, job, state=JobState.QUEUED, available_at=now, **UNCLAIMED)
+        _audit(tx, Action.JOB_RESCUED, job, now)
+    return len(rescued)
+
+
+def requeue_prepare(
+    tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: datetime
+) -> None:
+    """Have instances prepared anew, such as with another bundle; those in work are left alone."""
+    job = schema.Job
+    again = tx.execute(
+        update(job)
+        .where(
+            job.instance_id.in_(instance_ids),
+            job.pipeline == pipeline,
+            job.state.in_([JobState.DONE, JobState.FAILED]),
+        )
+        .values(state=JobState.QUEUED, attempt=0, available_at=at, finished_at=None)
+        .returning(job)
+    ).all()
+    for row in again:
+        _audit(tx, Action.JOB_REQUEUED, _job(row), at)
+
+
+def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
+    """How many jobs there are of each kind in each state; absent where there is none."""
+    job = schema.Job
+    rows = tx.execute(select(job.kind, job.state, func.count()).group_by(job.state, job.kind))
+    return {(kind, state): number for kind, state, number in rows}
+
+
+def _change(tx: Transaction, job: Job, **values: Any) -> None:
+    claims.change(tx, schema.Job, JobState.RUNNING, job, values)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        pipeline=row.pipeline,
+        study_id=row.study_id,
+        instance_id=row.instance_id,
+        revision=row.revision,
+        attempt=row.attempt,
+        claimed_by=row.claimed_by,
+    )
+
+
+def _audit(tx: Transaction, action: Action, job: Job, at: datetime, **more: str) -> None:
+    detail: Detail = {
+        "job": job.id,
+        "kind": job.kind.value,
+        "pipeline": job.pipeline,
+        "attempt": job.attempt,
+        **({"instance": job.instance_id} if job.instance_id is not None else {}),
+        **({"revision": job.revision} if job.revision is not None else {}),
+        **more,
+    }
+    audit.record(
+        tx,
+        Event(
+            action=action,
+            at=at,
+            outcome="failure" if action in _SETBACKS else "success",
+            actor=job.claimed_by,
+            study_id=job.study_id,
+            detail=detail,
+        ),
+    )
+
+
+_SETBACKS = (Action.JOB_RETRY, Action.JOB_FAILED, Action.JOB_RESCUED)

@@ -1,0 +1,334 @@
+"""The outbox: objects of reports on their way to destinations.
+
+pending -> sending -> sent | failed. Rows are written in the commit that makes the report; claims
+and finishes are fenced as those of jobs are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+
+from storage import audit, claims, schema
+from storage.audit import Action, Event
+from storage.claims import UNCLAIMED, lease
+from storage.engine import Transaction
+from storage.outbox_list import DeliveryView, listing
+from storage.results import ResultObject, stored_objects
+from storage.states import DeliveryState
+from storage.upsert import insert_for
+
+__all__ = [
+    "Delivery",
+    "DeliveryState",
+    "DeliveryView",
+    "claim",
+    "enqueue",
+    "fail",
+    "hand_back",
+    "listing",
+    "mark_sent",
+    "next_available_at",
+    "renew",
+    "requeue",
+    "rescue",
+    "retry",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery; `alternatives` are the renditions of its object, best first."""
+
+    id: int
+    report_id: int
+    study_id: int
+    kind: str
+    destination: str
+    attempt: int
+    claimed_by: str
+    created_at: datetime
+    expires_at: datetime
+    alternatives: tuple[ResultObject, ...]
+
+
+def enqueue(
+    tx: Transaction,
+    report_id: int,
+    *,
+    kind: str,
+    destination: str,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Queue one kind of object of a report for a destination; once is enough."""
+    added = tx.execute(
+        insert_for(tx, schema.Delivery)
+        .values(
+            report_id=report_id,
+            kind=kind,
+            destination=destination,
+            state=DeliveryState.PENDING,
+            attempt=0,
+            created_at=now,
+            available_at=now,
+            expires_at=expires_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(schema.Delivery)
+    ).first()
+    if added is not None:
+        _audit(tx, Action.DELIVERY_QUEUED, added, now)
+
+
+def claim(
+    tx: Transaction, *, destination: str, owner: str, now: datetime, lease_s: float, limit: int = 1
+) -> list[Delivery]:
+    """Claim up to `limit` deliveries to a destination for `lease_s` seconds, oldest first."""
+    delivery = schema.Delivery
+    found = list(
+        tx.scalars(
+            select(delivery.id)
+            .where(
+                delivery.state == "pending",
+                delivery.destination == destination,
+                delivery.available_at <= now,
+            )
+            .order_by(delivery.available_at, delivery.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    if not found:
+        return []
+    claimed = tx.execute(
+        update(delivery)
+        .where(delivery.id.in_(found))
+        .values(
+            state=DeliveryState.SENDING,
+            attempt=delivery.attempt + 1,
+            claimed_by=owner,
+            **lease(now, lease_s),
+        )
+        .returning(delivery)
+    ).all()
+    for row in claimed:
+        _audit(tx, Action.DELIVERY_CLAIMED, row, now)
+    return [_delivery(tx, row) for row in sorted(claimed, key=lambda row: found.index(row.id))]
+
+
+def renew(tx: Transaction, deliveries: Sequence[Delivery], now: datetime, lease_s: float) -> None:
+    """Extend the lease of deliveries that are still being sent.
+
+    Raises:
+        ClaimLostError: one of them is no longer this owner's; none was renewed.
+    """
+    for delivery in deliveries:
+        _change(tx, delivery, **lease(now, lease_s))
+
+
+def mark_sent(
+    tx: Transaction, delivery: Delivery, *, at: datetime, sop_instance_uid: str, status: int
+) -> None:
+    """End a delivery that was accepted, as which rendition and with which C-STORE status.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        delivery,
+        state=DeliveryState.SENT,
+        finished_at=at,
+        sent_sop_instance_uid=sop_instance_uid,
+        status=status,
+        error_code=None,
+        error_message=None,
+        **UNCLAIMED,
+    )
+    _audit(
+        tx,
+        Action.DELIVERY_SENT,
+        delivery,
+        at,
+        sop_instance_uid=sop_instance_uid,
+        status=f"0x{status:04X}",
+    )
+
+
+def retry(
+    tx: Transaction,
+    delivery: Delivery,
+    *,
+    at: datetime,
+    available_at: datetime,
+    code: str,
+    message: str,
+) -> None:
+    """Queue a delivery again after an attempt that failed, not to be claimed before `available_at`.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        delivery,
+        state=DeliveryState.PENDING,
+        available_at=available_at,
+        error_code=code,
+        error_message=message,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.DELIVERY_RETRY, delivery, at, code=code)
+
+
+def fail(tx: Transaction, delivery: Delivery, *, at: datetime, code: str, message: str) -> None:
+    """Give a delivery up; `requeue` revives it.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        delivery,
+        state=DeliveryState.FAILED,
+        finished_at=at,
+        error_code=code,
+        error_message=message,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.DELIVERY_FAILED, delivery, at, code=code)
+
+
+def hand_back(tx: Transaction, delivery: Delivery, at: datetime) -> None:
+    """Queue a delivery again that this process stops before sending; no attempt counts.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _change(
+        tx,
+        delivery,
+        state=DeliveryState.PENDING,
+        attempt=delivery.attempt - 1,
+        available_at=at,
+        **UNCLAIMED,
+    )
+    _audit(tx, Action.DELIVERY_HANDED_BACK, delivery, at)
+
+
+def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
+    """Queue again the deliveries whose lease ran out or whose process died; returns how many."""
+    sending = tx.execute(
+        select(schema.Delivery)
+        .where(schema.Delivery.state == "sending")
+        .order_by(schema.Delivery.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    rescued = claims.stranded(sending, now, is_dead)
+    for row in rescued:
+        _change(tx, row, state=DeliveryState.PENDING, available_at=now, **UNCLAIMED)
+        _audit(tx, Action.DELIVERY_RESCUED, row, now)
+    return len(rescued)
+
+
+def requeue(
+    tx: Transaction,
+    *,
+    ids: Sequence[int] | None = None,
+    destination: str | None = None,
+    states: Sequence[DeliveryState] = (DeliveryState.FAILED,),
+    now: datetime,
+    expires_at: datetime,
+) -> int:
+    """Begin ended deliveries anew, those that meet every condition given; returns how many."""
+    delivery = schema.Delivery
+    change = update(delivery).where(
+        delivery.state.in_(states), delivery.state != DeliveryState.SENDING
+    )
+    if ids is not None:
+        change = change.where(delivery.id.in_(ids))
+    if destination is not None:
+        change = change.where(delivery.destination == destination)
+    again = tx.execute(
+        change.values(
+            state=DeliveryState.PENDING,
+            attempt=0,
+            available_at=now,
+            expires_at=expires_at,
+            finished_at=None,
+        ).returning(delivery)
+    ).all()
+    for row in again:
+        _audit(tx, Action.DELIVERY_REQUEUED, row, now)
+    return len(again)
+
+
+def next_available_at(tx: Transaction, destination: str) -> datetime | None:
+    """When the next delivery to a destination may be claimed; None where nothing is pending."""
+    delivery = schema.Delivery
+    return tx.scalar(
+        select(func.min(delivery.available_at)).where(
+            delivery.state == "pending", delivery.destination == destination
+        )
+    )
+
+
+def _change(tx: Transaction, held: Delivery | Row[Any], **values: Any) -> None:
+    claims.change(tx, schema.Delivery, DeliveryState.SENDING, held, values)
+
+
+def _delivery(tx: Transaction, row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        report_id=row.report_id,
+        study_id=_study_id(tx, row.report_id),
+        kind=row.kind,
+        destination=row.destination,
+        attempt=row.attempt,
+        claimed_by=row.claimed_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        alternatives=stored_objects(tx, row.report_id, row.kind),
+    )
+
+
+def _study_id(tx: Transaction, report_id: int) -> int:
+    return tx.execute(
+        select(schema.Report.study_id).where(schema.Report.id == report_id)
+    ).scalar_one()
+
+
+_SETBACKS = (Action.DELIVERY_RETRY, Action.DELIVERY_FAILED, Action.DELIVERY_RESCUED)
+
+
+def _audit(
+    tx: Transaction,
+    action: Action,
+    delivery: Delivery | Row[Any],
+    at: datetime,
+    *,
+    sop_instance_uid: str | None = None,
+    **more: str,
+) -> None:
+    audit.record(
+        tx,
+        Event(
+            action=action,
+            at=at,
+            outcome="failure" if action in _SETBACKS else "success",
+            actor=delivery.claimed_by,
+            peer=delivery.destination,
+            study_id=_study_id(tx, delivery.report_id),
+            sop_instance_uid=sop_instance_uid,
+            detail={
+                "delivery": delivery.id,
+                "report": delivery.report_id,
+                "kind": delivery.kind,
+                "attempt": delivery.attempt,
+                **more,
+            },
+        ),
+    )

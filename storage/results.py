@@ -1,0 +1,294 @@
+"""What pipelines made: preparations of instances, and reports with their DICOM objects."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, insert, select
+
+from storage import audit, schema
+from storage.audit import Action, Event
+from storage.engine import Transaction
+from storage.errors import NotFoundError
+from storage.states import JobState, Outcome
+from storage.upsert import insert_for
+
+__all__ = [
+    "Case",
+    "CaseInstance",
+    "Outcome",
+    "Preparation",
+    "Report",
+    "ResultObject",
+    "StoredReport",
+    "latest_report",
+    "load_case",
+    "record_preparation",
+    "record_report",
+    "stored_objects",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a pipeline made of one instance.
+
+    A rejected instance has a coded reason, its meaning and a sentence; a selected one has empty
+    texts there and, once encoded, features. `instance_json` is how a report points at it.
+    """
+
+    instance_id: int
+    pipeline: str
+    bundle_digest: str
+    selected: bool
+    reason_code: str
+    reason_meaning: str
+    detail: str
+    verdicts_json: str
+    instance_json: str
+    features: bytes | None
+    prepared_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseInstance:
+    """One instance of a study as a pipeline sees it.
+
+    Without a preparation, `prepare_failed` says what went wrong where the job was given up.
+    """
+
+    instance_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    digest: str
+    instance_number: str
+    modality: str
+    patient_differs: bool
+    preparation: Preparation | None
+    prepare_failed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that one pipeline concludes one study from, in the order of arrival."""
+
+    study_id: int
+    study_instance_uid: str
+    patient_conflict: bool
+    instances: tuple[CaseInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultObject:
+    """One DICOM object in the spool; of one kind, preference 0 is sent first."""
+
+    kind: Literal["SR", "SC", "KOS"]
+    preference: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a pipeline concluded from one revision; `supersedes` is the id of an earlier report."""
+
+    study_id: int
+    revision: int
+    pipeline: str
+    pipeline_version: str
+    bundle_digest: str
+    input_digest: str
+    outcome: Outcome
+    supersedes: int | None
+    findings_json: str
+    made_at: datetime
+    objects: tuple[ResultObject, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReport(Report):
+    """A report and the number of its row."""
+
+    id: int
+
+
+def record_preparation(tx: Transaction, preparation: Preparation) -> None:
+    """Keep what was made of an instance, in place of what the same pipeline made of it before."""
+    made = asdict(preparation)
+    key = ["instance_id", "pipeline"]
+    tx.execute(
+        insert_for(tx, schema.Preparation)
+        .values(made)
+        .on_conflict_do_update(
+            index_elements=key, set_={name: made[name] for name in made if name not in key}
+        )
+    )
+    instance = tx.execute(
+        select(schema.Instance.study_id, schema.Instance.sop_instance_uid).where(
+            schema.Instance.id == preparation.instance_id
+        )
+    ).one()
+    audit.record(
+        tx,
+        Event(
+            action=Action.INSTANCE_SELECTED if preparation.selected else Action.INSTANCE_REJECTED,
+            at=preparation.prepared_at,
+            study_id=instance.study_id,
+            sop_instance_uid=instance.sop_instance_uid,
+            detail={"pipeline": preparation.pipeline, "reason": preparation.reason_code},
+        ),
+    )
+
+
+def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
+    """Gather what a pipeline concludes a study from.
+
+    Raises:
+        NotFoundError: no such study.
+    """
+    study = tx.execute(
+        select(schema.Study.study_instance_uid, schema.Study.patient_conflict).where(
+            schema.Study.id == study_id
+        )
+    ).first()
+    if study is None:
+        raise NotFoundError(f"no study {study_id}")
+    made = {
+        row.instance_id: Preparation(**row._asdict())
+        for row in tx.execute(
+            select(schema.Preparation)
+            .join(schema.Instance, schema.Instance.id == schema.Preparation.instance_id)
+            .where(schema.Instance.study_id == study_id, schema.Preparation.pipeline == pipeline)
+        )
+    }
+    failed = {
+        row.instance_id: row.error_message or row.error_code or ""
+        for row in tx.execute(
+            select(schema.Job.instance_id, schema.Job.error_code, schema.Job.error_message).where(
+                schema.Job.study_id == study_id,
+                schema.Job.pipeline == pipeline,
+                schema.Job.state == JobState.FAILED,
+                schema.Job.instance_id.isnot(None),
+            )
+        )
+    }
+    instances = tx.execute(
+        select(schema.Instance)
+        .where(schema.Instance.study_id == study_id)
+        .order_by(schema.Instance.id)
+    )
+    return Case(
+        study_id=study_id,
+        study_instance_uid=study.study_instance_uid,
+        patient_conflict=study.patient_conflict,
+        instances=tuple(_case_instance(row, made, failed) for row in instances),
+    )
+
+
+def _case_instance(
+    row: Row[Any], made: dict[int, Preparation], failed: dict[int, str]
+) -> CaseInstance:
+    return CaseInstance(
+        instance_id=row.id,
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        digest=row.digest,
+        instance_number=row.instance_number,
+        modality=row.modality,
+        patient_differs=row.patient_differs,
+        preparation=made.get(row.id),
+        prepare_failed=failed.get(row.id),
+    )
+
+
+_ACTIONS = {
+    Outcome.ESTIMATED: Action.REPORT_MADE,
+    Outcome.ABSTAINED: Action.REPORT_MADE,
+    Outcome.NO_EFFECT: Action.REPORT_NO_EFFECT,
+    Outcome.NOT_APPLICABLE: Action.REPORT_NOT_APPLICABLE,
+}
+
+
+def record_report(tx: Transaction, report: Report) -> int:
+    """Keep a report with its objects; returns its id.
+
+    There is one per study, revision and pipeline: where it is there already, it stays as it is.
+    """
+    existing = tx.scalar(
+        select(schema.Report.id).where(
+            schema.Report.study_id == report.study_id,
+            schema.Report.pipeline == report.pipeline,
+            schema.Report.revision == report.revision,
+        )
+    )
+    if existing is not None:
+        return existing
+    values = asdict(report)
+    objects = values.pop("objects")
+    report_id = tx.execute(
+        insert(schema.Report).values(values).returning(schema.Report.id)
+    ).scalar_one()
+    if objects:
+        tx.execute(
+            insert(schema.ResultObject), [{"report_id": report_id, **item} for item in objects]
+        )
+    audit.record(
+        tx,
+        Event(
+            action=_ACTIONS[report.outcome],
+            at=report.made_at,
+            study_id=report.study_id,
+            detail={
+                "report": report_id,
+                "revision": report.revision,
+                "pipeline": report.pipeline,
+                "outcome": report.outcome.value,
+                "objects": len(objects),
+            },
+        ),
+    )
+    return report_id
+
+
+def latest_report(tx: Transaction, study_id: int, pipeline: str) -> StoredReport | None:
+    """Find the last report of a study that made objects: the one that readers have."""
+    row = tx.execute(
+        select(schema.Report)
+        .where(
+            schema.Report.study_id == study_id,
+            schema.Report.pipeline == pipeline,
+            select(schema.ResultObject.id)
+            .where(schema.ResultObject.report_id == schema.Report.id)
+            .exists(),
+        )
+        .order_by(schema.Report.revision.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    return StoredReport(**row._asdict(), objects=stored_objects(tx, row.id))
+
+
+def stored_objects(
+    tx: Transaction, report_id: int, kind: str | None = None
+) -> tuple[ResultObject, ...]:
+    """The objects of a report, or those of one kind, best first."""
+    made = schema.ResultObject
+    query = select(
+        made.kind,
+        made.preference,
+        made.sop_class_uid,
+        made.sop_instance_uid,
+        made.series_instance_uid,
+        made.digest,
+        made.size_bytes,
+    ).where(made.report_id == report_id)
+    if kind is not None:
+        query = query.where(made.kind == kind)
+    rows = tx.execute(query.order_by(made.kind, made.preference))
+    return tuple(ResultObject(**row._asdict()) for row in rows)

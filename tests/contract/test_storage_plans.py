@@ -1,0 +1,94 @@
+"""Every query of the hot paths and of the admin goes by an index, on either database."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from storage import audit, index, jobs, outbox, results
+from storage.audit import Action
+from storage.engine import Database, Transaction
+from storage.index import Ending, StudyState
+from storage.outbox import DeliveryState
+from tests.contract.storing import LEASE_S, ME, PIPELINE, after, open_association, received, store
+
+Query = Callable[[Transaction], object]
+
+QUERIES: dict[str, Query] = {
+    "record an instance": lambda tx: index.record_instance(tx, received(2), [PIPELINE]),
+    "record one again": lambda tx: index.record_instance(tx, received(1), [PIPELINE]),
+    "touch": lambda tx: index.touch_associations(tx, {"a1": after(5)}),
+    "release": lambda tx: index.close_association(tx, "a1", Ending.RELEASED, after(5), 3),
+    "lose": lambda tx: index.lose_dead_associations(tx, lambda _: True, after(5)),
+    "sweep": lambda tx: index.due_studies(tx, after(100), 10),
+    "next due": index.next_due_at,
+    "complete": lambda tx: index.complete_study(tx, 1, after(100), [PIPELINE]),
+    "claim": lambda tx: jobs.claim(tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4),
+    "rescue": lambda tx: jobs.rescue(tx, after(100), lambda _: False),
+    "requeue": lambda tx: jobs.requeue_prepare(tx, [1], PIPELINE, after(100)),
+    "case": lambda tx: results.load_case(tx, 1, PIPELINE),
+    "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),
+    "claim a delivery": lambda tx: outbox.claim(
+        tx, destination="pacs", owner=ME, now=after(100), lease_s=LEASE_S
+    ),
+    "rescue deliveries": lambda tx: outbox.rescue(tx, after(100), lambda _: False),
+    "next delivery": lambda tx: outbox.next_available_at(tx, "pacs"),
+    "failed deliveries": lambda tx: outbox.listing(tx, state=DeliveryState.FAILED),
+    "newest deliveries": outbox.listing,
+    "studies": index.list_studies,
+    "receiving studies": lambda tx: index.list_studies(tx, state=StudyState.RECEIVING),
+    "a patient's studies": lambda tx: index.list_studies(tx, patient_id="P1"),
+    "studies of an order": lambda tx: index.list_studies(tx, accession_number="ACC1"),
+    "a study": lambda tx: index.show_study(tx, "1.2.9"),
+    "a study by accession number": lambda tx: index.show_study(tx, "ACC1"),
+    "events": audit.search,
+    "events of a time": lambda tx: audit.search(tx, since=after(0), until=after(9)),
+    "events of a peer": lambda tx: audit.search(tx, peer="cart"),
+    "events of a patient": lambda tx: audit.search(tx, patient_id="P1"),
+    "events of an order": lambda tx: audit.search(tx, accession_number="ACC1"),
+    "events of a kind": lambda tx: audit.search(tx, action=Action.ECHO),
+    "events of a study": lambda tx: audit.search(tx, study_id=1, newest_first=False),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_grows_with_its_table(database: Database, name: str) -> None:
+    open_association(database)
+    store(database, received(1))
+    with database.write() as tx:
+        if database.dialect == "postgresql":
+            # A planner that may read whole tables does so while they are small.
+            tx.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        for statement, parameters in _statements(tx, QUERIES[name]):
+            plan = _explain(tx, statement, parameters)
+            assert not _slow(tx, statement, plan), f"{statement}\n{plan}"
+
+
+def _statements(tx: Transaction, query: Query) -> list[tuple[str, Any]]:
+    """What a query sends to the database."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        if not many and statement.startswith(("SELECT", "UPDATE")):
+            sent.append((statement, parameters))
+
+    sa.event.listen(tx, "before_cursor_execute", note)
+    query(tx)
+    sa.event.remove(tx, "before_cursor_execute", note)
+    return sent
+
+
+def _explain(tx: Transaction, statement: str, parameters: Any) -> str:
+    explain = "EXPLAIN QUERY PLAN" if tx.dialect.name == "sqlite" else "EXPLAIN"
+    rows = tx.exec_driver_sql(f"{explain} {statement}", parameters)
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+def _slow(tx: Transaction, statement: str, plan: str) -> bool:
+    """Whether a plan's cost grows with the table: read whole, or sorted for its first rows."""
+    if tx.dialect.name == "postgresql":
+        return "Seq Scan" in plan
+    if "LIMIT" in statement:
+        return "TEMP B-TREE" in plan
+    return any(line.startswith("SCAN") and " USING " not in line for line in plan.splitlines())

@@ -1,0 +1,194 @@
+"""The spool: whole, durable files named by what they hold."""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.errors import SpoolDamagedError, StorageError, StorageFullError
+from storage.owner import this_process
+from storage.spool import Spool, SpoolFile
+
+CONTENT = b"DICM" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+def leftovers(spool: Spool) -> list[Path]:
+    return list((spool.root / "incoming").iterdir())
+
+
+def test_a_kept_file_is_named_by_its_content(spool: Spool) -> None:
+    with spool.incoming() as file:
+        for start in range(0, len(CONTENT), 7):
+            file.write(memoryview(CONTENT)[start : start + 7])
+        assert file.size_bytes == len(CONTENT)
+        assert file.keep() == SpoolFile(DIGEST, len(CONTENT))
+    assert spool.path(DIGEST) == spool.root / "objects" / DIGEST[:2] / DIGEST[2:4] / f"{DIGEST}.dcm"
+    with spool.open(DIGEST) as kept:
+        assert kept.read() == CONTENT
+    spool.verify(DIGEST)
+    assert leftovers(spool) == []
+
+
+def test_a_file_that_is_not_kept_leaves_nothing(spool: Spool) -> None:
+    with spool.incoming() as file:
+        file.write(CONTENT)
+    file.discard()
+    assert not spool.exists(DIGEST)
+    assert leftovers(spool) == []
+
+
+def test_a_file_that_fails_midway_leaves_nothing(spool: Spool) -> None:
+    with pytest.raises(RuntimeError), spool.incoming() as file:
+        file.write(CONTENT)
+        raise RuntimeError
+    assert leftovers(spool) == []
+
+
+def test_the_same_content_is_kept_once(spool: Spool) -> None:
+    assert spool.put(CONTENT) == spool.put(bytearray(CONTENT))
+    assert len(list((spool.root / "objects").rglob("*.dcm"))) == 1
+    assert leftovers(spool) == []
+
+
+def test_a_cut_off_file_is_replaced_when_its_content_comes_again(spool: Spool) -> None:
+    spool.put(CONTENT)
+    spool.path(DIGEST).write_bytes(CONTENT[:10])
+    spool.put(CONTENT)
+    spool.verify(DIGEST)
+
+
+def test_damage_is_found(spool: Spool) -> None:
+    spool.put(CONTENT)
+    spool.path(DIGEST).write_bytes(b"DICM" * 999 + b"MCID")
+    with pytest.raises(SpoolDamagedError, match="other bytes"):
+        spool.verify(DIGEST)
+    spool.path(DIGEST).unlink()
+    with pytest.raises(SpoolDamagedError, match="missing"):
+        spool.verify(DIGEST)
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", DIGEST.upper(), DIGEST[1:]])
+def test_only_a_digest_names_a_file(spool: Spool, digest: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        spool.path(digest)
+
+
+def test_bytes_and_names_are_synced_before_a_file_counts_as_kept(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watched_fsync(descriptor: int) -> None:
+        synced = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(f"sync {synced.suffix or synced.relative_to(spool.root)}")
+        fsync(descriptor)
+
+    def watched_replace(source: Path, target: Path) -> Path:
+        steps.append("rename")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    spool.put(CONTENT)
+    shard = f"objects/{DIGEST[:2]}"
+    assert steps == [
+        "sync .part",
+        f"sync {shard}",
+        "sync objects",
+        "rename",
+        f"sync {shard}/{DIGEST[2:4]}",
+    ]
+
+
+def test_leftovers_of_dead_processes_are_removed_and_no_others(spool: Spool) -> None:
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import os, sys; from pathlib import Path; from storage.spool import Spool;"
+                "Spool(Path(sys.argv[1])).incoming().write(b'half'); os._exit(1)"
+            ),
+            str(spool.root),
+        ],
+        check=False,
+    )
+    assert child.returncode == 1
+    elsewhere = spool.root / "incoming" / "another-host:1:boot.1-00ff.part"
+    elsewhere.touch()
+    with spool.incoming() as mine:
+        assert spool.clean_incoming() == 1
+        assert sorted(leftovers(spool)) == sorted([elsewhere, mine.path])
+    assert mine.path.name.startswith(this_process())
+
+
+def test_room_is_what_is_left_above_the_low_water_mark(tmp_path: Path) -> None:
+    free = Spool(tmp_path).free_bytes()
+    assert free > 0
+    assert Spool(tmp_path, low_water_bytes=free // 2).has_room()
+    assert not Spool(tmp_path, low_water_bytes=free * 2).has_room()
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StorageFullError),
+        (errno.EDQUOT, StorageFullError),
+        (errno.EIO, StorageError),
+    ],
+)
+def test_a_sync_that_fails_keeps_nothing_even_if_tried_again(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, number: int, error: type[StorageError]
+) -> None:
+    def failing(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(ValueError, match="closed"), spool.incoming() as file:
+        file.write(CONTENT)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", failing)
+            with pytest.raises(error):
+                file.keep()
+        file.keep()
+    assert not spool.exists(DIGEST)
+    assert leftovers(spool) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_is_said_and_recovered_from(small_disk: Path) -> None:
+    spool = Spool(small_disk)
+    with pytest.raises(StorageFullError), spool.incoming() as file:
+        while True:
+            file.write(bytes(100_000))
+    assert leftovers(spool) == []
+    assert spool.put(CONTENT).digest == DIGEST
+    spool.verify(DIGEST)
