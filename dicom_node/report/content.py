@@ -80,5 +80,6 @@ def _sentences(findings: Findings, predecessor: Predecessor | None) -> Iterator[
     yield from (wording.verdict(assessment) for assessment in findings.assessments)
     if findings.measurements:
         yield wording.NOT_INVASIVE
-    yield from filter(None, [wording.coverage(findings), findings.model.intended_use])
+    intended = findings.model.intended_use
+    yield from filter(None, [wording.coverage(findings), intended and f"Intended use: {intended}"])
     yield from filter(None, findings.limitations)

@@ -94,7 +94,9 @@ def coverage(findings: Findings) -> str | None:
 
 def loop_name(instance: InstanceRef) -> str:
     """Such as "instance 12 (A4C)"."""
-    number = "" if instance.instance_number is None else f" {instance.instance_number}"
+    number = (
+        " without number" if instance.instance_number is None else f" {instance.instance_number}"
+    )
     description = f" ({instance.description})" if instance.description else ""
     return f"instance{number}{description}"
 

@@ -1,0 +1,418 @@
+"""What is in the objects that answer a study."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from dicom_node.report import (
+    BuiltObject,
+    DocumentRef,
+    Predecessor,
+    ReportError,
+    StudyContext,
+    build,
+)
+from inference.types import Findings, Presence, Standing
+from tests.report_cases import (
+    ECG,
+    IDENTITY,
+    MADE_AT,
+    US_MULTIFRAME,
+    US_MULTIFRAME_RETIRED,
+    US_STILL,
+    abstention,
+    estimate,
+    exclusions,
+    instance,
+    loops,
+    study,
+)
+
+
+def built(
+    findings: Findings, context: StudyContext | None = None, predecessor: Predecessor | None = None
+) -> tuple[BuiltObject, ...]:
+    return build(
+        findings,
+        context or study(),
+        identity=IDENTITY,
+        made_at=MADE_AT,
+        predecessor=predecessor,
+    )
+
+
+def read(item: BuiltObject) -> Dataset:
+    return dcmread(BytesIO(item.data))
+
+
+def report_of(findings: Findings) -> Dataset:
+    return read(built(findings)[0])
+
+
+def items(dataset: Dataset) -> Iterator[Dataset]:
+    """Every content item below the root."""
+    for item in dataset.get("ContentSequence", []):
+        yield item
+        yield from items(item)
+
+
+def named(dataset: Dataset, code_value: str) -> list[Dataset]:
+    return [
+        item
+        for item in items(dataset)
+        if "ConceptNameCodeSequence" in item
+        and item.ConceptNameCodeSequence[0].get("CodeValue") == code_value
+    ]
+
+
+def comments(dataset: Dataset) -> list[str]:
+    return [item.TextValue for item in named(dataset, "121106")]
+
+
+def references(dataset: Dataset) -> list[tuple[str, str]]:
+    return [
+        (item.ValueType, item.ReferencedSOPSequence[0].ReferencedSOPClassUID)
+        for item in items(dataset)
+        if "ReferencedSOPSequence" in item
+    ]
+
+
+class TestObjects:
+    def test_an_estimate_is_an_sr_in_three_classes_a_picture_and_key_objects(self) -> None:
+        kinds = [(item.kind, item.preference, item.sop_class_uid) for item in built(estimate())]
+
+        assert kinds == [
+            ("SR", 0, Comprehensive3DSRStorage),
+            ("SR", 1, ComprehensiveSRStorage),
+            ("SR", 2, EnhancedSRStorage),
+            ("SC", 0, SecondaryCaptureImageStorage),
+            ("KOS", 0, KeyObjectSelectionDocumentStorage),
+        ]
+
+    def test_an_abstention_has_no_key_objects(self) -> None:
+        assert {item.kind for item in built(abstention())} == {"SR", "SC"}
+
+    def test_the_same_input_gives_the_same_bytes_at_another_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = built(estimate())
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 86_400)
+
+        assert built(estimate()) == first
+
+    def test_each_object_has_its_own_uid_and_series(self) -> None:
+        made = built(estimate())
+
+        assert len({item.sop_instance_uid for item in made}) == len(made)
+        assert len({item.series_instance_uid for item in made}) == len(made)
+        assert all(item.sop_instance_uid.startswith("2.25.") for item in made)
+
+    @pytest.mark.parametrize("what", ["revision", "study", "bundle", "version"])
+    def test_another_revision_study_or_model_has_other_uids(self, what: str) -> None:
+        findings, context = estimate(), study()
+        match what:
+            case "revision":
+                context = study(revision=2)
+            case "study":
+                context = study(study_instance_uid="1.2.826.0.1.3680043.8.498.2")
+            case "bundle":
+                findings = replace(findings, model=replace(findings.model, bundle_digest="00"))
+            case "version":
+                findings = replace(findings, model=replace(findings.model, version="2"))
+
+        before = {item.sop_instance_uid for item in built(estimate())}
+        after = {item.sop_instance_uid for item in built(findings, context)}
+
+        assert not before & after
+
+    def test_the_three_srs_have_the_same_tree(self) -> None:
+        first, second, third = (read(item) for item in built(estimate())[:3])
+
+        assert first.ContentSequence == second.ContentSequence == third.ContentSequence
+
+    def test_no_object_is_sent_that_does_not_pass_our_own_check(self) -> None:
+        findings = estimate(excluded=())
+        nowhere = replace(findings.evidence[0].instance, series_instance_uid="")
+        broken = replace(findings, evidence=(replace(findings.evidence[0], instance=nowhere),))
+
+        with pytest.raises(ReportError, match="SR: SeriesInstanceUID is not a UID"):
+            built(broken)
+
+
+class TestEstimate:
+    def test_each_value_has_unit_limit_authority_and_an_interval_that_may_be_lopsided(
+        self,
+    ) -> None:
+        (mpap,) = named(report_of(estimate()), "8414-5")
+
+        measured = mpap.MeasuredValueSequence[0]
+        assert str(measured.NumericValue) == "38"
+        assert measured.MeasurementUnitsCodeSequence[0].CodeValue == "mm[Hg]"
+        equivalent = mpap.ConceptNameCodeSequence[0].EquivalentCodeSequence[0]
+        assert equivalent.CodeValue == "250770003"
+        properties = {
+            child.ConceptNameCodeSequence[0].CodeValue: child for child in mpap.ContentSequence
+        }
+        above = properties["371886008"].MeasuredValueSequence[0]
+        below = properties["371885007"].MeasuredValueSequence[0]
+        assert (str(above.NumericValue), str(below.NumericValue)) == ("8.9", "6.6")
+        assert above.MeasurementUnitsCodeSequence[0].CodeValue == "mm[Hg]"
+        assert properties["371933006"].MeasuredValueSequence[0].NumericValue == 20
+        assert properties["121408"].TextValue == "2022 ESC/ERS Guidelines"
+        assert properties["121402"].ConceptCodeSequence[0].CodeMeaning == "Abnormally High"
+
+    def test_the_coverage_of_the_intervals_is_said(self) -> None:
+        said = comments(report_of(estimate()))
+
+        assert any("mPAP 38 mmHg, 90 % interval 31 to 47" in line for line in said)
+        assert any("in 90 % of patients" in line for line in said)
+
+    def test_without_calibration_there_is_no_interval_and_no_certainty(self) -> None:
+        report = report_of(estimate(calibrated=False, presence=Presence.UNDETERMINED))
+
+        for absent in ("371886008", "371885007", "111012"):
+            assert not named(report, absent)
+        assert any("no interval" in line for line in comments(report))
+
+    def test_an_untrained_model_judges_nothing_normal(self) -> None:
+        findings = estimate(
+            standing=Standing.UNTRAINED, calibrated=False, presence=Presence.UNDETERMINED
+        )
+
+        report = report_of(findings)
+
+        assert not named(report, "121402")
+        verdicts = {item.ConceptCodeSequence[0].CodeValue for item in named(report, "70995007")}
+        assert verdicts == {"373068000"}
+
+    @pytest.mark.parametrize("standing", list(Standing))
+    def test_the_standing_of_the_model_is_in_plain_sight(self, standing: Standing) -> None:
+        findings = estimate(standing=standing)
+
+        report, _, _, picture, key_objects = (read(item) for item in built(findings))
+
+        for dataset in (report, picture, key_objects):
+            assert dataset.SeriesDescription.startswith(standing.value)
+            assert len(dataset.SeriesDescription) <= 64
+        evaluations = next(
+            item
+            for item in report.ContentSequence
+            if item.ConceptNameCodeSequence[0].CodeValue == "C0034375"
+        )
+        first = next(item for item in evaluations.ContentSequence if item.ValueType == "TEXT")
+        assert first.TextValue == findings.model.warning
+        parameters = [item.TextValue for item in named(report, "111002")]
+        assert findings.model.warning in parameters
+
+    def test_a_condition_is_never_written_as_a_finding(self) -> None:
+        findings = {
+            item.ConceptCodeSequence[0].CodeValue for item in named(report_of(estimate()), "121071")
+        }
+
+        assert findings == {"44324008"}
+
+    @pytest.mark.parametrize("count", [1, 5])
+    def test_each_loop_has_its_weight_its_effects_and_the_frames_looked_at(
+        self, count: int
+    ) -> None:
+        report = report_of(estimate(count))
+
+        weights = named(report, "ATTENTION-WEIGHT")
+        assert len(weights) == count
+        shares = [float(item.MeasuredValueSequence[0].NumericValue) for item in weights]
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) == pytest.approx(1, abs=0.01)
+        assert len(named(report, "LEFT-OUT-MPAP")) == count
+        relevant = [
+            item.ConceptCodeSequence[0].CodeMeaning for item in named(report, "LOOP-RELEVANT")
+        ]
+        assert relevant[0] == "Yes"
+        source = named(report, "121112")[-1].ReferencedSOPSequence[0]
+        assert list(source.ReferencedFrameNumber) == list(range(3, 23, 2))
+
+    def test_every_number_has_a_child_since_ohif_needs_one(self) -> None:
+        groups = named(report_of(estimate()), "125007")
+
+        for group in groups:
+            numbers = [item for item in group.ContentSequence if item.ValueType == "NUM"]
+            assert numbers
+            assert all("ContentSequence" in number for number in numbers)
+
+    def test_the_processing_equipment_is_the_model_and_nothing_else(self) -> None:
+        report = report_of(estimate())
+
+        (equipment,) = report.ContributingEquipmentSequence
+        assert equipment.DeviceUID == named(report, "121012")[0].UID
+        assert equipment.ManufacturerModelName == named(report, "121015")[0].TextValue
+        assert equipment.ManufacturerModelName == named(report, "111001")[0].TextValue
+        assert equipment.SoftwareVersions == named(report, "111003")[0].TextValue
+
+
+class TestOtherInstances:
+    def test_every_instance_of_the_study_is_evidence(self) -> None:
+        findings = estimate()
+
+        report = report_of(findings)
+
+        listed = {
+            reference.ReferencedSOPInstanceUID
+            for series in report.CurrentRequestedProcedureEvidenceSequence[
+                0
+            ].ReferencedSeriesSequence
+            for reference in series.ReferencedSOPSequence
+        }
+        everything = [*findings.evidence, *findings.exclusions]
+        assert listed == {item.instance.sop_instance_uid for item in everything}
+
+    def test_what_is_no_image_is_told_in_words(self) -> None:
+        report = report_of(abstention())
+
+        assert {uid for _, uid in references(report)} == {US_STILL, US_MULTIFRAME}
+        (others,) = named(report, "OTHER-OBJECTS")
+        told = [item.TextValue for item in others.ContentSequence]
+        assert told == [
+            "ECG, instance 204",
+            "SR, instance 205",
+            "DOC, instance 206",
+            "US, instance without number",
+        ]
+
+    def test_no_image_item_ever_points_at_something_else(self) -> None:
+        evidence = (replace(loops(1)[0], instance=instance(1, ECG)),)
+
+        with pytest.raises(ReportError, match="none of images"):
+            built(replace(estimate(), evidence=evidence))
+
+    def test_the_retired_ultrasound_class_is_an_image(self) -> None:
+        findings = replace(estimate(), evidence=loops(3, sop_class_uid=US_MULTIFRAME_RETIRED))
+
+        report = report_of(findings)
+
+        assert ("IMAGE", US_MULTIFRAME_RETIRED) in references(report)
+        source = named(report, "121112")[0].ReferencedSOPSequence[0]
+        assert "ReferencedFrameNumber" not in source, "dciodvfy takes it for single-frame"
+
+    def test_every_exclusion_has_its_reason(self) -> None:
+        reasons = named(report_of(abstention()), "EXCLUSION-REASON")
+
+        assert len(reasons) == len(exclusions())
+
+
+class TestAbstention:
+    def test_it_says_that_no_estimate_was_made_and_that_this_is_not_normal(self) -> None:
+        report = report_of(abstention())
+
+        assert named(report, "ESTIMATE-STATUS")
+        said = comments(report)
+        assert any(line.startswith("No estimate was made: no instance") for line in said)
+        assert any("does not mean a normal result" in line for line in said)
+        assert "Not analysed: 2 x Not a cine loop." in said
+
+    def test_it_has_no_number_at_all(self) -> None:
+        assert not [item for item in items(report_of(abstention())) if item.ValueType == "NUM"]
+
+    def test_a_study_without_a_single_other_instance_still_gets_its_report(self) -> None:
+        report = report_of(abstention(()))
+
+        assert "CurrentRequestedProcedureEvidenceSequence" not in report
+        assert named(report, "ESTIMATE-STATUS")
+
+
+class TestRevision:
+    PREDECESSOR = Predecessor(
+        revision=1,
+        documents=tuple(
+            DocumentRef(uid, f"2.25.{index}", f"2.25.10{index}")
+            for index, uid in enumerate((Comprehensive3DSRStorage, ComprehensiveSRStorage), 1)
+        ),
+    )
+
+    def test_each_sr_names_the_earlier_one_of_its_class(self) -> None:
+        made = built(estimate(), study(revision=2), self.PREDECESSOR)
+
+        best, fallback, last = (read(item) for item in made[:3])
+
+        assert replaced(best) == "2.25.1"
+        assert replaced(fallback) == "2.25.2"
+        assert "PredecessorDocumentsSequence" not in last
+        assert "This report replaces revision 1 of the same study." in comments(best)
+
+
+def replaced(report: Dataset) -> str:
+    series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    return str(series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+
+
+class TestKeyObjects:
+    def test_they_are_the_relevant_loops_best_first_and_at_most_six(self) -> None:
+        findings = estimate(30)
+
+        key_objects = read(built(findings)[-1])
+
+        chosen = [
+            item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+            for item in key_objects.ContentSequence
+            if item.ValueType == "IMAGE"
+        ]
+        assert chosen == [item.instance.sop_instance_uid for item in findings.evidence[:6]]
+        assert key_objects.ConceptNameCodeSequence[0].CodeValue == "113000"
+        (description,) = named(key_objects, "113012")
+        assert "instance 1 (A4C): weight 0." in description.TextValue
+
+    def test_where_no_loop_is_relevant_they_are_the_best_three(self) -> None:
+        evidence = tuple(replace(item, relevant=False) for item in loops(5))
+
+        key_objects = read(built(replace(estimate(), evidence=evidence))[-1])
+
+        images = [item for item in key_objects.ContentSequence if item.ValueType == "IMAGE"]
+        assert len(images) == 3
+
+
+class TestPicture:
+    @pytest.mark.parametrize("findings", [estimate(), estimate(1), abstention(), abstention(())])
+    def test_it_is_one_rgb_image(self, findings: Findings) -> None:
+        picture = next(read(item) for item in built(findings) if item.kind == "SC")
+
+        assert picture.pixel_array.shape == (960, 1280, 3)
+        assert picture.PhotometricInterpretation == "RGB"
+
+    def test_the_patient_does_not_change_its_pixels(self) -> None:
+        someone = next(read(item) for item in built(estimate()) if item.kind == "SC")
+        other = study(patient_name="Other^One", patient_id="X", accession_number="Y")
+        someone_else = next(read(item) for item in built(estimate(), other) if item.kind == "SC")
+
+        assert someone.PixelData == someone_else.PixelData
+
+    def test_a_loop_without_a_preview_is_still_listed(self) -> None:
+        evidence = tuple(replace(item, preview=None) for item in loops(2))
+
+        assert built(replace(estimate(), evidence=evidence))
+
+
+def test_the_host_time_zone_is_used_where_the_source_names_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(os.environ, "TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        report = report_of(estimate(1))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert report.ContentTime == (MADE_AT + timedelta(hours=9)).strftime("%H%M%S")
+    assert "TimezoneOffsetFromUTC" not in report
