@@ -18,8 +18,6 @@ _LONGEST_RESTART_S = 30.0
 _STEADY_S = 60.0
 _GRACE_S = 30.0
 _POLL_S = 0.1
-#: A child that cannot start for a reason only an operator can mend exits with this status.
-EXIT_UNUSABLE = 2
 
 log = structlog.get_logger()
 
@@ -34,23 +32,25 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps one child per role alive until it is told to stop."""
+    """Keeps one child per role alive until it is told to stop.
+
+    A child that cannot run, for want of a sound bundle say, is tried again at longer and longer
+    intervals; the others go on: receiving never depends on analysing.
+    """
 
     def __init__(self, config: Path, roles: Sequence[str] = ROLES) -> None:
         self._config = config
         self._children = [_Child(role) for role in roles]
         self._stopping = threading.Event()
-        self._unusable = False
 
-    def run(self) -> int:
-        """Run until SIGTERM or SIGINT; returns the exit status."""
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         while not self._stopping.wait(_POLL_S):
             for child in self._children:
                 self._tend(child)
         self._end_all()
-        return EXIT_UNUSABLE if self._unusable else 0
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping", signal=signal.Signals(number).name)
@@ -66,11 +66,6 @@ class Supervisor:
         if status is None:
             return
         child.process = None
-        if status == EXIT_UNUSABLE:
-            log.error("process cannot run", role=child.role, status=status)
-            self._unusable = True
-            self._stopping.set()
-            return
         child.failures = 1 if now - child.started_at > _STEADY_S else child.failures + 1
         delay_s = min(_FIRST_RESTART_S * 2 ** (child.failures - 1), _LONGEST_RESTART_S)
         child.restart_at = now + delay_s

@@ -1,6 +1,5 @@
 """`echonode run`, and its three processes alone."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def run(config_path: Path) -> None:
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
     app.open_database(settings).close()
-    sys.exit(Supervisor(config_path).run())
+    Supervisor(config_path).run()
 
 
 @click.command()

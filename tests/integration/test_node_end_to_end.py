@@ -14,7 +14,7 @@ from dicom_node.scu.errors import AssociationRejectedError
 from inference.phantom import make_study
 from inference.phantom.haemodynamics import expected
 from storage.errors import NotFoundError
-from tests.node import Destination, Node, running_node
+from tests.node import CART, Destination, Node, running_node
 from tests.orthanc import Orthanc, running_orthanc
 from tests.peers import free_port, shared, wait_until
 from tests.storescp import PICTURES_ONLY, storescp
@@ -294,6 +294,42 @@ def test_no_identity_in_logs_or_file_names(node: Node, tmp_path: Path) -> None:
     for word in words:
         assert word.lower() not in logged
         assert word.lower() not in names
+
+
+def test_a_pacs_forwards_a_study_and_gets_the_report_back(tmp_path: Path) -> None:
+    port = free_port()
+    node_at = {"node": ("ECHONODE", "127.0.0.1", port)}
+    with running_orthanc(tmp_path / "pacs", CART, modalities=node_at) as pacs:
+        destination = Destination("pacs", pacs.dicom_port, CART)
+        with running_node(tmp_path / "node", [destination], port=port) as node:
+            files = phantom(tmp_path / "study", 18)
+            for file in files:
+                pacs.upload(file)
+            uid = study_uid(files)
+            pacs.send("node", pacs.find({"Level": "Study", "Query": {"StudyInstanceUID": uid}}))
+            node.wait_for_report(uid)
+            assert sorted(item.Modality for item in held(pacs, uid)) == [
+                *("KO", "OT", "SR"),
+                *("US",) * len(files),
+            ]
+
+
+def test_a_damaged_bundle_stops_the_analysis_but_not_the_receiving(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node")
+    node.configure()
+    weights = node.folder / "bundle" / "model.safetensors"
+    sound = weights.read_bytes()
+    weights.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    try:
+        node.start()
+        files = phantom(tmp_path / "study", 19)
+        assert all(result.stored for result in node.send(files))
+        wait_until(lambda: "model.safetensors" in node.log.read_text("utf-8"), 60, "the reason")
+        assert node.command("doctor", check=False).returncode == 1
+        weights.write_bytes(sound)
+        node.wait_for_report(study_uid(files), timeout_s=60)
+    finally:
+        node.stop()
 
 
 def test_a_destination_without_structured_reports_still_gets_the_picture(tmp_path: Path) -> None:
