@@ -16,10 +16,10 @@ import click
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds to wait.")
 def demo(folder: Path, timeout_s: float) -> None:
     """Send two synthetic studies through a node to a PACS and show the reports."""
-    from dicom_node.demo.cast import make_bundle, make_studies
+    from dicom_node.demo.cast import BUNDLE, make_studies
     from dicom_node.demo.story import fresh, tell
 
     fresh(folder)
-    click.echo(f"Making two synthetic studies in {folder / 'studies'} ...")
+    click.echo(f"Making two synthetic studies and a real clip in {folder / 'studies'} ...")
     studies = make_studies(folder / "studies")
-    tell(folder, make_bundle(folder / "bundle"), studies, timeout_s)
+    tell(folder, BUNDLE, studies, timeout_s)

@@ -1,14 +1,17 @@
-"""Who plays in the demonstration: two synthetic studies, one real clip, and a bundle."""
+"""Who plays in the demonstration: two synthetic studies, one real clip, and the bundle."""
 
 import uuid
 from pathlib import Path
 
 from pydicom import dcmread, dcmwrite, examples
 
+import inference.bundle
 from dicom_node.demo.story import DemoStudy
-from inference.bundle.untrained import make_untrained
 from inference.phantom import make_study
 from inference.phantom.haemodynamics import expected
+
+#: Trained on the phantom; `make demo-bundle` makes it anew.
+BUNDLE = Path(inference.bundle.__file__).parent / "demonstration"
 
 _LOW = ("low pressure", 14.0, 8.0)
 _HIGH = ("high pressure", 52.0, 9.0)
@@ -52,9 +55,3 @@ def _real_clip(folder: Path) -> DemoStudy:
     path = folder / "0001.dcm"
     dcmwrite(path, dataset, enforce_file_format=True)
     return DemoStudy("real clip", [path], "a real cart's loop; its pressures are unknown")
-
-
-def make_bundle(folder: Path) -> Path:
-    """The bundle of the demonstration."""
-    make_untrained(folder, architecture="resnet10_narrow")
-    return folder

@@ -137,7 +137,6 @@ def fresh(folder: Path) -> Path:
             "node",
             "reports",
             "studies",
-            "bundle",
         }
         if strange:
             raise DemoError(

@@ -27,6 +27,9 @@ BAND = {
 }
 
 
+_SMALLEST = 11
+
+
 @dataclass(frozen=True, slots=True)
 class Canvas:
     """Pillow's drawing with its built-in scalable font, which needs no font file on the host."""
@@ -50,8 +53,15 @@ class Canvas:
         """Lines broken to a width; returns the y below them."""
         for line in self._lines(words, size, width):
             self.text(x, y, line, size, fill)
-            y += round(1.35 * size)
+            y += _line_height(size)
         return y
+
+    def fitted(self, box: tuple[int, int, int, int], words: str, size: int, fill: Colour) -> None:
+        """A paragraph inside (left, top, right, bottom), in smaller letters where it must be."""
+        left, top, right, bottom = box
+        while size > _SMALLEST and top + self._height(words, size, right - left) > bottom:
+            size -= 1
+        self.paragraph(left, top, right - left, words, size, fill)
 
     def box(
         self,
@@ -69,6 +79,9 @@ class Canvas:
         corners = (x - radius, y - radius, x + radius, y + radius)
         self.draw.ellipse(corners, fill=fill, outline=outline, width=3)
 
+    def _height(self, words: str, size: int, width: int) -> int:
+        return len(self._lines(words, size, width)) * _line_height(size)
+
     def _lines(self, words: str, size: int, width: int) -> list[str]:
         lines: list[str] = []
         for word in words.split():
@@ -78,6 +91,10 @@ class Canvas:
             else:
                 lines.append(word)
         return lines
+
+
+def _line_height(size: int) -> int:
+    return round(1.35 * size)
 
 
 @cache

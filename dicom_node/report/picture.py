@@ -108,11 +108,12 @@ def _draw_verdict(canvas: Canvas, top: int, height: int, assessment: Assessment)
     canvas.box((_VERDICTS_LEFT, top, WIDTH - MARGIN, top + height), PANEL, radius=12)
     left, width = _VERDICTS_LEFT + 22, WIDTH - MARGIN - _VERDICTS_LEFT - 44
     y = canvas.paragraph(left, top + 16, width, assessment.concept.meaning, 20, BRIGHT)
-    canvas.text(left, y + 4, assessment.presence.value.upper(), 34, colour[assessment.presence])
+    presence = assessment.presence.value.upper()
+    x = canvas.text(left, y + 4, presence, 34, colour[assessment.presence])
     if assessment.probability is not None:
-        probability = f"probability {100 * assessment.probability:.0f} %"
-        canvas.text(left, y + 48, probability, 20, BRIGHT)
-    canvas.paragraph(left, y + 78, width, assessment.criterion, 17, DIM)
+        canvas.text(x + 14, y + 16, f"probability {100 * assessment.probability:.0f} %", 19, BRIGHT)
+    criterion = (left, y + 52, left + width, top + height - 6)
+    canvas.fitted(criterion, assessment.criterion, 17, DIM)
 
 
 def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:

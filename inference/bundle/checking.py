@@ -52,14 +52,14 @@ def _join(words: Sequence[str]) -> str:
 
 
 def _target(target: Target) -> str:
-    decision = f"{target.unit}, decision above {target.decision_threshold:g}"
+    decision = f"{target.unit}, decision above {target.decision_threshold:.3g}"
     return f"{decision}, {_interval(target.conformal)}"
 
 
 def _interval(conformal: Conformal | None) -> str:
     if conformal is None:
         return "no interval"
-    widths = f"+-{conformal.half_width:g}"
+    widths = f"+-{conformal.half_width:.3g}"
     if conformal.cut is not None:
-        widths += f" up to {conformal.cut:g}, +-{conformal.half_width_above:g} above"
+        widths += f" up to {conformal.cut:.3g}, +-{conformal.half_width_above:.3g} above"
     return f"{conformal.coverage:.0%} interval {widths}"

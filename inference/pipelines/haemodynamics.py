@@ -175,10 +175,10 @@ def _criterion(condition: Condition, targets: Mapping[str, Target]) -> str:
         if targets[criterion.quantity].decision_threshold
         != QUANTITIES[criterion.quantity].upper_limit
     ]
-    chosen = f"; this model decides by estimated {' and '.join(shifted)}" if shifted else ""
+    chosen = f"; decided at estimated {' and '.join(shifted)}" if shifted else ""
     return f"{rule} ({AUTHORITY}){chosen}"
 
 
 def _side(criterion: Criterion, threshold: float) -> str:
     unit = QUANTITIES[criterion.quantity].unit.meaning
-    return f"{criterion.quantity} {'>' if criterion.above else '<='} {threshold:g} {unit}"
+    return f"{criterion.quantity} {'>' if criterion.above else '<='} {threshold:.3g} {unit}"

@@ -136,7 +136,7 @@ def test_verdicts_follow_the_decision_thresholds(pipeline: Pipeline, case: list[
     ph, precapillary = findings.assessments
     assert (ph.presence is Presence.PRESENT) == (estimates["mPAP"] > MPAP.decision_threshold)
     assert ph.criterion == (
-        "mPAP > 20 mmHg (2022 ESC/ERS Guidelines); this model decides by estimated mPAP > 22.5 mmHg"
+        "mPAP > 20 mmHg (2022 ESC/ERS Guidelines); decided at estimated mPAP > 22.5 mmHg"
     )
     assert ph.probability is not None
     assert 0.1 <= ph.probability <= 0.9
