@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install demo test test-short check lock clean
+.PHONY: help install demo demo-bundle test test-short check lock clean \
+	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom
 .DEFAULT_GOAL := help
 
 help: ## show the targets
@@ -34,9 +35,23 @@ check: $(STAMP) ## check types and style
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+demo-bundle: $(STAMP) ## train the demonstration's bundle anew on the phantom (minutes on two cores)
+	$(BIN)/echonode train phantom build/demo-bundle
+	rm -rf inference/bundle/demonstration
+	cp -r build/demo-bundle/bundle inference/bundle/demonstration
+
+bench: bench-receive bench-decode bench-model bench-study bench-scale ## run every benchmark
+
+bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
+	$(BIN)/python -m tests.benchmark.$(@:bench-%=%)
+
+bench-phantom: $(STAMP) ## what the recipe reaches on the phantom, easy and realistic
+	$(BIN)/echonode train phantom build/demo-bundle
+	$(BIN)/echonode train phantom --preset realistic build/realistic
+
 lock: ## lock the newest allowed versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --extra train --extra dev pyproject.toml -o deploy/constraints.txt
 
 clean: ## remove the environment, caches and the demo's output
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -6,14 +6,17 @@ import click
 
 from dicom_node.cli.audit import audit
 from dicom_node.cli.bundles import bundle
+from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
 from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
 from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.peers import peer
+from dicom_node.cli.phantom import phantom
 from dicom_node.cli.service import deliver, listen, run, work
 from dicom_node.cli.studies import study
+from dicom_node.cli.training import evaluate, train
 from dicom_node.errors import NodeError, SettingsError
 from inference.errors import InferenceError
 from storage.errors import SchemaMismatchError, StorageError
@@ -46,6 +49,10 @@ for command in (
     db,
     doctor,
     demo,
+    phantom,
+    cohort,
+    train,
+    evaluate,
 ):
     cli.add_command(command)
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,3 +61,30 @@ def show(folder: Path, as_json: bool) -> None:
         return
     for key, value in described:
         click.echo(f"{key:24} {value}")
+
+
+@bundle.command()
+@click.option("--cohort", required=True, type=click.Path(path_type=Path), help="Built cohort.")
+@click.option("--frames", required=True, type=click.Path(path_type=Path), help="Frame cache.")
+@click.option("--name", default="", help="Name of the bundle; empty: the recipe's.")
+@click.option("--version", default="1", show_default=True, help="Version of the bundle.")
+@click.option("--licence", default="", help="Licence of the weights.")
+@click.option(
+    "--weights",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    help="Half precision is refused where it changes estimates.",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **stated: str) -> None:
+    """Make the evaluated model in RUN a bundle in OUT, calibrated on the validation split."""
+    from inference.training.packing import pack as pack_bundle
+    from inference.training.trained import Statement
+
+    given: dict[str, Any] = {key: value for key, value in stated.items() if value}
+    manifest = pack_bundle(
+        run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
+    )
+    click.echo(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")

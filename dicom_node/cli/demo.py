@@ -14,12 +14,15 @@ import click
     help="Folder for everything the demonstration makes; replaced at each run.",
 )
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds to wait.")
-def demo(folder: Path, timeout_s: float) -> None:
-    """Send two synthetic studies through a node to a PACS and show the reports."""
+@click.option("--bundled-pacs", is_flag=True, help="Do without Orthanc even if it is installed.")
+def demo(folder: Path, timeout_s: float, bundled_pacs: bool) -> None:
+    """Send two synthetic studies and a real clip through a node to a PACS; show the reports."""
     from dicom_node.demo.cast import BUNDLE, make_studies
+    from dicom_node.demo.pacs import find_pacs
     from dicom_node.demo.story import fresh, tell
 
     fresh(folder)
     click.echo(f"Making two synthetic studies and a real clip in {folder / 'studies'} ...")
     studies = make_studies(folder / "studies")
-    tell(folder, BUNDLE, studies, timeout_s)
+    pacs = find_pacs(folder / "pacs", bundled=bundled_pacs)
+    tell(folder, BUNDLE, studies, pacs, timeout_s)

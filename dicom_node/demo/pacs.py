@@ -36,10 +36,10 @@ class Pacs(Protocol):
         """Stop it."""
 
 
-def find_pacs(folder: Path) -> Pacs:
-    """Orthanc where it is installed, else the bundled archive."""
+def find_pacs(folder: Path, *, bundled: bool = False) -> Pacs:
+    """Orthanc where it is installed, else, or if wanted, the bundled archive."""
     orthanc = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
-    return OrthancPacs(orthanc, folder) if orthanc else BundledPacs(folder)
+    return OrthancPacs(orthanc, folder) if orthanc and not bundled else BundledPacs(folder)
 
 
 class OrthancPacs:
@@ -103,7 +103,7 @@ class OrthancPacs:
 class BundledPacs:
     """The bundled archive: it stores what it is sent, and that is all."""
 
-    name = "bundled archive (Orthanc is not installed)"
+    name = "bundled archive"
     ae_title = "ARCHIVE"
 
     def __init__(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dicom_node import app
 from dicom_node.demo.node import DemoNode
-from dicom_node.demo.pacs import Pacs, find_pacs
+from dicom_node.demo.pacs import Pacs
 from dicom_node.errors import DemoError
 from dicom_node.report.rendering import as_text
 from dicom_node.scu.peer import RemoteNode
@@ -43,14 +43,16 @@ class DemoStudy:
         return str(dcmread(self.files[0], stop_before_pixels=True).StudyInstanceUID)
 
 
-def tell(folder: Path, bundle: Path, studies: Sequence[DemoStudy], timeout_s: float) -> None:
+def tell(
+    folder: Path, bundle: Path, studies: Sequence[DemoStudy], pacs: Pacs, timeout_s: float
+) -> None:
     """Run node and PACS, send the studies, wait for the reports, print them.
 
     Raises:
         DemoError: something did not start, was refused or did not arrive; the message says what.
     """
     console = Console(highlight=False)
-    with find_pacs(folder / "pacs") as pacs:
+    with pacs:
         console.print(f"PACS  {pacs.name}, AE title {pacs.ae_title}, port {pacs.port}")
         with DemoNode(folder / "node", bundle, pacs) as node:
             console.print(f"Node  {node.ae_title}, port {node.port}, settings {node.settings_file}")

@@ -1,0 +1,205 @@
+"""Training: the networks of a recipe learn to estimate from all loops of an exam.
+
+    run = fit(named_recipe("paper"), cohort_folder, frames_folder, run_folder)
+
+The recipe is the paper's unless it says otherwise. On several GPUs, start it with torchrun. Killed
+and called again, it goes on after the last whole epoch; on a CPU the result is the same bit for
+bit.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import cos, pi
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inference.training.augmentation import as_frames, augment
+from inference.training.checkpoint import load_weights
+from inference.training.cohort.reading import read_cohort
+from inference.training.cohort.scan import Progress, silent
+from inference.training.epochs import BEST, LOSS, Plan, learn
+from inference.training.exams import Exams, open_exams
+from inference.training.loss import HaemodynamicLoss
+from inference.training.network import build_network, judging, loop_features, place
+from inference.training.pretrain import pretrain
+from inference.training.processes import World, join
+from inference.training.recipe import Optimisation, Recipe
+from inference.training.run import PRETRAINING, Member, Run, claim, describe_run
+from inference.training.sampling import MicroBatch, Sampler
+from inference.training.scales import truths
+from inference.training.stepping import Stepper
+
+
+def fit(
+    recipe: Recipe,
+    cohort: Path,
+    frames: Path,
+    run: Path,
+    *,
+    encoder: Path | None = None,
+    on_progress: Progress = silent,
+) -> Run:
+    """Pre-train and train every network of a recipe in the folder `run`.
+
+    `cohort` and `frames` are the folders of the built cohort and of its frame cache. `encoder`
+    takes the place of pre-training: an encoder's weights that another run pre-trained.
+
+    Raises:
+        TrainingDataError: an empty split, labels that teach nothing, frames that are not cached,
+            or a folder that holds the run of another recipe or cohort.
+    """
+    found = read_cohort(cohort)
+    with join(recipe.device.name) as world:
+        made = describe_run(
+            recipe, found, cohort, device=world.device, processes=world.size, encoder=encoder
+        )
+        size = recipe.frame_size_px
+        training = open_exams(found, frames, split="train", size=size)
+        validation = open_exams(found, frames, split="validation", size=size)
+        if world.writes:
+            made = claim(run, made)
+        world.wait()
+        start = encoder
+        if encoder is None and recipe.pretraining.enabled:
+            pretrain(recipe, training, run / PRETRAINING, made.made_by, world, on_progress)
+            start = run / PRETRAINING / BEST
+        for member in made.members:
+            learner = Training(made, member, training, validation, start, world)
+            plan = Plan(
+                stage=f"train {member.prefix}",
+                epochs=recipe.optimisation.epochs,
+                steps_per_epoch=learner.sampler.count(),
+            )
+            made_by = {**made.made_by, "network": member.prefix}
+            learn(learner, plan, run / member.prefix, made_by, world, on_progress)
+    return made
+
+
+def pretrain_encoder(
+    recipe: Recipe,
+    cohort: Path,
+    frames: Path,
+    run: Path,
+    *,
+    on_progress: Progress = silent,
+) -> Path:
+    """Pre-train a recipe's encoder in the folder `run`; gives back its weights for `fit`.
+
+    `fit` called with the same recipe and folder takes them up by itself.
+
+    Raises:
+        TrainingDataError: as `fit`.
+    """
+    found = read_cohort(cohort)
+    with join(recipe.device.name) as world:
+        made = describe_run(
+            recipe, found, cohort, device=world.device, processes=world.size, encoder=None
+        )
+        training = open_exams(found, frames, split="train", size=recipe.frame_size_px)
+        if world.writes:
+            made = claim(run, made)
+        world.wait()
+        pretrain(recipe, training, run / PRETRAINING, made.made_by, world, on_progress)
+    return run / PRETRAINING / BEST
+
+
+class Training:
+    """One network while it learns; a learner of `epochs.learn`."""
+
+    def __init__(
+        self,
+        run: Run,
+        member: Member,
+        training: Exams,
+        validation: Exams,
+        encoder: Path | None,
+        world: World,
+    ) -> None:
+        recipe = run.recipe
+        self._recipe, self._targets, self._world = recipe, member.targets, world
+        self._scales = [run.scale(name) for name in member.targets]
+        self._validation = validation.with_any(member.targets, "validation")
+        self._network = build_network(recipe, len(member.targets), member.seed)
+        if encoder is not None:
+            load_weights(encoder, self._network.encoder)
+        place(self._network, self._network.encoder, world.device, recipe.device)
+        self._stepper = Stepper(
+            self._network,
+            world,
+            recipe.device,
+            learning_rate=recipe.optimisation.learning_rate,
+            weight_decay=recipe.optimisation.weight_decay,
+        )
+        self._loss = HaemodynamicLoss(
+            self._scales, cross_entropy=recipe.loss.cross_entropy, device=world.device
+        )
+        self.sampler = Sampler(
+            recipe,
+            training.with_any(member.targets, "train"),
+            member.targets,
+            seed=member.seed,
+            rank=world.rank,
+            world=world.size,
+        )
+        self.kept: nn.Module = self._network
+        self.parts = {"network": self._network, **self._stepper.parts}
+
+    def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
+        """See every training exam once, by a few random loops and frames of it."""
+        self._network.train()
+        steps = self.sampler.count()
+        total = torch.zeros((), device=self._world.device)
+        for number, parts in enumerate(self.sampler.steps(epoch), start=1):
+            rate = learning_rate(self._recipe.optimisation, epoch * steps + number - 1, steps)
+            total += self._stepper.step([partial(self._part, part) for part in parts], rate=rate)
+            on_step(number)
+        return {"training_loss": float(self._world.add(total)) / steps}
+
+    def validate(self) -> Mapping[str, float]:
+        """Look at all loops and frames of every validation exam, one exam at a time."""
+        self._network.eval()
+        device = self._world.device
+        output = torch.zeros(len(self._validation), len(self._targets), device=device)
+        with judging(device, self._recipe.device):
+            for row in range(self._world.rank, len(self._validation), self._world.size):
+                loops = loop_features(self._network, self._validation[row].frames, device)
+                output[row] = self._network.fuse(loops).output
+        return self._judge(self._world.add(output))
+
+    def _part(self, part: MicroBatch) -> Tensor:
+        device = self._world.device
+        pixels = as_frames(torch.from_numpy(part.pixels).to(device))  # (B, L, T, S, S)
+        maps = torch.from_numpy(part.maps).to(device)  # (B, L, 2, 3)
+        moved = augment(pixels.flatten(0, 1), maps.flatten(0, 1)).view_as(pixels)
+        everywhere = torch.ones(moved.shape[:3], dtype=torch.bool, device=device)
+        output = self._stepper.shared(moved.unsqueeze(3), everywhere).output  # (B, K)
+        known = torch.from_numpy(part.known).to(device)
+        return self._loss(output, torch.from_numpy(part.truth).to(device), known)
+
+    def _judge(self, output: Tensor) -> dict[str, float]:
+        """The loss, and per target the mean absolute error in its unit and the correlation."""
+        wanted = torch.from_numpy(truths(self._validation.about, self._targets)).to(output.device)
+        known = torch.isfinite(wanted)
+        metrics = {LOSS: float(self._loss(output, wanted, known.sum(dim=0)))}
+        for column, scale in enumerate(self._scales):
+            there = known[:, column]
+            estimate = (scale.mean + scale.sd * output[there, column].double()).cpu().numpy()
+            measured = wanted[there, column].double().cpu().numpy()
+            metrics[f"validation_mae_{scale.target}"] = float(np.abs(estimate - measured).mean())
+            if len(measured) > 1 and np.ptp(measured) > 0 and np.ptp(estimate) > 0:
+                correlation = np.corrcoef(estimate, measured)[0, 1]
+                metrics[f"validation_pcc_{scale.target}"] = float(correlation)
+        return metrics
+
+
+def learning_rate(how: Optimisation, step: int, steps_per_epoch: int) -> float:
+    """The share of the recipe's learning rate that applies at a step, counted from 0."""
+    if how.schedule == "constant":
+        return 1.0
+    done = step / (how.epochs * steps_per_epoch)
+    if done < 0.2:
+        return 0.1 + 0.9 * done / 0.2
+    return max(0.001, (1 + cos(pi * (done - 0.2) / 0.8)) / 2)

@@ -1,0 +1,46 @@
+"""The paper's loss: half mean squared error, half cross-entropy at the limit of disease."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inference.training.scales import Scale
+
+
+class HaemodynamicLoss:
+    """Per target 1/2 (MSE of z-scores + BCE of lying above the limit), averaged over targets.
+
+    The limit is soft, so that both halves can be learned from: the probability of lying above it
+    is sigmoid((estimate - limit) / tau). Targets that were not measured are left out.
+    """
+
+    def __init__(
+        self, scales: Sequence[Scale], *, cross_entropy: bool, device: torch.device
+    ) -> None:
+        columns = [(scale.mean, scale.sd, scale.limit, scale.tau) for scale in scales]
+        self._mean, self._sd, self._limit, self._tau = torch.tensor(columns, device=device).T
+        self._cross_entropy = cross_entropy
+
+    def __call__(self, output: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        """The loss of z-scored outputs (B, K) against truth (B, K) in units, NaN if not measured.
+
+        `known` (K) is how many exams of the whole step have each target. These may be a part of
+        them: the losses of the parts then add up to that of the whole.
+        """
+        measured = torch.isfinite(truth)
+        per_exam = self._per_exam(output.float(), torch.nan_to_num(truth)) * measured  # (B, K)
+        per_target = per_exam.sum(dim=0) / known.clamp(min=1)  # (K)
+        loss: Tensor = per_target.sum() / (known > 0).sum().clamp(min=1)
+        return loss
+
+    def _per_exam(self, output: Tensor, truth: Tensor) -> Tensor:
+        squared: Tensor = (output - (truth - self._mean) / self._sd).square()
+        if not self._cross_entropy:
+            return squared
+        logit = (self._mean + self._sd * output - self._limit) / self._tau
+        above = (truth > self._limit).float()
+        crossed = functional.binary_cross_entropy_with_logits(logit, above, reduction="none")
+        halves: Tensor = (squared + crossed) / 2
+        return halves

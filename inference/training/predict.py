@@ -1,0 +1,129 @@
+"""What a trained run says about every exam: the tables that the evaluation judges."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from inference.bundle.loading import Bundle
+from inference.errors import TrainingDataError
+from inference.models.device import choose_device
+from inference.pipelines.echo_bundle import PRIMARY
+from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.training.checkpoint import require_same
+from inference.training.cohort.frames import CachedExam
+from inference.training.cohort.reading import CohortExam, read_cohort
+from inference.training.cohort.scan import Progress, silent
+from inference.training.cohort.splitting import SPLITS
+from inference.training.evaluation import Predictions
+from inference.training.exams import Exams, open_exams
+from inference.training.network import loop_features
+from inference.training.run import RUN, read_run
+from inference.training.scales import Scale, truth
+from inference.training.trained import in_memory, load_networks
+
+#: SOP Instance UID -> what somebody noted about the loop: view, quality.
+Notes = Mapping[str, tuple[str, str]]
+
+
+def predict(
+    run: Path,
+    cohort: Path,
+    frames: Path,
+    *,
+    splits: Sequence[str] = ("validation", "test"),
+    notes: Path | None = None,
+    on_progress: Progress = silent,
+) -> Predictions:
+    """Estimate every exam of the splits as the node would, and keep the tables in the run.
+
+    The other splits' exams are in the tables without an estimate. `notes` is a table with the
+    columns sop_instance_uid, view and quality, such as a phantom's truth.csv.
+
+    Raises:
+        TrainingDataError: the run is not finished or of another cohort, a split is empty, its
+            frames are not cached, or the notes lack a column.
+    """
+    made, found = read_run(run), read_cohort(cohort)
+    require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
+    noted = {} if notes is None else _read_notes(notes)
+    device = choose_device(made.recipe.device.name)
+    bundle = in_memory(made, load_networks(run, made), device)
+    fused: dict[str, Fusion] = {}
+    loops: list[dict[str, Any]] = []
+    for split in splits:
+        exams = open_exams(found, frames, split=split, size=made.recipe.frame_size_px)
+        for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
+            fused[each.exam.exam_id] = fusion
+            loops += _loop_rows(each, fusion, noted)
+            on_progress(f"estimate {split}", done, len(exams))
+    rows = [
+        _exam_row(exam, scale, fused.get(exam.exam_id))
+        for split in SPLITS
+        for exam in found.exams
+        if exam.split == split
+        for scale in made.scales
+    ]
+    predictions = Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+    predictions.write(run)
+    return predictions
+
+
+def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
+    """One exam after the other, fused by the node's own pipeline."""
+    device = next(bundle.networks[0].parameters()).device
+    for each in exams:
+        with torch.inference_mode():
+            features = [loop_features(network, each.frames, device) for network in bundle.networks]
+            fusion = fuse_exam(bundle, features, PRIMARY)
+        yield each, fusion
+
+
+def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str, Any]:
+    estimate = nan if fusion is None else fusion.estimates[scale.target]
+    return {
+        "exam_id": exam.exam_id,
+        "patient_id": exam.patient_number,
+        "split": exam.split,
+        "target": scale.target,
+        "truth": truth(exam, scale.target),
+        "estimate": estimate,
+        # What the cross-entropy of training made of it.
+        "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
+        "trvmax_m_s": exam.trvmax_m_s,
+    }
+
+
+def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:
+    """The attention is that of the primary target; every target has its own change."""
+    for number, loop in enumerate(each.loops):
+        view, quality = noted.get(loop.sop_instance_uid, ("", ""))
+        yield {
+            "exam_id": each.exam.exam_id,
+            "target": PRIMARY,
+            "loop": f"L{number + 1:02}",
+            "weight": fusion.weights[number],
+            "score": fusion.scores[number],
+            "effect": fusion.effects[number].get(PRIMARY, nan),
+            "view": view,
+            "quality": quality,
+        }
+
+
+def _read_notes(path: Path) -> Notes:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {
+                row["sop_instance_uid"]: (row["view"], row["quality"])
+                for row in csv.DictReader(file)
+            }
+    except OSError as error:
+        raise TrainingDataError(f"notes {path}: cannot be read ({error.strerror})") from None
+    except KeyError as error:
+        raise TrainingDataError(
+            f"notes {path}: no column {error}; it needs sop_instance_uid, view and quality"
+        ) from None

@@ -1,0 +1,211 @@
+"""The recipe of a model, read strictly from TOML.
+
+Every default is the paper's, or ours where the paper is silent; a recipe that names nothing but
+itself is the paper's recipe. Every deviation is one key.
+"""
+
+import difflib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from inference.bundle.strict import Strict
+from inference.errors import TrainingDataError
+from inference.models.encoder import ARCHITECTURES
+from inference.pipelines.haemodynamics import QUANTITIES
+
+TargetName = Literal["mPAP", "PVR", "PAWP"]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Sampling(Strict):
+    """What one step sees; loops and frames are drawn with replacement where there are fewer."""
+
+    exams: Count = 12
+    loops: Count = 5
+    frames: Count = 5
+    micro_batch_exams: Count | None = None
+    """Exams at a time on one device, gradients accumulated. BatchNorm sees these, not the batch."""
+
+
+class Augmentation(Strict):
+    """Largest change in either direction; one draw per loop, the border black."""
+
+    rotation_deg: Amount = 15.0
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.10
+    shift: Amount = 0.10
+    """As a share of the frame's side."""
+
+
+class Loss(Strict):
+    """Half mean squared error of z-scores, half cross-entropy of lying above the limit."""
+
+    cross_entropy: bool = True
+    tau_mpap_mmhg: Positive = 5.0
+    """Softness of the limit: the stated probability is sigmoid((estimate - limit) / tau)."""
+    tau_pvr_wu: Positive = 1.5
+    tau_pawp_mmhg: Positive = 1.5
+
+    def tau(self, target: str) -> float:
+        """The softness of a target's limit, in its unit."""
+        return {
+            "mPAP": self.tau_mpap_mmhg,
+            "PVR": self.tau_pvr_wu,
+            "PAWP": self.tau_pawp_mmhg,
+        }[target]
+
+
+class Optimisation(Strict):
+    """Adam."""
+
+    epochs: Count = 100
+    learning_rate: Positive = 1e-4
+    weight_decay: Amount = 1e-8
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    """one-cycle: rises from a tenth over the first fifth of all steps, then falls as a cosine."""
+
+
+class Pretraining(Strict):
+    """The autoencoder; it stops when the held-out patients' error has not fallen for a while."""
+
+    enabled: bool = True
+    epochs: Count = 800
+    patience_epochs: Count = 20
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.10
+    """Share of the training split's patients whose frames only judge."""
+    learning_rate: Positive = 1e-4
+
+
+class Fusion(Strict):
+    """Attention over frames and over loops, or their plain mean."""
+
+    frames: Literal["attention", "mean"] = "attention"
+    loops: Literal["attention", "mean"] = "attention"
+
+
+class Device(Strict):
+    """Where and how exactly it is computed."""
+
+    name: str = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the forward pass; float16 scales the loss."""
+    activation_checkpointing: bool = False
+    """Compute each residual block twice and keep only its input: less memory, a third slower."""
+    channels_last: bool = True
+
+
+class Recipe(Strict):
+    """One way of making a model."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    about: str = ""
+    architecture: str = "resnet50"
+    frame_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 256
+    networks: Annotated[tuple[tuple[TargetName, ...], ...], Field(min_length=1)] = (
+        ("mPAP",),
+        ("PVR",),
+        ("PAWP",),
+    )
+    """The targets of each network; [["mPAP", "PVR", "PAWP"]] is one network with three heads."""
+    members: Count = 1
+    """Networks of other seeds for the same targets, whose estimates are averaged."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    optimisation: Optimisation = Optimisation()
+    pretraining: Pretraining = Pretraining()
+    fusion: Fusion = Fusion()
+    device: Device = Device()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"unknown architecture {self.architecture!r}; known: {', '.join(ARCHITECTURES)}"
+            )
+        named = [target for network in self.networks for target in network]
+        if not all(self.networks) or len(set(named)) < len(named):
+            raise ValueError("networks: name each target once; `members` makes an ensemble")
+        if "mPAP" not in named:
+            raise ValueError("networks: mPAP is missing; its attention ranks the loops")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All targets, in the order of reports."""
+        named = {target for network in self.networks for target in network}
+        return tuple(name for name in QUANTITIES if name in named)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        TrainingDataError: no such file, not TOML, or keys and values that nobody knows, each with
+            a hint.
+    """
+    try:
+        return parse_recipe(path.read_text("utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingDataError(f"recipe {path}: cannot be read: {type(error).__name__}") from None
+
+
+def named_recipe(name: str) -> Recipe:
+    """A recipe that comes with echonode, such as "paper", "multi-head" or "phantom".
+
+    Raises:
+        TrainingDataError: there is none of this name.
+    """
+    if name not in recipe_names():
+        raise TrainingDataError(f"unknown recipe {name!r}; known: {', '.join(recipe_names())}")
+    return parse_recipe((_folder() / f"{name}.toml").read_text("utf-8"), name)
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with echonode."""
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in _folder().iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def parse_recipe(text: str, source: str) -> Recipe:
+    """Parse a recipe's TOML; `source` names it in messages.
+
+    Raises:
+        TrainingDataError: as `read_recipe`.
+    """
+    try:
+        # By way of JSON, whose arrays may become tuples where nothing else is converted.
+        return Recipe.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingDataError(f"recipe {source}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+        raise TrainingDataError("\n  ".join([f"recipe {source}:", *problems])) from None
+
+
+def _folder() -> Any:
+    return resources.files("inference.training.recipes")
+
+
+def _explain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
+    section: Any = Recipe
+    for part in problem["loc"][:-1]:
+        section = section.model_fields[part].annotation
+    key, known = str(problem["loc"][-1]), list(section.model_fields)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"unknown key {where}; " + (
+        f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    )

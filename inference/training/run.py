@@ -1,0 +1,207 @@
+"""A run: the folder of one training, and run.json, which says how it was made.
+
+run.json                 recipe, seeds, versions, cohort, scales
+pretraining/             where the recipe pre-trains
+mpap_pvr_pawp/ ...       one folder per network
+predictions.csv, loops.csv
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import AwareDatetime, Field, ValidationError
+
+from inference.bundle.strict import Strict
+from inference.errors import TrainingDataError
+from inference.training.checkpoint import require_same
+from inference.training.cohort.index import open_index
+from inference.training.cohort.reading import Cohort
+from inference.training.output import write_whole
+from inference.training.recipe import Recipe
+from inference.training.sampling import per_process
+from inference.training.scales import Scale
+from inference.types import Standing
+
+RUN, PRETRAINING = "run.json", "pretraining"
+_LIBRARIES = ("echonode", "torch", "torchvision", "numpy", "pydicom")
+
+
+class Member(Strict):
+    """One network of the run; `prefix` is its folder here and its name in the bundle."""
+
+    prefix: str
+    targets: tuple[str, ...]
+    seed: int
+
+
+class CohortFacts(Strict):
+    """What a bundle says about the cohort; counts by split."""
+
+    sha256: str
+    exams: Mapping[str, int]
+    patients: int
+    loops: int
+    phantom_exams: int
+
+    @property
+    def standing(self) -> Standing:
+        """PHANTOM as soon as one exam is synthetic."""
+        return Standing.PHANTOM if self.phantom_exams else Standing.RESEARCH
+
+    @property
+    def description(self) -> str:
+        """One sentence."""
+        total = sum(self.exams.values())
+        found = f"{total} exams of {self.patients} patients with {self.loops} loops"
+        if not self.phantom_exams:
+            return f"{found}, each with a right heart catheterisation"
+        return f"{found}; {self.phantom_exams} of the exams are SYNTHETIC phantoms"
+
+
+class Run(Strict):
+    """The content of run.json."""
+
+    recipe: Recipe
+    cohort: CohortFacts
+    members: tuple[Member, ...]
+    scales: tuple[Scale, ...]
+    created_at: Annotated[AwareDatetime, Field(strict=False)]
+    device: str
+    processes: int
+    threads: int
+    micro_batch_exams: int
+    versions: Mapping[str, str]
+    encoder_sha256: str | None = None
+    """Of the pre-trained encoder where it came from elsewhere."""
+
+    def scale(self, target: str) -> Scale:
+        """The scale of a target."""
+        return next(scale for scale in self.scales if scale.target == target)
+
+    @property
+    def made_by(self) -> dict[str, str]:
+        """What decides the result; a run goes on only where all of it is the same."""
+        recipe = self.recipe.model_dump(mode="json", exclude={"name": True, "about": True})
+        del recipe["device"]["name"]
+        return {
+            **_flat("recipe", recipe),
+            "cohort": self.cohort.sha256,
+            "processes": str(self.processes),
+            "encoder": str(self.encoder_sha256),
+        }
+
+
+def describe_run(
+    recipe: Recipe,
+    cohort: Cohort,
+    folder: Path,
+    *,
+    device: torch.device,
+    processes: int,
+    encoder: Path | None,
+) -> Run:
+    """Say how a run is made, now; `folder` is the cohort's.
+
+    Raises:
+        TrainingDataError: the training or validation split is empty or teaches nothing, or the
+            encoder's file cannot be read.
+    """
+    training = cohort.part("train")
+    cohort.part("validation")
+    share = per_process(recipe.sampling, processes)
+    return Run(
+        recipe=recipe,
+        cohort=_facts(cohort, folder),
+        members=_members(recipe),
+        scales=tuple(Scale.of(name, training, recipe.loss.tau(name)) for name in recipe.targets),
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        processes=processes,
+        threads=torch.get_num_threads(),
+        micro_batch_exams=min(share, recipe.sampling.micro_batch_exams or share),
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in _LIBRARIES},
+        encoder_sha256=None if encoder is None else _sha256(encoder),
+    )
+
+
+def claim(folder: Path, run: Run) -> Run:
+    """Make a folder this run's, or go on with the run that it holds already.
+
+    Raises:
+        TrainingDataError: it holds another recipe's or cohort's run.
+    """
+    if (folder / RUN).is_file():
+        found = read_run(folder)
+        require_same(folder / RUN, found.made_by, run.made_by)
+        return found
+    write_whole(folder / RUN, run.model_dump_json(indent=2) + "\n")
+    return run
+
+
+def read_run(folder: Path) -> Run:
+    """Read how a run was made.
+
+    Raises:
+        TrainingDataError: there is no run, or its run.json is not ours.
+    """
+    try:
+        return Run.model_validate_json((folder / RUN).read_text("utf-8"))
+    except OSError:
+        raise TrainingDataError(f"no run in {folder}; make one with `echonode train fit`") from None
+    except ValidationError as error:
+        raise TrainingDataError(
+            f"{folder / RUN} is not of this version of echonode ({error.error_count()} problems); "
+            "train again in another folder"
+        ) from None
+
+
+def _members(recipe: Recipe) -> tuple[Member, ...]:
+    members = []
+    for number in range(recipe.members):
+        for targets in recipe.networks:
+            prefix = "_".join(name.lower() for name in targets)
+            prefix += f"_{number + 1}" if recipe.members > 1 else ""
+            members.append(Member(prefix=prefix, targets=targets, seed=recipe.seed + number))
+    return tuple(members)
+
+
+def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
+    with open_index(folder) as index:
+        (phantoms,) = index.execute(
+            "SELECT count(DISTINCT exam_id) FROM exam JOIN loop USING (exam_id)"
+            " JOIN instance USING (path)"
+            " WHERE exam.patient_id LIKE 'PHANTOM-%' OR manufacturer LIKE '%SYNTHETIC%'"
+        ).fetchone()
+    splits = [exam.split for exam in cohort.exams]
+    return CohortFacts(
+        sha256=cohort.sha256,
+        exams={name: splits.count(name) for name in sorted(set(splits))},
+        patients=len({exam.patient_number for exam in cohort.exams}),
+        loops=sum(len(exam.loops) for exam in cohort.exams),
+        phantom_exams=phantoms,
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrainingDataError(f"encoder {path}: cannot be read ({error.strerror})") from None
+
+
+def _flat(name: str, value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {name: json.dumps(value)}
+    return {
+        key: text
+        for part, inner in value.items()
+        for key, text in _flat(f"{name}.{part}", inner).items()
+    }

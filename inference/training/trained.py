@@ -1,0 +1,115 @@
+"""A finished run: its networks, their description, and both as an uncalibrated bundle."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Cohort, Description, Network, Preprocessing, Target
+from inference.bundle.writing import write_bundle
+from inference.errors import TrainingDataError
+from inference.models.multiview import MultiView
+from inference.pipelines.echo_bundle import NAME
+from inference.pipelines.haemodynamics import QUANTITIES
+from inference.training.checkpoint import load_checkpoint, load_weights
+from inference.training.epochs import BEST, CHECKPOINT
+from inference.training.network import build_network
+from inference.training.run import Member, Run
+from inference.types import Standing
+
+_PHANTOM_USE = (
+    "Demonstration and testing of the node on synthetic studies. Trained on synthetic echo: not "
+    "for patients."
+)
+_RESEARCH_USE = (
+    "Research on the estimation of pulmonary haemodynamics from B-mode echo loops, at the "
+    "institution that trained it. Not for clinical decisions."
+)
+_LIMITS = {
+    Standing.PHANTOM: ("Trained on synthetic phantoms; its estimates say nothing about patients.",),
+    Standing.RESEARCH: (
+        "Trained on one institution's archive; it may do worse on other patients and carts.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What whoever packs a bundle says of it; the rest follows from the run."""
+
+    name: str = ""
+    version: str = "1"
+    licence: str = "not licensed for use outside this institution"
+    intended_use: str = ""
+    limitations: tuple[str, ...] = ()
+
+
+def load_networks(folder: Path, run: Run) -> dict[str, MultiView]:
+    """The networks of a finished run with their best weights, by prefix.
+
+    Raises:
+        TrainingDataError: a network's training is not finished, or its weights do not fit.
+    """
+    return {member.prefix: _load(folder / member.prefix, run, member) for member in run.members}
+
+
+def describe_bundle(run: Run, statement: Statement) -> Description:
+    """What the manifest says before anything is calibrated; decisions are at the limits."""
+    standing = run.cohort.standing
+    phantom = standing is Standing.PHANTOM
+    return Description(
+        name=statement.name or run.recipe.name,
+        version=statement.version,
+        standing=standing,
+        pipeline=NAME,
+        networks=tuple(
+            Network(
+                prefix=member.prefix,
+                architecture=run.recipe.architecture,
+                targets=member.targets,
+            )
+            for member in run.members
+        ),
+        targets=tuple(
+            Target(
+                name=scale.target,
+                unit=QUANTITIES[scale.target].unit.value,
+                mean=scale.mean,
+                sd=scale.sd,
+                decision_threshold=scale.limit,
+            )
+            for scale in run.scales
+        ),
+        preprocessing=Preprocessing(frame_size_px=run.recipe.frame_size_px),
+        cohort=Cohort(
+            description=run.cohort.description, sha256=run.cohort.sha256, exams=run.cohort.exams
+        ),
+        intended_use=statement.intended_use or (_PHANTOM_USE if phantom else _RESEARCH_USE),
+        limitations=(*_LIMITS[standing], *statement.limitations),
+        licence=statement.licence,
+        # The run's, so that packing it again gives the same bundle.
+        created_at=run.created_at,
+    )
+
+
+def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device) -> Bundle:
+    """The uncalibrated bundle, by way of a file, just as the node would load it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle"
+        write_bundle(path, describe_bundle(run, Statement()), networks)
+        return load_bundle(path, device)
+
+
+def _load(folder: Path, run: Run, member: Member) -> MultiView:
+    done = load_checkpoint(folder / CHECKPOINT, {}, {**run.made_by, "network": member.prefix})
+    if done.epochs < run.recipe.optimisation.epochs:
+        raise TrainingDataError(
+            f"{folder}: {done.epochs} of {run.recipe.optimisation.epochs} epochs are done; "
+            "finish it with `echonode train fit`"
+        )
+    network = build_network(run.recipe, len(member.targets), member.seed)
+    load_weights(folder / BEST, network)
+    return network.eval()

@@ -1,0 +1,41 @@
+"""`make demo`, as a newcomer sees it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.long
+
+
+@pytest.mark.parametrize("options", [(), ("--bundled-pacs",)], ids=["found pacs", "bundled pacs"])
+def test_the_demonstration_ends_with_reports_on_the_right_sides(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-m", "dicom_node", "demo", "--folder", str(tmp_path / "demo")]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    low, high, real = done.stdout.split("report in the PACS")[1:]
+    assert all("PHANTOM - NOT FOR PATIENTS" in part for part in (low, high, real))
+    assert mpap_mmhg(low) < 20 < mpap_mmhg(high)
+    for study in ("low-pressure", "high-pressure", "real-clip"):
+        saved = {path.name for path in (tmp_path / "demo" / "reports" / study).iterdir()}
+        assert saved == {"SR.dcm", "SC.dcm", "KOS.dcm", "picture.png"}
+
+
+def test_the_demonstration_leaves_other_folders_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").touch()
+    command = [sys.executable, "-m", "dicom_node", "demo", "--folder", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "name another folder" in done.stderr
+
+
+def mpap_mmhg(text: str) -> float:
+    found = re.search(r"mPAP +([\d.]+) mmHg", text)
+    assert found, text
+    return float(found[1])

@@ -1,0 +1,308 @@
+"""Training from a cohort on disk: it learns, survives a kill, refuses what does not fit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inference.errors import TrainingDataError
+from inference.training.cohort.index import open_index
+from inference.training.fit import fit
+from inference.training.recipe import (
+    Device,
+    Optimisation,
+    Pretraining,
+    Sampling,
+    named_recipe,
+)
+from inference.training.run import read_run
+from tests.training_cohort import Material, make_material, small_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADS = "mpap_pvr_pawp"
+EPOCHS = 20
+#: Trains the recipe in argv[4] from the folders in argv[1..3], one thread, telling each step.
+PROCESS = """
+import sys
+from pathlib import Path
+import torch
+from inference.training.fit import fit
+from inference.training.recipe import parse_recipe
+torch.set_num_threads(1)
+cohort, frames, run = map(Path, sys.argv[1:4])
+tell = lambda stage, done, total: print(stage, done, total, flush=True)
+fit(parse_recipe(sys.argv[4], "test"), cohort, frames, run, on_progress=tell)
+"""
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return make_material(tmp_path_factory.mktemp("material"))
+
+
+@pytest.fixture(scope="module")
+def trained(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("trained") / "run"
+    fit(small_recipe(epochs=EPOCHS), material.cohort, material.frames, run)
+    return run
+
+
+def weights(run: Path, network: str = HEADS) -> dict[str, torch.Tensor]:
+    return load_file(run / network / "best.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one.keys() | other.keys())
+
+
+def test_it_learns_and_keeps_the_epoch_of_the_lowest_validation_loss(trained: Path) -> None:
+    metrics = pd.read_csv(trained / HEADS / "metrics.csv")
+    assert list(metrics["epoch"]) == list(range(1, EPOCHS + 1))
+    assert metrics["validation_pcc_mPAP"].iloc[-1] > 0.9
+    assert metrics["validation_mae_mPAP"].iloc[-1] < 6
+    checkpoint = torch.load(trained / HEADS / "checkpoint.pt", weights_only=True)
+    assert checkpoint["best_epoch"] == metrics["validation_loss"].idxmin() + 1
+    assert list((trained / HEADS / "tensorboard").iterdir())
+
+
+def test_a_run_says_how_it_was_made(trained: Path, material: Material) -> None:
+    run = read_run(trained)
+    assert run.created_at.tzinfo is not None
+    assert torch.__version__.startswith(run.versions["torch"])
+    assert [member.seed for member in run.members] == [0]
+    assert (run.processes, run.micro_batch_exams, run.device != "") == (1, 8, True)
+    assert run.cohort.phantom_exams == sum(run.cohort.exams.values()) == 80
+    mpap = run.scale("mPAP")
+    assert (mpap.limit, mpap.tau) == (20, 5)
+    with open_index(material.cohort) as index:
+        rows = index.execute("SELECT mpap_mmhg FROM exam WHERE split = 'train'").fetchall()
+    assert mpap.mean == pytest.approx(np.mean(rows), abs=1e-4)
+    assert mpap.sd == pytest.approx(np.std(rows), abs=1e-4)
+
+
+def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(
+    material: Material, tmp_path: Path
+) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        fit(
+            small_recipe(f"seed = {seed}", epochs=1),
+            material.cohort,
+            material.frames,
+            tmp_path / name,
+        )
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_three_networks_of_one_target_and_two_members_of_each(
+    material: Material, tmp_path: Path
+) -> None:
+    recipe = small_recipe("members = 2", epochs=1).model_copy(
+        update={"networks": (("mPAP",), ("PVR",), ("PAWP",))}
+    )
+    run = fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    names = [member.prefix for member in run.members]
+    assert names == ["mpap_1", "pvr_1", "pawp_1", "mpap_2", "pvr_2", "pawp_2"]
+    assert not same(weights(tmp_path / "run", "mpap_1"), weights(tmp_path / "run", "mpap_2"))
+
+
+def test_pretraining_stops_early_and_its_encoder_goes_on_into_the_network(
+    material: Material, tmp_path: Path
+) -> None:
+    recipe = small_recipe(
+        "pretraining = { epochs = 90, patience_epochs = 9, learning_rate = 2e-3 }", epochs=1
+    )
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    losses = pd.read_csv(tmp_path / "run/pretraining/metrics.csv")["validation_loss"]
+    assert len(losses) < 90
+    assert losses.argmin() == len(losses) - 10
+    assert losses.min() < losses.iloc[0]
+    encoder = tmp_path / "run/pretraining/best.safetensors"
+    plain = small_recipe(epochs=1)
+    fit(plain, material.cohort, material.frames, tmp_path / "other", encoder=encoder)
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "other"))
+    fit(plain, material.cohort, material.frames, tmp_path / "random")
+    assert not same(weights(tmp_path / "run"), weights(tmp_path / "random"))
+
+
+@pytest.mark.parametrize("where", ["frames", "loops"])
+def test_a_frozen_attention_stays_the_plain_mean(
+    material: Material, tmp_path: Path, where: str
+) -> None:
+    fit(
+        small_recipe(f'fusion.{where} = "mean"', epochs=1),
+        material.cohort,
+        material.frames,
+        tmp_path / "run",
+    )
+    found = weights(tmp_path / "run")
+    other = "loops" if where == "frames" else "frames"
+    assert found[f"{where}.score.weight"].abs().max() == 0
+    assert found[f"{other}.score.weight"].abs().max() > 0
+
+
+def test_checkpointed_blocks_need_less_memory_and_train_the_same_network(
+    material: Material, tmp_path: Path
+) -> None:
+    plain = small_recipe(epochs=1)
+    leaner = small_recipe("device.activation_checkpointing = true", epochs=1)
+    for name, recipe in (("plain", plain), ("leaner", leaner)):
+        fit(recipe, material.cohort, material.frames, tmp_path / name)
+    one, other = weights(tmp_path / "plain"), weights(tmp_path / "leaner")
+    counts = {name for name in one if name.endswith("num_batches_tracked")}
+    for name in one.keys() - counts:
+        assert torch.allclose(one[name], other[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_it_runs_in_half_precision(material: Material, tmp_path: Path, precision: str) -> None:
+    recipe = small_recipe(f'device.precision = "{precision}"', epochs=1)
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    found = weights(tmp_path / "run")
+    assert all(tensor.dtype in {torch.float32, torch.int64} for tensor in found.values())
+
+
+@pytest.mark.long
+def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
+    material: Material, tmp_path: Path
+) -> None:
+    recipe = small_recipe("pretraining = { epochs = 2, patience_epochs = 5 }", epochs=3)
+    text = as_toml(recipe.model_dump(mode="json"))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(material, whole, text).wait() == 0
+    for stage, step in (("pre-train", 6), ("train", 5), ("train", 9)):
+        process = start(material, broken, text)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(stage) and int(line.split()[-2]) >= step:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start(material, broken, text).wait() == 0
+    assert same(weights(whole), weights(broken))
+    states = [
+        torch.load(run / HEADS / "checkpoint.pt", weights_only=True) for run in (whole, broken)
+    ]
+    assert same(*(state["parts"]["network"] for state in states))
+    assert states[0]["history"] == states[1]["history"]
+    assert not list(broken.rglob("*.part"))
+
+
+@pytest.mark.long
+def test_the_papers_network_at_its_own_size_goes_through_the_same_code(tmp_path: Path) -> None:
+    material = make_material(tmp_path, patients=4, loops=(1,), split=(0.5, 0.25, 0.25), size_px=256)
+    recipe = named_recipe("ablation-a").model_copy(
+        update={
+            "sampling": Sampling(exams=2, loops=1, frames=1),
+            "optimisation": Optimisation(epochs=1),
+            "pretraining": Pretraining(epochs=1, held_out=0.4),
+            "device": Device(name="cpu", activation_checkpointing=True),
+        }
+    )
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    found = weights(tmp_path / "run", "mpap")
+    assert found["head.weight"].shape == (1, 2048)
+    assert sum(tensor.numel() for tensor in found.values()) > 23_500_000
+
+
+@pytest.mark.long
+def test_two_processes_over_gloo_share_every_step(material: Material, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PROCESS)
+    text = as_toml(small_recipe(epochs=2).model_dump(mode="json"))
+    folders = [str(material.cohort), str(material.frames), str(tmp_path / "run")]
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]
+    subprocess.run(
+        [*torchrun, "--standalone", "--nproc-per-node=2", str(script), *folders, text],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    run = read_run(tmp_path / "run")
+    assert (run.processes, run.micro_batch_exams) == (2, 4)
+    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
+    assert len(metrics) == 2
+    assert metrics["training_loss"].iloc[1] < metrics["training_loss"].iloc[0]
+    with pytest.raises(TrainingDataError, match="processes is 2, now 1"):
+        fit(small_recipe(epochs=2), material.cohort, material.frames, tmp_path / "run")
+
+
+def test_a_folder_of_another_recipe_is_refused_and_left_alone(
+    trained: Path, material: Material
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    other = small_recipe(epochs=EPOCHS).model_copy(update={"architecture": "resnet50"})
+    with pytest.raises(
+        TrainingDataError, match='architecture is "resnet10_narrow", now "resnet50"'
+    ):
+        fit(other, material.cohort, material.frames, trained)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_an_encoder_of_another_architecture_is_refused(
+    trained: Path, material: Material, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingDataError, match="another architecture"):
+        fit(
+            small_recipe(epochs=1),
+            material.cohort,
+            material.frames,
+            tmp_path / "run",
+            encoder=trained / HEADS / "best.safetensors",
+        )
+
+
+def test_frames_of_another_size_are_missed_before_anything_is_written(
+    material: Material, tmp_path: Path
+) -> None:
+    recipe = small_recipe().model_copy(update={"frame_size_px": 64})
+    with pytest.raises(TrainingDataError, match="not cached at 64 px"):
+        fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE exam SET split = 'test' WHERE split = 'validation'", "validation split is empty"),
+        ("UPDATE exam SET pvr_wu = NULL", "0 exams with PVR"),
+        ("UPDATE exam SET pawp_mmhg = 9", "exams with PAWP, and fewer than two different values"),
+    ],
+)
+def test_a_cohort_that_cannot_teach_is_refused_before_anything_is_written(
+    tmp_path: Path, change: str, message: str
+) -> None:
+    made = make_material(tmp_path, patients=10, loops=(1,))
+    with open_index(made.cohort) as index, index:
+        index.execute(change)
+    with pytest.raises(TrainingDataError, match=message):
+        fit(small_recipe(epochs=1), made.cohort, made.frames, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]":
+    folders = [str(material.cohort), str(material.frames), str(run)]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROCESS, *folders, recipe],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def as_toml(table: dict[str, object], at: str = "") -> str:
+    """A recipe's keys, one a line; JSON's strings, numbers and lists are TOML's too."""
+    lines = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines.append(as_toml(value, f"{at}{key}."))
+        elif value is not None:
+            lines.append(f"{at}{key} = {json.dumps(value)}")
+    return "\n".join(lines)

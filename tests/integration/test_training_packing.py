@@ -1,0 +1,285 @@
+"""From a trained run to a bundle: predicted, judged, calibrated, packed, loaded by the node."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from inference.bundle.loading import Bundle, load_bundle
+from inference.dicom.header import read_header
+from inference.errors import BundleError, TrainingDataError
+from inference.pipelines.echo_haemodynamics import load
+from inference.pipelines.fusion import Fusion
+from inference.training.cohort import CachedExam, read_cohort
+from inference.training.evaluation import Predictions
+from inference.training.exams import Exams, open_exams
+from inference.training.fit import fit
+from inference.training.packing import judge, pack, report
+from inference.training.predict import estimate, predict
+from inference.training.run import read_run
+from inference.training.trained import Statement, in_memory, load_networks
+from inference.types import Encoded, Selected, Standing
+from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return make_material(tmp_path_factory.mktemp("material"), patients=100)
+
+
+@pytest.fixture(scope="module")
+def run(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("trained") / "run"
+    fit(small_recipe(epochs=20), material.cohort, material.frames, run)
+    predict(run, material.cohort, material.frames)
+    return run
+
+
+@pytest.fixture(scope="module")
+def raw(run: Path) -> Bundle:
+    made = read_run(run)
+    return in_memory(made, load_networks(run, made), CPU)
+
+
+def exams_of(material: Material, split: str = "test") -> Exams:
+    return open_exams(read_cohort(material.cohort), material.frames, split=split, size=SIZE_PX)
+
+
+def estimated(bundle: Bundle, exam: CachedExam) -> Fusion:
+    ((_, fusion),) = estimate(bundle, Exams([exam], [0]))
+    return fusion
+
+
+def test_every_exam_of_validation_and_test_is_estimated_and_none_of_training(run: Path) -> None:
+    found = Predictions.read(run)
+    rows = found.exams[found.exams["target"] == "mPAP"]
+    known = rows.groupby("split")["estimate"].agg(["size", "count"])
+    assert list(known.loc["train"]) == [40, 0]
+    assert list(known.loc["validation"]) == [30, 30]
+    assert list(known.loc["test"]) == [30, 30]
+    test = rows[rows["split"] == "test"]
+    assert np.corrcoef(test["truth"], test["estimate"])[0, 1] > 0.9
+    limit = 1 / (1 + np.exp((20 - test["estimate"]) / 5))
+    assert test["probability"].to_numpy() == pytest.approx(limit.to_numpy())
+
+
+def test_the_loops_of_an_exam_share_its_attention_and_change_the_estimate(run: Path) -> None:
+    loops = Predictions.read(run).loops
+    assert loops.groupby("exam_id")["weight"].sum().to_numpy() == pytest.approx(1)
+    alone = loops.groupby("exam_id")["loop"].transform("size") == 1
+    assert loops.loc[alone, "effect"].isna().all()
+    assert loops.loc[~alone, "effect"].notna().all()
+    assert not loops["loop"].str.contains(".", regex=False).any()
+
+
+def test_notes_name_view_and_quality_of_loops(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    notes = tmp_path / "truth.csv"
+    notes.write_text("sop_instance_uid,view,quality,more\n2.25.1.1.1,A4C,good,x\n")
+    try:
+        found = predict(run, material.cohort, material.frames, splits=["train"], notes=notes)
+        named = found.loops[found.loops["view"] != ""]
+        assert set(named["view"] + named["quality"]) <= {"A4Cgood"}
+        notes.write_text("uid\n1\n")
+        with pytest.raises(TrainingDataError, match="no column 'sop_instance_uid'"):
+            predict(run, material.cohort, material.frames, notes=notes)
+    finally:
+        predict(run, material.cohort, material.frames)
+
+
+def test_the_order_of_loops_changes_nothing(raw: Bundle, material: Material) -> None:
+    exam = next(each for each in exams_of(material) if len(each.loops) == 6)
+    order = np.random.default_rng(0).permutation(6)
+    straight, shuffled = (
+        estimated(raw, exam),
+        estimated(raw, replace(exam, frames=exam.frames[order])),
+    )
+    for name, value in straight.estimates.items():
+        assert shuffled.estimates[name] == pytest.approx(value, abs=1e-4)
+    assert shuffled.weights == pytest.approx(np.array(straight.weights)[order], abs=1e-5)
+
+
+@pytest.mark.parametrize("loops", [1, 2, 120])
+def test_any_number_of_loops_gives_an_estimate(raw: Bundle, material: Material, loops: int) -> None:
+    exam = next(each for each in exams_of(material) if len(each.loops) == 1)
+    many = replace(exam, frames=np.repeat(exam.frames, loops, axis=0))
+    one, other = estimated(raw, exam), estimated(raw, many)
+    assert len(other.weights) == len(other.effects) == loops
+    assert other.weights == pytest.approx([1 / loops] * loops, abs=1e-5)
+    for name, value in one.estimates.items():
+        assert other.estimates[name] == pytest.approx(value, abs=1e-3)
+
+
+def test_training_and_the_node_see_the_same_exam(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    manifest = pack(run, material.cohort, bundle, frames=material.frames)
+    pipeline = load(bundle, "cpu")
+    exam = next(each for each in exams_of(material) if len(each.loops) == 3)
+    case = []
+    for loop in exam.loops:
+        path = material.archive / loop.path
+        selected = pipeline.select(read_header(path))
+        assert isinstance(selected, Selected)
+        case.append(Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)])))
+    rows = Predictions.read(run).exams
+    rows = rows[rows["exam_id"] == exam.exam.exam_id].set_index("target")["estimate"]
+    for measured in pipeline.conclude(case, []).measurements:
+        reported = manifest.target(measured.name).recalibration(rows[measured.name])
+        # The cache keeps 8 bits of a pixel, the node all of them.
+        assert measured.value == pytest.approx(max(0, reported), abs=0.2)
+        assert measured.low is not None
+
+
+def test_a_bundle_carries_calibration_figures_and_the_cohort(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    manifest = pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    judged = judge(run)
+    made = read_run(run)
+    for target in manifest.targets:
+        fitted = judged.calibration.targets[target.name]
+        assert target.recalibration == fitted.recalibration
+        assert target.conformal == fitted.conformal
+        assert target.decision_threshold == fitted.decision_threshold
+        assert (target.mean, target.sd) == (
+            made.scale(target.name).mean,
+            made.scale(target.name).sd,
+        )
+    assert set(manifest.probabilities) <= {"PH", "precapillary_PH"}
+    assert manifest.evaluation["mPAP.pcc"] > 0.9
+    assert manifest.cohort.sha256 == read_cohort(material.cohort).sha256
+    assert manifest.cohort.exams == {"train": 40, "validation": 30, "test": 30}
+    assert manifest.created_at == made.created_at
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path, material: Material, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        pack(run, material.cohort, tmp_path / name, frames=material.frames)
+    for file in ("manifest.json", "model.safetensors"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_a_packed_network_is_the_trained_one_bit_for_bit(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    (loaded,) = load_bundle(tmp_path / "bundle", CPU).networks
+    (trained,) = load_networks(run, read_run(run)).values()
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_calibration_comes_from_validation_alone(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    before = pack(run, material.cohort, tmp_path / "before", frames=material.frames)
+    table = run / "predictions.csv"
+    kept = table.read_text()
+    rows = pd.read_csv(table)
+    rows.loc[rows["split"] == "test", "estimate"] += 25
+    try:
+        rows.to_csv(table, index=False)
+        after = pack(run, material.cohort, tmp_path / "after", frames=material.frames)
+    finally:
+        table.write_text(kept)
+    assert after.targets == before.targets
+    assert after.probabilities == before.probabilities
+    assert after.evaluation["mPAP.mae"] > before.evaluation["mPAP.mae"] + 10
+
+
+def test_half_precision_weights_are_packed_only_where_they_change_next_to_nothing(
+    run: Path, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pack(run, material.cohort, tmp_path / "whole", frames=material.frames)
+    half = pack(run, material.cohort, tmp_path / "half", frames=material.frames, weights="float16")
+    assert half.weights.size_bytes < 0.6 * whole.weights.size_bytes
+    assert half.targets == whole.targets
+    monkeypatch.setattr("inference.training.packing.TOLERANCE_SD", 1e-9)
+    with pytest.raises(TrainingDataError, match=r"float16 weights move mPAP by .* pack float32"):
+        pack(run, material.cohort, tmp_path / "no", frames=material.frames, weights="float16")
+    assert not (tmp_path / "no").exists()
+
+
+def test_what_learned_from_phantoms_says_so_whoever_packs_it(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    manifest = pack(
+        run,
+        material.cohort,
+        tmp_path / "bundle",
+        frames=material.frames,
+        statement=Statement(name="mine", version="7", intended_use="Everything."),
+    )
+    assert manifest.standing is Standing.PHANTOM
+    assert (manifest.name, manifest.version) == ("mine", "7")
+    assert "phantom" in manifest.limitations[0]
+    assert "SYNTHETIC" in manifest.cohort.description
+
+
+def test_what_learned_from_patients_is_for_research(tmp_path: Path) -> None:
+    material = make_material(tmp_path, patients=90, synthetic=False, loops=(1,))
+    run = tmp_path / "run"
+    fit(small_recipe(epochs=1), material.cohort, material.frames, run)
+    predict(run, material.cohort, material.frames)
+    manifest = pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    assert manifest.standing is Standing.RESEARCH
+    assert "SYNTHETIC" not in manifest.cohort.description
+
+
+def test_the_report_says_what_was_judged(run: Path, tmp_path: Path) -> None:
+    page = report(run, tmp_path / "report").read_text()
+    assert "PHANTOM - NOT FOR PATIENTS" in page
+
+
+def test_a_bundle_is_never_written_over(run: Path, material: Material, tmp_path: Path) -> None:
+    pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    with pytest.raises(BundleError, match="exists already"):
+        pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+
+
+def test_a_run_of_another_cohort_or_without_predictions_is_refused(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    other = make_material(tmp_path, patients=10, loops=(1,))
+    with pytest.raises(TrainingDataError, match="another recipe or cohort: cohort is"):
+        predict(run, other.cohort, other.frames)
+    with pytest.raises(TrainingDataError, match="another recipe or cohort: cohort is"):
+        pack(run, other.cohort, tmp_path / "bundle", frames=other.frames)
+    fit(small_recipe(epochs=1), other.cohort, other.frames, tmp_path / "run")
+    with pytest.raises(TrainingDataError, match=r"no predictions\.csv"):
+        pack(tmp_path / "run", other.cohort, tmp_path / "bundle", frames=other.frames)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_unfinished_run_is_refused(run: Path, material: Material, tmp_path: Path) -> None:
+    checkpoint = run / "mpap_pvr_pawp/checkpoint.pt"
+    kept = checkpoint.read_bytes()
+    state = torch.load(checkpoint, weights_only=True)
+    try:
+        torch.save(state | {"epochs": 3}, checkpoint)
+        with pytest.raises(TrainingDataError, match="3 of 20 epochs are done"):
+            pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+        checkpoint.write_bytes(kept[:1000])
+        with pytest.raises(TrainingDataError, match="remove it to start anew"):
+            pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    finally:
+        checkpoint.write_bytes(kept)
+
+
+@pytest.mark.long
+def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
+    material = make_material(
+        tmp_path, patients=220, shuffled=True, loops=(1,), split=(0.3, 0.2, 0.5)
+    )
+    fit(small_recipe(epochs=12), material.cohort, material.frames, tmp_path / "run")
+    predict(tmp_path / "run", material.cohort, material.frames)
+    correlation = judge(tmp_path / "run").targets["mPAP"].raw["pcc"].value
+    assert correlation is None or abs(correlation) < 0.2

@@ -1,0 +1,79 @@
+"""Recipes: the paper's by default, every deviation a key, nothing unknown accepted."""
+
+import pytest
+
+from inference.errors import TrainingDataError
+from inference.models.encoder import ARCHITECTURES
+from inference.training.recipe import Recipe, named_recipe, parse_recipe, recipe_names
+
+
+def test_a_recipe_that_says_nothing_is_the_papers() -> None:
+    recipe = parse_recipe('name = "mine"', "mine.toml")
+    assert (recipe.architecture, recipe.frame_size_px) == ("resnet50", 256)
+    assert recipe.networks == (("mPAP",), ("PVR",), ("PAWP",))
+    assert (recipe.sampling.exams, recipe.sampling.loops, recipe.sampling.frames) == (12, 5, 5)
+    assert recipe.optimisation.epochs == 100
+    assert recipe.optimisation.learning_rate == 1e-4
+    assert recipe.optimisation.weight_decay == 1e-8
+    assert recipe.augmentation.rotation_deg == 15
+    assert (recipe.augmentation.scale, recipe.augmentation.shift) == (0.1, 0.1)
+    assert recipe.pretraining.enabled
+    assert recipe.pretraining.epochs == 800
+    assert recipe.loss.cross_entropy
+
+
+def test_the_papers_recipe_deviates_in_nothing() -> None:
+    paper = named_recipe("paper").model_dump(exclude={"name", "about"})
+    assert paper == Recipe(name="x").model_dump(exclude={"name", "about"})
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_that_comes_along_is_named_after_its_file_and_says_what_it_is(
+    name: str,
+) -> None:
+    recipe = named_recipe(name)
+    assert recipe.name == name
+    assert recipe.about
+    assert recipe.architecture in ARCHITECTURES
+
+
+@pytest.mark.parametrize(
+    ("letter", "changed"),
+    [
+        ("a", {}),
+        ("b", {"pretraining"}),
+        ("c", {"loss"}),
+        ("d", {"fusion"}),
+        ("e", {"fusion"}),
+    ],
+)
+def test_an_ablation_changes_one_thing(letter: str, changed: set[str]) -> None:
+    full = named_recipe("ablation-a").model_dump(exclude={"name", "about"})
+    other = named_recipe(f"ablation-{letter}").model_dump(exclude={"name", "about"})
+    assert {key for key in full if full[key] != other[key]} == set(changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nme = 'x'", "unknown key nme; did you mean name?"),
+        ("name = 'x'\n[sampling]\nloop = 5", "unknown key sampling.loop; did you mean loops?"),
+        ("name = 'x'\n[loss]\nqqq = 5", "unknown key loss.qqq; known: cross_entropy, tau_mpap"),
+        ("name = 'x'\narchitecture = 'vgg'", "unknown architecture 'vgg'; known: resnet50"),
+        ("name = 'x'\nnetworks = [['PVR']]", "mPAP is missing"),
+        ("name = 'x'\nnetworks = [['mPAP'], ['mPAP']]", "name each target once"),
+        ("name = 'x'\n[optimisation]\nepochs = '3'", "optimisation.epochs: Input should be"),
+        ("name = 'x'\n[optimisation]\nepochs = 0", "optimisation.epochs: Input should be greater"),
+        ("name = ", "not valid TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_with_a_hint(text: str, message: str) -> None:
+    with pytest.raises(TrainingDataError) as error:
+        parse_recipe(text, "mine.toml")
+    assert message in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(TrainingDataError, match=r"known: ablation-a, .*paper, phantom"):
+        named_recipe("papre")
