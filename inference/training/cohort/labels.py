@@ -74,7 +74,7 @@ def read_labels(path: Path) -> Labels:
             io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
     except OSError as error:
-        raise TrainingDataError(f"labels: cannot read the file: {error.strerror}") from error
+        raise TrainingDataError(f"labels: cannot read {path.name}: {error.strerror}") from error
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise TrainingDataError(
             "labels: not a comma-separated table in UTF-8 with a header row"

@@ -1,0 +1,82 @@
+"""The one documented path from an archive and a table to a bundle, by its commands."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training_cohort import make_material
+
+RECIPE = """
+name = "tiny"
+architecture = "resnet10_narrow"
+frame_size_px = 32
+networks = [["mPAP", "PVR", "PAWP"]]
+pretraining = { epochs = 1 }
+device.name = "cpu"
+sampling = { exams = 8, loops = 2, frames = 2 }
+optimisation = { epochs = 3, learning_rate = 3e-3, schedule = "one-cycle" }
+"""
+
+
+def echonode(*words: object, fails: bool = False) -> str:
+    command = [sys.executable, "-m", "dicom_node", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert (done.returncode != 0) == fails, done.stderr
+    return done.stderr if fails else done.stdout
+
+
+@pytest.mark.long
+def test_archive_and_table_become_a_bundle_with_its_evaluation(tmp_path: Path) -> None:
+    made = make_material(tmp_path / "hospital", patients=200, loops=(1, 2))
+    cohort, frames, run = (tmp_path / name for name in ("cohort", "frames", "run"))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    given = ("--cohort", cohort, "--frames", frames)
+    trained = ("--config", tmp_path / "recipe.toml", *given)
+
+    built = echonode("cohort", "build", "--dicom", made.archive, "--labels", made.labels, cohort)
+    assert "validation" in built
+    echonode("cohort", "cache", "--size", 32, cohort, frames)
+    echonode("train", "pretrain", *trained, run)
+    echonode("train", "fit", *trained, run)
+    echonode("evaluate", *given, run, tmp_path / "report")
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "report.html",
+        "report.pdf",
+        "figures.json",
+    }
+    bundle = tmp_path / "bundle"
+    echonode("bundle", "pack", *given, "--name", "ours", run, bundle)
+    assert "good" in echonode("bundle", "check", bundle)
+    shown = echonode("bundle", "show", bundle)
+    assert "ours" in shown
+    assert "PHANTOM" in shown
+    assert "exists" in echonode("bundle", "pack", *given, run, bundle, fails=True)
+
+
+def test_a_phantom_is_made_and_becomes_a_cohort(tmp_path: Path) -> None:
+    phantom = tmp_path / "phantom"
+    echonode("phantom", "make", "--exams", 6, "--size", "small", "--jobs", 1, phantom)
+    built = echonode(
+        *("cohort", "build", "--dicom", phantom, "--labels", phantom / "labels.csv"),
+        *("--jobs", 1, tmp_path / "cohort"),
+    )
+    assert "rejected rows" in built
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "fit", "--config", "papre", "--cohort", "c", "--frames", "f", "r"), "papre"),
+        (("cohort", "build", "--dicom", "x", "--labels", "none.csv", "o"), "none.csv"),
+        (("bundle", "check", "nowhere"), "nowhere"),
+        (("phantom", "make", "--preset", "simple", "o"), "simple"),
+    ],
+)
+def test_what_cannot_be_done_is_said_clearly(words: tuple[str, ...], says: str) -> None:
+    command = [sys.executable, "-m", "dicom_node", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode in {1, 2}
+    assert says in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
