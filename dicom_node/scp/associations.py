@@ -77,6 +77,9 @@ class Associations:
         self._open: dict[str, ReceivingAssociation] = {}
         self._seen_bytes: dict[str, int] = {}
         self._ended: list[_Ended] = []
+        self._leaving: set[str] = set()
+        # A heartbeat written after the end of its association would keep the study waiting.
+        self._telling = threading.Lock()
 
     def open(self) -> list[ReceivingAssociation]:
         """Those that are open now."""
@@ -153,11 +156,16 @@ class Associations:
         )
         with self._lock:
             self._ended.append(ended)
+            self._leaving.add(admission.association_id)
         self.close_ended()
         self._leave(admission)
 
     def close_ended(self) -> None:
         """Write how associations ended; what the database does not take now is tried again."""
+        with self._telling:
+            self._close_ended()
+
+    def _close_ended(self) -> None:
         with self._lock:
             ended, self._ended = self._ended, []
         while ended:
@@ -176,9 +184,16 @@ class Associations:
 
     def touch(self) -> None:
         """Tell storage on which associations bytes came in since the last call."""
-        now = datetime.now(UTC)
+        with self._telling:
+            self._touch(datetime.now(UTC))
+
+    def _touch(self, now: datetime) -> None:
         with self._lock:
-            counts = {key: each.connection.received_bytes for key, each in self._open.items()}
+            counts = {
+                key: each.connection.received_bytes
+                for key, each in self._open.items()
+                if key not in self._leaving
+            }
         moved = {key: now for key, count in counts.items() if count != self._seen_bytes.get(key)}
         self._seen_bytes = counts
         if not moved:
@@ -192,6 +207,7 @@ class Associations:
     def _leave(self, admission: Admission) -> None:
         with self._lock:
             self._open.pop(admission.association_id, None)
+            self._leaving.discard(admission.association_id)
 
     def _record_rejection(
         self, rejection: Rejection, calling: str, called: str, address: str

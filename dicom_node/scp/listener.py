@@ -40,7 +40,8 @@ class ListenerConfig:
     Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
     negotiation, `dimse_timeout_s` the wait for the rest of a message. `heartbeat_s` is how often
     storage hears which associations are alive. `release_quiet_s` and `hard_limit_s` are about
-    studies, see `storage.index`.
+    studies, see `storage.index`. With `shares_port` several processes listen on one port, each with
+    its own `maximum_associations`.
     """
 
     ae_title: str
@@ -55,6 +56,7 @@ class ListenerConfig:
     release_quiet_s: float = 3.0
     hard_limit_s: float = 3600.0
     heartbeat_s: float = 5.0
+    shares_port: bool = False
 
 
 class Listener:
@@ -142,6 +144,7 @@ class Listener:
                     (evt.EVT_C_STORE, self._receiver.on_store),
                 ],
                 on_end=self._associations.on_end,
+                shares_port=config.shares_port,
             )
         except OSError as error:
             if error.errno != errno.EADDRINUSE:

@@ -15,13 +15,14 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from dicom_node.scp.identification import Identity, identify, require_same
+from dicom_node.scp.recording import Recorder
 from dicom_node.scp.spooling import DatasetStream
 from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
 from dicom_node.scp.transport import Admission, ReceivingAssociation
 from storage import audit
 from storage.engine import Database
 from storage.errors import StorageError
-from storage.index import Receipt, Received, record_instance, record_refusal
+from storage.index import Receipt, Received, record_refusal
 from storage.spool import SpoolFile
 
 log = structlog.get_logger()
@@ -38,7 +39,7 @@ class Receiver:
         self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
     ) -> None:
         self._database = database
-        self._pipelines = tuple(pipelines)
+        self._recorder = Recorder(database, pipelines)
         self._hard_limit_s = hard_limit_s
 
     def on_echo(self, event: Event) -> int:
@@ -91,8 +92,7 @@ class Receiver:
         require_same(identity, stream.sop_class_uid, stream.sop_instance_uid)
         kept = stream.file.keep()
         received = self._received(identity, stream, kept, admission)
-        with self._database.write() as tx:
-            receipt = record_instance(tx, received, self._pipelines)
+        receipt = self._recorder.record(received)
         if receipt is Receipt.CONFLICT:
             log.warning(
                 "other bytes under a known UID",

@@ -1,13 +1,11 @@
-"""Connections in: our server, socket and association in place of pynetdicom's own.
+"""Connections in: our server and association in place of pynetdicom's own.
 
-What differs: fragments go to the spool (see `spooling`), a silent connection cannot hold a thread
-for ever, a PDU cannot claim the whole memory, presentation contexts are not copied for each
-association, and the end of an association is always told, however it ends.
+What differs: fragments go to the spool (see `spooling`), nothing polls (see `reactor`), a silent
+connection cannot hold a thread for ever, a PDU cannot claim the whole memory (see `connection`),
+presentation contexts are not copied for each association, and the end of an association is always
+told, however it ends.
 """
 
-import contextlib
-import errno
-import os
 import socket
 import ssl
 import threading
@@ -25,20 +23,21 @@ from pynetdicom.pdu_primitives import A_ABORT
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import (
     AddressInformation,
-    AssociationSocket,
     RequestHandler,
     ThreadedAssociationServer,
 )
 
+from dicom_node.scp.connection import ReceivingSocket
 from dicom_node.scp.peers import Peer
+from dicom_node.scp.reactor import ReceivingReactor
 from dicom_node.scp.spooling import SpoolingProvider
 from storage.index import Ending
 from storage.spool import Spool
 
-#: No honest PDU is larger: 128 presentation contexts with every syntax make 160 kB.
-_LARGEST_PDU_BYTES = 4 << 20
 #: How long an A-ABORT may take to get out, in seconds.
 _ABORT_PATIENCE_S = 1.0
+#: How often the silence of a peer is measured, in seconds.
+_SILENCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,49 +52,6 @@ class Admission:
     opened_at: datetime
 
 
-class ReceivingSocket(AssociationSocket):
-    """An accepted connection; `received_bytes` counts what came in."""
-
-    def __init__(self, association: Association, connection: socket.socket) -> None:
-        super().__init__(association, client_socket=connection)
-        self.received_bytes = 0
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, fewer only where the connection ends.
-
-        Raises:
-            OSError: the connection failed, was silent for the network timeout, or the peer
-                announced a PDU that no honest peer sends.
-        """
-        if self.socket is None:
-            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        if nr_bytes > _LARGEST_PDU_BYTES:
-            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
-        buffer = bytearray(nr_bytes)
-        view, filled = memoryview(buffer), 0
-        while filled < nr_bytes:
-            count = self.socket.recv_into(view[filled:])
-            if not count:
-                return bytearray(view[:filled])
-            filled += count
-            self.received_bytes += count
-        return buffer
-
-    def cut(self) -> None:
-        """End the connection at once; a thread that waits for its bytes is set free."""
-        connection = self.socket
-        if connection is not None:
-            with contextlib.suppress(OSError):  # the peer was faster
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def _shutdown_socket(self) -> None:
-        """End and close; pynetdicom's own leaves a socket open whose peer was faster."""
-        connection = self.socket
-        self.cut()
-        if connection is not None:
-            connection.close()
-
-
 class ReceivingAssociation(Association):
     """One association that somebody opened to us; `admission` is None until it was granted."""
 
@@ -104,6 +60,10 @@ class ReceivingAssociation(Association):
         self.admission: Admission | None = None
         self.provider = SpoolingProvider(self, server.spool)
         self.dimse = self.provider
+        self.reactor = ReceivingReactor(self)
+        self.reactor.artim_timer.timeout = self.acse_timeout
+        self.reactor._idle_timer.timeout = self.network_timeout
+        self.dul = self.reactor
         self.connection = ReceivingSocket(self, connection)
         self.set_socket(self.connection)
         self._server = server
@@ -123,7 +83,7 @@ class ReceivingAssociation(Association):
         return Ending.ABORTED if self._sent_abort or self._peer_aborted else Ending.LOST
 
     def dismiss(self) -> None:
-        """Abort; a connection that hangs in the middle of a PDU is cut instead."""
+        """Abort; a connection that does not take the A-ABORT is cut instead."""
         cut = threading.Timer(_ABORT_PATIENCE_S, self.connection.cut)
         cut.start()
         try:
@@ -138,6 +98,34 @@ class ReceivingAssociation(Association):
         finally:
             self.provider.discard_all()
             self._on_end(self)
+
+    def _run_reactor(self) -> None:
+        """Wait for the end of an open association; the reactor's own thread serves its requests.
+
+        The end is a release or an abort by the peer, an abort by us, the end of the connection, or
+        the peer's silence.
+        """
+        self.connection.wake()  # requests may have come before the association was open
+        while not self._kill:
+            self.reactor.changed.wait(_SILENCE_S)
+            self.reactor.changed.clear()
+            if self.is_established and self.acse.is_release_requested():
+                self.acse.send_release(is_response=True)
+                self.is_released = True
+                break
+            if self.acse.is_aborted():
+                self.reactor.receive_pdu()  # tells `_note_abort`
+                self.is_aborted = True
+                break
+            if self.is_aborted or not self.reactor.is_alive():
+                break
+            if self.reactor.idle_timer_expired() and not self.reactor.is_serving:
+                self.abort()
+        self.kill()
+
+    def _abort_blocking(self, block: bool = True) -> None:
+        """Send an A-ABORT; the thread that has to send it cannot wait for it."""
+        super()._abort_blocking(block and threading.current_thread() is not self.reactor)
 
     def _serve_request(self, msg: DimseServiceType, context_id: int) -> None:
         try:
@@ -175,7 +163,9 @@ class _ConnectionHandler(RequestHandler):
 class ReceivingServer(ThreadedAssociationServer):
     """Accepts connections on one port; each becomes an association in threads of its own.
 
-    `on_end` is called once in the thread of each association, as the last thing.
+    `on_end` is called once in the thread of each association, as the last thing. With `shares_port`
+    other processes of this user may listen on the port too: the kernel deals connections out
+    (SO_REUSEPORT).
 
     Raises:
         OSError: the port cannot be listened on.
@@ -192,12 +182,20 @@ class ReceivingServer(ThreadedAssociationServer):
         spool: Spool,
         handlers: list[tuple[evt.EventType, Callable[[evt.Event], Any]]],
         on_end: Callable[[ReceivingAssociation], None],
+        shares_port: bool = False,
     ) -> None:
+        self._shares_port = shares_port
         self.spool = spool
         self.handlers = handlers
         self.on_end = on_end
         where = AddressInformation.from_addr_port(*address).as_tuple
         super().__init__(ae, where, ae.ae_title, [], request_handler=_ConnectionHandler)
+
+    def server_bind(self) -> None:
+        """Take the port."""
+        if self._shares_port and self.socket is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
 
     def get_request(self) -> tuple[socket.socket | ssl.SSLSocket, tuple[str, int]]:
         """Accept a connection."""

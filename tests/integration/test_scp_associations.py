@@ -12,6 +12,8 @@ from pynetdicom import AE
 
 from dicom_node.errors import PortTakenError
 from dicom_node.scp import Listener, ListenerConfig, PeerTable
+from dicom_node.scp.associations import Associations
+from dicom_node.scp.transport import Admission
 from storage.audit import Action
 from storage.engine import Database, upgrade
 from storage.spool import Spool
@@ -151,6 +153,23 @@ def test_a_study_is_due_soon_once_its_association_is_released(tmp_path: Path) ->
     with listening(tmp_path, release_quiet_s=2) as node:
         assert send(node.port, item()) == [0]
         node.wait_for(Action.ASSOCIATION_CLOSED)
+        [study] = node.studies()
+        assert study.summary.due_reason == "association released"
+
+
+def test_a_late_heartbeat_does_not_make_a_released_study_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = Associations._leave
+
+    def leave_late(self: Associations, admission: Admission) -> None:
+        self.touch()
+        leave(self, admission)
+
+    monkeypatch.setattr(Associations, "_leave", leave_late)
+    with listening(tmp_path, release_quiet_s=2, heartbeat_s=60.0) as node:
+        assert send(node.port, item()) == [0]
+        wait_until(lambda: not node.listener._associations.open(), what="it has ended")
         [study] = node.studies()
         assert study.summary.due_reason == "association released"
 

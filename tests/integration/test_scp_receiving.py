@@ -29,7 +29,9 @@ KNOWN = {
 
 
 def test_the_adapter_was_tried_with_this_pynetdicom() -> None:
-    assert pynetdicom_version.startswith("3.0."), "read spooling.py and transport.py again"
+    assert pynetdicom_version.startswith("3.0."), (
+        "read spooling.py, reactor.py, connection.py and transport.py again"
+    )
 
 
 def test_every_real_clip_arrives_byte_for_byte_in_one_go(tmp_path: Path) -> None:

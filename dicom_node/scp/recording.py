@@ -1,0 +1,68 @@
+"""Group commit: instances that are ready at the same time share one transaction and its sync."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from storage.engine import Database
+from storage.errors import DatabaseUnavailableError, StorageFullError
+from storage.index import Receipt, Received, record_instance
+
+
+class _Waiting:
+    """An instance to record and, once its commit was tried, what came of it."""
+
+    def __init__(self, received: Received) -> None:
+        self.received = received
+        self.outcome: Receipt | Exception | None = None
+
+
+class Recorder:
+    """Records received instances; safe to share by threads.
+
+    There is no thread of its own: whoever comes first commits at once, and whoever comes meanwhile
+    is committed together by the first of them. A lone instance waits for nobody.
+    """
+
+    def __init__(self, database: Database, pipelines: Sequence[str]) -> None:
+        self._database = database
+        self._pipelines = tuple(pipelines)
+        self._waiting: deque[_Waiting] = deque()
+        self._committing = threading.Lock()
+
+    def record(self, received: Received) -> Receipt:
+        """Record an instance; returns after the commit.
+
+        Raises:
+            storage.errors.StorageError: it is not recorded.
+        """
+        mine = _Waiting(received)
+        self._waiting.append(mine)
+        with self._committing:
+            if mine.outcome is None:
+                self._commit(self._take())
+        if isinstance(mine.outcome, Receipt):
+            return mine.outcome
+        raise mine.outcome or RuntimeError("an instance was forgotten")
+
+    def _take(self) -> list[_Waiting]:
+        """All that wait, in an order that is the same in every process: no two can deadlock."""
+        taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        return sorted(
+            taken, key=lambda one: (one.received.study_instance_uid, one.received.sop_instance_uid)
+        )
+
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            with self._database.write() as tx:
+                receipts = [record_instance(tx, one.received, self._pipelines) for one in batch]
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
+            if len(batch) == 1 or isinstance(error, DatabaseUnavailableError | StorageFullError):
+                for one in batch:
+                    one.outcome = error
+            else:  # one of them is to blame, and the others shall not suffer
+                for one in batch:
+                    self._commit([one])
+            return
+        for one, receipt in zip(batch, receipts, strict=True):
+            one.outcome = receipt
