@@ -94,7 +94,8 @@ def make_worker(settings: Settings) -> "Worker":
     if settings.work.threads:
         torch.set_num_threads(settings.work.threads)
     pipelines = {
-        item.name: load_pipeline(item.name, item.bundle, item.device) for item in settings.pipeline
+        item.name: load_pipeline(item.name, item.bundle, item.device, item.precision)
+        for item in settings.pipeline
     }
     database, spool = open_database(settings), open_spool(settings)
     identity = NodeIdentity(
@@ -118,7 +119,7 @@ def make_worker(settings: Settings) -> "Worker":
         lease_s=settings.work.lease_s,
         maximum_attempts=settings.work.maximum_attempts,
     )
-    return Worker(engine, Clock(database, list(pipelines)))
+    return Worker(engine, Clock(database, list(pipelines), engine.wake))
 
 
 def make_deliverer(settings: Settings) -> "Deliverer":

@@ -131,6 +131,8 @@ class PipelineSettings(Section):
     """Folder of its bundle; relative to the settings file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto: CUDA when there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Numbers of the encoder; auto: bf16 where the chip has instructions for it, else fp32."""
 
 
 class WorkSettings(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydicom import Dataset
 
@@ -14,8 +14,9 @@ from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, S
 class Pipeline(Protocol):
     """From the instances of one study to findings.
 
-    `select` and `encode` see one instance and run while the study still arrives; `conclude`
-    sees the study. A pipeline holds no state between calls but its weights.
+    `select` and `look` see one instance, `encode` several of any studies, all while the studies
+    still arrive; `conclude` sees the study. A pipeline holds no state between calls but its
+    weights, and `select` and `look` may run on several threads at once.
     """
 
     name: str
@@ -31,11 +32,18 @@ class Pipeline(Protocol):
     def select(self, header: Dataset) -> Selection:
         """Judge one instance by its header; the pixels are not read."""
 
-    def encode(self, instance: Path, selected: Selected) -> Features:
-        """Look at one selected instance.
+    def look(self, instance: Path, selected: Selected) -> Any:
+        """Decode what `encode` needs of one selected instance.
 
         Raises:
             inference.errors.LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+        """
+
+    def encode(self, looks: Sequence[Any]) -> list[Features]:
+        """Features of instances that were looked at; each is the same whatever the company.
+
+        Raises:
+            inference.errors.InferenceError: the model failed, on one of them at least.
         """
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
@@ -45,21 +53,25 @@ class Pipeline(Protocol):
         """Findings without an estimate, for a reason outside the pipeline's own rules."""
 
 
-#: name -> "module:factory"; a factory takes the bundle folder and the device (auto, cpu, cuda).
+#: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda) and the
+#: precision (auto, fp32, bf16).
 PIPELINES: Mapping[str, str] = {
     "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
 }
 
 
-def load_pipeline(name: str, bundle: Path, device: str = "auto") -> Pipeline:
+def load_pipeline(
+    name: str, bundle: Path, device: str = "auto", precision: str = "fp32"
+) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
     Raises:
         UnknownPipelineError: no pipeline has this name.
+        inference.errors.InferenceError: no such device or precision here.
         inference.errors.BundleError: the bundle is damaged or does not fit the pipeline.
     """
     if name not in PIPELINES:
         raise UnknownPipelineError(name, sorted(PIPELINES))
     module, factory = PIPELINES[name].split(":")
-    load: Callable[[Path, str], Pipeline] = getattr(import_module(module), factory)
-    return load(bundle, device)
+    load: Callable[[Path, str, str], Pipeline] = getattr(import_module(module), factory)
+    return load(bundle, device, precision)

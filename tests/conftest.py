@@ -1,45 +1,22 @@
 """The databases that tests run on: SQLite files and a private PostgreSQL."""
 
-import os
-import secrets
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import psycopg
 import pytest
 
 from storage.engine import Database, upgrade
 from storage.schema import Base
-from tests.peers import free_port, require
+from tests import postgresql
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """A private PostgreSQL cluster on a free port, without durability; the URL of its server."""
-    folder = Path(mkdtemp(prefix="echonode-postgresql-"))
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres", "postgres")
-    port = free_port()
-    data = folder / "data"
-    _as_postgres("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": "",
-        "fsync": "off",
-        "max_connections": 200,
-    }
-    with (data / "postgresql.conf").open("a") as file:
-        file.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
-    _as_postgres("pg_ctl", "-D", data, "-l", folder / "log", "-w", "start")
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        _as_postgres("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    """A private PostgreSQL cluster on a free port, without durability: its host and port."""
+    with postgresql.server(fsync="off") as server:
+        yield server
 
 
 @pytest.fixture
@@ -69,7 +46,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql_url(postgresql_server: str) -> str:
     """The URL of a PostgreSQL database with all tables, which the tests use one after another."""
-    url = _create(postgresql_server)
+    url = postgresql.create(postgresql_server)
     database = Database(url)
     upgrade(database)
     database.close()
@@ -79,7 +56,7 @@ def postgresql_url(postgresql_server: str) -> str:
 @pytest.fixture
 def own_postgresql_url(postgresql_server: str) -> str:
     """The URL of a PostgreSQL database without tables, for this test alone."""
-    return _create(postgresql_server)
+    return postgresql.create(postgresql_server)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -100,7 +77,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of either kind, without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'echonode.db'}"
-    return _create(request.getfixturevalue("postgresql_server"))
+    return postgresql.create(request.getfixturevalue("postgresql_server"))
 
 
 @pytest.fixture
@@ -109,19 +86,3 @@ def database(url: str) -> Iterator[Database]:
     database = Database(url)
     yield database
     database.close()
-
-
-def _create(server: str) -> str:
-    name = f"echonode_{secrets.token_hex(6)}"
-    with psycopg.connect(f"postgresql://postgres@{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    return f"postgresql+psycopg://postgres@{server}/{name}"
-
-
-def _as_postgres(program: str, *arguments: object) -> None:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
-    path = str(found[-1]) if found else require(program)
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run(
-        [*user, path, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, cwd="/"
-    )

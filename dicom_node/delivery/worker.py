@@ -34,7 +34,7 @@ class Deliverer:
         *,
         owner: str,
         lease_s: float = 300.0,
-        poll_s: float = 1.0,
+        poll_s: float = 0.2,
     ) -> None:
         self._stopping = Event()
         self._queues = {

@@ -121,7 +121,7 @@ def _surveyed(dataset: Dataset) -> _Survey:
     problems: list[str] = []
     schemes: set[str] = set()
     references: set[str] = set()
-    for item in _walk(dataset):
+    for item in _walk(dataset, set()):
         problems += _broken_uids(item)
         if "CodingSchemeDesignator" in item:
             schemes.add(str(item.CodingSchemeDesignator))
@@ -132,13 +132,18 @@ def _surveyed(dataset: Dataset) -> _Survey:
     return _Survey(tuple(problems), frozenset(schemes), frozenset(references))
 
 
-def _walk(item: Dataset) -> Iterator[Dataset]:
-    """The dataset and every item of every sequence below it."""
+def _walk(item: Dataset, seen: set[bytes]) -> Iterator[Dataset]:
+    """The dataset and every item of every sequence below it, of equal sequences the first."""
     yield item
     for element in item.elements():
-        if element.VR == "SQ":
-            for child in item[element.tag].value:
-                yield from _walk(child)
+        if element.VR != "SQ":
+            continue
+        if isinstance(element, RawDataElement) and element.value is not None:
+            if element.value in seen:
+                continue
+            seen.add(element.value)
+        for child in item[element.tag].value:
+            yield from _walk(child, seen)
 
 
 def _broken_uids(item: Dataset) -> Iterator[str]:
@@ -150,16 +155,19 @@ def _broken_uids(item: Dataset) -> Iterator[str]:
 
 def _content_item(item: Dataset) -> Iterator[str]:
     kind = str(item.get("ValueType"))
-    names = item.get("ConceptNameCodeSequence")
-    name = str(names[0].CodeMeaning) if names else kind
     if kind == "CONTAINER" and item.get("ContinuityOfContent") != "SEPARATE":
-        yield f"container {name} is not SEPARATE"
+        yield f"container {_name(item)} is not SEPARATE"
     if kind == "NUM":
         measured = item.get("MeasuredValueSequence")
-        if not measured or not measured[0].get("MeasurementUnitsCodeSequence"):
-            yield f"{name} has no unit"
+        if not measured or "MeasurementUnitsCodeSequence" not in measured[0]:
+            yield f"{_name(item)} has no unit"
     for reference in item.get("ReferencedSOPSequence", []):
         if kind == "IMAGE" and not is_image(reference.ReferencedSOPClassUID):
-            yield f"image reference {name} points at a class that is none of images"
+            yield f"image reference {_name(item)} points at a class that is none of images"
     if any("RelationshipType" not in child for child in item.get("ContentSequence", [])):
-        yield f"an item below {name} has no relationship"
+        yield f"an item below {_name(item)} has no relationship"
+
+
+def _name(item: Dataset) -> str:
+    names = item.get("ConceptNameCodeSequence")
+    return str(names[0].CodeMeaning) if names else str(item.get("ValueType"))

@@ -10,6 +10,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Enhanc
 from dicom_node.report import concepts, wording
 from dicom_node.report.content import report_content
 from dicom_node.report.context import DocumentRef, NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.encoding import settle
 from dicom_node.report.header import ObjectSpec, encode, set_series, start
 from dicom_node.report.items import concept
 from dicom_node.report.references import evidence_sequence, sop_reference
@@ -35,6 +36,7 @@ def structured_reports(
     document = start(_spec(best, findings), study, identity, findings.model, made_at)
     _add_document_general(document, findings, study)
     document.update(report_content(findings, study, identity, predecessor))
+    settle(document)
     data = encode(document, identity)
     for sop_class_uid in SR_CLASSES:
         document = dcmread(BytesIO(data))

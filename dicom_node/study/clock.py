@@ -1,4 +1,4 @@
-"""The clock: asks every second which studies are due, and now and then what a kill left behind.
+"""The clock: asks all the time which studies are due, and now and then what a kill left behind.
 
 APScheduler only keeps time here; the truth is in the database, where every step is fenced, so
 any number of clocks may run at once.
@@ -17,18 +17,24 @@ from storage.engine import Database
 from storage.errors import StorageError
 from storage.owner import is_dead
 
-_SWEEP_S = 1.0
+_SWEEP_S = 0.5
 _RESCUE_S = 15.0
 
 log = structlog.get_logger()
 
 
 class Clock:
-    """Completes studies and rescues abandoned work until it is stopped."""
+    """Completes studies and rescues abandoned work until it is stopped.
 
-    def __init__(self, database: Database, pipelines: Sequence[str]) -> None:
+    `on_complete` is called, on the clock's thread, after studies became complete.
+    """
+
+    def __init__(
+        self, database: Database, pipelines: Sequence[str], on_complete: Callable[[], None]
+    ) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
+        self._on_complete = on_complete
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},
@@ -49,7 +55,8 @@ class Clock:
         self._scheduler.shutdown(wait=True)
 
     def _sweep(self) -> None:
-        complete_due_studies(self._database, datetime.now(UTC), self._pipelines)
+        if complete_due_studies(self._database, datetime.now(UTC), self._pipelines):
+            self._on_complete()
 
     def _rescue(self) -> None:
         now = datetime.now(UTC)

@@ -1,29 +1,39 @@
-"""The local engine: claims jobs one after the other and runs them in this process."""
+"""The local engine: claims jobs and runs them in this process, reports before loops."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait, decide
+from dicom_node.policy import Decision, Fail, Halt, Wait, decide
+from dicom_node.work.batch import Batch, BatchSize, encode_each
 from dicom_node.work.conclude import stale_instances
-from dicom_node.work.prepare import prepare
+from dicom_node.work.holding import Holding, now_utc
+from dicom_node.work.prepare import Judged, judge, preparation
 from dicom_node.work.reporting import Recipient, Reporter, deliveries
 from inference.pipeline import Pipeline
+from inference.types import Features
 from storage import index, jobs, outbox, results
-from storage.engine import Database
+from storage.engine import Database, Transaction
 from storage.errors import StorageError
 from storage.jobs import Job, JobKind
 from storage.spool import Spool
 
-_IDLE_S = 0.2
+_IDLE_S = 0.5
+#: Decoding beside the model; more would take its cores.
+_LOOKING_THREADS = 2
 
 log = structlog.get_logger()
 
 
 class Engine:
-    """Runs `prepare` and `conclude` jobs until it is stopped."""
+    """Runs `prepare` and `conclude` jobs until it is stopped.
+
+    While one batch of loops is encoded, the next is claimed and decoded. A `conclude` job waits
+    for one batch at most.
+    """
 
     def __init__(
         self,
@@ -42,11 +52,15 @@ class Engine:
         self._pipelines = pipelines
         self._reporter = reporter
         self._recipients = recipients
-        self._owner = owner
-        self._lease_s = lease_s
         self._maximum_attempts = maximum_attempts
+        self._holding = Holding(database, owner, lease_s)
+        self._looking = ThreadPoolExecutor(_LOOKING_THREADS, thread_name_prefix="look")
+        self._size = BatchSize()
+        self._ahead: Batch | None = None
+        # A job that was tried before waits for its turn: nothing is claimed beside another.
+        self._careful = False
         self._stopping = threading.Event()
-        self._current: Job | None = None
+        self._woken = threading.Event()
         self._halted: Halt | None = None
 
     @property
@@ -55,62 +69,125 @@ class Engine:
         return self._halted
 
     def stop(self) -> None:
-        """Ask the engine to end after the job in hand."""
+        """Ask the engine to end after the batch in hand."""
         self._stopping.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Look for jobs now: somebody in this process has just queued one."""
+        self._woken.set()
 
     def run(self) -> None:
-        """Work until stopped or halted."""
-        renewing = threading.Thread(target=self._renew_leases, name="lease", daemon=True)
-        renewing.start()
+        """Work until stopped or halted, then hand back what was not begun."""
+        threading.Thread(
+            target=self._holding.renew_until, args=[self._stopping], name="lease", daemon=True
+        ).start()
         while not self._stopping.is_set():
-            if not self._step():
-                self._stopping.wait(_IDLE_S)
+            self._woken.clear()
+            try:
+                busy = self._step()
+            except StorageError as error:
+                self._pause(decide(error, 1, self._maximum_attempts))
+                continue
+            if not busy:
+                self._woken.wait(_IDLE_S)
+        if self._ahead:
+            self._holding.hand_back(self._ahead.jobs)
+        self._looking.shutdown(wait=False, cancel_futures=True)
 
     def _step(self) -> bool:
-        """Claim and run one job; whether there was one."""
-        try:
-            with self._database.write() as tx:
-                claimed = jobs.claim(tx, owner=self._owner, now=_now(), lease_s=self._lease_s)
-        except StorageError as error:
-            self._pause(decide(error, 1, self._maximum_attempts))
-            return False
-        for job in claimed:
-            self._current = job
-            self._run(job)
-            self._current = None
-        return bool(claimed)
-
-    def _run(self, job: Job) -> None:
-        started = _now()
-        try:
-            self._dispatch(job)
-        except Exception as error:  # noqa: BLE001 - the one place where any failure of a job ends
-            self._follow(job, error)
-            return
-        seconds = (_now() - started).total_seconds()
-        log.info("job done", job=job.id, kind=job.kind, study=job.study_id, duration_s=seconds)
-
-    def _dispatch(self, job: Job) -> None:
-        if job.attempt > self._maximum_attempts:
-            self._set_aside(job, "WORKER_DIED", "the worker died each time it ran this job")
-        elif job.pipeline not in self._pipelines:
-            self._set_aside(job, "NO_SUCH_PIPELINE", "the settings no longer name this pipeline")
-        elif job.kind is JobKind.PREPARE:
-            self._prepare(job)
+        """Run what is most urgent; whether there was anything."""
+        claimed = self._holding.claim(1, [JobKind.CONCLUDE] if self._ahead else None)
+        if claimed and claimed[0].kind is JobKind.CONCLUDE:
+            self._run_report(claimed[0])
+            return True
+        if claimed:
+            self._ahead = self._begin(claimed[0])
+        batch, self._ahead = self._ahead, None
+        if batch:
+            self._run_batch(batch)
         else:
-            self._conclude(job)
+            self._careful = False
+        return batch is not None
 
-    def _prepare(self, job: Job) -> None:
+    def _begin(self, first: Job) -> Batch:
+        """Start to look at a job's instance and, where that is safe, at more of them."""
+        together = [first]
+        if first.attempt > 1:
+            self._careful = False
+        elif not self._careful and self._size.loops > 1:
+            together += self._only_fresh(
+                self._holding.claim(self._size.loops - 1, [JobKind.PREPARE])
+            )
+        runnable = [job for job in together if not self._is_hopeless(job)]
+        return Batch(runnable, [self._looking.submit(self._look, job) for job in runnable])
+
+    def _begin_next(self) -> Batch | None:
+        """The batch to look at while another is encoded."""
+        fresh = self._only_fresh(self._holding.claim(1, [JobKind.PREPARE]))
+        return self._begin(fresh[0]) if fresh else None
+
+    def _only_fresh(self, claimed: Sequence[Job]) -> list[Job]:
+        """Hand back what was tried before: its turn comes when nothing else is held."""
+        self._careful = any(job.attempt > 1 for job in claimed)
+        self._holding.hand_back([job for job in claimed if job.attempt > 1])
+        return [job for job in claimed if job.attempt == 1]
+
+    def _look(self, job: Job) -> Judged:
         if job.instance_id is None:
             raise ValueError("a prepare job names its instance")
         with self._database.read() as tx:
             digest = index.instance_digest(tx, job.instance_id)
         self._spool.verify(digest)
-        pipeline = self._pipelines[job.pipeline]
-        made = prepare(job.instance_id, self._spool.path(digest), pipeline, _now())
-        with self._database.write() as tx:
-            results.record_preparation(tx, made)
-            jobs.finish(tx, job, _now())
+        return judge(self._spool.path(digest), self._pipelines[job.pipeline])
+
+    def _run_batch(self, batch: Batch) -> None:
+        looked = []
+        for job, looking in zip(batch.jobs, batch.judged, strict=True):
+            try:
+                looked.append((job, looking.result()))
+            except Exception as error:  # noqa: BLE001 - the policy decides about every error
+                self._follow(job, error)
+        fresh = all(job.attempt == 1 for job in batch.jobs)
+        if fresh and not self._careful and not self._stopping.is_set():
+            self._ahead = self._begin_next()
+        started_s = time.monotonic()
+        for job, judged, made in encode_each(looked, lambda job: self._pipelines[job.pipeline]):
+            self._finish_prepare(job, judged, made)
+        self._size.learn(len(batch.jobs), time.monotonic() - started_s)
+
+    def _finish_prepare(self, job: Job, judged: Judged, made: Features | Exception | None) -> None:
+        if isinstance(made, Exception):
+            self._follow(job, made)
+            return
+        try:
+            assert job.instance_id is not None  # noqa: S101 - it was looked at
+            now = now_utc()
+            kept = preparation(
+                job.instance_id, judged.selection, made, self._pipelines[job.pipeline], now
+            )
+
+            def change(tx: Transaction) -> None:
+                results.record_preparation(tx, kept)
+                jobs.finish(tx, job, now)
+
+            self._holding.let_go(job, change)
+        except Exception as error:  # noqa: BLE001 - the policy decides about every error
+            self._follow(job, error)
+            return
+        log.info("job done", job=job.id, kind=job.kind, study=job.study_id)
+
+    def _run_report(self, job: Job) -> None:
+        if self._is_hopeless(job):
+            return
+        started_s = time.monotonic()
+        try:
+            self._conclude(job)
+        except Exception as error:  # noqa: BLE001 - the policy decides about every error
+            self._follow(job, error)
+            return
+        seconds = time.monotonic() - started_s
+        log.info("job done", job=job.id, kind=job.kind, study=job.study_id, duration_s=seconds)
 
     def _conclude(self, job: Job) -> None:
         pipeline = self._pipelines[job.pipeline]
@@ -119,13 +196,12 @@ class Engine:
             latest = results.latest_report(tx, job.study_id, job.pipeline)
         stale = stale_instances(case, pipeline.model.bundle_digest)
         if stale:
-            with self._database.write() as tx:
-                jobs.requeue_prepare(tx, stale, job.pipeline, _now())
-                jobs.hand_back(tx, job, _now())
+            self._prepare_anew(job, stale)
             return
-        report = self._reporter.report(job, case, latest, pipeline, _now())
-        now = _now()
-        with self._database.write() as tx:
+        report = self._reporter.report(job, case, latest, pipeline, now_utc())
+        now = now_utc()
+
+        def change(tx: Transaction) -> None:
             report_id = results.record_report(tx, report)
             for kind, recipients in deliveries(report, self._recipients).items():
                 for recipient in recipients:
@@ -138,35 +214,36 @@ class Engine:
                         expires_at=recipient.expires_at(now),
                     )
             jobs.finish(tx, job, now)
+
+        self._holding.let_go(job, change)
         log.info("report made", study=job.study_id, revision=report.revision, state=report.outcome)
 
-    def _set_aside(self, job: Job, code: str, message: str) -> None:
-        with self._database.write() as tx:
-            jobs.fail(tx, job, at=_now(), code=code, message=message)
+    def _prepare_anew(self, job: Job, instance_ids: Sequence[int]) -> None:
+        now = now_utc()
+
+        def change(tx: Transaction) -> None:
+            jobs.requeue_prepare(tx, instance_ids, job.pipeline, now)
+            jobs.hand_back(tx, job, now)
+
+        self._holding.let_go(job, change)
+
+    def _is_hopeless(self, job: Job) -> bool:
+        """Whether a job cannot be run at all; it is then set aside."""
+        if job.attempt > self._maximum_attempts:
+            code, message = "WORKER_DIED", "the worker died each time it ran this job"
+        elif job.pipeline not in self._pipelines:
+            code, message = "NO_SUCH_PIPELINE", "the settings no longer name this pipeline"
+        else:
+            return False
+        self._holding.record(job, Fail(code), message)
         log.error("job set aside", job=job.id, kind=job.kind, study=job.study_id, code=code)
+        return True
 
     def _follow(self, job: Job, error: Exception) -> None:
         decision = decide(error, job.attempt, self._maximum_attempts)
         log.warning("job did not succeed", job=job.id, kind=job.kind, exc_info=error)
-        try:
-            self._record(job, decision, type(error).__name__)
-        except StorageError:
-            log.warning("job left to the rescuer", job=job.id, exc_info=True)
+        self._holding.record(job, decision, type(error).__name__)
         self._pause(decision)
-
-    def _record(self, job: Job, decision: Decision, message: str) -> None:
-        now = _now()
-        with self._database.write() as tx:
-            match decision:
-                case Fail(code):
-                    jobs.fail(tx, job, at=now, code=code, message=message)
-                case Retry(after_s, code):
-                    later = now + timedelta(seconds=after_s)
-                    jobs.retry(tx, job, at=now, available_at=later, code=code, message=message)
-                case Wait() | Halt():
-                    jobs.hand_back(tx, job, now)
-                case Forget():
-                    pass
 
     def _pause(self, decision: Decision) -> None:
         match decision:
@@ -178,18 +255,3 @@ class Engine:
                 self._stopping.set()
             case _:
                 pass
-
-    def _renew_leases(self) -> None:
-        while not self._stopping.wait(self._lease_s / 3):
-            job = self._current
-            if job is None:
-                continue
-            try:
-                with self._database.write() as tx:
-                    jobs.renew(tx, [job], _now(), self._lease_s)
-            except StorageError:
-                log.warning("lease not renewed", job=job.id, exc_info=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

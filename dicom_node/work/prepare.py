@@ -1,37 +1,53 @@
 """The job `prepare`: judge one instance and, where it takes part, keep the features of its loop."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from dicom_node.work.feature_codec import encode_features
 from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline
-from inference.types import Rejected, Selected
+from inference.types import Features, Rejected, Selected, Selection
 from storage.results import Preparation
 
 
-def prepare(instance_id: int, file: Path, pipeline: Pipeline, now: datetime) -> Preparation:
-    """Judge one instance; a loop that does not decode is rejected with that reason.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An instance after all that needs no model; `look` is None where it takes no part."""
+
+    selection: Selection
+    look: Any = None
+
+
+def judge(file: Path, pipeline: Pipeline) -> Judged:
+    """Judge one instance and decode it; a loop that does not decode is rejected with that reason.
 
     Raises:
         inference.errors.InferenceError: the pipeline itself failed; nothing is known of the loop.
     """
     selection = pipeline.select(read_header(file))
-    features = None
-    if isinstance(selection, Selected):
-        try:
-            features = encode_features(pipeline.encode(file, selection))
-        except LoopUnreadableError as error:
-            selection = Rejected(
-                selection.instance,
-                selection.verdicts,
-                NOT_DECODABLE,
-                str(error),
-            )
+    if not isinstance(selection, Selected):
+        return Judged(selection)
+    try:
+        return Judged(selection, pipeline.look(file, selection))
+    except LoopUnreadableError as error:
+        return Judged(
+            Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)),
+        )
+
+
+def preparation(
+    instance_id: int,
+    selection: Selection,
+    features: Features | None,
+    pipeline: Pipeline,
+    now: datetime,
+) -> Preparation:
+    """What is kept of one instance; `features` are there where it was selected."""
     rejected = selection if isinstance(selection, Rejected) else None
     return Preparation(
         instance_id=instance_id,
@@ -43,6 +59,6 @@ def prepare(instance_id: int, file: Path, pipeline: Pipeline, now: datetime) -> 
         detail=rejected.detail if rejected else "",
         verdicts_json=json.dumps([asdict(verdict) for verdict in selection.verdicts]),
         instance_json=json.dumps(asdict(selection.instance)),
-        features=features,
+        features=encode_features(features) if features else None,
         prepared_at=now,
     )

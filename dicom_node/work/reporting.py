@@ -114,8 +114,8 @@ class Reporter:
 
 
 def deliveries(report: Report, recipients: Sequence[Recipient]) -> Mapping[str, list[Recipient]]:
-    """Which kinds of object this report has, and who gets each."""
-    kinds = sorted({item.kind for item in report.objects})
+    """Which kinds of object this report has, the SR first, and who gets each."""
+    kinds = dict.fromkeys(item.kind for item in report.objects)
     return {kind: [who for who in recipients if kind in who.kinds] for kind in kinds}
 
 

@@ -14,10 +14,11 @@ from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
 from inference.models.device import choose_device
+from inference.models.engine import FrameEncoder, Precision, choose_precision
 from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
 from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
-from inference.pipelines.loop_features import encode_frames, stack_loops
+from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
 from inference.types import (
     Assessment,
@@ -30,7 +31,7 @@ from inference.types import (
     Selection,
     Standing,
 )
-from inference.ultrasound.loop import look
+from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.selection import ULTRASOUND_SOP_CLASS_UIDS, select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
@@ -53,11 +54,14 @@ class EchoHaemodynamics:
     name = NAME
     version = VERSION
 
-    def __init__(self, bundle: Bundle, device: torch.device) -> None:
+    def __init__(self, bundle: Bundle, device: torch.device, precision: Precision) -> None:
         require_fit(bundle.manifest)
         self._bundle = bundle
         self._manifest = bundle.manifest
         self._device = device
+        self._encoders = [
+            FrameEncoder(network.encoder, device, precision) for network in bundle.networks
+        ]
         self._targets = {target.name: target for target in bundle.manifest.targets}
         self._card = model_card(bundle.manifest)
 
@@ -74,18 +78,26 @@ class EchoHaemodynamics:
         """Judge one instance by the paper's rules."""
         return select(header)
 
-    def encode(self, instance: Path, selected: Selected) -> Features:
-        """Look at the first heartbeat of a loop and keep its feature for every network.
+    def look(self, instance: Path, selected: Selected) -> Loop:
+        """Decode the first heartbeat of a loop.
 
         Raises:
             LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+        """
+        return look(instance, selected.plan, self._manifest.preprocessing.frame_size_px)
+
+    def encode(self, looks: Sequence[Loop]) -> list[Features]:
+        """Keep, of each loop, its feature for every network.
+
+        Raises:
             InferenceError: the model gave a number that is not finite.
         """
-        loop = look(instance, selected.plan, self._manifest.preprocessing.frame_size_px)
-        frames = torch.from_numpy(loop.frames).unsqueeze(1)  # (T, S, S) -> (T, 1, S, S)
         with _reproducible():
-            arrays = encode_frames(self._bundle, frames.to(self._device))
-        return Features(arrays, loop.frame_numbers, loop.notes, loop.preview)
+            made = encode_loops(self._bundle, self._encoders, [loop.frames for loop in looks])
+        return [
+            Features(arrays, loop.frame_numbers, loop.notes, loop.preview)
+            for arrays, loop in zip(made, looks, strict=True)
+        ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
         """Estimate from all loops; abstains where there is none.
@@ -145,15 +157,18 @@ class EchoHaemodynamics:
         )
 
 
-def load(bundle: Path, device: str) -> EchoHaemodynamics:
+def load(bundle: Path, device: str, precision: str = "fp32") -> EchoHaemodynamics:
     """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
+
+    `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32.
 
     Raises:
         BundleError: the bundle is damaged or made for something else.
-        InferenceError: no such device here.
+        InferenceError: no such device or precision here.
     """
     place = choose_device(device)
-    return EchoHaemodynamics(load_bundle(bundle, place), place)
+    arithmetic = choose_precision(precision, place)
+    return EchoHaemodynamics(load_bundle(bundle, place), place, arithmetic)
 
 
 def _no_loop(excluded: int) -> str:
@@ -163,7 +178,7 @@ def _no_loop(excluded: int) -> str:
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
-    """Full float32 and always the same kernels: the same input gives the same number."""
+    """No hidden TF32 and always the same kernels: the same input gives the same number."""
     with (
         torch.inference_mode(),
         torch.backends.cudnn.flags(

@@ -11,25 +11,35 @@ from numpy.typing import NDArray
 
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, InferenceError
+from inference.models.engine import FrameEncoder
 from inference.types import Encoded
 
 
-def encode_frames(bundle: Bundle, frames: torch.Tensor) -> dict[str, NDArray[np.float32]]:
-    """Encode the frames (T, 1, S, S) of one loop with every network of a bundle.
+def encode_loops(
+    bundle: Bundle, encoders: Sequence[FrameEncoder], loops: Sequence[NDArray[np.float32]]
+) -> list[dict[str, NDArray[np.float32]]]:
+    """Encode the frames (T, S, S) of several loops at once with every network of a bundle.
+
+    `encoders` are those of the networks, in the bundle's order.
 
     Raises:
         InferenceError: the model gave a number that is not finite.
     """
-    arrays = {}
-    for spec, network in zip(bundle.manifest.networks, bundle.networks, strict=True):
-        encoded = network.encode_loop(frames)
-        arrays[_name(bundle, spec.prefix, "feature")] = encoded.feature.cpu().numpy()
-        arrays[_name(bundle, spec.prefix, "frame_scores")] = encoded.frame_score.cpu().numpy()
-    if not all(np.isfinite(array).all() for array in arrays.values()):
+    frames = torch.from_numpy(np.concatenate(loops)).unsqueeze(1)  # (N, 1, S, S)
+    lengths = [len(loop) for loop in loops]
+    made: list[dict[str, NDArray[np.float32]]] = [{} for _ in loops]
+    for spec, network, encoder in zip(
+        bundle.manifest.networks, bundle.networks, encoders, strict=True
+    ):
+        for arrays, features in zip(made, torch.split(encoder(frames), lengths), strict=True):
+            fused = network.frames(features)  # (T, d) -> (d)
+            arrays[_name(bundle, spec.prefix, "feature")] = fused.feature.cpu().numpy()
+            arrays[_name(bundle, spec.prefix, "frame_scores")] = fused.score.cpu().numpy()
+    if not all(np.isfinite(array).all() for arrays in made for array in arrays.values()):
         raise InferenceError(
             "a loop's feature is not finite; check the bundle (echonode bundle check)"
         )
-    return arrays
+    return made
 
 
 def stack_loops(

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from inference.phantom.haemodynamics import expected
 from storage.errors import NotFoundError
 from tests.node import CART, Destination, Node, running_node
 from tests.orthanc import Orthanc, running_orthanc
-from tests.peers import free_port, shared, wait_until
+from tests.peers import free_port, require, shared, wait_until
 from tests.storescp import PICTURES_ONLY, storescp
 
 pytestmark = pytest.mark.long
@@ -91,6 +92,28 @@ def test_a_study_comes_back_as_report_picture_and_key_objects(
     assert {
         str(dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files
     } <= referenced
+
+
+def test_what_the_pacs_holds_passes_independent_validators(
+    node: Node, pacs: Orthanc, tmp_path: Path
+) -> None:
+    validator = shared("tools", "validate-sr")
+    for tool in ("dciodvfy", "dsrdump", "dsr2html", "java"):
+        require(tool)
+    files = phantom(tmp_path / "study", 20, decoys=True)
+    node.send(files)
+    node.wait_for_report(study_uid(files))
+    paths = {}
+    for item in held(pacs, study_uid(files)):
+        paths[item.Modality] = tmp_path / f"{item.Modality}.dcm"
+        dcmwrite(paths[item.Modality], item)
+    command = ["bash", str(validator), str(paths["SR"]), str(paths["KO"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stdout
+    picture = subprocess.run(
+        [require("dciodvfy"), str(paths["OT"])], capture_output=True, text=True, check=False
+    )
+    assert not [line for line in picture.stderr.splitlines() if line.startswith("Error")]
 
 
 def test_the_same_study_sent_again_changes_nothing(

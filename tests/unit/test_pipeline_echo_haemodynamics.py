@@ -56,7 +56,7 @@ def encode(pipeline: Pipeline, file: Path) -> Encoded:
     """What the node does with one instance as it arrives."""
     selected = pipeline.select(dcmread(file, stop_before_pixels=True))
     assert isinstance(selected, Selected)
-    return Encoded(selected.instance, pipeline.encode(file, selected))
+    return Encoded(selected.instance, *pipeline.encode([pipeline.look(file, selected)]))
 
 
 def values(findings: Findings) -> dict[str, float]:

@@ -1,0 +1,66 @@
+"""A batch of `prepare` jobs: looked at on threads, while the model encodes the batch before it.
+
+A job that ran before, and may have killed its worker, is a batch of its own with nothing else
+held, so that its next death costs no other job an attempt.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import groupby
+
+from dicom_node.work.prepare import Judged
+from inference.pipeline import Pipeline
+from inference.types import Features
+from storage.jobs import Job
+
+#: How long one batch should take, so that no report waits longer for its turn.
+_TARGET_S = 0.25
+_LARGEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Claimed jobs and what becomes of their instances on other threads."""
+
+    jobs: Sequence[Job]
+    judged: Sequence[Future[Judged]]
+
+
+class BatchSize:
+    """How many loops to claim at once: as many as keep a batch short."""
+
+    def __init__(self) -> None:
+        self.loops = 1
+
+    def learn(self, loops: int, duration_s: float) -> None:
+        """Take the duration of a batch into account; it grows at most twofold."""
+        wanted = int(_TARGET_S * loops / max(duration_s, 1e-6))
+        self.loops = max(1, min(wanted, 2 * self.loops, _LARGEST))
+
+
+def encode_each(
+    looked: Sequence[tuple[Job, Judged]], pipeline_of: Callable[[Job], Pipeline]
+) -> Iterator[tuple[Job, Judged, Features | Exception | None]]:
+    """Features of each, encoded together per pipeline; where that fails, one by one.
+
+    A feature is the same whatever else is encoded with it, so a bad loop fails alone.
+    """
+    ordered = sorted(looked, key=lambda pair: pair[0].pipeline)
+    for _, group in groupby(ordered, key=lambda pair: pair[0].pipeline):
+        members = list(group)
+        selected = [pair for pair in members if pair[1].look is not None]
+        yield from ((job, judged, None) for job, judged in members if judged.look is None)
+        if selected:
+            features = _encode(pipeline_of(selected[0][0]), [judged for _, judged in selected])
+            for (job, judged), made in zip(selected, features, strict=True):
+                yield job, judged, made
+
+
+def _encode(pipeline: Pipeline, judged: Sequence[Judged]) -> Sequence[Features | Exception]:
+    try:
+        return pipeline.encode([item.look for item in judged])
+    except Exception as error:  # noqa: BLE001 - whose fault it is, is found out one by one
+        if len(judged) == 1:
+            return [error]
+        return [made for item in judged for made in _encode(pipeline, [item])]
