@@ -148,12 +148,13 @@ def show_study(tx: Transaction, key: str | int) -> StudyDetail:
         NotFoundError: no study answers to it.
     """
     row = _find(tx, str(key))
+    reports = _reports(tx, row.id)
     return StudyDetail(
         summary=_summaries(tx, [row])[0],
         instances=_instances(tx, row.id),
         revisions=_revisions(tx, row.id),
-        reports=_reports(tx, row.id),
-        deliveries=outbox_list.of_study(tx, row.id),
+        reports=reports,
+        deliveries=outbox_list.of_reports(tx, [report.id for report in reports]),
         events=tuple(audit.search(tx, study_id=row.id, limit=EVENTS_SHOWN, newest_first=False)),
     )
 

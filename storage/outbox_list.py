@@ -1,5 +1,6 @@
 """Deliveries as an admin sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,10 +53,10 @@ def listing(
     return [DeliveryView(**row._asdict()) for row in rows]
 
 
-def of_study(tx: Transaction, study_id: int) -> tuple[DeliveryView, ...]:
-    """All deliveries of one study, in the order they were queued."""
+def of_reports(tx: Transaction, report_ids: Sequence[int]) -> tuple[DeliveryView, ...]:
+    """All deliveries of these reports, in the order they were queued."""
     rows = tx.execute(
-        _views().where(schema.Report.study_id == study_id).order_by(schema.Delivery.id)
+        _views().where(schema.Delivery.report_id.in_(report_ids)).order_by(schema.Delivery.id)
     )
     return tuple(DeliveryView(**row._asdict()) for row in rows)
 

@@ -230,6 +230,7 @@ class Job(Base):
         UniqueConstraint(study_id, pipeline, revision),
         _partial_index("ix_job_claim", kind, available_at, "id", where=state == "queued"),
         _partial_index("ix_job_running", "id", where=state == "running"),
+        _partial_index("ix_job_failed", kind, "id", where=state == "failed"),
         Index("ix_job_study_id", study_id, kind, state),
         {"comment": "work for pipelines"},
     )
@@ -335,6 +336,8 @@ class Delivery(Base):
         ),
         _partial_index("ix_delivery_sending", "id", where=state == "sending"),
         Index("ix_delivery_state", state, "id"),
+        Index("ix_delivery_destination", destination, "id"),
+        Index("ix_delivery_destination_state", destination, state, "id"),
         {"comment": "the outbox: objects on their way to destinations"},
     )
 
@@ -360,6 +363,9 @@ class AuditEvent(Base):
         Index("ix_audit_event_at", at, "id"),
         Index("ix_audit_event_action", action, at, "id"),
         _partial_index("ix_audit_event_peer", peer, at, "id", where=peer.isnot(None)),
+        _partial_index(
+            "ix_audit_event_peer_action", peer, action, at, "id", where=peer.isnot(None)
+        ),
         _partial_index(
             "ix_audit_event_patient", patient_id, at, "id", where=patient_id.isnot(None)
         ),

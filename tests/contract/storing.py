@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from storage import index, jobs, results
+from sqlalchemy import func, select
+
+from storage import index, jobs, results, schema
 from storage.engine import Database
 from storage.index import Association, Ending, Receipt, Received
-from storage.jobs import Job, JobKind
+from storage.jobs import Job, JobKind, JobState
 from storage.results import Outcome, Preparation, Report, ResultObject
 
 #: Later than any clock of this test, so that a story comes after the making of its tables.
@@ -105,6 +107,14 @@ def work(database: Database, at_s: float) -> list[JobKind]:
         for job in claimed:
             jobs.finish(tx, job, after(at_s))
     return [job.kind for job in claimed]
+
+
+def job_states(database: Database) -> dict[tuple[JobKind, JobState], int]:
+    """How many jobs there are of each kind in each state."""
+    job = schema.Job
+    with database.read() as tx:
+        rows = tx.execute(select(job.kind, job.state, func.count()).group_by(job.kind, job.state))
+        return {(kind, state): number for kind, state, number in rows}
 
 
 def preparation(instance_id: int, **changes: object) -> Preparation:

@@ -17,6 +17,7 @@ from tests.contract.storing import (
     claim,
     complete,
     end_association,
+    job_states,
     open_association,
     received,
     store,
@@ -34,9 +35,18 @@ def rescue(database: Database, at_s: float, is_dead: object = alive) -> int:
         return jobs.rescue(tx, after(at_s), is_dead)  # type: ignore[arg-type]
 
 
-def states(database: Database) -> dict[tuple[JobKind, JobState], int]:
+def test_what_waits_runs_or_failed_is_counted_and_what_is_done_is_not(database: Database) -> None:
+    store_study(database, instances=4)
+    done, failed, _running = claim(database, 1, limit=3)
+    with database.write() as tx:
+        jobs.finish(tx, done, after(2))
+        jobs.fail(tx, failed, at=after(2), code="x", message="x")
     with database.read() as tx:
-        return jobs.counts(tx)
+        assert jobs.counts(tx) == {
+            (JobKind.PREPARE, JobState.QUEUED): 1,
+            (JobKind.PREPARE, JobState.RUNNING): 1,
+            (JobKind.PREPARE, JobState.FAILED): 1,
+        }
 
 
 @pytest.fixture
@@ -101,7 +111,7 @@ def test_a_preparation_for_another_pipeline_holds_up_nothing(database: Database)
 def test_a_finished_job_is_done_for_good(database: Database, job: Job) -> None:
     with database.write() as tx:
         jobs.finish(tx, job, after(2))
-    assert states(database) == {(JobKind.PREPARE, JobState.DONE): 1}
+    assert job_states(database) == {(JobKind.PREPARE, JobState.DONE): 1}
     assert claim(database, 1000) == []
 
 

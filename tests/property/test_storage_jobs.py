@@ -12,7 +12,7 @@ from storage import jobs
 from storage.engine import Database, upgrade
 from storage.errors import ClaimLostError
 from storage.jobs import Job, JobState
-from tests.contract.storing import LEASE_S, after, open_association, received, store
+from tests.contract.storing import LEASE_S, after, job_states, open_association, received, store
 
 OWNERS = st.sampled_from(["here:1:x", "here:2:x"])
 JOBS = 3
@@ -107,9 +107,7 @@ class Workers(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        with self.database.read() as tx:
-            counted = jobs.counts(tx)
-        by_state = {state: number for (_, state), number in counted.items()}
+        by_state = {state: number for (_, state), number in job_states(self.database).items()}
         assert sum(by_state.values()) == JOBS
         assert by_state.get(JobState.RUNNING, 0) == len(self.held)
         ended = by_state.get(JobState.DONE, 0) + by_state.get(JobState.FAILED, 0)

@@ -209,6 +209,7 @@ def _work() -> None:
         comment="work for pipelines",
     )
     _index("ix_job_claim", "job", "kind", "available_at", "id", where="state = 'queued'")
+    _index("ix_job_failed", "job", "kind", "id", where="state = 'failed'")
     _index("ix_job_running", "job", "id", where="state = 'running'")
     _index("ix_job_study_id", "job", "study_id", "kind", "state")
     op.create_table(
@@ -315,6 +316,8 @@ def _results() -> None:
         "id",
         where="state = 'pending'",
     )
+    _index("ix_delivery_destination", "delivery", "destination", "id")
+    _index("ix_delivery_destination_state", "delivery", "destination", "state", "id")
     _index("ix_delivery_sending", "delivery", "id", where="state = 'sending'")
     _index("ix_delivery_state", "delivery", "state", "id")
 
@@ -359,6 +362,15 @@ def _audit() -> None:
         where="patient_id IS NOT NULL",
     )
     _index("ix_audit_event_peer", "audit_event", "peer", "at", "id", where="peer IS NOT NULL")
+    _index(
+        "ix_audit_event_peer_action",
+        "audit_event",
+        "peer",
+        "action",
+        "at",
+        "id",
+        where="peer IS NOT NULL",
+    )
     _index(
         "ix_audit_event_study", "audit_event", "study_id", "at", "id", where="study_id IS NOT NULL"
     )
