@@ -3,7 +3,7 @@
 Batch normalisation is folded into the convolutions, memory is channels-last, and where the chip
 multiplies bfloat16 the encoder does. Every call of the network has the same shape, the rest filled
 with zeros, so that a frame's feature is the same whatever else is encoded with it. Compilation
-is not used: it needs a C++ compiler at the hospital and gains little over bfloat16.
+is not used: it needs a C++ compiler at the hospital.
 """
 
 from collections.abc import Mapping
