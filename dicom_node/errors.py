@@ -4,7 +4,8 @@ NodeError
 ├── SettingsError        the settings cannot be used; the message names the key and the remedy
 ├── DemoError            the demonstration did not come to its end; the message says why
 ├── PortTakenError       another process listens on the node's port
-└── ReportError          a report object does not pass our own check and is not sent
+├── ReportError          (report/errors) an object would not be valid and is not sent
+└── ScuError             (scu/errors) a peer is away, refuses or breaks off
 """
 
 
@@ -18,10 +19,6 @@ class SettingsError(NodeError):
 
 class PortTakenError(NodeError):
     """Another process listens on the node's port."""
-
-
-class ReportError(NodeError):
-    """A report object does not pass our own check."""
 
 
 class DemoError(NodeError):

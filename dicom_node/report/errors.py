@@ -5,8 +5,10 @@ ReportError    an object cannot be made, or would not be valid; the message list
 
 from collections.abc import Sequence
 
+from dicom_node.errors import NodeError
 
-class ReportError(Exception):
+
+class ReportError(NodeError):
     """A result object is not fit to be sent; `problems` lists why, without patient identity."""
 
     def __init__(self, problems: Sequence[str]) -> None:

@@ -11,8 +11,10 @@ ScuError
 Messages name the peer as configured and never what was to be sent.
 """
 
+from dicom_node.errors import NodeError
 
-class ScuError(Exception):
+
+class ScuError(NodeError):
     """Base of every error that `scu` raises on purpose."""
 
 
