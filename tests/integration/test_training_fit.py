@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from inference.training.recipe import (
     named_recipe,
 )
 from inference.training.run import read_run
-from tests.training_cohort import Material, make_material, small_recipe
+from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADS = "mpap_pvr_pawp"
@@ -306,3 +307,19 @@ def as_toml(table: dict[str, object], at: str = "") -> str:
         elif value is not None:
             lines.append(f"{at}{key} = {json.dumps(value)}")
     return "\n".join(lines)
+
+
+@pytest.mark.parametrize("letter", "abcde")
+def test_every_ablation_of_table_5_runs(tmp_path: Path, letter: str) -> None:
+    material = make_material(tmp_path / "material", patients=24, loops=(1, 2))
+    small: dict[str, Any] = {"architecture": "resnet10_narrow", "frame_size_px": SIZE_PX}
+    recipe = named_recipe(f"ablation-{letter}")
+    once = {
+        "optimisation": recipe.optimisation.model_copy(update={"epochs": 1}),
+        "pretraining": recipe.pretraining.model_copy(update={"epochs": 1}),
+        "device": recipe.device.model_copy(update={"name": "cpu"}),
+    }
+    run = tmp_path / "run"
+    made = fit(recipe.model_copy(update=small | once), material.cohort, material.frames, run)
+    assert [member.targets for member in made.members] == [("mPAP",)]
+    assert (run / "pretraining").is_dir() == recipe.pretraining.enabled
