@@ -64,7 +64,11 @@ class Orthanc:
         """The DICOM file of one instance, as it was received."""
         query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
         (identifier,) = self.find(query)
-        return self._request(f"/instances/{identifier}/file")
+        return self.content(identifier)
+
+    def content(self, orthanc_id: str) -> bytes:
+        """The DICOM file of one of Orthanc's own instance ids."""
+        return self._request(f"/instances/{orthanc_id}/file")
 
     def find(self, query: Mapping[str, object]) -> list[Any]:
         """Orthanc's own /tools/find."""

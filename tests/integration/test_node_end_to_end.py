@@ -1,24 +1,19 @@
 """A study goes in, a report comes back: the whole node with real peers."""
 
-import io
 import json
-import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread, dcmwrite
+from pydicom import dcmread, dcmwrite
 from pydicom.uid import generate_uid
 
 from dicom_node.scu.errors import AssociationRejectedError
-from inference.phantom import make_study
-from inference.phantom.haemodynamics import expected
-from storage.errors import NotFoundError
-from tests.node import CART, Destination, Node, running_node
+from tests.node import Destination, Node, running_node
 from tests.orthanc import Orthanc, running_orthanc
-from tests.peers import free_port, require, shared, wait_until
-from tests.storescp import PICTURES_ONLY, storescp
+from tests.peers import require, shared
+from tests.studies import changed, held, phantom, study_uid
 
 pytestmark = pytest.mark.long
 
@@ -34,33 +29,6 @@ def node(tmp_path_factory: pytest.TempPathFactory, pacs: Orthanc) -> Iterator[No
     destination = Destination("pacs", pacs.dicom_port, pacs.ae_title)
     with running_node(tmp_path_factory.mktemp("node"), [destination]) as running:
         yield running
-
-
-def phantom(folder: Path, seed: int, *, loops: int = 3, decoys: bool = False) -> list[Path]:
-    """A small study of its own patient."""
-    return make_study(
-        folder, expected(40.0, 9.0), seed=seed, size="small", loops=loops, decoys=decoys
-    )
-
-
-def study_uid(files: Sequence[Path]) -> str:
-    return str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
-
-
-def changed(source: Path, target: Path, **attributes: object) -> Path:
-    """A copy with other attributes; a new SOP Instance UID goes into the file meta too."""
-    dataset = dcmread(source)
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dcmwrite(target, dataset)
-    return target
-
-
-def held(pacs: Orthanc, study_instance_uid: str) -> list[Dataset]:
-    """What the PACS holds of a study."""
-    found = pacs.find({"Level": "Instance", "Query": {"StudyInstanceUID": study_instance_uid}})
-    return [dcmread(io.BytesIO(pacs._request(f"/instances/{item}/file"))) for item in found]
 
 
 def test_a_study_comes_back_as_report_picture_and_key_objects(
@@ -317,95 +285,3 @@ def test_no_identity_in_logs_or_file_names(node: Node, tmp_path: Path) -> None:
     for word in words:
         assert word.lower() not in logged
         assert word.lower() not in names
-
-
-def test_a_pacs_forwards_a_study_and_gets_the_report_back(tmp_path: Path) -> None:
-    port = free_port()
-    node_at = {"node": ("ECHONODE", "127.0.0.1", port)}
-    with running_orthanc(tmp_path / "pacs", CART, modalities=node_at) as pacs:
-        destination = Destination("pacs", pacs.dicom_port, CART)
-        with running_node(tmp_path / "node", [destination], port=port) as node:
-            files = phantom(tmp_path / "study", 18)
-            for file in files:
-                pacs.upload(file)
-            uid = study_uid(files)
-            pacs.send("node", pacs.find({"Level": "Study", "Query": {"StudyInstanceUID": uid}}))
-            node.wait_for_report(uid)
-            assert sorted(item.Modality for item in held(pacs, uid)) == [
-                *("KO", "OT", "SR"),
-                *("US",) * len(files),
-            ]
-
-
-def test_a_damaged_bundle_stops_the_analysis_but_not_the_receiving(tmp_path: Path) -> None:
-    node = Node(tmp_path / "node")
-    node.configure()
-    weights = node.folder / "bundle" / "model.safetensors"
-    sound = weights.read_bytes()
-    weights.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
-    try:
-        node.start()
-        files = phantom(tmp_path / "study", 19)
-        assert all(result.stored for result in node.send(files))
-        wait_until(lambda: "model.safetensors" in node.log.read_text("utf-8"), 60, "the reason")
-        assert node.command("doctor", check=False).returncode == 1
-        weights.write_bytes(sound)
-        node.wait_for_report(study_uid(files), timeout_s=60)
-    finally:
-        node.stop()
-
-
-def test_a_destination_without_structured_reports_still_gets_the_picture(tmp_path: Path) -> None:
-    with storescp(tmp_path / "pictures", profile=PICTURES_ONLY) as peer:
-        destination = Destination("pictures", peer.port, "STORESCP")
-        with running_node(tmp_path / "node", [destination]) as node:
-            files = phantom(tmp_path / "study", 14)
-            node.send(files)
-            wait_until(lambda: len(peer.files()) == 1, 60, "the picture arrives")
-            listed = json.loads(node.command("outbox", "list", "--json").stdout)
-            refused = next(item for item in listed if item["kind"] == "SR")
-            assert (refused["state"], refused["error_code"]) == ("failed", "SOP_CLASS_REFUSED")
-
-
-def test_reports_wait_for_a_pacs_that_is_away(tmp_path: Path) -> None:
-    port = free_port()
-    with running_node(tmp_path / "node", [Destination("late", port, "LATE")]) as node:
-        files = phantom(tmp_path / "study", 15)
-        node.send(files)
-        wait_until(lambda: _tried(node, study_uid(files)), 60, "a first try")
-        with storescp(tmp_path / "late", port=port) as peer:
-            wait_until(lambda: len(peer.files()) == 3, 60, "all three arrive")
-
-
-def _tried(node: Node, uid: str) -> bool:
-    try:
-        return any(item.attempt for item in node.study(uid).deliveries)
-    except NotFoundError:
-        return False
-
-
-def test_a_node_on_postgresql_does_the_same(own_postgresql_url: str, tmp_path: Path) -> None:
-    with storescp(tmp_path / "pacs") as peer:
-        destination = Destination("pacs", peer.port, "STORESCP")
-        with running_node(
-            tmp_path / "node", [destination], database_url=own_postgresql_url
-        ) as node:
-            files = phantom(tmp_path / "study", 16)
-            node.send(files)
-            node.wait_for_report(study_uid(files))
-            assert len(peer.files()) == 3
-            assert node.stop() == 0
-
-
-def test_stopping_is_clean_and_a_copy_of_the_state_carries_on(tmp_path: Path) -> None:
-    with storescp(tmp_path / "pacs") as peer:
-        destination = Destination("pacs", peer.port, "STORESCP")
-        with running_node(tmp_path / "node", [destination], release_quiet_s=3) as node:
-            files = phantom(tmp_path / "study", 17)
-            node.send(files)
-            assert node.stop() == 0
-            assert not peer.files()
-            shutil.copytree(node.folder / "state", tmp_path / "moved" / "state")
-        with running_node(tmp_path / "moved", [destination]) as moved:
-            moved.wait_for_report(study_uid(files))
-            assert len(peer.files()) == 3
