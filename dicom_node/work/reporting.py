@@ -1,7 +1,7 @@
 """From a case to what is sent: findings, report objects in the spool, and one report row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydicom import Dataset
@@ -76,17 +76,11 @@ class Reporter:
                     size_bytes=file.size_bytes,
                 )
             )
-        return Report(
-            study_id=job.study_id,
-            revision=job.revision or 1,
-            pipeline=pipeline.name,
-            pipeline_version=pipeline.version,
-            bundle_digest=pipeline.model.bundle_digest,
-            input_digest=gathered.input_digest,
-            outcome=Outcome.ABSTAINED if findings.abstention else Outcome.ESTIMATED,
+        outcome = Outcome.ABSTAINED if findings.abstention else Outcome.ESTIMATED
+        return replace(
+            self._without_objects(job, pipeline, outcome, gathered.input_digest, now),
             supersedes=latest.id if latest else None,
             findings_json=encode_findings(findings),
-            made_at=now,
             objects=tuple(objects),
         )
 
