@@ -88,11 +88,12 @@ class Receiver:
             raise stream.error
         if stream.file is None:
             raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
+        stream.file.sync_beside()
         identity = identify(stream.file.path, stream.offset, stream.transfer_syntax_uid)
         require_same(identity, stream.sop_class_uid, stream.sop_instance_uid)
-        kept = stream.file.keep()
-        received = self._received(identity, stream, kept, admission)
-        receipt = self._recorder.record(received)
+        settling = stream.file.keep_beside()
+        received = self._received(identity, stream, settling.file, admission)
+        receipt = self._recorder.record(received, settling)
         if receipt is Receipt.CONFLICT:
             log.warning(
                 "other bytes under a known UID",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from storage.engine import Database
 from storage.errors import DatabaseUnavailableError, StorageFullError
 from storage.index import Receipt, Received, record_instance
+from storage.spool import Settling
 
 
 class _Waiting:
@@ -30,12 +31,28 @@ class Recorder:
         self._waiting: deque[_Waiting] = deque()
         self._committing = threading.Lock()
 
-    def record(self, received: Received) -> Receipt:
-        """Record an instance; returns after the commit.
+    def record(self, received: Received, settling: Settling) -> Receipt:
+        """Record an instance whose file is becoming durable; returns after both are.
 
         Raises:
             storage.errors.StorageError: it is not recorded.
         """
+        if self._committing.acquire(blocking=False):
+            try:
+                return self._record_alone(received, settling)
+            finally:
+                self._committing.release()
+        settling.wait()
+        return self._record_together(received)
+
+    def _record_alone(self, received: Received, settling: Settling) -> Receipt:
+        """Nobody else is at it: the database works while the disk does, and commits after it."""
+        with self._database.write() as tx:
+            receipt = record_instance(tx, received, self._pipelines)
+            settling.wait()
+        return receipt
+
+    def _record_together(self, received: Received) -> Receipt:
         mine = _Waiting(received)
         self._waiting.append(mine)
         with self._committing:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from dicom_node.scp.recording import Recorder
 from storage.engine import Database, Transaction, upgrade
-from storage.errors import DatabaseUnavailableError, StorageError
+from storage.errors import DatabaseUnavailableError, StorageError, StorageFullError
 from storage.index import Association, Receipt, Received, list_studies, open_association
 from storage.owner import this_process
+from storage.spool import Settling, SpoolFile
 from tests.peers import wait_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +60,13 @@ def database(tmp_path: Path) -> Iterator[CountingDatabase]:
     opened.close()
 
 
+def durable() -> Settling:
+    """A file that has become durable."""
+    done: Future[None] = Future()
+    done.set_result(None)
+    return Settling(SpoolFile("0" * 64, 1), done)
+
+
 def received(number: int, association_id: str = "here") -> Received:
     return Received(
         sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
@@ -89,7 +98,7 @@ def record_at_once(
 
     def record(number: int) -> None:
         try:
-            outcomes[number] = recorder.record(items[number])
+            outcomes[number] = recorder.record(items[number], durable())
         except StorageError as error:
             outcomes[number] = error
 
@@ -107,7 +116,7 @@ def record_at_once(
 
 
 def test_a_lone_instance_is_committed_at_once(database: CountingDatabase) -> None:
-    assert Recorder(database, ("one",)).record(received(1)) is Receipt.STORED
+    assert Recorder(database, ("one",)).record(received(1), durable()) is Receipt.STORED
     assert database.commits == 1
 
 
@@ -147,4 +156,26 @@ def test_without_the_database_all_hear_so_and_later_ones_are_taken(
     outcomes = record_at_once(recorder, database, [received(number) for number in range(4)])
     assert all(isinstance(outcome, DatabaseUnavailableError) for outcome in outcomes)
     database.is_gone = False
-    assert recorder.record(received(1)) is Receipt.STORED
+    assert recorder.record(received(1), durable()) is Receipt.STORED
+
+
+def test_nothing_is_committed_before_its_file_is_durable(database: CountingDatabase) -> None:
+    settling = Settling(SpoolFile("0" * 64, 1), Future())
+    recorder = Recorder(database, ("one",))
+    recording = threading.Thread(target=recorder.record, args=(received(1), settling))
+    recording.start()
+    recording.join(0.2)
+    assert recording.is_alive()
+    assert database.commits == 0
+    settling.done.set_result(None)
+    recording.join(10)
+    assert database.commits == 1
+
+
+def test_a_file_that_never_became_durable_is_not_recorded(database: CountingDatabase) -> None:
+    settling = Settling(SpoolFile("0" * 64, 1), Future())
+    settling.done.set_exception(StorageFullError("spool: No space left on device"))
+    with pytest.raises(StorageFullError):
+        Recorder(database, ("one",)).record(received(1), settling)
+    with database.read() as tx:
+        assert list_studies(tx) == []
