@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select
 
-from storage.schema import AuditEvent, Study
+from storage.schema import AuditEvent, Base, Study
 
 Detail = Mapping[str, str | int | float | bool | None]
 
@@ -41,7 +41,13 @@ class Action(StrEnum):
     JOB_REQUEUED = "JOB_REQUEUED"
     INSTANCE_SELECTED = "INSTANCE_SELECTED"
     INSTANCE_REJECTED = "INSTANCE_REJECTED"
+    REJECTION_NOTE_APPLIED = "REJECTION_NOTE_APPLIED"
+    REJECTION_NOTE_IGNORED = "REJECTION_NOTE_IGNORED"
+    DEMOGRAPHICS_CORRECTED = "DEMOGRAPHICS_CORRECTED"
+    STUDY_WITHDRAWN = "STUDY_WITHDRAWN"
+    STUDY_REINSTATED = "STUDY_REINSTATED"
     REPORT_MADE = "REPORT_MADE"
+    REPORT_WITHDRAWN = "REPORT_WITHDRAWN"
     REPORT_NO_EFFECT = "REPORT_NO_EFFECT"
     REPORT_NOT_APPLICABLE = "REPORT_NOT_APPLICABLE"
     DELIVERY_QUEUED = "DELIVERY_QUEUED"
@@ -52,7 +58,12 @@ class Action(StrEnum):
     DELIVERY_HANDED_BACK = "DELIVERY_HANDED_BACK"
     DELIVERY_RESCUED = "DELIVERY_RESCUED"
     DELIVERY_REQUEUED = "DELIVERY_REQUEUED"
+    FILES_REMOVED = "FILES_REMOVED"
+    STUDY_PURGED = "STUDY_PURGED"
+    BACKUP_MADE = "BACKUP_MADE"
+    BACKUP_RESTORED = "BACKUP_RESTORED"
     DATA_VIEWED = "DATA_VIEWED"
+    CLOCK_JUMPED = "CLOCK_JUMPED"
     SCHEMA_UPGRADED = "SCHEMA_UPGRADED"
 
 
@@ -85,13 +96,16 @@ class RecordedEvent(Event):
     id: int
 
 
+_INSERT = insert(Base.metadata.tables["audit_event"])
+
+
 def record(tx: Connection, event: Event) -> None:
     """Write an event."""
     patient_id, accession_number = event.patient_id, event.accession_number
     if event.study_id is not None and patient_id is None and accession_number is None:
         patient_id, accession_number = _whose(tx, event.study_id)
     tx.execute(
-        insert(AuditEvent),
+        _INSERT,
         {
             "at": event.at,
             "action": event.action.value,
@@ -147,11 +161,10 @@ def search(  # noqa: PLR0913 - each is one condition
         query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
     else:
         query = query.order_by(AuditEvent.at, AuditEvent.id)
-    return [_event(row) for row in tx.execute(query.limit(limit))]
+    return [recorded(row._asdict()) for row in tx.execute(query.limit(limit))]
 
 
-def _event(row: Row[Any]) -> RecordedEvent:
-    values = row._asdict()
-    values["action"] = Action(values["action"])
-    values["detail"] = json.loads(values["detail"])
-    return RecordedEvent(**values)
+def recorded(columns: Mapping[str, Any]) -> RecordedEvent:
+    """The event that stands in the columns of a row."""
+    action, detail = Action(columns["action"]), json.loads(columns["detail"])
+    return RecordedEvent(**{**columns, "action": action, "detail": detail})

@@ -21,7 +21,10 @@ EVENTS_SHOWN = 5000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySummary:
-    """One line of the study list; `outcomes` is the last outcome of each pipeline."""
+    """One line of the study list.
+
+    `outcomes` is the last outcome of each pipeline, FAILED where it failed without a report.
+    """
 
     study_id: int
     study_instance_uid: str
@@ -38,7 +41,7 @@ class StudySummary:
     due_at: datetime | None
     due_reason: DueReason
     completed_at: datetime | None
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome | JobState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +83,14 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionView:
-    """One time that the study was complete."""
+    """One time that the study was complete; `failures` is why pipelines failed, by their names."""
 
     revision: int
     reason: DueReason
     instances: int
     began_at: datetime
     completed_at: datetime
+    failures: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,15 @@ def show_study(tx: Transaction, key: str | int) -> StudyDetail:
     )
 
 
+def find_study(tx: Transaction, key: str | int) -> int:
+    """Our number of the study that `show_study` would tell about.
+
+    Raises:
+        NotFoundError: no study answers to it.
+    """
+    return int(_find(tx, str(key)).id)
+
+
 def _find(tx: Transaction, key: str) -> Row[Any]:
     study = schema.Study
     conditions = [study.study_instance_uid == key, study.accession_number == key]
@@ -177,14 +190,7 @@ def _find(tx: Transaction, key: str) -> Row[Any]:
 
 
 def _summaries(tx: Transaction, rows: Sequence[Row[Any]]) -> list[StudySummary]:
-    report = schema.Report
-    outcomes: dict[int, dict[str, Outcome]] = {}
-    for study_id, pipeline, outcome in tx.execute(
-        select(report.study_id, report.pipeline, report.outcome)
-        .where(report.study_id.in_([row.id for row in rows]))
-        .order_by(report.revision)
-    ):
-        outcomes.setdefault(study_id, {})[pipeline] = outcome
+    outcomes = _outcomes(tx, [row.id for row in rows])
     return [
         StudySummary(
             study_id=row.id,
@@ -206,6 +212,29 @@ def _summaries(tx: Transaction, rows: Sequence[Row[Any]]) -> list[StudySummary]:
         )
         for row in rows
     ]
+
+
+def _outcomes(
+    tx: Transaction, study_ids: Sequence[int]
+) -> dict[int, dict[str, Outcome | JobState]]:
+    report, job = schema.Report, schema.Job
+    made: Sequence[Any] = tx.execute(
+        select(report.study_id, report.pipeline, report.revision, report.outcome).where(
+            report.study_id.in_(study_ids)
+        )
+    ).all()
+    failed: Sequence[Any] = tx.execute(
+        select(job.study_id, job.pipeline, job.revision, job.state.label("outcome")).where(
+            job.study_id.in_(study_ids),
+            job.kind == JobKind.CONCLUDE,
+            job.state == JobState.FAILED,
+        )
+    ).all()
+    outcomes: dict[int, dict[str, Outcome | JobState]] = {}
+    # Of one revision, a report comes last: it tells more than that its job failed.
+    for row in sorted([*failed, *made], key=lambda row: row.revision):
+        outcomes.setdefault(row.study_id, {})[row.pipeline] = row.outcome
+    return outcomes
 
 
 def _instances(tx: Transaction, study_id: int) -> tuple[InstanceView, ...]:
@@ -272,7 +301,16 @@ def _preparations(tx: Transaction, study_id: int) -> dict[int, list[PreparationV
 
 
 def _revisions(tx: Transaction, study_id: int) -> tuple[RevisionView, ...]:
-    revision = schema.StudyRevision
+    revision, job = schema.StudyRevision, schema.Job
+    failures: dict[int, dict[str, str]] = {}
+    for row in tx.execute(
+        select(job.revision, job.pipeline, job.error_message).where(
+            job.study_id == study_id,
+            job.kind == JobKind.CONCLUDE,
+            job.state == JobState.FAILED,
+        )
+    ):
+        failures.setdefault(row.revision, {})[row.pipeline] = row.error_message or ""
     rows = tx.execute(
         select(
             revision.revision,
@@ -284,7 +322,9 @@ def _revisions(tx: Transaction, study_id: int) -> tuple[RevisionView, ...]:
         .where(revision.study_id == study_id)
         .order_by(revision.revision)
     )
-    return tuple(RevisionView(**row._asdict()) for row in rows)
+    return tuple(
+        RevisionView(**row._asdict(), failures=failures.get(row.revision, {})) for row in rows
+    )
 
 
 def _reports(tx: Transaction, study_id: int) -> tuple[ReportView, ...]:

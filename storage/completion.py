@@ -1,10 +1,10 @@
-"""Completion: which studies are due, and the commit that makes one complete."""
+"""Completion: which studies are due, and the commits that begin a revision."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from storage import audit, jobs, schema
 from storage.audit import Action, Event
@@ -59,13 +59,45 @@ def complete_study(
     ).first()
     if done is None:
         return None
+    _begin_revision(tx, study_id, done, done.revision_began_at, now, pipelines)
+    return int(done.revision)
+
+
+def revise(tx: Transaction, study_id: int, now: datetime, pipelines: Sequence[str]) -> int | None:
+    """Conclude a complete study anew because of a correction: a new revision at once.
+
+    Returns:
+        the number of the new revision, or None where the study is still being received and takes
+        the correction in when it is complete.
+    """
+    study = schema.Study
+    done = tx.execute(
+        update(study)
+        .where(study.id == study_id, study.state == StudyState.COMPLETE)
+        .values(revision=study.revision + 1, completed_at=now, due_reason=DueReason.CORRECTION)
+        .returning(study.revision, study.due_reason, study.instances)
+    ).first()
+    if done is None:
+        return None
+    _begin_revision(tx, study_id, done, now, now, pipelines)
+    return int(done.revision)
+
+
+def _begin_revision(
+    tx: Transaction,
+    study_id: int,
+    done: Row[*tuple[Any, ...]],
+    began_at: datetime,
+    now: datetime,
+    pipelines: Sequence[str],
+) -> None:
     tx.execute(
         insert(schema.StudyRevision).values(
             study_id=study_id,
             revision=done.revision,
             reason=done.due_reason,
             instances=done.instances,
-            began_at=done.revision_began_at,
+            began_at=began_at,
             completed_at=now,
         )
     )
@@ -83,4 +115,3 @@ def complete_study(
             },
         ),
     )
-    return int(done.revision)

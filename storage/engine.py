@@ -38,11 +38,12 @@ class Database:
 
     def __init__(self, url: str, busy_timeout_s: float = 30.0) -> None:
         self.dialect: Literal["sqlite", "postgresql"]
+        self.url = make_url(url)
         self._busy_timeout_s = busy_timeout_s
         # SQLite lets one writer in at a time. Threads of one process queue here, in turn, instead
         # of polling for the file's lock.
         self._writer = threading.Lock()
-        if make_url(url).get_backend_name() == "sqlite":
+        if self.url.get_backend_name() == "sqlite":
             self.dialect = "sqlite"
             engine = _sqlite(url, busy_timeout_s)
             self._reading: Engine = engine
@@ -184,7 +185,7 @@ def upgrade(database: Database) -> None:
     """Bring the schema up to date, in one commit; of two processes, the second finds it done.
 
     Raises:
-        SchemaMismatchError: the database was made by a newer program.
+        SchemaMismatchError: the database was made by another program version.
     """
     with database.write() as tx:
         if database.dialect == "postgresql":
@@ -196,7 +197,8 @@ def upgrade(database: Database) -> None:
         config = _alembic()
         if before is not None and before not in _known(config):
             raise SchemaMismatchError(
-                f"the database is at schema {before}, made by a newer program"
+                f"the database is at schema {before}, which this program cannot upgrade: "
+                "see CHANGELOG.md, or install the program that belongs to it"
             )
         config.attributes["connection"] = tx
         command.upgrade(config, "head")

@@ -6,6 +6,8 @@ StorageError
 ├── SchemaMismatchError        the database has another schema: run `echonode db upgrade`
 ├── ClaimLostError             a finish came too late: somebody else has the row now
 ├── SpoolDamagedError          a spool file is missing or its digest differs
+├── BackupError                a backup is not whole, or the place to restore it is not empty
+├── StudyBusyError             a study is still in work and cannot be purged
 └── NotFoundError              no such row
 
 No message carries a value from a row: names of tables and constraints only.
@@ -34,6 +36,14 @@ class ClaimLostError(StorageError):
 
 class SpoolDamagedError(StorageError):
     """A spool file is missing or does not hold the bytes it is named after."""
+
+
+class BackupError(StorageError):
+    """A backup cannot be made or restored; the message says what to do."""
+
+
+class StudyBusyError(StorageError):
+    """A study is received, worked on or sent at this moment."""
 
 
 class NotFoundError(StorageError):

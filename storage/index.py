@@ -17,6 +17,7 @@ from storage.browse import (
     RevisionView,
     StudyDetail,
     StudySummary,
+    find_study,
     list_studies,
     show_study,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "close_association",
     "complete_study",
     "due_studies",
+    "find_study",
     "instance_digest",
     "list_studies",
     "lose_dead_associations",

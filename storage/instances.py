@@ -6,15 +6,46 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from storage import audit, jobs, schema
+from storage import audit, corrections, jobs, retention, schema
 from storage.audit import Action, Event
 from storage.columns import storable
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.states import DueReason, StudyState
-from storage.upsert import insert_for, insert_once
+from storage.upsert import each_dialect, insert_once, table_of
+
+# Built once: an instance costs a dozen statements, and building one costs more than running it.
+_instance, _study_table, _carried = (
+    table_of(model) for model in (schema.Instance, schema.Study, schema.AssociationStudy)
+)
+_STORED = select(
+    _instance.c.id, _instance.c.study_id, _instance.c.digest, _instance.c.removed_at
+).where(_instance.c.sop_instance_uid == bindparam("uid"))
+_OURS = (
+    select(schema.ResultObject.id)
+    .where(schema.ResultObject.sop_instance_uid == bindparam("uid"))
+    .limit(1)
+)
+_LOCKED_STUDY = (
+    select(_study_table)
+    .where(_study_table.c.study_instance_uid == bindparam("uid"))
+    .with_for_update(key_share=True)
+)
+_TOUCH = update(_study_table).where(_study_table.c.id == bindparam("touched"))
+_INSERT = insert(_instance).returning(_instance.c.id)
+_CARRY = each_dialect(
+    _carried,
+    lambda row: row.on_conflict_do_update(
+        index_elements=[_carried.c.association_id, _carried.c.study_id],
+        set_={
+            "instances": _carried.c.instances + 1,
+            "quiet_s": row.excluded.quiet_s,
+            "last_received_at": row.excluded.last_received_at,
+        },
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +95,14 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     reopens it, and queues one `prepare` job per pipeline.
     """
     _take_turn(tx, received.sop_instance_uid)
-    stored = tx.execute(
-        select(schema.Instance.id, schema.Instance.study_id, schema.Instance.digest).where(
-            schema.Instance.sop_instance_uid == received.sop_instance_uid
-        )
-    ).first()
+    stored = tx.execute(_STORED, {"uid": received.sop_instance_uid}).first()
     if stored is not None:
         return _repeated(tx, received, stored)
     if _is_ours(tx, received.sop_instance_uid):
         _audit(tx, Action.OWN_RESULT_RETURNED, received)
         return Receipt.OWN_RESULT
     study = _study(tx, received)
-    differs = _differs(study, received)
+    differs = _differs(tx, study, received)
     _touch(tx, study, received, differs)
     _carry(tx, study.id, received)
     instance_id = _insert(tx, study.id, received, differs)
@@ -122,8 +149,12 @@ def _take_turn(tx: Transaction, sop_instance_uid: str) -> None:
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(sop_instance_uid, 0))))
 
 
-def _repeated(tx: Transaction, received: Received, stored: Row[int, int, str]) -> Receipt:
+def _repeated(
+    tx: Transaction, received: Received, stored: Row[int, int, str, datetime | None]
+) -> Receipt:
     if stored.digest == received.digest:
+        if stored.removed_at is not None:
+            retention.is_back(tx, stored.study_id, stored.id)
         _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
         return Receipt.DUPLICATE
     insert_once(
@@ -141,10 +172,7 @@ def _repeated(tx: Transaction, received: Received, stored: Row[int, int, str]) -
 
 
 def _is_ours(tx: Transaction, sop_instance_uid: str) -> bool:
-    ours = select(schema.ResultObject.id).where(
-        schema.ResultObject.sop_instance_uid == sop_instance_uid
-    )
-    return tx.scalar(ours.limit(1)) is not None
+    return tx.scalar(_OURS, {"uid": sop_instance_uid}) is not None
 
 
 def _study(tx: Transaction, received: Received) -> Row[Any]:
@@ -177,18 +205,21 @@ def _study(tx: Transaction, received: Received) -> Row[Any]:
 
 
 def _locked_study(tx: Transaction, study_instance_uid: str) -> Row[Any] | None:
-    return tx.execute(
-        select(schema.Study)
-        .where(schema.Study.study_instance_uid == study_instance_uid)
-        .with_for_update(key_share=True)
-    ).first()
+    return tx.execute(_LOCKED_STUDY, {"uid": study_instance_uid}).first()
 
 
-def _differs(study: Row[Any], received: Received) -> bool:
-    """Whether an instance names another patient than its study; an ID decides before a name."""
+def _differs(tx: Transaction, study: Row[Any], received: Received) -> bool:
+    """Whether an instance names another patient than its study; an ID decides before a name.
+
+    What the study was called before an administrator corrected it names the same patient.
+    """
     if study.patient_id or received.patient_id:
-        return bool(study.patient_id != storable(received.patient_id))
-    return bool(study.patient_name != storable(received.patient_name))
+        same = study.patient_id == storable(received.patient_id)
+    else:
+        same = study.patient_name == storable(received.patient_name)
+    return not same and not corrections.was_once(
+        tx, study.id, received.patient_id, received.patient_name
+    )
 
 
 def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) -> None:
@@ -199,15 +230,16 @@ def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) 
         changes = _new_revision(received)
         _audit(tx, Action.STUDY_REOPENED, received, study.id)
     tx.execute(
-        update(schema.Study)
-        .where(schema.Study.id == study.id)
-        .values(
-            state=StudyState.RECEIVING,
-            instances=study.instances + 1,
-            last_received_at=max(study.last_received_at, received.received_at),
-            patient_conflict=study.patient_conflict or differs,
+        _TOUCH,
+        {
+            "touched": study.id,
+            "state": StudyState.RECEIVING,
+            "instances": study.instances + 1,
+            "last_received_at": max(study.last_received_at, received.received_at),
+            "patient_conflict": study.patient_conflict or differs,
+            "removed_at": None,
             **changes,
-        )
+        },
     )
 
 
@@ -235,48 +267,39 @@ def _due(received: Received, hard_limit_at: datetime) -> dict[str, Any]:
 
 def _carry(tx: Transaction, study_id: int, received: Received) -> None:
     """Record that this association carries this study."""
-    values = {
-        "association_id": received.association_id,
-        "study_id": study_id,
-        "instances": 1,
-        "quiet_s": received.quiet_s,
-        "last_received_at": received.received_at,
-    }
-    carried = schema.AssociationStudy
     tx.execute(
-        insert_for(tx, carried)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=[carried.association_id, carried.study_id],
-            set_={
-                "instances": carried.instances + 1,
-                "quiet_s": received.quiet_s,
-                "last_received_at": received.received_at,
-            },
-        )
+        _CARRY[tx.dialect.name],
+        {
+            "association_id": received.association_id,
+            "study_id": study_id,
+            "instances": 1,
+            "quiet_s": received.quiet_s,
+            "last_received_at": received.received_at,
+        },
     )
 
 
 def _insert(tx: Transaction, study_id: int, received: Received, differs: bool) -> int:
-    return tx.execute(
-        insert(schema.Instance)
-        .values(
-            study_id=study_id,
-            sop_class_uid=received.sop_class_uid,
-            sop_instance_uid=received.sop_instance_uid,
-            series_instance_uid=received.series_instance_uid,
-            transfer_syntax_uid=received.transfer_syntax_uid,
-            modality=received.modality,
-            instance_number=received.instance_number,
-            patient_differs=differs,
-            digest=received.digest,
-            size_bytes=received.size_bytes,
-            peer=received.peer,
-            association_id=received.association_id,
-            received_at=received.received_at,
-        )
-        .returning(schema.Instance.id)
-    ).scalar_one()
+    return int(
+        tx.execute(
+            _INSERT,
+            {
+                "study_id": study_id,
+                "sop_class_uid": received.sop_class_uid,
+                "sop_instance_uid": received.sop_instance_uid,
+                "series_instance_uid": received.series_instance_uid,
+                "transfer_syntax_uid": received.transfer_syntax_uid,
+                "modality": received.modality,
+                "instance_number": received.instance_number,
+                "patient_differs": differs,
+                "digest": received.digest,
+                "size_bytes": received.size_bytes,
+                "peer": received.peer,
+                "association_id": received.association_id,
+                "received_at": received.received_at,
+            },
+        ).scalar_one()
+    )
 
 
 def _audit(

@@ -4,17 +4,17 @@ queued -> running -> done | failed. Every change is fenced on state, attempt and
 its audit event in the same transaction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
-from storage import audit, claims, schema
+from storage import audit, schema
 from storage.audit import Action, Detail, Event
-from storage.claims import UNCLAIMED, lease
+from storage.claims import Lifecycle, Words, lease
 from storage.engine import Transaction
 from storage.states import JobKind, JobState
 
@@ -25,6 +25,7 @@ __all__ = [
     "claim",
     "counts",
     "fail",
+    "failed_reports",
     "finish",
     "hand_back",
     "queue_conclude",
@@ -34,6 +35,8 @@ __all__ = [
     "rescue",
     "retry",
 ]
+
+_INSERT = insert(schema.Base.metadata.tables["job"])
 
 #: Reports first: a study that waits for its answer goes before one that still arrives.
 URGENCY = (JobKind.CONCLUDE, JobKind.PREPARE)
@@ -92,7 +95,7 @@ def _queue(
         for pipeline in pipelines
     ]
     if rows:
-        tx.execute(insert(schema.Job), rows)
+        tx.execute(_INSERT, rows)
 
 
 def claim(
@@ -106,7 +109,8 @@ def claim(
 ) -> list[Job]:
     """Claim up to `limit` jobs for `lease_s` seconds: `conclude` first, then the oldest.
 
-    A `conclude` job waits until no `prepare` job of its study and pipeline is queued or running.
+    A `conclude` job waits until no `prepare` job of its study and pipeline is queued or running,
+    and none for an earlier revision: it must see the report that it replaces.
     """
     wanted = [kind for kind in URGENCY if kinds is None or kind in kinds]
     found: list[int] = []
@@ -142,113 +146,15 @@ def _claimable(kind: JobKind, now: datetime, limit: int) -> Any:
     )
     if kind is JobKind.PREPARE:
         return query
-    prepare = aliased(schema.Job)
-    unprepared = select(prepare.id).where(
-        prepare.study_id == job.study_id,
-        prepare.kind == JobKind.PREPARE,
-        prepare.state.in_([JobState.QUEUED, JobState.RUNNING]),
-        prepare.pipeline == job.pipeline,
+    before = aliased(schema.Job)
+    unfinished = select(before.id).where(
+        before.study_id == job.study_id,
+        before.kind.in_(list(JobKind)),
+        before.state.in_([JobState.QUEUED, JobState.RUNNING]),
+        before.pipeline == job.pipeline,
+        or_(before.kind == JobKind.PREPARE, before.revision < job.revision),
     )
-    return query.where(~unprepared.exists())
-
-
-def renew(tx: Transaction, jobs: Sequence[Job], now: datetime, lease_s: float) -> None:
-    """Extend the lease of jobs that are still being worked on.
-
-    Raises:
-        ClaimLostError: one of them is no longer this owner's; none was renewed.
-    """
-    for job in jobs:
-        _change(tx, job, **lease(now, lease_s))
-
-
-def finish(tx: Transaction, job: Job, at: datetime) -> None:
-    """End a job that is done.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        job,
-        state=JobState.DONE,
-        finished_at=at,
-        error_code=None,
-        error_message=None,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.JOB_DONE, job, at)
-
-
-def retry(
-    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
-) -> None:
-    """Queue a job again after an attempt that failed, not to be claimed before `available_at`.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        job,
-        state=JobState.QUEUED,
-        available_at=available_at,
-        error_code=code,
-        error_message=message,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.JOB_RETRY, job, at, code=code)
-
-
-def fail(tx: Transaction, job: Job, *, at: datetime, code: str, message: str) -> None:
-    """Give a job up.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        job,
-        state=JobState.FAILED,
-        finished_at=at,
-        error_code=code,
-        error_message=message,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.JOB_FAILED, job, at, code=code)
-
-
-def hand_back(tx: Transaction, job: Job, at: datetime) -> None:
-    """Queue a job again that could not be finished because this process stops; no attempt counts.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        job,
-        state=JobState.QUEUED,
-        attempt=job.attempt - 1,
-        available_at=at,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.JOB_HANDED_BACK, job, at)
-
-
-def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
-    """Queue again the jobs whose lease ran out or whose process died; returns how many."""
-    running = tx.execute(
-        select(schema.Job)
-        .where(schema.Job.state == "running")
-        .order_by(schema.Job.id)
-        .with_for_update(skip_locked=True)
-    ).all()
-    rescued = claims.stranded(running, now, is_dead)
-    for row in rescued:
-        job = _job(row)
-        _change(tx, job, state=JobState.QUEUED, available_at=now, **UNCLAIMED)
-        _audit(tx, Action.JOB_RESCUED, job, now)
-    return len(rescued)
+    return query.where(~unfinished.exists())
 
 
 def requeue_prepare(
@@ -285,8 +191,16 @@ def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
     }
 
 
-def _change(tx: Transaction, job: Job, **values: Any) -> None:
-    claims.change(tx, schema.Job, JobState.RUNNING, job, values)
+def failed_reports(tx: Transaction, since: datetime, limit: int = 20) -> list[int]:
+    """Studies of which a `conclude` job was given up since then, the last first."""
+    job = schema.Job
+    query = (
+        select(job.study_id)
+        .where(job.state == "failed", job.kind == JobKind.CONCLUDE, job.finished_at >= since)
+        .order_by(job.id.desc())
+        .limit(limit)
+    )
+    return list(dict.fromkeys(tx.scalars(query)))
 
 
 def _job(row: Row[Any]) -> Job:
@@ -302,7 +216,7 @@ def _job(row: Row[Any]) -> Job:
     )
 
 
-def _audit(tx: Transaction, action: Action, job: Job, at: datetime, **more: str) -> None:
+def _audit(tx: Transaction, action: Action, job: Job | Row[Any], at: datetime, **more: str) -> None:
     detail: Detail = {
         "job": job.id,
         "kind": job.kind.value,
@@ -326,3 +240,30 @@ def _audit(tx: Transaction, action: Action, job: Job, at: datetime, **more: str)
 
 
 _SETBACKS = (Action.JOB_RETRY, Action.JOB_FAILED, Action.JOB_RESCUED)
+
+_LIFECYCLE = Lifecycle(
+    schema.Job,
+    Words(
+        waiting=JobState.QUEUED,
+        in_work=JobState.RUNNING,
+        done=JobState.DONE,
+        failed=JobState.FAILED,
+        finish=Action.JOB_DONE,
+        retry=Action.JOB_RETRY,
+        fail=Action.JOB_FAILED,
+        hand_back=Action.JOB_HANDED_BACK,
+        rescue=Action.JOB_RESCUED,
+    ),
+    _audit,
+)
+renew, retry, fail = _LIFECYCLE.renew, _LIFECYCLE.retry, _LIFECYCLE.fail
+hand_back, rescue = _LIFECYCLE.hand_back, _LIFECYCLE.rescue
+
+
+def finish(tx: Transaction, job: Job, at: datetime) -> None:
+    """End a job that is done.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _LIFECYCLE.finish(tx, job, at, {})

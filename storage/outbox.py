@@ -4,16 +4,17 @@ pending -> sending -> sent | failed. Rows are written in the commit that makes t
 and finishes are fenced as those of jobs are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.orm import aliased
 
-from storage import audit, claims, schema
+from storage import audit, schema
 from storage.audit import Action, Event
-from storage.claims import UNCLAIMED, lease
+from storage.claims import Lifecycle, Words, lease
 from storage.engine import Transaction
 from storage.outbox_list import DeliveryView, listing
 from storage.results import ResultObject, stored_objects
@@ -24,6 +25,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "DeliveryView",
+    "call_off",
     "claim",
     "enqueue",
     "fail",
@@ -36,6 +38,10 @@ __all__ = [
     "rescue",
     "retry",
 ]
+
+
+#: Error code of what was called off.
+WITHDRAWN = "WITHDRAWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,119 +125,32 @@ def claim(
     return [_delivery(tx, row) for row in sorted(claimed, key=lambda row: found.index(row.id))]
 
 
-def renew(tx: Transaction, deliveries: Sequence[Delivery], now: datetime, lease_s: float) -> None:
-    """Extend the lease of deliveries that are still being sent.
+def call_off(tx: Transaction, report_id: int, at: datetime) -> int:
+    """End what still waits of earlier reports that this one withdraws; nothing revives it.
 
-    Raises:
-        ClaimLostError: one of them is no longer this owner's; none was renewed.
+    What is being sent at this moment goes on. Returns how many were ended.
     """
-    for delivery in deliveries:
-        _change(tx, delivery, **lease(now, lease_s))
-
-
-def mark_sent(
-    tx: Transaction, delivery: Delivery, *, at: datetime, sop_instance_uid: str, status: int
-) -> None:
-    """End a delivery that was accepted, as which rendition and with which C-STORE status.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        delivery,
-        state=DeliveryState.SENT,
-        finished_at=at,
-        sent_sop_instance_uid=sop_instance_uid,
-        status=status,
-        error_code=None,
-        error_message=None,
-        **UNCLAIMED,
+    delivery, report = schema.Delivery, schema.Report
+    newer = aliased(report)
+    earlier = (
+        select(report.id)
+        .join(newer, (newer.study_id == report.study_id) & (newer.pipeline == report.pipeline))
+        .where(newer.id == report_id, report.revision < newer.revision)
     )
-    _audit(
-        tx,
-        Action.DELIVERY_SENT,
-        delivery,
-        at,
-        sop_instance_uid=sop_instance_uid,
-        status=f"0x{status:04X}",
-    )
-
-
-def retry(
-    tx: Transaction,
-    delivery: Delivery,
-    *,
-    at: datetime,
-    available_at: datetime,
-    code: str,
-    message: str,
-) -> None:
-    """Queue a delivery again after an attempt that failed, not to be claimed before `available_at`.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        delivery,
-        state=DeliveryState.PENDING,
-        available_at=available_at,
-        error_code=code,
-        error_message=message,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.DELIVERY_RETRY, delivery, at, code=code)
-
-
-def fail(tx: Transaction, delivery: Delivery, *, at: datetime, code: str, message: str) -> None:
-    """Give a delivery up; `requeue` revives it.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        delivery,
-        state=DeliveryState.FAILED,
-        finished_at=at,
-        error_code=code,
-        error_message=message,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.DELIVERY_FAILED, delivery, at, code=code)
-
-
-def hand_back(tx: Transaction, delivery: Delivery, at: datetime) -> None:
-    """Queue a delivery again that this process stops before sending; no attempt counts.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _change(
-        tx,
-        delivery,
-        state=DeliveryState.PENDING,
-        attempt=delivery.attempt - 1,
-        available_at=at,
-        **UNCLAIMED,
-    )
-    _audit(tx, Action.DELIVERY_HANDED_BACK, delivery, at)
-
-
-def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
-    """Queue again the deliveries whose lease ran out or whose process died; returns how many."""
-    sending = tx.execute(
-        select(schema.Delivery)
-        .where(schema.Delivery.state == "sending")
-        .order_by(schema.Delivery.id)
-        .with_for_update(skip_locked=True)
+    ended = tx.execute(
+        update(delivery)
+        .where(delivery.report_id.in_(earlier), delivery.state == DeliveryState.PENDING)
+        .values(
+            state=DeliveryState.FAILED,
+            finished_at=at,
+            error_code=WITHDRAWN,
+            error_message="a later report withdrew it before it was sent",
+        )
+        .returning(delivery)
     ).all()
-    rescued = claims.stranded(sending, now, is_dead)
-    for row in rescued:
-        _change(tx, row, state=DeliveryState.PENDING, available_at=now, **UNCLAIMED)
-        _audit(tx, Action.DELIVERY_RESCUED, row, now)
-    return len(rescued)
+    for row in ended:
+        _audit(tx, Action.DELIVERY_FAILED, row, at, code=WITHDRAWN)
+    return len(ended)
 
 
 def requeue(
@@ -243,10 +162,15 @@ def requeue(
     now: datetime,
     expires_at: datetime,
 ) -> int:
-    """Begin ended deliveries anew, those that meet every condition given; returns how many."""
+    """Begin ended deliveries anew, those that meet every condition given; returns how many.
+
+    What was called off stays so.
+    """
     delivery = schema.Delivery
     change = update(delivery).where(
-        delivery.state.in_(states), delivery.state != DeliveryState.SENDING
+        delivery.state.in_(states),
+        delivery.state != DeliveryState.SENDING,
+        or_(delivery.error_code.is_(None), delivery.error_code != WITHDRAWN),
     )
     if ids is not None:
         change = change.where(delivery.id.in_(ids))
@@ -274,10 +198,6 @@ def next_available_at(tx: Transaction, destination: str) -> datetime | None:
             delivery.state == "pending", delivery.destination == destination
         )
     )
-
-
-def _change(tx: Transaction, held: Delivery | Row[Any], **values: Any) -> None:
-    claims.change(tx, schema.Delivery, DeliveryState.SENDING, held, values)
 
 
 def _delivery(tx: Transaction, row: Row[Any]) -> Delivery:
@@ -331,4 +251,41 @@ def _audit(
                 **more,
             },
         ),
+    )
+
+
+_LIFECYCLE = Lifecycle(
+    schema.Delivery,
+    Words(
+        waiting=DeliveryState.PENDING,
+        in_work=DeliveryState.SENDING,
+        done=DeliveryState.SENT,
+        failed=DeliveryState.FAILED,
+        finish=Action.DELIVERY_SENT,
+        retry=Action.DELIVERY_RETRY,
+        fail=Action.DELIVERY_FAILED,
+        hand_back=Action.DELIVERY_HANDED_BACK,
+        rescue=Action.DELIVERY_RESCUED,
+    ),
+    _audit,
+)
+renew, retry, fail = _LIFECYCLE.renew, _LIFECYCLE.retry, _LIFECYCLE.fail
+hand_back, rescue = _LIFECYCLE.hand_back, _LIFECYCLE.rescue
+
+
+def mark_sent(
+    tx: Transaction, delivery: Delivery, *, at: datetime, sop_instance_uid: str, status: int
+) -> None:
+    """End a delivery that was accepted, as which rendition and with which C-STORE status.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _LIFECYCLE.finish(
+        tx,
+        delivery,
+        at,
+        {"sent_sop_instance_uid": sop_instance_uid, "status": status},
+        sop_instance_uid=sop_instance_uid,
+        status=f"0x{status:04X}",
     )

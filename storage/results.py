@@ -1,16 +1,17 @@
 """What pipelines made: preparations of instances, and reports with their DICOM objects."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, or_, select
 
-from storage import audit, schema
+from storage import audit, corrections, rejections, schema
 from storage.audit import Action, Event
 from storage.engine import Transaction
 from storage.errors import NotFoundError
-from storage.states import JobState, Outcome
+from storage.states import DeliveryState, JobState, Outcome
 from storage.upsert import insert_for
 
 __all__ = [
@@ -55,6 +56,8 @@ class CaseInstance:
     """One instance of a study as a pipeline sees it.
 
     Without a preparation, `prepare_failed` says what went wrong where the job was given up.
+    `rejected` is the code (DCM) of the rejection note that took the instance back. `removed`: its
+    file left the spool, so that it cannot be prepared anew.
     """
 
     instance_id: int
@@ -67,23 +70,33 @@ class CaseInstance:
     patient_differs: bool
     preparation: Preparation | None
     prepare_failed: str | None
+    rejected: str | None = None
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that one pipeline concludes one study from, in the order of arrival."""
+    """All that one pipeline concludes one study from, in the order of arrival.
+
+    `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
+    corrected of it, by the names of `storage.corrections.Identification`. `reported` are the
+    objects that destinations have, as far as no rejection note of ours names them yet.
+    """
 
     study_id: int
     study_instance_uid: str
     patient_conflict: bool
     instances: tuple[CaseInstance, ...]
+    withdrawn: str | None = None
+    identification: Mapping[str, str] = field(default_factory=dict)
+    reported: tuple["ResultObject", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ResultObject:
     """One DICOM object in the spool; of one kind, preference 0 is sent first."""
 
-    kind: Literal["SR", "SC", "KOS"]
+    kind: Literal["SR", "SC", "KOS", "RN"]
     preference: int
     sop_class_uid: str
     sop_instance_uid: str
@@ -151,9 +164,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
         NotFoundError: no such study.
     """
     study = tx.execute(
-        select(schema.Study.study_instance_uid, schema.Study.patient_conflict).where(
-            schema.Study.id == study_id
-        )
+        select(schema.Study.study_instance_uid).where(schema.Study.id == study_id)
     ).first()
     if study is None:
         raise NotFoundError(f"no study {study_id}")
@@ -176,21 +187,57 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
             )
         )
     }
-    instances = tx.execute(
-        select(schema.Instance)
-        .where(schema.Instance.study_id == study_id)
-        .order_by(schema.Instance.id)
-    )
+    rejected = rejections.rejected_in(tx, study_id)
+    instances = [
+        _case_instance(row, made, failed, rejected)
+        for row in tx.execute(
+            select(schema.Instance)
+            .where(schema.Instance.study_id == study_id)
+            .order_by(schema.Instance.id)
+        )
+    ]
+    standing = corrections.standing_of(tx, study_id)
     return Case(
         study_id=study_id,
         study_instance_uid=study.study_instance_uid,
-        patient_conflict=study.patient_conflict,
-        instances=tuple(_case_instance(row, made, failed) for row in instances),
+        patient_conflict=any(item.patient_differs and not item.rejected for item in instances),
+        instances=tuple(instances),
+        withdrawn=standing.withdrawn,
+        identification=standing.identification,
+        reported=_reported(tx, study_id, pipeline),
     )
 
 
+def _reported(tx: Transaction, study_id: int, pipeline: str) -> tuple[ResultObject, ...]:
+    report, made, delivery = schema.Report, schema.ResultObject, schema.Delivery
+    of_study = (report.study_id == study_id) & (report.pipeline == pipeline)
+    taken_back = (
+        select(func.coalesce(func.max(report.revision), 0))
+        .join(made, made.report_id == report.id)
+        .where(of_study, made.kind == "RN")
+        .scalar_subquery()
+    )
+    # What is on its way at this moment may be there as any of its renditions.
+    there = or_(
+        delivery.sent_sop_instance_uid == made.sop_instance_uid,
+        delivery.state == DeliveryState.SENDING,
+    )
+    rows = tx.execute(
+        select(*(getattr(made, item.name) for item in fields(ResultObject)))
+        .join(report, report.id == made.report_id)
+        .join(delivery, (delivery.report_id == report.id) & (delivery.kind == made.kind))
+        .where(of_study, made.kind != "RN", report.revision >= taken_back, there)
+        .distinct()
+        .order_by(made.sop_instance_uid)
+    )
+    return tuple(ResultObject(**row._asdict()) for row in rows)
+
+
 def _case_instance(
-    row: Row[Any], made: dict[int, Preparation], failed: dict[int, str]
+    row: Row[Any],
+    made: dict[int, Preparation],
+    failed: dict[int, str],
+    rejected: dict[str, str],
 ) -> CaseInstance:
     return CaseInstance(
         instance_id=row.id,
@@ -203,6 +250,8 @@ def _case_instance(
         patient_differs=row.patient_differs,
         preparation=made.get(row.id),
         prepare_failed=failed.get(row.id),
+        rejected=rejected.get(row.sop_instance_uid),
+        removed=row.removed_at is not None,
     )
 
 
@@ -211,6 +260,7 @@ _ACTIONS = {
     Outcome.ABSTAINED: Action.REPORT_MADE,
     Outcome.NO_EFFECT: Action.REPORT_NO_EFFECT,
     Outcome.NOT_APPLICABLE: Action.REPORT_NOT_APPLICABLE,
+    Outcome.WITHDRAWN: Action.REPORT_WITHDRAWN,
 }
 
 

@@ -27,6 +27,9 @@ from storage.states import (
     StudyState,
 )
 
+#: The audit quotes numbers of rows, so none is given again after its row was purged.
+_NUMBERED_ONCE = {"sqlite_autoincrement": True}
+
 
 class Base(DeclarativeBase):
     """All tables, with predictable names for constraints."""
@@ -109,14 +112,16 @@ class Study(Base):
     )
     hard_limit_at: Mapped[datetime] = mapped_column(comment="due_at is never later than this")
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it was last complete")
+    removed_at: Mapped[datetime | None] = mapped_column(comment="when its files left the spool")
     __table_args__ = (
         UniqueConstraint(study_instance_uid),
         _partial_index("ix_study_due", due_at, where=due_at.isnot(None)),
+        _partial_index("ix_study_kept", state, completed_at, "id", where=removed_at.is_(None)),
         Index("ix_study_state", state, last_received_at, "id"),
         Index("ix_study_last_received_at", last_received_at, "id"),
         Index("ix_study_patient_id", patient_id, last_received_at, "id"),
         Index("ix_study_accession_number", accession_number, last_received_at, "id"),
-        {"comment": "studies that were received"},
+        {"comment": "studies that were received", **_NUMBERED_ONCE},
     )
 
 
@@ -159,10 +164,12 @@ class Instance(Base):
     peer: Mapped[str] = mapped_column(comment="peer that sent it first")
     association_id: Mapped[str] = _link("association.association_id", "association that brought it")
     received_at: Mapped[datetime] = mapped_column(comment="when it was received")
+    removed_at: Mapped[datetime | None] = mapped_column(comment="when its file left the spool")
     __table_args__ = (
         UniqueConstraint(sop_instance_uid),
         Index("ix_instance_study_id", study_id, "id"),
-        {"comment": "instances stored in the spool"},
+        _partial_index("ix_instance_digest", digest, where=removed_at.is_(None)),
+        {"comment": "instances stored in the spool", **_NUMBERED_ONCE},
     )
 
 
@@ -183,6 +190,7 @@ class InstanceConflict(Base):
     received_at: Mapped[datetime] = mapped_column(comment="when they first came")
     __table_args__ = (
         UniqueConstraint(instance_id, digest),
+        Index("ix_instance_conflict_digest", digest),
         {"comment": "other bytes sent under the UID of a stored instance"},
     )
 
@@ -232,7 +240,7 @@ class Job(Base):
         _partial_index("ix_job_running", "id", where=state == "running"),
         _partial_index("ix_job_failed", kind, "id", where=state == "failed"),
         Index("ix_job_study_id", study_id, kind, state),
-        {"comment": "work for pipelines"},
+        {"comment": "work for pipelines", **_NUMBERED_ONCE},
     )
 
 
@@ -270,14 +278,15 @@ class Report(Base):
         comment="digest of what went in: same input, same report"
     )
     outcome: Mapped[Outcome] = mapped_column(
-        words(Outcome, "outcome"), comment="estimated, abstained, no effect or not applicable"
+        words(Outcome, "outcome"),
+        comment="estimated, abstained, no effect, not applicable or withdrawn",
     )
     supersedes: Mapped[int | None] = _link("report.id", "the report that this one replaces")
     findings_json: Mapped[str] = mapped_column(comment="the findings")
     made_at: Mapped[datetime] = mapped_column(comment="when it was made")
     __table_args__ = (
         UniqueConstraint(study_id, pipeline, revision),
-        {"comment": "conclusions of pipelines, one per study revision"},
+        {"comment": "conclusions of pipelines, one per study revision", **_NUMBERED_ONCE},
     )
 
 
@@ -296,9 +305,11 @@ class ResultObject(Base):
         comment="SHA-256 of the file; objects/ab/cd/<digest>.dcm in the spool"
     )
     size_bytes: Mapped[int] = mapped_column(RowId, comment="size of the file, bytes")
+    removed_at: Mapped[datetime | None] = mapped_column(comment="when its file left the spool")
     __table_args__ = (
         UniqueConstraint(report_id, kind, preference),
         Index("ix_result_object_sop_instance_uid", sop_instance_uid),
+        _partial_index("ix_result_object_digest", digest, where=removed_at.is_(None)),
         {"comment": "DICOM objects of reports"},
     )
 
@@ -338,7 +349,7 @@ class Delivery(Base):
         Index("ix_delivery_state", state, "id"),
         Index("ix_delivery_destination", destination, "id"),
         Index("ix_delivery_destination_state", destination, state, "id"),
-        {"comment": "the outbox: objects on their way to destinations"},
+        {"comment": "the outbox: objects on their way to destinations", **_NUMBERED_ONCE},
     )
 
 
@@ -379,3 +390,6 @@ class AuditEvent(Base):
         _partial_index("ix_audit_event_study", study_id, at, "id", where=study_id.isnot(None)),
         {"comment": "audit: everything that happened", "sqlite_autoincrement": True},
     )
+
+
+from storage import audit_schema, correction_schema, retention_schema  # noqa: E402, F401 - their tables belong to Base too

@@ -1,14 +1,17 @@
 """The files: streamed in, made durable, and named by what they hold.
 
-`objects/ab/cd/<sha256>.dcm` below the root; `incoming/` holds what is still being written. A file
+`objects/ab/<sha256>.dcm` below the root; `incoming/` holds what is still being written. A file
 that is in `objects` is whole and survives a power cut.
 """
 
+import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +20,14 @@ from typing import NamedTuple, Self
 from storage import owner
 from storage.errors import SpoolDamagedError
 from storage.faults import translated_disk
+from storage.growing_digest import GrowingDigest
 
 Buffer = bytes | bytearray | memoryview
+
+
+#: Syncs of files that come in at the same time run side by side; the disk takes them together. A
+#: file's steps are queued in their order, so none waits for one that is behind it.
+_syncers = ThreadPoolExecutor(32, thread_name_prefix="spool-sync")
 
 
 class SpoolFile(NamedTuple):
@@ -40,10 +49,12 @@ class Spool:
         self._incoming = root / "incoming"
         self._objects = root / "objects"
         self._owner = owner.this_process()
-        self._durable_folders: set[Path] = set()
         with translated_disk():
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._objects.mkdir(exist_ok=True)
+            for number in range(256):
+                (self._objects / f"{number:02x}").mkdir(exist_ok=True)
+            _sync_folder(self._objects)
             _sync_folder(root)
 
     def incoming(self) -> "IncomingFile":
@@ -69,7 +80,7 @@ class Spool:
         """Where the file of a digest lies, or would."""
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise ValueError("not a SHA-256 in hex")
-        return self._objects / digest[:2] / digest[2:4] / f"{digest}.dcm"
+        return self._objects / digest[:2] / f"{digest}.dcm"
 
     def exists(self, digest: str) -> bool:
         """Whether a file of this digest is there."""
@@ -97,6 +108,27 @@ class Spool:
         if found != digest:
             raise SpoolDamagedError(f"spool file {digest} holds other bytes")
 
+    def remove(self, digest: str, kept_before: datetime) -> bool:
+        """Remove a file for good, unless it was kept since that time; whether it is gone.
+
+        Who keeps a file records it a moment later: a young one may be wanted though no row says so.
+        """
+        path = self.path(digest)
+        if not path.exists():
+            return True
+        with translated_disk(), _open_folder(path.parent) as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if path.stat().st_mtime >= kept_before.timestamp():
+                return False
+            path.unlink()
+            os.fsync(folder)
+        return True
+
+    def digests(self) -> Iterator[str]:
+        """The digests of all files, in order; those that come or go meanwhile may be missed."""
+        for folder in sorted(self._objects.glob("[0-9a-f][0-9a-f]")):
+            yield from sorted(file.stem for file in folder.glob("*.dcm"))
+
     def free_bytes(self) -> int:
         """Space left on the spool's disk for this user."""
         disk = os.statvfs(self.root)
@@ -114,25 +146,29 @@ class Spool:
         return len(left)
 
     def settle(self, file: Path, kept: SpoolFile) -> None:
-        """Move a synced file to its place, for good. For `IncomingFile.keep`."""
+        """Move a synced file to its place, for good. For `IncomingFile`."""
         target = self.path(kept.digest)
-        with translated_disk():
-            self._make_durable(target.parent)
-            if target.is_file() and target.stat().st_size == kept.size_bytes:
-                file.unlink()
-            else:
-                file.replace(target)
-            # Also where the file was there before: whoever put it there may not have come this far.
-            _sync_folder(target.parent)
+        with translated_disk(), _open_folder(target.parent) as folder:
+            # Also where the file is there already: its new age keeps `remove` off it, and
+            # whoever put it there may not have come as far as the sync.
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            file.replace(target)
+            os.fsync(folder)
 
-    def _make_durable(self, folder: Path) -> None:
-        """Make a folder and see that no power cut takes it away."""
-        if folder in self._durable_folders:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
-        _sync_folder(folder.parent.parent)
-        self._durable_folders.add(folder)
+
+class Settling(NamedTuple):
+    """A file that is becoming durable on another thread."""
+
+    file: SpoolFile
+    done: Future[None]
+
+    def wait(self) -> None:
+        """Return when the file is durable.
+
+        Raises:
+            StorageFullError: no room after all; nothing was kept.
+        """
+        self.done.result()
 
 
 class IncomingFile:
@@ -142,9 +178,11 @@ class IncomingFile:
         self.path = path
         self.size_bytes = 0
         self._spool = spool
-        self._sha256 = hashlib.sha256()
         with translated_disk():
-            self._file = path.open("xb", buffering=0)
+            self._file = path.open("x+b", buffering=0)
+        self._digest = GrowingDigest(self._file.fileno())
+        self._syncing: Future[None] | None = None
+        self._settling: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -167,25 +205,51 @@ class IncomingFile:
             written = self._file.write(data)
             if written < len(data):  # the disk took a part only; the rest goes, or says why not
                 self._write_rest(memoryview(data)[written:])
-        self._sha256.update(data)
         self.size_bytes += len(data)
+        self._digest.grown(data, self.size_bytes)
 
     def _write_rest(self, rest: memoryview) -> None:
         while rest:
             rest = rest[self._file.write(rest) :]
 
+    def sync_beside(self) -> None:
+        """All bytes are here: begin to sync them, on another thread."""
+        self._syncing = _syncers.submit(os.fsync, self._file.fileno())
+
+    def keep_beside(self) -> Settling:
+        """Name the file by its content, and go on making it durable on another thread.
+
+        Raises:
+            StorageError: what was written cannot be read back; nothing was kept.
+        """
+        with self._whole_or_gone():
+            kept = SpoolFile(self._digest.hexdigest(self.size_bytes), self.size_bytes)
+        self._settling = _syncers.submit(self._settle, kept)
+        return Settling(kept, self._settling)
+
     def keep(self) -> SpoolFile:
-        """Make the file durable under the name of its content; cheap when it is there already.
+        """Make the file durable under the name of its content.
 
         Raises:
             StorageFullError: no room after all; nothing was kept.
         """
-        kept = SpoolFile(self._sha256.hexdigest(), self.size_bytes)
         with self._whole_or_gone():
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._spool.settle(self.path, kept)
+            kept = SpoolFile(self._digest.hexdigest(self.size_bytes), self.size_bytes)
+        self._settle(kept)
         return kept
+
+    def _settle(self, kept: SpoolFile) -> None:
+        try:
+            with translated_disk():
+                if self._syncing is None:
+                    os.fsync(self._file.fileno())
+                else:
+                    self._syncing.result()
+                self._file.close()
+                self._spool.settle(self.path, kept)
+        except BaseException:
+            self._remove()
+            raise
 
     @contextmanager
     def _whole_or_gone(self) -> Iterator[None]:
@@ -199,6 +263,13 @@ class IncomingFile:
 
     def discard(self) -> None:
         """Remove the file if it was not kept; may be called again."""
+        self._digest.abandon()
+        for task in (self._syncing, self._settling):
+            if task is not None:
+                task.exception()  # it uses the file; what came of it is told to whoever waits
+        self._remove()
+
+    def _remove(self) -> None:
         self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -208,9 +279,15 @@ def _orphaned(file: Path) -> bool:
     return holder.count(":") >= 2 and owner.is_dead(holder)
 
 
-def _sync_folder(folder: Path) -> None:
+@contextmanager
+def _open_folder(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    with _open_folder(folder) as descriptor:
+        os.fsync(descriptor)

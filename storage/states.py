@@ -16,6 +16,7 @@ class DueReason(StrEnum):
     QUIET_PERIOD = "quiet period"
     ASSOCIATION_RELEASED = "association released"
     HARD_LIMIT = "hard limit"
+    CORRECTION = "correction"
 
 
 class Ending(StrEnum):
@@ -49,6 +50,15 @@ class Outcome(StrEnum):
     ABSTAINED = "abstained"
     NO_EFFECT = "no effect"
     NOT_APPLICABLE = "not applicable"
+    WITHDRAWN = "withdrawn"
+
+
+class CorrectionKind(StrEnum):
+    """What an administrator can correct of a study."""
+
+    IDENTIFICATION = "identification"
+    WITHDRAWAL = "withdrawal"
+    REINSTATEMENT = "reinstatement"
 
 
 class DeliveryState(StrEnum):

@@ -7,7 +7,7 @@ from alembic import op
 
 from storage.columns import RowId, UtcDateTime
 
-revision = "0001"
+revision = "0.2.1"
 down_revision = None
 
 
@@ -89,7 +89,9 @@ def _received() -> None:
         ),
         _column(
             "due_reason",
-            _words("due_reason", "quiet period", "association released", "hard limit"),
+            _words(
+                "due_reason", "quiet period", "association released", "hard limit", "correction"
+            ),
             "why then",
         ),
         _column("hard_limit_at", UtcDateTime(), "due_at is never later than this"),
@@ -97,6 +99,7 @@ def _received() -> None:
         _key("id"),
         sa.UniqueConstraint("study_instance_uid"),
         comment="studies that were received",
+        sqlite_autoincrement=True,
     )
     _index("ix_study_accession_number", "study", "accession_number", "last_received_at", "id")
     _index("ix_study_due", "study", "due_at", where="due_at IS NOT NULL")
@@ -141,6 +144,7 @@ def _received() -> None:
         _link("study_id", "study.id"),
         sa.UniqueConstraint("sop_instance_uid"),
         comment="instances stored in the spool",
+        sqlite_autoincrement=True,
     )
     _index("ix_instance_study_id", "instance", "study_id", "id")
     op.create_table(
@@ -164,7 +168,7 @@ def _received() -> None:
         _column("revision", sa.Integer(), "1, 2, ..."),
         _column(
             "reason",
-            _words("reason", "quiet period", "association released", "hard limit"),
+            _words("reason", "quiet period", "association released", "hard limit", "correction"),
             "why it counted as complete",
         ),
         _column("instances", sa.Integer(), "instances stored by then"),
@@ -207,6 +211,7 @@ def _work() -> None:
         sa.UniqueConstraint("instance_id", "pipeline"),
         sa.UniqueConstraint("study_id", "pipeline", "revision"),
         comment="work for pipelines",
+        sqlite_autoincrement=True,
     )
     _index("ix_job_claim", "job", "kind", "available_at", "id", where="state = 'queued'")
     _index("ix_job_failed", "job", "kind", "id", where="state = 'failed'")
@@ -244,8 +249,8 @@ def _results() -> None:
         _column("input_digest", sa.String(), "digest of what went in: same input, same report"),
         _column(
             "outcome",
-            _words("outcome", "estimated", "abstained", "no effect", "not applicable"),
-            "estimated, abstained, no effect or not applicable",
+            _words("outcome", "estimated", "abstained", "no effect", "not applicable", "withdrawn"),
+            "estimated, abstained, no effect, not applicable or withdrawn",
         ),
         _optional("supersedes", RowId, "the report that this one replaces"),
         _column("findings_json", sa.String(), "the findings"),
@@ -255,6 +260,7 @@ def _results() -> None:
         _link("supersedes", "report.id"),
         sa.UniqueConstraint("study_id", "pipeline", "revision"),
         comment="conclusions of pipelines, one per study revision",
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "result_object",
@@ -307,6 +313,7 @@ def _results() -> None:
         _link("report_id", "report.id"),
         sa.UniqueConstraint("report_id", "kind", "destination"),
         comment="the outbox: objects on their way to destinations",
+        sqlite_autoincrement=True,
     )
     _index(
         "ix_delivery_claim",

@@ -1,0 +1,146 @@
+"""When the time of day jumps: what waits for a time goes on waiting as long as it was to.
+
+Due times are times of day, since they outlive processes and machines. When somebody sets the clock,
+or a machine was suspended, all that was written before is moved along with it. Between the jump
+and its being noticed, new rows may have been written by the new time: they are told apart by when
+they say they were written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from storage import audit, schema
+from storage.audit import Action, Event
+from storage.engine import Transaction
+from storage.states import DeliveryState, DueReason, JobState, StudyState
+
+#: Several clocks notice one jump within this time; the first moves the rows.
+_TOGETHER = timedelta(seconds=5)
+
+#: (table, waiting state, state in work)
+_CLAIMED: Sequence[tuple[Any, Any, Any]] = (
+    (schema.Job, JobState.QUEUED, JobState.RUNNING),
+    (schema.Delivery, DeliveryState.PENDING, DeliveryState.SENDING),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The clock shows `now` where it should have shown `expected`.
+
+    It jumped at most `unnoticed_s` seconds ago.
+    """
+
+    expected: datetime
+    now: datetime
+    unnoticed_s: float
+
+    @property
+    def by(self) -> timedelta:
+        """How far it jumped: forward is positive."""
+        return self.now - self.expected
+
+    @property
+    def not_before(self) -> datetime:
+        """The earliest time that the clock can have jumped to."""
+        return self.now - timedelta(seconds=self.unnoticed_s)
+
+    def precedes(self, written_at: datetime) -> bool:
+        """Whether a row that says it was written then was written by the new time."""
+        return self.not_before <= written_at <= self.now
+
+
+def absorb(tx: Transaction, jump: Jump, actor: str) -> bool:
+    """Move all that waits along with the clock; whether this call did, and not another clock's."""
+    if not _is_first(tx, jump.now):
+        return False
+    _move_studies(tx, jump)
+    for table, waiting, in_work in _CLAIMED:
+        _move_waiting(tx, jump, table, waiting)
+        _move_leases(tx, jump, table, in_work)
+    _move_expiries(tx, jump)
+    seconds = round(jump.by.total_seconds(), 3)
+    audit.record(
+        tx,
+        Event(action=Action.CLOCK_JUMPED, at=jump.now, actor=actor, detail={"jump_s": seconds}),
+    )
+    return True
+
+
+def _is_first(tx: Transaction, now: datetime) -> bool:
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("clock jump", 0))))
+    event = schema.AuditEvent
+    seen = select(event.id).where(
+        event.action == Action.CLOCK_JUMPED.value,
+        event.at.between(now - _TOGETHER, now + _TOGETHER),
+    )
+    return tx.scalar(seen.limit(1)) is None
+
+
+def _move_studies(tx: Transaction, jump: Jump) -> None:
+    study = schema.Study
+    rows = tx.execute(
+        select(study)
+        .where(study.state == StudyState.RECEIVING)
+        .order_by(study.id)
+        .with_for_update(key_share=True)
+    ).all()
+    for row in rows:
+        old_revision = not jump.precedes(row.revision_began_at)
+        old_instance = not jump.precedes(row.last_received_at)
+        moved = ["revision_began_at", "hard_limit_at"] if old_revision else []
+        moved += ["last_received_at"] if old_instance else []
+        if old_instance or (old_revision and row.due_reason is DueReason.HARD_LIMIT):
+            moved.append("due_at")
+        if moved:
+            values = {name: getattr(row, name) + jump.by for name in moved}
+            tx.execute(update(study).where(study.id == row.id).values(values))
+
+
+def _move_waiting(tx: Transaction, jump: Jump, table: Any, waiting: Any) -> None:
+    """Times from which rows may be claimed; what is due stays due.
+
+    A jump forward by less than a retry waits shortens that wait: who wrote it is not known here.
+    """
+    is_waiting = table.state == waiting
+    if jump.now < jump.expected:  # what was due already would now be in the future
+        tx.execute(
+            update(table)
+            .where(is_waiting, table.available_at > jump.now, table.available_at <= jump.expected)
+            .values(available_at=jump.now)
+        )
+        to_move = table.available_at > jump.expected
+    else:
+        to_move = (table.available_at > jump.expected) & (table.available_at < jump.not_before)
+    _shift(tx, jump, table, "available_at", is_waiting & to_move)
+
+
+def _move_leases(tx: Transaction, jump: Jump, table: Any, in_work: Any) -> None:
+    """Leases that ran until the jump; forward, those that ran out by it."""
+    ran = table.lease_until > jump.expected
+    if jump.now > jump.expected:
+        ran = ran & (table.lease_until <= jump.now)
+    _shift(tx, jump, table, "lease_until", (table.state == in_work) & ran)
+
+
+def _move_expiries(tx: Transaction, jump: Jump) -> None:
+    delivery = schema.Delivery
+    _shift(
+        tx,
+        jump,
+        delivery,
+        "expires_at",
+        delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING])
+        & ~delivery.created_at.between(jump.not_before, jump.now),
+    )
+
+
+def _shift(tx: Transaction, jump: Jump, table: Any, column: str, condition: Any) -> None:
+    rows = tx.execute(select(table.id, getattr(table, column)).where(condition)).all()
+    for row_id, time in rows:
+        tx.execute(update(table).where(table.id == row_id).values({column: time + jump.by}))
