@@ -1,14 +1,20 @@
-"""`echonode audit`: what happened, when, to whom and by whom."""
+"""`echonode audit`: what happened, when, to whom and by whom; and whether anybody touched it."""
 
+import re
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from dicom_node.cli.options import Moment, with_limit, with_settings
-from dicom_node.cli.output import print_csv, print_rows
+from dicom_node import app
+from dicom_node.cli.options import Moment, with_json, with_limit, with_settings
+from dicom_node.cli.output import print_csv, print_rows, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
-from storage.audit import Action, search
+from storage.audit import Action
+from storage.audit import search as search_audit
+from storage.audit_verification import Finding, Verification, verify
 
 _COLUMNS = {
     "id": "id",
@@ -29,7 +35,21 @@ _CSV = _COLUMNS | {
 }
 
 
-@click.command()
+class _SearchUnlessNamed(click.Group):
+    """`echonode audit --since 24h` is `echonode audit search --since 24h`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_SearchUnlessNamed)
+def audit() -> None:
+    """Search the audit (what it does unless told otherwise), or verify it."""
+
+
+@audit.command()
 @click.option("--since", type=Moment(), help="From then on: 2026-11-21T10:00, 90m, 24h, 7d.")
 @click.option("--until", type=Moment(), help="Before then.")
 @click.option("--peer", help="Name of the peer.")
@@ -47,12 +67,75 @@ _CSV = _COLUMNS | {
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @with_limit
 @with_settings
-def audit(settings: Settings, limit: int, form: str, as_json: bool, **criteria: Any) -> None:
+def search(settings: Settings, limit: int, form: str, as_json: bool, **criteria: Any) -> None:
     """Search the audit, newest first; all conditions must hold."""
     criteria["action"] = Action(criteria["action"]) if criteria["action"] else None
-    with looking(settings, "audit", criteria["study_id"]) as tx:
-        found = search(tx, limit=limit, **criteria)
+    told = {key: _criterion(value) for key, value in criteria.items()}
+    with looking(settings, "audit", **told) as tx:
+        found = search_audit(tx, limit=limit, **criteria)
     if form == "csv" and not as_json:
         print_csv(found, _CSV)
     else:
         print_rows(found, _COLUMNS, as_json=as_json or form == "json", empty="no event meets this")
+
+
+def _criterion(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class _Head(click.ParamType[tuple[int, str]]):
+    """A head of the audit as `verify` prints it: POSITION:CHAIN."""
+
+    name = "position:chain"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, str]:
+        """Read it."""
+        match = re.fullmatch(r"(\d+):([0-9a-f]{64})", value)
+        if not match:
+            self.fail(f"{value!r} is no head: copy what an earlier `verify` printed", param, ctx)
+        return int(match[1]), match[2]
+
+
+@audit.command(name="verify")
+@click.option(
+    "--expect", type=_Head(), help="A head printed earlier: finds an end that was cut off since."
+)
+@with_settings
+@with_json
+def verify_(settings: Settings, expect: tuple[int, str] | None, as_json: bool) -> None:
+    """Say whether any event was changed, removed or moved since it was sealed, and which.
+
+    Events are sealed a second after they happened, in a chain of digests. Note the head that this
+    prints outside of this machine, and give it to --expect the next time. Exit status 1 when
+    something was touched.
+    """
+    database = app.open_database(settings)
+    try:
+        with database.read() as tx:
+            found = verify(tx, datetime.now(UTC), expect)
+    finally:
+        database.close()
+    if as_json:
+        click.echo(to_json({"sound": found.is_sound, "result": found}))
+    else:
+        _print(found)
+    sys.exit(0 if found.is_sound else 1)
+
+
+def _print(found: Verification) -> None:
+    for finding in found.findings:
+        click.echo(_line(finding))
+    verdict = "sound" if found.is_sound else f"DAMAGED in {len(found.findings)} place(s)"
+    click.echo(f"audit is {verdict}; {found.position} event(s) sealed, {found.not_sealed} not yet")
+    click.echo(f"head {found.position}:{found.chain}")
+
+
+def _line(finding: Finding) -> str:
+    where = [
+        f"event {finding.event_id}" if finding.event_id is not None else "",
+        f"at {finding.at}" if finding.at else "",
+        text(finding.action),
+        f"seal {finding.position}" if finding.position is not None else "",
+        f"and {finding.count - 1} more" if finding.count > 1 else "",
+    ]
+    return f"{finding.damage}: {' '.join(part for part in where if part)}"

@@ -7,22 +7,41 @@ from datetime import UTC, datetime
 
 from dicom_node import app
 from dicom_node.settings import Settings
-from storage import audit
+from storage import audit, index
 from storage.engine import Transaction
 
 
 @contextmanager
-def looking(settings: Settings, command: str, study_id: int | None = None) -> Iterator[Transaction]:
-    """A consistent look at the database, recorded before anything is read."""
+def looking(
+    settings: Settings,
+    command: str,
+    *,
+    study: str | None = None,
+    study_id: int | None = None,
+    patient_id: str | None = None,
+    accession_number: str | None = None,
+    **criteria: str | int | None,
+) -> Iterator[Transaction]:
+    """A consistent look at the database, recorded before anything is read.
+
+    Either at one `study`, by its UID, accession number or id, or at all that meets the criteria.
+
+    Raises:
+        NotFoundError: no such study; nobody has seen anything.
+    """
     database = app.open_database(settings)
     try:
         with database.write() as tx:
+            if study is not None:
+                study_id = index.find_study(tx, study)
             event = audit.Event(
                 action=audit.Action.DATA_VIEWED,
                 at=datetime.now(UTC),
                 actor=getpass.getuser(),
                 study_id=study_id,
-                detail={"command": command},
+                patient_id=patient_id,
+                accession_number=accession_number,
+                detail={"command": command, **{k: v for k, v in criteria.items() if v is not None}},
             )
             audit.record(tx, event)
         with database.read() as tx:
