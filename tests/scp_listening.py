@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
 from dicom_node.scp.contexts import STORAGE_CLASSES
+from dicom_node.tls.watched import Watched
 from storage.audit import Action, RecordedEvent, search
 from storage.engine import Database, upgrade
 from storage.index import StudyDetail, list_studies, show_study
@@ -49,6 +51,7 @@ class Node:
     """A running listener and what it keeps."""
 
     port: int
+    tls_port: int
     listener: Listener
     database: Database
     spool: Spool
@@ -78,27 +81,33 @@ class Node:
 
 @contextmanager
 def listening(
-    folder: Path, *peers: Peer, spool: Spool | None = None, **config: Any
+    folder: Path,
+    *peers: Peer,
+    spool: Spool | None = None,
+    database: Database | None = None,
+    tls: Watched[ssl.SSLContext] | None = None,
+    **config: Any,
 ) -> Iterator[Node]:
-    """Run a listener in this process."""
+    """Run a listener in this process; with `tls` on a TLS port too."""
     folder.mkdir(parents=True, exist_ok=True)
-    database = Database(f"sqlite:///{folder / 'node.db'}")
+    database = database or Database(f"sqlite:///{folder / 'node.db'}")
     upgrade(database)
     spool = spool or Spool(folder / "spool")
-    port = free_port()
+    port, tls_port = free_port(), free_port() if tls else 0
     values: dict[str, Any] = {
         "ae_title": "ECHONODE",
         "host": "127.0.0.1",
         "port": port,
+        "tls_port": tls_port,
         "pipelines": ("echo_haemodynamics",),
         "heartbeat_s": 0.2,
     }
     listener = Listener(
-        ListenerConfig(**values | config), PeerTable(peers or [peer()]), database, spool
+        ListenerConfig(**values | config), PeerTable(peers or [peer()]), database, spool, tls
     )
     listener.start()
     try:
-        yield Node(port, listener, database, spool)
+        yield Node(port, tls_port, listener, database, spool)
     finally:
         listener.stop(grace_s=2)
         database.close()

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,9 +10,18 @@ import structlog
 from pynetdicom.events import Event
 
 from dicom_node.scp.contexts import supported
+from dicom_node.scp.limits import AssociationRate
 from dicom_node.scp.peers import Peer, PeerTable, plain_title
+from dicom_node.scp.refusals import Refusal, Refusals
+from dicom_node.scp.rejections import (
+    CALLED_WRONG,
+    NOT_NOW,
+    TOO_MANY,
+    TOO_MANY_OF_PEER,
+    TOO_OFTEN,
+    Rejection,
+)
 from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage import audit
 from storage.engine import Database
 from storage.errors import StorageError
 from storage.index import (
@@ -24,24 +34,6 @@ from storage.index import (
 from storage.owner import this_process
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """An A-ASSOCIATE-RJ: result, source and reason as in PS3.8 table 9-21, and words for us."""
-
-    result: int
-    source: int
-    diagnostic: int
-    reason: str
-
-
-CALLING_UNKNOWN = Rejection(1, 1, 3, "calling AE title unknown")
-# The same answer as to a stranger: whoever guesses titles learns nothing.
-ADDRESS_DENIED = Rejection(1, 1, 3, "calling AE title not allowed from this address")
-CALLED_WRONG = Rejection(1, 1, 7, "called AE title is not ours")
-TOO_MANY = Rejection(2, 3, 2, "too many associations")
-NOT_NOW = Rejection(2, 3, 1, "database unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +65,11 @@ class Associations:
         self._maximum = maximum
         self._release_quiet_s = release_quiet_s
         self._owner = this_process()
+        self._rate = AssociationRate()
+        self.refusals = Refusals(database, self._owner)
         self._lock = threading.Lock()
         self._open: dict[str, ReceivingAssociation] = {}
+        self._open_of_peer: Counter[str] = Counter()
         self._seen_bytes: dict[str, int] = {}
         self._ended: list[_Ended] = []
         self._leaving: set[str] = set()
@@ -95,7 +90,7 @@ class Associations:
         calling = plain_title(request.calling_ae_title)
         called = plain_title(request.called_ae_title)
         address = association.requestor.address
-        verdict = self._judge(calling, called, address)
+        verdict = self._judge(calling, called, address, association.certificate)
         if isinstance(verdict, Peer):
             admission = Admission(
                 uuid.uuid4().hex, verdict, calling, called, address, datetime.now(UTC)
@@ -109,20 +104,39 @@ class Associations:
         else:
             association.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             association.kill()
-            self._record_rejection(rejection, calling, called, address)
+            self.refusals.note(Refusal(address, calling, called, rejection.reason))
+            self.refusals.write()
 
-    def _judge(self, calling: str, called: str, address: str) -> Peer | Rejection:
-        peer = self._peers.find(calling, address)
+    def on_handshake_failed(self, address: str, reason: str) -> None:
+        """Record a connection that never became a TLS one."""
+        self.refusals.note(Refusal(address, "", "", reason))
+        self.refusals.write()
+
+    def on_crowded(self, address: str) -> None:
+        """Count a connection that was closed at once; the heartbeat records it."""
+        self.refusals.note(Refusal(address, "", "", "too many connections wait to be let in"))
+
+    def _judge(
+        self, calling: str, called: str, address: str, certificate: bytes | None
+    ) -> Peer | Rejection:
+        peer = self._peers.find(calling, address, certificate)
         if peer is None:
-            return ADDRESS_DENIED if self._peers.knows(calling) else CALLING_UNKNOWN
-        return peer if called == plain_title(self._ae_title) else CALLED_WRONG
+            return self._peers.why_denied(calling, address, certificate)
+        if called != plain_title(self._ae_title):
+            return CALLED_WRONG
+        return peer if self._rate.grants(peer) else TOO_OFTEN
 
     def _admit(self, association: ReceivingAssociation, admission: Admission) -> Rejection | None:
         """Take a place and write the row; without both nobody is let in."""
+        peer = admission.peer
         with self._lock:
             if len(self._open) >= self._maximum:
                 return TOO_MANY
+            most = peer.maximum_associations
+            if most is not None and self._open_of_peer[peer.name] >= most:
+                return TOO_MANY_OF_PEER
             self._open[admission.association_id] = association
+            self._open_of_peer[peer.name] += 1
         try:
             with self._database.write() as tx:
                 open_association(tx, _row(admission, self._owner))
@@ -130,7 +144,7 @@ class Associations:
             log.warning("association not recorded", peer=admission.peer.name, exc_info=error)
             self._leave(admission)
             return NOT_NOW
-        association.admission = admission
+        association.admit(admission)
         log.info(
             "association opened",
             peer=admission.peer.name,
@@ -206,32 +220,9 @@ class Associations:
 
     def _leave(self, admission: Admission) -> None:
         with self._lock:
-            self._open.pop(admission.association_id, None)
+            if self._open.pop(admission.association_id, None) is not None:
+                self._open_of_peer[admission.peer.name] -= 1
             self._leaving.discard(admission.association_id)
-
-    def _record_rejection(
-        self, rejection: Rejection, calling: str, called: str, address: str
-    ) -> None:
-        log.warning(
-            "association rejected",
-            reason=rejection.reason,
-            calling_ae_title=calling,
-            called_ae_title=called,
-            address=address,
-        )
-        refused = audit.Event(
-            action=audit.Action.ASSOCIATION_REFUSED,
-            at=datetime.now(UTC),
-            outcome="failure",
-            actor=self._owner,
-            address=address,
-            detail={"calling_aet": calling, "called_aet": called, "reason": rejection.reason},
-        )
-        try:
-            with self._database.write() as tx:
-                audit.record(tx, refused)
-        except StorageError as error:
-            log.warning("rejection not recorded", exc_info=error)
 
 
 def _row(admission: Admission, owner: str) -> Association:

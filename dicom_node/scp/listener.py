@@ -1,6 +1,7 @@
-"""The listener: one port, on which peers verify and store."""
+"""The listener: ports, plain and TLS, on which peers verify and store."""
 
 import errno
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dicom_node.scp.heartbeat import Heartbeat
 from dicom_node.scp.peers import PeerTable
 from dicom_node.scp.receiving import Receiver
 from dicom_node.scp.transport import ReceivingServer
+from dicom_node.tls.watched import Watched
 from storage.engine import Database
 from storage.index import lose_dead_associations
 from storage.owner import is_dead
@@ -37,17 +39,20 @@ _ACCEPT_POLL_S = 0.2
 class ListenerConfig:
     """How to listen.
 
+    `port` is for plain text, `tls_port` for DICOM over TLS (2762 by convention); 0: not at all.
+
     Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
-    negotiation, `dimse_timeout_s` the wait for the rest of a message. `heartbeat_s` is how often
-    storage hears which associations are alive. `release_quiet_s` and `hard_limit_s` are about
-    studies, see `storage.index`. With `shares_port` several processes listen on one port, each with
-    its own `maximum_associations`.
+    TLS handshake and then its negotiation, `dimse_timeout_s` the wait for the rest of a message.
+    `heartbeat_s` is how often storage hears which associations are alive. `release_quiet_s` and
+    `hard_limit_s` are about studies, see `storage.index`. With `shares_port` several processes
+    listen on the same ports, each with its own `maximum_associations` and limits of its peers.
     """
 
     ae_title: str
     host: str
     port: int
     pipelines: tuple[str, ...]
+    tls_port: int = 0
     maximum_associations: int = 32
     maximum_pdu_bytes: int = 131_072
     network_timeout_s: float = 60.0
@@ -60,12 +65,21 @@ class ListenerConfig:
 
 
 class Listener:
-    """Accepts associations from the peers of a table and keeps what they store."""
+    """Accepts associations from the peers of a table and keeps what they store.
+
+    `tls` is how we show ourselves on the TLS port, and whose certificates are looked at there.
+    """
 
     def __init__(
-        self, config: ListenerConfig, peers: PeerTable, database: Database, spool: Spool
+        self,
+        config: ListenerConfig,
+        peers: PeerTable,
+        database: Database,
+        spool: Spool,
+        tls: Watched[ssl.SSLContext] | None = None,
     ) -> None:
         self._config = config
+        self._tls = tls
         self._database = database
         self._spool = spool
         self._associations = Associations(
@@ -79,7 +93,7 @@ class Listener:
             database, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
         )
         self._heartbeat = Heartbeat(self._beat, config.heartbeat_s)
-        self._server: ReceivingServer | None = None
+        self._servers: list[ReceivingServer] = []
 
     def start(self) -> None:
         """Clear up after processes that died, then listen; returns when peers can connect.
@@ -94,24 +108,28 @@ class Listener:
         if removed or lost:
             log.info("cleared up after a process that died", count=removed + lost)
         tolerate_real_devices()
-        self._server = self._listen()
-        threading.Thread(
-            target=self._server.serve_forever,
-            args=(_ACCEPT_POLL_S,),
-            name="scp-accept",
-            daemon=True,
-        ).start()
+        self._listen()
+        for server in self._servers:
+            threading.Thread(
+                target=server.serve_forever, args=(_ACCEPT_POLL_S,), name="scp-accept", daemon=True
+            ).start()
+            log.info(
+                "listening",
+                port=server.server_address[1],
+                kind="plain" if server.tls is None else "tls",
+                called_ae_title=self._config.ae_title,
+            )
         self._heartbeat.start()
-        log.info("listening", port=self._config.port, called_ae_title=self._config.ae_title)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Accept no more; let each instance in flight be answered, then abort its association.
 
         An instance that is not there after `grace_s` is not acknowledged: its sender has it still.
         """
-        if self._server is None:
+        if not self._servers:
             return
-        self._server.shutdown()
+        for server in self._servers:
+            server.shutdown()
         deadline = time.monotonic() + grace_s
         while (left := self._associations.open()) and time.monotonic() < deadline:
             for association in left:
@@ -123,9 +141,28 @@ class Listener:
             association.join(_LAST_WORDS_S)
         self._heartbeat.stop()
         self._associations.close_ended()
-        self._server = None
+        self._associations.refusals.write(is_last=True)
+        self._servers = []
 
-    def _listen(self) -> ReceivingServer:
+    def _listen(self) -> None:
+        """Take every port, or none.
+
+        Raises:
+            PortTakenError: another process listens there.
+        """
+        config = self._config
+        wanted = [(config.port, None), (config.tls_port, self._tls)]
+        try:
+            for port, tls in wanted:
+                if port:
+                    self._servers.append(self._server(port, tls))
+        except BaseException:
+            for server in self._servers:
+                server.server_close()
+            self._servers = []
+            raise
+
+    def _server(self, port: int, tls: Watched[ssl.SSLContext] | None) -> ReceivingServer:
         config = self._config
         ae = AE(config.ae_title)
         ae.maximum_pdu_size = config.maximum_pdu_bytes
@@ -136,27 +173,29 @@ class Listener:
         try:
             return ReceivingServer(
                 ae,
-                (config.host, config.port),
+                (config.host, port),
                 spool=self._spool,
                 handlers=[
                     (evt.EVT_REQUESTED, self._associations.on_requested),
                     (evt.EVT_C_ECHO, self._receiver.on_echo),
                     (evt.EVT_C_STORE, self._receiver.on_store),
                 ],
-                on_end=self._associations.on_end,
+                reception=self._associations,
+                tls=tls,
                 shares_port=config.shares_port,
             )
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise PortTakenError(
-                f"port {config.port} of {config.host} is taken: stop the process that listens "
+                f"port {port} of {config.host} is taken: stop the process that listens "
                 "there, or set another [receive] port"
             ) from error
 
     def _beat(self) -> None:
         self._associations.close_ended()
         self._associations.touch()
+        self._associations.refusals.write()
 
 
 def tolerate_real_devices() -> None:

@@ -3,19 +3,32 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dicom_node.scp.rejections import (
+    ADDRESS_DENIED,
+    CALLING_UNKNOWN,
+    CERTIFICATE_DENIED,
+    PLAIN_DENIED,
+    Rejection,
+)
+
+if TYPE_CHECKING:
+    from dicom_node.tls.certificates import CertificateRule
 
 Network = IPv4Network | IPv6Network
-Right = Literal["echo", "store"]
+Right = Literal["echo", "store", "reject"]
 OnConflict = Literal["refuse", "keep_first"]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A system that may open associations: known by its calling AE title and its address.
+    """A system that may open associations: known by its AE title, its address, its certificate.
 
-    `quiet_s` is how long its studies must be quiet to be complete. `on_conflict` says what it hears
-    when it sends other bytes under a known UID: 0x0111, or 0x0000 while the first bytes stay.
+    With a `certificate` it comes by TLS only, without one in plain text only. It has at most
+    `maximum_associations` open at once and opens `associations_per_minute`; None: no limit of its
+    own. `quiet_s` is how long its studies must be quiet to be complete. `on_conflict` says what it
+    hears when it sends other bytes under a known UID: 0x0111, or 0x0000 while the first bytes stay.
     """
 
     name: str
@@ -24,6 +37,19 @@ class Peer:
     may: frozenset[Right]
     quiet_s: float
     on_conflict: OnConflict = "refuse"
+    certificate: "CertificateRule | None" = None
+    maximum_associations: int | None = None
+    associations_per_minute: float | None = None
+
+    def is_at(self, address: str) -> bool:
+        """Whether it may call from this address."""
+        return any(_plain_address(address) in network for network in self.networks)
+
+    def shows(self, certificate: bytes | None) -> bool:
+        """Whether it comes as agreed: with its own certificate (DER), or with none."""
+        if self.certificate is None:
+            return certificate is None
+        return certificate is not None and self.certificate.accepts(certificate)
 
 
 class PeerTable:
@@ -34,16 +60,29 @@ class PeerTable:
         for peer in peers:
             self._by_title.setdefault(plain_title(peer.calling_ae_title), []).append(peer)
 
-    def knows(self, calling_ae_title: str) -> bool:
-        """Whether some peer has this AE title, wherever it is."""
-        return plain_title(calling_ae_title) in self._by_title
+    def find(
+        self, calling_ae_title: str, address: str, certificate: bytes | None = None
+    ) -> Peer | None:
+        """The peer that calls by this title from this address; None means denied.
 
-    def find(self, calling_ae_title: str, address: str) -> Peer | None:
-        """The peer with this AE title at this address; None means denied."""
-        for peer in self._by_title.get(plain_title(calling_ae_title), ()):
-            if any(_plain_address(address) in network for network in peer.networks):
-                return peer
-        return None
+        `certificate` (DER) is what it showed in a TLS handshake that ended well; None: plain text.
+        """
+        near = self._near(calling_ae_title, address)
+        return next((peer for peer in near if peer.shows(certificate)), None)
+
+    def why_denied(
+        self, calling_ae_title: str, address: str, certificate: bytes | None = None
+    ) -> Rejection:
+        """Why `find` found nobody."""
+        if self._near(calling_ae_title, address):
+            return PLAIN_DENIED if certificate is None else CERTIFICATE_DENIED
+        return ADDRESS_DENIED if self._titled(calling_ae_title) else CALLING_UNKNOWN
+
+    def _titled(self, calling_ae_title: str) -> list[Peer]:
+        return self._by_title.get(plain_title(calling_ae_title), [])
+
+    def _near(self, calling_ae_title: str, address: str) -> list[Peer]:
+        return [peer for peer in self._titled(calling_ae_title) if peer.is_at(address)]
 
 
 def plain_title(ae_title: str) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from socketserver import BaseServer
-from typing import Any
+from typing import Any, Protocol
 
+import structlog
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
@@ -28,14 +29,21 @@ from pynetdicom.transport import (
 )
 
 from dicom_node.scp.connection import ReceivingSocket
+from dicom_node.scp.handshake import HandshakeError, secure
 from dicom_node.scp.peers import Peer
 from dicom_node.scp.reactor import ReceivingReactor
 from dicom_node.scp.spooling import SpoolingProvider
+from dicom_node.scp.waiting import WaitingRoom
+from dicom_node.tls.watched import Watched
 from storage.index import Ending
 from storage.spool import Spool
 
+log = structlog.get_logger()
+
 #: How long an A-ABORT may take to get out, in seconds.
 _ABORT_PATIENCE_S = 1.0
+#: How long the end of a connection that was cut may keep the next one waiting, in seconds.
+_GOING_S = 1.0
 #: How often the silence of a peer is measured, in seconds.
 _SILENCE_S = 0.5
 
@@ -52,12 +60,29 @@ class Admission:
     opened_at: datetime
 
 
+class Reception(Protocol):
+    """Who hears of connections that come and go."""
+
+    def on_crowded(self, address: str) -> None:
+        """A connection was cut for too many waited to be let in; in the accepting thread."""
+
+    def on_handshake_failed(self, address: str, reason: str) -> None:
+        """Somebody spoke no TLS that we take."""
+
+    def on_end(self, association: "ReceivingAssociation") -> None:
+        """An association, admitted or not, is over; once, as the last thing of its thread."""
+
+
 class ReceivingAssociation(Association):
-    """One association that somebody opened to us; `admission` is None until it was granted."""
+    """One association that somebody opened to us; `admission` is None until it was granted.
+
+    `certificate` (DER) is what the peer showed in the TLS handshake; None: plain text.
+    """
 
     def __init__(self, ae: AE, server: "ReceivingServer", connection: socket.socket) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.admission: Admission | None = None
+        self.certificate: bytes | None = None
         self.provider = SpoolingProvider(self, server.spool)
         self.dimse = self.provider
         self.reactor = ReceivingReactor(self)
@@ -66,8 +91,7 @@ class ReceivingAssociation(Association):
         self.dul = self.reactor
         self.connection = ReceivingSocket(self, connection)
         self.set_socket(self.connection)
-        self._server = server
-        self._on_end = server.on_end
+        self._server: ReceivingServer = server
         self._peer_aborted = False
         self.bind(evt.EVT_ACSE_RECV, self._note_abort)
 
@@ -91,13 +115,38 @@ class ReceivingAssociation(Association):
         finally:
             cut.cancel()
 
+    def admit(self, admission: Admission) -> None:
+        """Let it in; it no longer takes the place of one that waits to be."""
+        self.admission = admission
+        self.connection.widen()
+        self._server.waiting.leave(self)
+
     def run_reactor(self) -> None:
         """Serve until the association ends; the body of its thread."""
         try:
-            super().run_reactor()
+            if self._secured():
+                super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - pynetdicom raises anything on a damaged request
+            log.warning("association failed", reason=type(error).__name__)
+            self.dismiss()
         finally:
             self.provider.discard_all()
-            self._on_end(self)
+            self._server.waiting.leave(self)
+            self._server.reception.on_end(self)
+
+    def _secured(self) -> bool:
+        """Whether the connection is what this port asks for: TLS, where it is a port for that."""
+        tls = self._server.tls
+        if tls is None:
+            return True
+        try:
+            self.certificate = secure(self.connection, tls.current(), self.acse_timeout)
+        except HandshakeError as error:
+            self.connection.close()
+            self.connection.retire()
+            self._server.reception.on_handshake_failed(self.requestor.address, str(error))
+            return False
+        return True
 
     def _run_reactor(self) -> None:
         """Wait for the end of an open association; the reactor's own thread serves its requests.
@@ -143,7 +192,21 @@ class _ConnectionHandler(RequestHandler):
 
     server: "ReceivingServer"
 
-    def _create_association(self) -> Association:
+    def handle(self) -> None:
+        """Serve the connection in threads of its own; where too many wait, another has to go."""
+        association = self._create_association()
+        crowded_out = self.server.waiting.enter(association, self.remote.address)
+        if crowded_out is not None:
+            crowded_out.connection.cut()
+            crowded_out.join(_GOING_S)
+            self.server.reception.on_crowded(crowded_out.requestor.address)
+        try:
+            association.start()
+        except BaseException:
+            self.server.waiting.leave(association)
+            raise
+
+    def _create_association(self) -> ReceivingAssociation:
         association = ReceivingAssociation(self.ae, self.server, self.request)
         # pynetdicom finds its acceptors by this name.
         association.name = f"AcceptorThread@{self.client_address[0]}"
@@ -163,9 +226,9 @@ class _ConnectionHandler(RequestHandler):
 class ReceivingServer(ThreadedAssociationServer):
     """Accepts connections on one port; each becomes an association in threads of its own.
 
-    `on_end` is called once in the thread of each association, as the last thing. With `shares_port`
-    other processes of this user may listen on the port too: the kernel deals connections out
-    (SO_REUSEPORT).
+    With `tls` nothing but TLS is spoken; the handshake happens in the association's own thread,
+    within the ACSE timeout. With `shares_port` other processes of this user may listen on the port
+    too: the kernel deals connections out (SO_REUSEPORT).
 
     Raises:
         OSError: the port cannot be listened on.
@@ -181,13 +244,16 @@ class ReceivingServer(ThreadedAssociationServer):
         *,
         spool: Spool,
         handlers: list[tuple[evt.EventType, Callable[[evt.Event], Any]]],
-        on_end: Callable[[ReceivingAssociation], None],
+        reception: Reception,
+        tls: Watched[ssl.SSLContext] | None = None,
         shares_port: bool = False,
     ) -> None:
         self._shares_port = shares_port
         self.spool = spool
         self.handlers = handlers
-        self.on_end = on_end
+        self.reception = reception
+        self.tls = tls
+        self.waiting = WaitingRoom[ReceivingAssociation]()
         where = AddressInformation.from_addr_port(*address).as_tuple
         super().__init__(ae, where, ae.ae_title, [], request_handler=_ConnectionHandler)
 
@@ -196,6 +262,14 @@ class ReceivingServer(ThreadedAssociationServer):
         if self._shares_port and self.socket is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection; its association has its own threads, so this step needs none."""
+        self.finish_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's
+        """Log what kept a connection from being served; the next one is accepted."""
+        log.exception("connection not served")
 
     def get_request(self) -> tuple[socket.socket | ssl.SSLSocket, tuple[str, int]]:
         """Accept a connection."""

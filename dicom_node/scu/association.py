@@ -6,6 +6,7 @@ ever, so one is set.
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,8 +22,10 @@ from dicom_node.scu.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
     NoAcceptedContextError,
+    NotTrustedError,
     PeerUnreachableError,
     ResponseTimeoutError,
+    ScuError,
 )
 from dicom_node.scu.peer import RemoteNode
 
@@ -37,6 +40,7 @@ class OpenAssociation:
         self._node = node
         self._connection: socket.socket | None = None
         self._gave_up = False
+        self._is_stranger = False
         self._association: Association | None = None
 
     @property
@@ -50,8 +54,8 @@ class OpenAssociation:
         """Connect and negotiate at most 128 presentation contexts.
 
         Raises:
-            PeerUnreachableError, AssociationRejectedError, AssociationAbortedError,
-            NoAcceptedContextError, ResponseTimeoutError.
+            PeerUnreachableError, NotTrustedError, AssociationRejectedError,
+            AssociationAbortedError, NoAcceptedContextError, ResponseTimeoutError.
         """
         node = self._node
         entity = AE(ae_title=node.calling_ae_title)
@@ -66,6 +70,7 @@ class OpenAssociation:
                 contexts=list(contexts),
                 ae_title=node.ae_title,
                 max_pdu=node.maximum_pdu_bytes,
+                tls_args=(node.tls.context.current(), node.tls.name) if node.tls else None,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._on_connected),
                     (evt.EVT_ACSE_SENT, self._on_acse_sent),
@@ -120,21 +125,28 @@ class OpenAssociation:
         if association.is_rejected and answer is not None:
             message = f"{node} rejected the association: {answer.reason_str}"
             raise AssociationRejectedError(f"{message} ({answer.result_str})", answer.reason_str)
+        if self._is_stranger:
+            raise NotTrustedError(f"{node}: its certificate is not one of those that are pinned")
         if self._connection is None:
-            raise PeerUnreachableError(f"{node}: {_why_unreachable(node, elapsed_s)}")
+            raise _why_not_connected(node, elapsed_s)
         if answer is not None and answer.result == 0:
             raise NoAcceptedContextError(f"{node} accepts none of the proposed SOP classes")
         if self._gave_up:
             waited = f"{node.acse_timeout_s:g} s"
             message = f"{node} accepts connections but answered no association within {waited}"
             raise ResponseTimeoutError(message)
-        raise AssociationAbortedError(f"{node} ended the connection during negotiation")
+        doubt = "; does it trust our certificate?" if node.tls else ""
+        raise AssociationAbortedError(f"{node} ended the connection during negotiation{doubt}")
 
     def _on_connected(self, event: Any) -> None:
         connection: socket.socket = event.assoc.dul.socket.socket
         connection.settimeout(self._node.dimse_timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
+        trust = self._node.tls
+        if trust and isinstance(connection, ssl.SSLSocket) and not trust.recognises(connection):
+            self._is_stranger = True
+            connection.shutdown(socket.SHUT_RDWR)  # nothing was sent yet, and nothing will be
 
     def _on_acse_sent(self, event: Any) -> None:
         self._gave_up = self._gave_up or isinstance(event.primitive, A_ABORT)
@@ -159,15 +171,33 @@ def associate(
     association.close()
 
 
-def _why_unreachable(node: RemoteNode, elapsed_s: float) -> str:
+def _why_not_connected(node: RemoteNode, elapsed_s: float) -> ScuError:
     """pynetdicom only logs the system's reason, so ask the system once more."""
-    no_answer = f"no answer within {node.connect_timeout_s:g} s"
+    no_answer = PeerUnreachableError(f"{node}: no answer within {node.connect_timeout_s:g} s")
     if elapsed_s >= node.connect_timeout_s:
         return no_answer
     try:
-        socket.create_connection((node.host, node.port), node.connect_timeout_s).close()
+        with socket.create_connection((node.host, node.port), node.connect_timeout_s) as connection:
+            _try_tls(node, connection)
+    except NotTrustedError as exc:
+        return exc
     except TimeoutError:
         return no_answer
     except OSError as exc:
-        return (exc.strerror or type(exc).__name__).lower()
-    return "the connection failed at first and would succeed now"
+        return PeerUnreachableError(f"{node}: {(exc.strerror or type(exc).__name__).lower()}")
+    return PeerUnreachableError(f"{node}: the connection failed at first and would succeed now")
+
+
+def _try_tls(node: RemoteNode, connection: socket.socket) -> None:
+    if node.tls is None:
+        return
+    context = node.tls.context.current()
+    try:
+        context.wrap_socket(connection, server_hostname=node.tls.name).close()
+    except ssl.SSLCertVerificationError as exc:
+        message = f"{node}: its certificate is refused: {exc.verify_message}"
+        raise NotTrustedError(message) from None
+    except OSError as exc:
+        reason = exc.reason if isinstance(exc, ssl.SSLError) else exc.strerror
+        words = str(reason or "no answer").lower().replace("_", " ")
+        raise NotTrustedError(f"{node}: no TLS with it: {words}") from None

@@ -2,6 +2,7 @@
 
 ScuError
 ├── PeerUnreachableError        no TCP connection: refused, no route, unknown host, no answer
+├── NotTrustedError             no TLS came about: the peer's certificate, ours, or no common ground
 ├── AssociationRejectedError    A-ASSOCIATE-RJ; `reason` in the standard's words
 ├── AssociationAbortedError     the peer aborted, or the connection broke
 ├── NoAcceptedContextError      the peer takes none of the SOP classes or transfer syntaxes
@@ -20,6 +21,10 @@ class ScuError(NodeError):
 
 class PeerUnreachableError(ScuError):
     """No TCP connection could be made."""
+
+
+class NotTrustedError(ScuError):
+    """No TLS came about: one side does not trust the other, or the peer speaks none."""
 
 
 class AssociationRejectedError(ScuError):

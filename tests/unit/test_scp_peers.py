@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from dicom_node.scp.peers import PeerTable, plain_title
+from dicom_node.scp.rejections import ADDRESS_DENIED, CALLING_UNKNOWN
 from tests.scp_listening import peer
 
 
@@ -14,6 +15,8 @@ def test_a_peer_is_known_by_its_title_and_its_address() -> None:
     assert table.find("CART", "10.1.2.3") is cart
     assert table.find("CART", "10.1.3.3") is None
     assert table.find("OTHER", "10.1.2.3") is None
+    assert table.why_denied("CART", "10.1.3.3") is ADDRESS_DENIED
+    assert table.why_denied("OTHER", "10.1.2.3") is CALLING_UNKNOWN
 
 
 def test_nobody_is_known_to_an_empty_table() -> None:
@@ -29,13 +32,15 @@ def test_two_machines_may_share_a_title() -> None:
 
 
 def test_an_ipv4_peer_of_a_dual_stack_socket_is_recognised() -> None:
-    table = PeerTable([peer("CART", networks=(ip_network("10.0.0.1/32"),))])
-    assert table.find("CART", "::ffff:10.0.0.1") is not None
+    cart = peer("CART", networks=(ip_network("10.0.0.1/32"),))
+    table = PeerTable([cart])
+    assert table.find("CART", "::ffff:10.0.0.1") is cart
 
 
 def test_a_link_local_address_may_name_its_interface() -> None:
-    table = PeerTable([peer("CART", networks=(ip_network("fe80::/10"),))])
-    assert table.find("CART", "fe80::1%eth0") is not None
+    cart = peer("CART", networks=(ip_network("fe80::/10"),))
+    table = PeerTable([cart])
+    assert table.find("CART", "fe80::1%eth0") is cart
 
 
 @pytest.mark.parametrize("sent", ["CART", " CART ", "CART\0\0\0\0", "CART \0", "\tCART\r\n"])

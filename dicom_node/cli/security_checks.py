@@ -1,0 +1,52 @@
+"""What `echonode doctor` looks at for security: certificates, secrets on disk, who we run as."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dicom_node import app
+from dicom_node.cli.tls import certificate_files, days_left
+from dicom_node.settings import Settings
+
+#: How long before its end a certificate is to be renewed, in days.
+_RENEWAL_DAYS = 30
+
+
+def expiring(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Each certificate that has ended or will within 30 days, and words for it.
+
+    Raises:
+        TlsFileError: a file cannot be read.
+    """
+    from dicom_node.tls.certificates import describe
+
+    for file in certificate_files(settings):
+        for found in describe(file):
+            days = days_left(found.expires_at)
+            if days < _RENEWAL_DAYS:
+                verb = "expired" if days < 0 else "expires"
+                yield file, f"{found.subject} {verb} on {found.expires_at:%Y-%m-%d}: renew it"
+
+
+def check_tls(settings: Settings) -> str:
+    """Load every file as the processes do.
+
+    Raises:
+        TlsFileError: a file cannot be used, or other users may read the key.
+    """
+    if settings.receive.tls_port:
+        app.listening_tls(settings)
+    for peer in settings.peer:
+        if peer.tls:
+            app.certificate_rule(settings, peer)
+    for destination in settings.destination:
+        if destination.tls:
+            app.calling_tls(settings, destination)
+    plain = [item.name for item in settings.peer if not item.tls]
+    plain += [item.name for item in settings.destination if not item.tls]
+    return f"files good; in plain text: {', '.join(plain) or 'nobody'}"
+
+
+def user_warning() -> str | None:
+    """Words for running as root; the service is to run as a user of its own."""
+    return "this is root: run the service as a user of its own" if os.geteuid() == 0 else None

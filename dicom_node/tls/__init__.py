@@ -1,0 +1,1 @@
+"""TLS for DICOM: the profile, the files it lives on, and whose certificate is whose."""
