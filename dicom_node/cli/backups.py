@@ -1,0 +1,82 @@
+"""`echonode backup` and `echonode restore`: the database and every file it needs."""
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from dicom_node import app
+from dicom_node.cli.options import with_json, with_settings
+from dicom_node.cli.output import to_json
+from dicom_node.settings import Settings
+from storage import audit, engine
+from storage.backup import Backup, make_backup, restore_backup
+from storage.engine import Database
+
+
+@click.command()
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder, best on another disk; a second backup into it copies only what is new.",
+)
+@with_settings
+@with_json
+def backup(folder: Path, settings: Settings, as_json: bool) -> None:
+    """Back up the database and the spool while the node runs; exit status 1 when files lack."""
+    database = app.open_database(settings)
+    try:
+        made = make_backup(database, app.open_spool(settings), folder, datetime.now(UTC))
+        _record(database, audit.Action.BACKUP_MADE, made)
+    finally:
+        database.close()
+    _tell(made, "backed up", as_json=as_json)
+    sys.exit(1 if made.missing else 0)
+
+
+@click.command()
+@click.option(
+    "--from",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the backup.",
+)
+@with_settings
+@with_json
+def restore(folder: Path, settings: Settings, as_json: bool) -> None:
+    """Bring a backup to the empty place that the settings name; start no node before it is done."""
+    url = settings.database_url
+    restored = restore_backup(folder, url, app.open_spool(settings))
+    database = Database(url)
+    try:
+        engine.upgrade(database)
+        _record(database, audit.Action.BACKUP_RESTORED, restored)
+    finally:
+        database.close()
+    _tell(restored, "restored", as_json=as_json)
+
+
+def _record(database: Database, action: audit.Action, about: Backup) -> None:
+    event = audit.Event(
+        action=action,
+        at=datetime.now(UTC),
+        actor=getpass.getuser(),
+        outcome="failure" if about.missing else "success",
+        detail={"made_at": about.made_at, "files": about.count, "missing": len(about.missing)},
+    )
+    with database.write() as tx:
+        audit.record(tx, event)
+
+
+def _tell(about: Backup, done: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(to_json(about))
+        return
+    click.echo(f"{done}: state of {about.made_at}, {about.count} file(s)")
+    for digest in about.missing:
+        click.echo(f"missing or damaged in the spool: {digest}")

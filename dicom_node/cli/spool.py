@@ -1,0 +1,60 @@
+"""`echonode spool`: the files that were received, what they lack and why they stay."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from dicom_node import app
+from dicom_node.cli.options import with_json, with_limit, with_settings
+from dicom_node.cli.output import print_rows, to_json
+from dicom_node.settings import Settings
+from storage import inventory, removal, retention
+
+_HELD = {"study": "study_id", "complete since": "completed_at", "files stay because": "reason"}
+
+
+@click.group()
+def spool() -> None:
+    """Check the received files, and see which must stay."""
+
+
+@spool.command()
+@with_settings
+@with_json
+def check(settings: Settings, as_json: bool) -> None:
+    """Compare files and database both ways; exit status 1 when a file is missing."""
+    database, files = app.open_database(settings), app.open_spool(settings)
+    # While it is held, no file leaves between the look at the database and the look at the spool.
+    with removal.holding(files, wait=True), database.read() as tx:
+        found = list(inventory.differences(inventory.needed_files(tx), files))
+        missing = {
+            item.digest: inventory.study_of_file(tx, item.digest)
+            for item in found
+            if item.what == "no file"
+        }
+    database.close()
+    strays = len(found) - len(missing)
+    if as_json:
+        click.echo(to_json({"missing": missing, "without_row": strays}))
+    else:
+        for digest, study_id in missing.items():
+            click.echo(f"study {study_id}: file {digest} is missing")
+        click.echo(f"{len(missing)} file(s) missing, {strays} file(s) that no row names")
+        if strays:
+            click.echo("such files are on their way, or are removed when they are a day old")
+    sys.exit(1 if missing else 0)
+
+
+@spool.command()
+@with_limit
+@with_settings
+@with_json
+def held(limit: int, settings: Settings, as_json: bool) -> None:
+    """List studies whose time is over, and why their files stay nevertheless."""
+    database = app.open_database(settings)
+    before = datetime.now(UTC) - timedelta(days=settings.retention.keep_days)
+    with database.read() as tx:
+        found = retention.held_studies(tx, before, limit)
+    database.close()
+    print_rows(found, _HELD, as_json=as_json, empty="no study is held")

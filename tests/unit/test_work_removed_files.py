@@ -1,0 +1,73 @@
+"""A study whose files retention removed: what is known of them is used, what is not is named."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from dicom_node.work.conclude import gather, stale_instances
+from dicom_node.work.feature_codec import encode_features
+from inference.exclusions import FILES_REMOVED
+from inference.types import Features, InstanceRef
+from storage.results import Case, CaseInstance
+from tests.contract.storing import digest, preparation
+from tests.work_bench import Numbers
+
+US = "1.2.840.10008.5.1.4.1.1.3.1"
+
+
+@pytest.fixture
+def pipeline() -> Numbers:
+    return Numbers()
+
+
+def instance(number: int, bundle_digest: str, *, removed: bool) -> CaseInstance:
+    reference = InstanceRef(US, f"1.2.3.{number}", "1.2.8", modality="US")
+    return CaseInstance(
+        instance_id=number,
+        sop_class_uid=US,
+        sop_instance_uid=reference.sop_instance_uid,
+        series_instance_uid="1.2.8",
+        digest=digest(str(number)),
+        instance_number=str(number),
+        modality="US",
+        patient_differs=False,
+        preparation=preparation(
+            number,
+            bundle_digest=bundle_digest,
+            instance_json=json.dumps(asdict(reference)),
+            features=encode_features(Features({}, (1,))),
+        ),
+        prepare_failed=None,
+        removed=removed,
+    )
+
+
+def case(*instances: CaseInstance) -> Case:
+    return Case(1, "1.2.9", patient_conflict=False, instances=instances)
+
+
+def test_stored_features_do_without_the_file(pipeline: Numbers) -> None:
+    late = case(
+        instance(1, pipeline.model.bundle_digest, removed=True),
+        instance(2, pipeline.model.bundle_digest, removed=False),
+    )
+    assert stale_instances(late, pipeline.model.bundle_digest) == []
+    gathered = gather(late, pipeline)
+    assert len(gathered.encoded) == 2
+    assert gathered.exclusions == ()
+
+
+def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
+    pipeline: Numbers,
+) -> None:
+    late = case(
+        instance(1, digest("old"), removed=True),
+        instance(2, digest("old"), removed=False),
+        replace(instance(3, "", removed=True), preparation=None),
+    )
+    assert stale_instances(late, pipeline.model.bundle_digest) == [2]
+    reasons = {
+        item.instance.sop_instance_uid: item.reason for item in gather(late, pipeline).exclusions
+    }
+    assert reasons == {"1.2.3.1": FILES_REMOVED, "1.2.3.3": FILES_REMOVED}
