@@ -8,15 +8,22 @@ from typing import Literal
 from pydicom import Dataset
 
 from dicom_node.report.conformance import check
-from dicom_node.report.context import NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.context import (
+    NO_NOTICE,
+    NodeIdentity,
+    Notice,
+    Predecessor,
+    StudyContext,
+)
 from dicom_node.report.errors import ReportError
 from dicom_node.report.header import encode
 from dicom_node.report.key_objects import key_object_selection
+from dicom_node.report.rejection_note import rejection_note
 from dicom_node.report.secondary_capture import secondary_capture
 from dicom_node.report.structured_report import structured_reports
 from inference.types import Findings
 
-Kind = Literal["SR", "SC", "KOS"]
+Kind = Literal["SR", "SC", "KOS", "RN"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +45,20 @@ def build(
     identity: NodeIdentity,
     made_at: datetime,
     predecessor: Predecessor | None = None,
+    notice: Notice = NO_NOTICE,
 ) -> tuple[BuiltObject, ...]:
     """Make and check every object of one revision; the same arguments give the same bytes.
 
     `made_at` is timezone-aware and becomes the content date and time. `predecessor` is the last
-    report of the same study and pipeline, which this one replaces.
+    report of the same study and pipeline, which this one replaces; `notice` is what corrections
+    changed.
 
     Raises:
         ReportError: an object did not pass our own check; nothing may be sent.
     """
     objects = []
-    for kind, preference, dataset in _datasets(findings, study, identity, made_at, predecessor):
+    made = _datasets(findings, study, identity, made_at, predecessor, notice)
+    for kind, preference, dataset in made:
         data = encode(dataset, identity)
         problems = check(data, study)
         if problems:
@@ -72,11 +82,14 @@ def _datasets(
     identity: NodeIdentity,
     made_at: datetime,
     predecessor: Predecessor | None,
+    notice: Notice,
 ) -> Iterator[tuple[Kind, int, Dataset]]:
-    documents = structured_reports(findings, study, identity, made_at, predecessor)
+    documents = structured_reports(findings, study, identity, made_at, predecessor, notice)
     for preference, document in enumerate(documents):
         yield "SR", preference, document
-    yield "SC", 0, secondary_capture(findings, study, identity, made_at)
+    yield "SC", 0, secondary_capture(findings, study, identity, made_at, notice)
     selection = key_object_selection(findings, study, identity, made_at)
     if selection is not None:
         yield "KOS", 0, selection
+    if notice.rejection is not None and notice.rejects:
+        yield "RN", 0, rejection_note(notice, findings, study, identity, made_at)

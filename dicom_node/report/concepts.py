@@ -67,6 +67,7 @@ MODALITY = Code("121139", "DCM", "Modality")
 EXCLUSION_REASON = Code("EXCLUSION-REASON", PRIVATE_SCHEME, "Reason not analysed")
 ESTIMATE_STATUS = Code("ESTIMATE-STATUS", PRIVATE_SCHEME, "Status of the estimate")
 NOT_ESTIMATED = Code("NOT-ESTIMATED", PRIVATE_SCHEME, "No estimate was made")
+WITHDRAWN = Code("WITHDRAWN", PRIVATE_SCHEME, "The report is withdrawn")
 KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
 
 PERCENT = Code("%", "UCUM", "Percent")

@@ -6,7 +6,7 @@ from highdicom.sr import ContentItem
 from pydicom import Dataset
 
 from dicom_node.report import concepts, wording
-from dicom_node.report.context import NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.image_library import image_library, other_objects
 from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
@@ -26,6 +26,7 @@ def report_content(
     study: StudyContext,
     identity: NodeIdentity,
     predecessor: Predecessor | None,
+    notice: Notice,
 ) -> Dataset:
     """The root container; an abstention has no Imaging Measurements."""
     measured = [imaging_measurements(findings, study, identity)] if findings.measurements else []
@@ -38,7 +39,10 @@ def report_content(
             code(concepts.PROCEDURE_REPORTED, concepts.ECHOCARDIOGRAPHY, HAS_CONCEPT_MOD),
             *image_library(findings),
             *measured,
-            container(concepts.QUALITATIVE_EVALUATIONS, list(_evaluations(findings, predecessor))),
+            container(
+                concepts.QUALITATIVE_EVALUATIONS,
+                list(_evaluations(findings, predecessor, notice)),
+            ),
             *other_objects(findings),
         ],
     )
@@ -57,21 +61,32 @@ def device_observer(model: ModelCard, identity: NodeIdentity) -> Iterator[Conten
         yield text(name, value, HAS_OBS_CONTEXT)
 
 
-def _evaluations(findings: Findings, predecessor: Predecessor | None) -> Iterator[ContentItem]:
-    if findings.abstention is not None:
+def _evaluations(
+    findings: Findings, predecessor: Predecessor | None, notice: Notice
+) -> Iterator[ContentItem]:
+    if notice.withdrawn is not None:
+        yield code(concepts.ESTIMATE_STATUS, concepts.WITHDRAWN)
+    elif findings.abstention is not None:
         yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
     for assessment in findings.assessments:
         yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
-    for sentence in _sentences(findings, predecessor):
+    for sentence in _sentences(findings, predecessor, notice):
         yield text(concepts.COMMENT, sentence)
 
 
-def _sentences(findings: Findings, predecessor: Predecessor | None) -> Iterator[str]:
-    """What a reader must know, the standing of the model first."""
+def _sentences(
+    findings: Findings, predecessor: Predecessor | None, notice: Notice
+) -> Iterator[str]:
+    """What a reader must know: a withdrawal, then the standing of the model, then the rest."""
+    if notice.withdrawn is not None:
+        yield wording.withdrawn(notice.withdrawn)
     yield findings.model.warning
+    yield from notice.sentences
     if predecessor is not None:
         yield f"This report replaces revision {predecessor.revision} of the same study."
-    if findings.abstention is not None:
+    if notice.withdrawn is not None:
+        yield wording.NOT_NORMAL
+    elif findings.abstention is not None:
         yield f"No estimate was made: {findings.abstention}"
         yield wording.NOT_NORMAL
         for reason, count in wording.exclusion_counts(findings):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from dicom_node.report.errors import ReportError
+from inference.types import Code
 
 #: Field of StudyContext -> DICOM keyword, for everything that is copied into each object.
 IDENTITY_KEYWORDS: Mapping[str, str] = {
@@ -99,7 +100,7 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """An earlier SR of the same study."""
+    """An earlier object of ours in the same study."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -112,6 +113,25 @@ class Predecessor:
 
     revision: int
     documents: tuple[DocumentRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What corrections changed, told before everything else.
+
+    With `withdrawn`, that is why everything reported is withdrawn, and there is nothing else to
+    tell. `rejects` are earlier objects of ours that a rejection note with the title `rejection`
+    shall take back at archives that know such notes (IHE IOCM).
+    """
+
+    sentences: tuple[str, ...] = ()
+    withdrawn: str | None = None
+    rejection: Code | None = None
+    rejects: tuple[DocumentRef, ...] = ()
+
+
+#: No correction.
+NO_NOTICE = Notice()
 
 
 def _text(header: Dataset, keyword: str, valid: Callable[[str], object] | None = None) -> str:

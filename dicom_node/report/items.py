@@ -18,6 +18,7 @@ from functools import lru_cache
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
+    CompositeContentItem,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
@@ -122,10 +123,20 @@ def image(
     return _with_children(item, children)
 
 
+def composite(
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    name: Code,
+    relationship: RelationshipTypeValues = CONTAINS,
+) -> ContentItem:
+    """A reference to an object that is no image."""
+    return CompositeContentItem(concept(name), sop_class_uid, sop_instance_uid, relationship)
+
+
 def drop_purposes(tree: Dataset) -> None:
     """Take the names off the references below a root: TID 2010 has none, highdicom insists."""
     for item in tree.ContentSequence:
-        if item.ValueType == "IMAGE":
+        if item.ValueType in {"IMAGE", "COMPOSITE"}:
             del item.ConceptNameCodeSequence
 
 

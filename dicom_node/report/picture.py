@@ -19,7 +19,7 @@ from dicom_node.report.canvas import (
     WIDTH,
     Canvas,
 )
-from dicom_node.report.context import StudyContext
+from dicom_node.report.context import NO_NOTICE, Notice, StudyContext
 from inference.types import (
     Assessment,
     Evidence,
@@ -36,12 +36,16 @@ _TOP, _MIDDLE = 170, 560
 _THUMBNAIL = (300, 225)
 
 
-def summary_picture(findings: Findings, study: StudyContext) -> NDArray[np.uint8]:
+def summary_picture(
+    findings: Findings, study: StudyContext, notice: Notice = NO_NOTICE
+) -> NDArray[np.uint8]:
     """RGB, shape (HEIGHT, WIDTH, 3)."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
     canvas = Canvas(ImageDraw.Draw(image))
     _draw_heading(canvas, findings)
-    if findings.abstention is not None:
+    if notice.withdrawn is not None:
+        _draw_withdrawal(canvas, notice.withdrawn)
+    elif findings.abstention is not None:
         _draw_abstention(canvas, findings, findings.abstention)
     else:
         _draw_measurements(canvas, findings)
@@ -147,6 +151,14 @@ def _draw_preview(
     image.paste(
         preview, (left + (width - preview.width) // 2, top + (height - preview.height) // 2)
     )
+
+
+def _draw_withdrawal(canvas: Canvas, why: str) -> None:
+    width = WIDTH - 2 * MARGIN
+    canvas.text(MARGIN, 200, "WITHDRAWN", 64, RED)
+    y = canvas.paragraph(MARGIN, 290, width, why, 26, BRIGHT)
+    y = canvas.paragraph(MARGIN, y + 12, width, wording.NO_LONGER_VALID, 26, BRIGHT)
+    canvas.paragraph(MARGIN, y + 12, width, wording.NOT_NORMAL, 26, AMBER)
 
 
 def _draw_abstention(canvas: Canvas, findings: Findings, why: str) -> None:

@@ -6,7 +6,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_node.report import wording
-from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.context import NodeIdentity, Notice, StudyContext
 from dicom_node.report.header import ObjectSpec, start
 from dicom_node.report.picture import summary_picture
 from dicom_node.report.references import frame_numbers, sop_reference
@@ -14,15 +14,20 @@ from inference.types import Findings, by_relevance
 
 
 def secondary_capture(
-    findings: Findings, study: StudyContext, identity: NodeIdentity, made_at: datetime
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    made_at: datetime,
+    notice: Notice,
 ) -> Dataset:
     """One RGB image (PS3.3 A.8.1) that names the loops it shows as its sources."""
+    what = "AI picture" if notice.withdrawn is None else "AI picture, WITHDRAWN"
     spec = ObjectSpec(
         sop_class_uid=SecondaryCaptureImageStorage,
         kind="SC",
         modality="OT",
         series_number=9003,
-        series_description=wording.series_description(findings, "AI picture"),
+        series_description=wording.series_description(findings, what),
     )
     image = start(spec, study, identity, findings.model, made_at)
     image.ConversionType = "WSD"
@@ -32,7 +37,7 @@ def secondary_capture(
     image.LossyImageCompression = "00"
     image.ImageComments = findings.model.warning
     _add_sources(image, findings)
-    _add_pixels(image, findings, study)
+    _add_pixels(image, findings, study, notice)
     return image
 
 
@@ -48,8 +53,8 @@ def _add_sources(image: Dataset, findings: Findings) -> None:
         image.SourceImageSequence = sources
 
 
-def _add_pixels(image: Dataset, findings: Findings, study: StudyContext) -> None:
-    pixels = summary_picture(findings, study)
+def _add_pixels(image: Dataset, findings: Findings, study: StudyContext, notice: Notice) -> None:
+    pixels = summary_picture(findings, study, notice)
     image.Rows, image.Columns, image.SamplesPerPixel = pixels.shape
     image.PhotometricInterpretation = "RGB"
     image.PlanarConfiguration = 0

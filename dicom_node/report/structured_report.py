@@ -9,7 +9,13 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Enhanc
 
 from dicom_node.report import concepts, wording
 from dicom_node.report.content import report_content
-from dicom_node.report.context import DocumentRef, NodeIdentity, Predecessor, StudyContext
+from dicom_node.report.context import (
+    DocumentRef,
+    NodeIdentity,
+    Notice,
+    Predecessor,
+    StudyContext,
+)
 from dicom_node.report.encoding import settle
 from dicom_node.report.header import ObjectSpec, encode, set_series, start
 from dicom_node.report.items import concept
@@ -26,6 +32,7 @@ def structured_reports(
     identity: NodeIdentity,
     made_at: datetime,
     predecessor: Predecessor | None,
+    notice: Notice,
 ) -> Iterator[Dataset]:
     """One document for each class of SR_CLASSES (PS3.3 A.35), unverified and preliminary.
 
@@ -33,25 +40,26 @@ def structured_reports(
     are, which makes the second and third document nearly free.
     """
     best, *_ = SR_CLASSES
-    document = start(_spec(best, findings), study, identity, findings.model, made_at)
+    document = start(_spec(best, findings, notice), study, identity, findings.model, made_at)
     _add_document_general(document, findings, study)
-    document.update(report_content(findings, study, identity, predecessor))
+    document.update(report_content(findings, study, identity, predecessor, notice))
     settle(document)
     data = encode(document, identity)
     for sop_class_uid in SR_CLASSES:
         document = dcmread(BytesIO(data))
-        set_series(document, _spec(sop_class_uid, findings), study, findings.model)
+        set_series(document, _spec(sop_class_uid, findings, notice), study, findings.model)
         _add_predecessor(document, study, predecessor)
         yield document
 
 
-def _spec(sop_class_uid: str, findings: Findings) -> ObjectSpec:
+def _spec(sop_class_uid: str, findings: Findings, notice: Notice) -> ObjectSpec:
+    what = "AI, unverified" if notice.withdrawn is None else "AI, WITHDRAWN"
     return ObjectSpec(
         sop_class_uid=sop_class_uid,
         kind="SR",
         modality="SR",
         series_number=9001,
-        series_description=wording.series_description(findings, "AI, unverified"),
+        series_description=wording.series_description(findings, what),
     )
 
 

@@ -20,6 +20,8 @@ NOT_INVASIVE = (
 )
 NOT_NORMAL = "No estimate does not mean a normal result."
 
+NO_LONGER_VALID = "Nothing that was reported before by this node on this study is valid any more."
+
 _STANDING = {
     Standing.UNTRAINED: "UNTRAINED MODEL",
     Standing.PHANTOM: "PHANTOM",
@@ -32,6 +34,11 @@ def series_description(findings: Findings, what: str) -> str:
     standing = _STANDING[findings.model.standing]
     room = 64 - len(f"{standing} -  ({what})")
     return f"{standing} - {shorten(findings.title, room, placeholder='')} ({what})"
+
+
+def withdrawn(why: str) -> str:
+    """The first line of a withdrawal."""
+    return f"WITHDRAWN: {why} {NO_LONGER_VALID}"
 
 
 def digits(measurement: Measurement) -> str:

@@ -1,0 +1,84 @@
+"""A report that takes something back says so first, and its rejection note names what it was."""
+
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import KeyObjectSelectionDocumentStorage
+
+from dicom_node.report import BuiltObject, DocumentRef, Notice, Predecessor, build
+from inference.types import Code
+from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, study
+
+SR = "1.2.840.10008.5.1.4.1.1.88.34"
+SC = "1.2.840.10008.5.1.4.1.1.7"
+EARLIER = (DocumentRef(SR, "2.25.11", "2.25.1"), DocumentRef(SC, "2.25.12", "2.25.2"))
+PREDECESSOR = Predecessor(1, EARLIER[:1])
+WITHDRAWN = Notice(
+    withdrawn="The study was withdrawn: deleted.",
+    rejection=Code("113037", "DCM", "Rejected for Patient Safety Reasons"),
+    rejects=EARLIER,
+)
+
+
+def built(notice: Notice, *, estimated: bool = False) -> dict[str, BuiltObject]:
+    """The best object of each kind."""
+    objects = build(
+        estimate() if estimated else abstention(()),
+        study(revision=2),
+        identity=IDENTITY,
+        made_at=MADE_AT,
+        predecessor=PREDECESSOR,
+        notice=notice,
+    )
+    return {item.kind: item for item in reversed(objects)}
+
+
+def read(item: BuiltObject) -> Dataset:
+    return dcmread(BytesIO(item.data))
+
+
+def sentences(report: Dataset) -> list[str]:
+    evaluations = next(
+        item
+        for item in report.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == "C0034375"
+    )
+    return [item.TextValue for item in evaluations.ContentSequence if item.ValueType == "TEXT"]
+
+
+def test_a_withdrawal_stands_in_the_first_line_and_in_the_list_of_series() -> None:
+    objects = built(WITHDRAWN)
+    assert sorted(objects) == ["RN", "SC", "SR"]
+    report = read(objects["SR"])
+    first, *_ = sentences(report)
+    assert first.startswith("WITHDRAWN: The study was withdrawn: deleted.")
+    assert "WITHDRAWN" in report.SeriesDescription
+    assert "WITHDRAWN" in read(objects["SC"]).SeriesDescription
+    assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
+    [replaced] = report.PredecessorDocumentsSequence
+    reference = replaced.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert reference.ReferencedSOPInstanceUID == "2.25.11"
+
+
+def test_a_rejection_note_points_at_each_object_as_what_it_is() -> None:
+    note = read(built(WITHDRAWN)["RN"])
+    assert note.SOPClassUID == KeyObjectSelectionDocumentStorage
+    assert note.ConceptNameCodeSequence[0].CodeValue == "113037"
+    references = [
+        (item.ValueType, item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for item in note.ContentSequence
+        if "ReferencedSOPSequence" in item
+    ]
+    assert references == [("COMPOSITE", "2.25.11"), ("IMAGE", "2.25.12")]
+
+
+def test_without_anything_sent_there_is_no_rejection_note() -> None:
+    assert sorted(built(Notice(withdrawn="Deleted."))) == ["SC", "SR"]
+
+
+def test_a_report_that_stands_tells_what_was_corrected_behind_its_warning() -> None:
+    objects = built(Notice(("The identification was corrected.",)), estimated=True)
+    assert sorted(objects) == ["KOS", "SC", "SR"]
+    warning, corrected, *_ = sentences(read(objects["SR"]))
+    assert warning == estimate().model.warning
+    assert corrected == "The identification was corrected."
