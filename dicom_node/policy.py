@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from inference.errors import BundleError, InferenceError
+from inference.errors import InferenceError
 from storage.errors import (
     ClaimLostError,
     DatabaseUnavailableError,
@@ -54,12 +54,15 @@ class Halt:
 Decision = Retry | Fail | Wait | Forget | Halt
 
 
+WORKER_DIED = "WORKER_DIED"
+NO_SUCH_PIPELINE = "NO_SUCH_PIPELINE"
+_OUT_OF_MEMORY = "OUT_OF_MEMORY"
+
 _WHATEVER_THE_ATTEMPT: tuple[tuple[type[BaseException], Decision], ...] = (
     (ClaimLostError, Forget()),
     (DatabaseUnavailableError, Wait(_FIRST_RETRY_S, "DATABASE_UNAVAILABLE")),
     (StorageFullError, Wait(10.0, "STORAGE_FULL")),
     (SchemaMismatchError, Halt("SCHEMA_MISMATCH")),
-    (BundleError, Halt("BUNDLE_UNUSABLE")),
     (SpoolDamagedError, Fail("SPOOL_DAMAGED")),
 )
 
@@ -75,7 +78,34 @@ def decide(error: BaseException, attempt: int, maximum_attempts: int) -> Decisio
     return Retry(delay_s, _code_of(error))
 
 
+_SENTENCES = {
+    "SPOOL_DAMAGED": "the stored file is missing or damaged",
+    WORKER_DIED: "the worker died each time it ran this job",
+    NO_SUCH_PIPELINE: "the settings no longer name this pipeline",
+    _OUT_OF_MEMORY: (
+        "the memory did not suffice; give the worker more, or set precision or device of the "
+        "pipeline to one that needs less"
+    ),
+    "INFERENCE": "the model gave no usable values",
+    "BUNDLE": "the features stored for the study do not fit the model",
+}
+
+
+def explain(code: str) -> str:
+    """A sentence for the reader on why a job failed, or the code where there is none."""
+    return _SENTENCES.get(code, code)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's, the GPU's or, in a text of PyTorch's, the processor's."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 def _code_of(error: BaseException) -> str:
     """LoopUnreadableError -> LOOP_UNREADABLE."""
+    if is_out_of_memory(error):
+        return _OUT_OF_MEMORY
     name = type(error).__name__.removesuffix("Error")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()

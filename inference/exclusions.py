@@ -6,4 +6,5 @@ SCHEME = "99ECHONODE"
 
 NOT_DECODABLE = Code("NOT_DECODABLE", SCHEME, "Pixel data cannot be decoded")
 PATIENT_DIFFERS = Code("PATIENT_DIFFERS", SCHEME, "Patient differs from rest of study")
+FILES_REMOVED = Code("FILES_REMOVED", SCHEME, "Pixel data no longer kept")
 NOT_ANALYSED = Code("NOT_ANALYSED", SCHEME, "Could not be analysed")

@@ -16,7 +16,12 @@ from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.policy import Failed, Outcome, RetryAt, Sent, decide
 from storage import outbox
 from storage.engine import Database, Transaction
-from storage.errors import ClaimLostError, DatabaseUnavailableError, StorageFullError
+from storage.errors import (
+    ClaimLostError,
+    DatabaseUnavailableError,
+    StorageError,
+    StorageFullError,
+)
 from storage.outbox import Delivery
 from storage.owner import is_dead
 
@@ -47,7 +52,8 @@ class Claims:
         self._lease_s = lease_s
         self._poll_s = poll_s
         self._rescue_due_s = 0.0
-        self._renew_due_s = 0.0
+        self._renewed_s = 0.0
+        self._held: dict[int, Delivery] = {}
 
     def due_in_s(self) -> float | None:
         """Seconds until the next delivery is due, 0 or less for now; None where there is none."""
@@ -57,9 +63,9 @@ class Claims:
 
     def take(self, limit: int) -> Sequence[Delivery]:
         """Claim what is due."""
-        self._renew_due_s = time.monotonic() + self._lease_s / 3
+        self._renewed_s = time.monotonic()
         with self._database.write() as tx:
-            return outbox.claim(
+            claimed = outbox.claim(
                 tx,
                 destination=self._destination.name,
                 owner=self._owner,
@@ -67,15 +73,37 @@ class Claims:
                 lease_s=self._lease_s,
                 limit=limit,
             )
+        self._held = {delivery.id: delivery for delivery in claimed}
+        return claimed
 
-    def renew(self, deliveries: Sequence[Delivery]) -> None:
-        """Keep what is still to be sent, where a third of the lease is over."""
-        if time.monotonic() >= self._renew_due_s:
-            self._write(lambda tx: outbox.renew(tx, deliveries, _now(), self._lease_s))
-            self._renew_due_s = time.monotonic() + self._lease_s / 3
+    def renew(self) -> None:
+        """Extend the lease of all that is held, each in its own commit; forget what is lost.
+
+        For another thread, while an object is on its way.
+        """
+        started_s = time.monotonic()
+        for delivery in list(self._held.values()):
+            try:
+                with self._database.write() as tx:
+                    outbox.renew(tx, [delivery], _now(), self._lease_s)
+            except ClaimLostError:
+                if self._held.pop(delivery.id, None):
+                    log.warning("claim lost", destination=self._destination.name)
+            except StorageError as error:
+                code = type(error).__name__
+                log.warning("lease not renewed", destination=self._destination.name, code=code)
+                return
+        self._renewed_s = started_s
+
+    def still_holds(self, delivery: Delivery) -> bool:
+        """Whether a delivery is still ours; asks again where this process was paused for long."""
+        if time.monotonic() >= self._renewed_s + self._lease_s:
+            self.renew()
+        return delivery.id in self._held
 
     def conclude(self, delivery: Delivery, outcome: Outcome) -> None:
         """Write down, in a transaction of its own, what follows from one attempt."""
+        self._held.pop(delivery.id, None)
         now = _now()
         decision = decide(
             outcome,
@@ -110,6 +138,7 @@ class Claims:
 
     def hand_back(self, delivery: Delivery) -> None:
         """Return what was not attempted; it is due at once and no attempt is counted."""
+        self._held.pop(delivery.id, None)
         self._write(lambda tx: outbox.hand_back(tx, delivery, _now()))
 
     def rescue(self) -> None:

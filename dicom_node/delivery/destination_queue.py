@@ -58,6 +58,10 @@ class DestinationQueue:
                 log.warning("delivery waits", destination=self._destination.name, code=code)
                 self._stopping.wait(self._poll_s)
 
+    def renew(self) -> None:
+        """From another thread: keep what is held, however long a send takes."""
+        self._claims.renew()
+
     def interrupt(self) -> None:
         """From another thread: cut the connection of a send that does not end."""
         if association := self._association:
@@ -90,8 +94,10 @@ class DestinationQueue:
 
     def _send_over(self, association: StoreAssociation, waiting: deque[Offer]) -> None:
         while waiting and association.is_open and not self._stopping.is_set():
-            self._claims.renew([delivery for delivery, _ in waiting])
             delivery, offered = waiting[0]
+            if not self._claims.still_holds(delivery):
+                waiting.popleft()
+                continue
             outcome = self._attempt(association, offered)
             if self._stopping.is_set() and isinstance(outcome, ScuError):
                 return  # we cut it off ourselves

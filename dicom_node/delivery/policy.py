@@ -18,6 +18,7 @@ from dicom_node.scu.errors import (
     AssociationRejectedError,
     NoAcceptedContextError,
     NotSendableError,
+    NotTrustedError,
     PeerUnreachableError,
     ResponseTimeoutError,
 )
@@ -34,6 +35,7 @@ _PERMANENT: dict[type[Exception], str] = {
 }
 _TRANSIENT: dict[type[Exception], str] = {
     PeerUnreachableError: "UNREACHABLE",
+    NotTrustedError: "NOT_TRUSTED",
     AssociationRejectedError: "REJECTED",
     AssociationAbortedError: "ABORTED",
     ResponseTimeoutError: "TIMEOUT",

@@ -22,7 +22,7 @@ class Deliverer:
     """Sends what the outbox holds for the given destinations.
 
     `owner` names this process in claims (`storage.owner.this_process`). A claim lasts `lease_s` and
-    is renewed while sending; it must outlast the timeouts of one send. An idle queue looks at the
+    is renewed by a thread of its own, however long a send takes. An idle queue looks at the
     database every `poll_s`.
     """
 
@@ -37,6 +37,7 @@ class Deliverer:
         poll_s: float = 0.2,
     ) -> None:
         self._stopping = Event()
+        self._lease_s = lease_s
         self._queues = {
             destination.name: DestinationQueue(
                 destination,
@@ -59,12 +60,13 @@ class Deliverer:
             Thread(target=queue.run, name=f"deliver-{name}", daemon=True)
             for name, queue in self._queues.items()
         ]
+        self._threads.append(Thread(target=self._renew, name="deliver-lease", daemon=True))
 
     def start(self) -> None:
         """Start delivering, first of all what a killed process left."""
         for thread in self._threads:
             thread.start()
-        log.info("delivery started", count=len(self._threads))
+        log.info("delivery started", count=len(self._queues))
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Let the object in flight finish, cut it off after `grace_s`, hand back the rest."""
@@ -73,7 +75,12 @@ class Deliverer:
         for queue in self._queues.values():
             queue.interrupt()
         self._join(_HAND_BACK_S)
-        log.info("delivery stopped", count=sum(not thread.is_alive() for thread in self._threads))
+        log.info("delivery stopped")
+
+    def _renew(self) -> None:
+        while not self._stopping.wait(self._lease_s / 3):
+            for queue in self._queues.values():
+                queue.renew()
 
     def _join(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s

@@ -1,9 +1,11 @@
 """The clock: asks all the time which studies are due, and now and then what a kill left behind.
 
 APScheduler only keeps time here; the truth is in the database, where every step is fenced, so
-any number of clocks may run at once.
+any number of clocks may run at once. It goes by the time of day, and would not tick for an hour
+that is set back: a thread that does not goes beside it and looks out for that.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -12,62 +14,111 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from dicom_node.study.completion import complete_due_studies
-from storage import index, jobs, outbox
+from dicom_node.study.wall_clock import WallClock
+from storage import clock_jumps, index, jobs, outbox
+from storage.audit_seals import seal_new
 from storage.engine import Database
 from storage.errors import StorageError
-from storage.owner import is_dead
+from storage.owner import is_dead, this_process
 
 _SWEEP_S = 0.5
 _RESCUE_S = 15.0
+_SEAL_S = 1.0
+_SEAL_LATE_COMERS_S = 600.0
 
 log = structlog.get_logger()
 
 
 class Clock:
-    """Completes studies and rescues abandoned work until it is stopped.
+    """Completes studies, rescues abandoned work and seals the audit until it is stopped.
 
-    `on_complete` is called, on the clock's thread, after studies became complete.
+    `on_complete` is called, on the clock's thread, after studies became complete. When the time of
+    day jumps, what waits is moved along before anything is judged by the new time. `chores` are run
+    beside all this, each every so many seconds.
     """
 
     def __init__(
-        self, database: Database, pipelines: Sequence[str], on_complete: Callable[[], None]
+        self,
+        database: Database,
+        pipelines: Sequence[str],
+        on_complete: Callable[[], None],
+        wall: WallClock | None = None,
+        chores: Sequence[tuple[Callable[[], None], float]] = (),
     ) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
         self._on_complete = on_complete
+        self._chores = tuple(chores)
+        self._wall = wall or WallClock()
+        self._wall_lock = threading.Lock()
+        self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(1)},
+            # Chores may take their time: nobody's report waits for them.
+            executors={"default": ThreadPoolExecutor(1), "chores": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
     def start(self) -> None:
         """Begin to tick; the first sweep and the first rescue come at once."""
         now = datetime.now(UTC)
-        for task, every_s in ((self._rescue, _RESCUE_S), (self._sweep, _SWEEP_S)):
+        for task, every_s in (
+            (self._rescue, _RESCUE_S),
+            (self._sweep, _SWEEP_S),
+            (self._seal, _SEAL_S),
+            (self._seal_late_comers, _SEAL_LATE_COMERS_S),
+        ):
             self._scheduler.add_job(
                 _calmly(task), "interval", seconds=every_s, next_run_time=now, id=task.__name__
             )
+        for chore, every_s in self._chores:
+            self._scheduler.add_job(_calmly(chore), "interval", seconds=every_s, executor="chores")
         self._scheduler.start()
+        threading.Thread(target=self._watch, name="clock-watch", daemon=True).start()
 
     def stop(self) -> None:
         """Stop ticking; a sweep that runs is finished."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def _sweep(self) -> None:
-        if complete_due_studies(self._database, datetime.now(UTC), self._pipelines):
+        if complete_due_studies(self._database, self._now(), self._pipelines):
             self._on_complete()
 
     def _rescue(self) -> None:
-        now = datetime.now(UTC)
+        now = self._now()
         with self._database.write() as tx:
             count = jobs.rescue(tx, now, is_dead) + outbox.rescue(tx, now, is_dead)
             index.lose_dead_associations(tx, is_dead, now)
         if count:
             log.info("abandoned work rescued", count=count)
 
+    def _seal(self) -> None:
+        seal_new(self._database, datetime.now(UTC))
 
-def _calmly(task: Callable[[], None]) -> Callable[[], None]:
+    def _seal_late_comers(self) -> None:
+        seal_new(self._database, datetime.now(UTC), thorough=True)
+
+    def _now(self) -> datetime:
+        """The time to judge by; where the clock has jumped, all that waits was moved along."""
+        with self._wall_lock:
+            jump = self._wall.jump()
+            if jump:
+                with self._database.write() as tx:
+                    clock_jumps.absorb(tx, jump, this_process())
+                self._wall.settle(jump)
+                log.warning("time of day jumped", delay_s=jump.by.total_seconds())
+                for task in self._scheduler.get_jobs():
+                    task.modify(next_run_time=datetime.now(UTC))
+            return self._wall.at
+
+    def _watch(self) -> None:
+        look = _calmly(self._now)
+        while not self._stopping.wait(_SWEEP_S):
+            look()
+
+
+def _calmly(task: Callable[[], object]) -> Callable[[], None]:
     """A task whose storage errors are logged; the next tick tries again."""
 
     def run() -> None:

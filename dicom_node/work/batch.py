@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 
+from dicom_node.policy import is_out_of_memory
 from dicom_node.work.prepare import Judged
 from inference.pipeline import Pipeline
 from inference.types import Features
@@ -28,21 +29,26 @@ class Batch:
 
 
 class BatchSize:
-    """How many loops to claim at once: as many as keep a batch short."""
+    """How many loops to claim at once: as many as keep a batch short and fit into memory."""
 
     def __init__(self) -> None:
         self.loops = 1
+        self._largest = _LARGEST
 
     def learn(self, loops: int, duration_s: float) -> None:
         """Take the duration of a batch into account; it grows at most twofold."""
         wanted = int(_TARGET_S * loops / max(duration_s, 1e-6))
-        self.loops = max(1, min(wanted, 2 * self.loops, _LARGEST))
+        self.loops = max(1, min(wanted, 2 * self.loops, self._largest))
+
+    def did_not_fit(self, loops: int) -> None:
+        """Never claim so many again: they did not fit into memory."""
+        self._largest = max(1, min(self._largest, loops // 2))
 
 
 def encode_each(
-    looked: Sequence[tuple[Job, Judged]], pipeline_of: Callable[[Job], Pipeline]
+    looked: Sequence[tuple[Job, Judged]], pipeline_of: Callable[[Job], Pipeline], size: BatchSize
 ) -> Iterator[tuple[Job, Judged, Features | Exception | None]]:
-    """Features of each, encoded together per pipeline; where that fails, one by one.
+    """Features of each, encoded together per pipeline; where that fails, in halves, to single ones.
 
     A feature is the same whatever else is encoded with it, so a bad loop fails alone.
     """
@@ -52,15 +58,23 @@ def encode_each(
         selected = [pair for pair in members if pair[1].look is not None]
         yield from ((job, judged, None) for job, judged in members if judged.look is None)
         if selected:
-            features = _encode(pipeline_of(selected[0][0]), [judged for _, judged in selected])
+            features = _encode(
+                pipeline_of(selected[0][0]), [judged for _, judged in selected], size
+            )
             for (job, judged), made in zip(selected, features, strict=True):
                 yield job, judged, made
 
 
-def _encode(pipeline: Pipeline, judged: Sequence[Judged]) -> Sequence[Features | Exception]:
+def _encode(
+    pipeline: Pipeline, judged: Sequence[Judged], size: BatchSize
+) -> Sequence[Features | Exception]:
     try:
         return pipeline.encode([item.look for item in judged])
-    except Exception as error:  # noqa: BLE001 - whose fault it is, is found out one by one
+    except Exception as error:  # noqa: BLE001 - whose fault it is, the halves will tell
         if len(judged) == 1:
             return [error]
-        return [made for item in judged for made in _encode(pipeline, [item])]
+        if is_out_of_memory(error):
+            size.did_not_fit(len(judged))
+    # Only here, where the error and what its frames hold of the memory are gone.
+    half = len(judged) // 2
+    return [*_encode(pipeline, judged[:half], size), *_encode(pipeline, judged[half:], size)]

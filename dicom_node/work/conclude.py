@@ -5,9 +5,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
 from dicom_node.work.feature_codec import decode_features
-from inference.errors import BundleError, InferenceError
-from inference.exclusions import NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
+from inference.errors import InferenceError
+from inference.exclusions import FILES_REMOVED, NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
 from storage.results import Case, CaseInstance
@@ -15,6 +16,9 @@ from storage.results import Case, CaseInstance
 _PATIENT_CONFLICT = (
     "The study holds instances of more than one patient. No estimate is made until the archive "
     "is corrected and the study is sent again."
+)
+_NOT_PREPARED_ANEW = (
+    "it was not analysed with the present model, and the node has removed its pixel data"
 )
 _FAILED = "The analysis failed and gave no plausible values. No estimate is made from this study."
 
@@ -29,12 +33,13 @@ class Gathered:
 
 
 def stale_instances(case: Case, bundle_digest: str) -> list[int]:
-    """Instances that were prepared with another bundle and must be prepared anew."""
+    """Instances that were prepared with another bundle and can be prepared anew."""
+    if case.withdrawn is not None:
+        return []
     return [
         item.instance_id
-        for item in case.instances
-        if (item.preparation is None and item.prepare_failed is None)
-        or (item.preparation is not None and item.preparation.bundle_digest != bundle_digest)
+        for item in standing_instances(case)
+        if _is_stale(item, bundle_digest) and not item.removed
     ]
 
 
@@ -46,8 +51,13 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
         f"{pipeline.name} {pipeline.version} {pipeline.model.bundle_digest} "
         f"{case.patient_conflict}".encode()
     )
-    for item in sorted(case.instances, key=lambda item: item.sop_instance_uid):
-        exclusion = _exclusion(item)
+    if case.identification:
+        identity.update(json.dumps(case.identification, sort_keys=True).encode())
+    for item in case.instances:
+        if item.rejected:
+            identity.update(f"\n{item.sop_instance_uid} {item.rejected}".encode())
+    for item in sorted(shown_instances(case), key=lambda item: item.sop_instance_uid):
+        exclusion = _exclusion(item, pipeline.model.bundle_digest)
         if exclusion:
             exclusions.append(exclusion)
         else:
@@ -56,26 +66,39 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
     return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
 
 
-def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    """Fuse the loops of a study; a failure of the model is told to the reader as an abstention.
+def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
+    """Findings of a study whose analysis failed for good; only stored words are looked at."""
+    digest = pipeline.model.bundle_digest
+    excluded = [_exclusion(item, digest) for item in shown_instances(case)]
+    told = f"The analysis failed: {why}. No estimate is made from this study."
+    return pipeline.abstain([item for item in excluded if item], told)
 
-    Raises:
-        inference.errors.BundleError: the features do not fit the loaded bundle.
-    """
+
+def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
+    """Fuse the loops of a study; a failure of the model is told to the reader as an abstention."""
     if case.patient_conflict:
         return pipeline.abstain(gathered.exclusions, _PATIENT_CONFLICT)
     try:
         return pipeline.conclude(gathered.encoded, gathered.exclusions)
-    except BundleError:
-        raise
     except InferenceError:
         return pipeline.abstain(gathered.exclusions, _FAILED)
 
 
-def _exclusion(item: CaseInstance) -> Exclusion | None:
+def _is_stale(item: CaseInstance, bundle_digest: str) -> bool:
+    if item.preparation is None:
+        return item.prepare_failed is None
+    return item.preparation.bundle_digest != bundle_digest
+
+
+def _exclusion(item: CaseInstance, bundle_digest: str) -> Exclusion | None:
     reference = _reference(item)
+    rejected = reason_of(item)
+    if rejected is not None:
+        return Exclusion(reference, rejected, "taken back by a rejection note")
     if item.patient_differs:
         return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
+    if item.removed and _is_stale(item, bundle_digest):
+        return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
     preparation = item.preparation
     if preparation is None:
         code = item.prepare_failed or "UNKNOWN"
@@ -104,5 +127,5 @@ def _reference(item: CaseInstance) -> InstanceRef:
 
 
 def sop_classes(case: Case) -> Sequence[str]:
-    """The SOP classes of a study's instances."""
-    return sorted({item.sop_class_uid for item in case.instances})
+    """The SOP classes of a study's instances that still stand."""
+    return sorted({item.sop_class_uid for item in standing_instances(case)})

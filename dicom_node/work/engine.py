@@ -7,15 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from dicom_node.policy import Decision, Fail, Halt, Wait, decide
+from dicom_node.corrections.receiving import NoteKeeper
+from dicom_node.policy import (
+    NO_SUCH_PIPELINE,
+    WORKER_DIED,
+    Decision,
+    Fail,
+    Halt,
+    Retry,
+    Wait,
+    decide,
+    explain,
+)
 from dicom_node.work.batch import Batch, BatchSize, encode_each
-from dicom_node.work.conclude import stale_instances
+from dicom_node.work.conclusions import Conclusions
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.prepare import Judged, judge, preparation
-from dicom_node.work.reporting import Recipient, Reporter, deliveries
+from dicom_node.work.reporting import Recipient, Reporter
 from inference.pipeline import Pipeline
 from inference.types import Features
-from storage import index, jobs, outbox, results
+from storage import index, jobs, results
 from storage.engine import Database, Transaction
 from storage.errors import StorageError
 from storage.jobs import Job, JobKind
@@ -35,7 +46,7 @@ class Engine:
     for one batch at most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it works with
         self,
         database: Database,
         spool: Spool,
@@ -46,14 +57,15 @@ class Engine:
         owner: str,
         lease_s: float,
         maximum_attempts: int,
+        notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
     ) -> None:
         self._database = database
         self._spool = spool
         self._pipelines = pipelines
-        self._reporter = reporter
-        self._recipients = recipients
         self._maximum_attempts = maximum_attempts
+        self._notes = notes
         self._holding = Holding(database, owner, lease_s)
+        self._conclusions = Conclusions(database, pipelines, reporter, recipients, self._holding)
         self._looking = ThreadPoolExecutor(_LOOKING_THREADS, thread_name_prefix="look")
         self._size = BatchSize()
         self._ahead: Batch | None = None
@@ -152,7 +164,8 @@ class Engine:
         if fresh and not self._careful and not self._stopping.is_set():
             self._ahead = self._begin_next()
         started_s = time.monotonic()
-        for job, judged, made in encode_each(looked, lambda job: self._pipelines[job.pipeline]):
+        encoded = encode_each(looked, lambda job: self._pipelines[job.pipeline], self._size)
+        for job, judged, made in encoded:
             self._finish_prepare(job, judged, made)
         self._size.learn(len(batch.jobs), time.monotonic() - started_s)
 
@@ -161,14 +174,17 @@ class Engine:
             self._follow(job, made)
             return
         try:
-            assert job.instance_id is not None  # noqa: S101 - it was looked at
+            instance_id = job.instance_id
+            assert instance_id is not None  # noqa: S101 - it was looked at
             now = now_utc()
             kept = preparation(
-                job.instance_id, judged.selection, made, self._pipelines[job.pipeline], now
+                instance_id, judged.selection, made, self._pipelines[job.pipeline], now
             )
 
             def change(tx: Transaction) -> None:
                 results.record_preparation(tx, kept)
+                if judged.note is not None:
+                    self._notes.keep(tx, instance_id, judged.note, list(self._pipelines), now)
                 jobs.finish(tx, job, now)
 
             self._holding.let_go(job, change)
@@ -182,68 +198,48 @@ class Engine:
             return
         started_s = time.monotonic()
         try:
-            self._conclude(job)
+            self._conclusions.conclude(job)
         except Exception as error:  # noqa: BLE001 - the policy decides about every error
             self._follow(job, error)
             return
         seconds = time.monotonic() - started_s
         log.info("job done", job=job.id, kind=job.kind, study=job.study_id, duration_s=seconds)
 
-    def _conclude(self, job: Job) -> None:
-        pipeline = self._pipelines[job.pipeline]
-        with self._database.read() as tx:
-            case = results.load_case(tx, job.study_id, job.pipeline)
-            latest = results.latest_report(tx, job.study_id, job.pipeline)
-        stale = stale_instances(case, pipeline.model.bundle_digest)
-        if stale:
-            self._prepare_anew(job, stale)
-            return
-        report = self._reporter.report(job, case, latest, pipeline, now_utc())
-        now = now_utc()
-
-        def change(tx: Transaction) -> None:
-            report_id = results.record_report(tx, report)
-            for kind, recipients in deliveries(report, self._recipients).items():
-                for recipient in recipients:
-                    outbox.enqueue(
-                        tx,
-                        report_id,
-                        kind=kind,
-                        destination=recipient.name,
-                        now=now,
-                        expires_at=recipient.expires_at(now),
-                    )
-            jobs.finish(tx, job, now)
-
-        self._holding.let_go(job, change)
-        log.info("report made", study=job.study_id, revision=report.revision, state=report.outcome)
-
-    def _prepare_anew(self, job: Job, instance_ids: Sequence[int]) -> None:
-        now = now_utc()
-
-        def change(tx: Transaction) -> None:
-            jobs.requeue_prepare(tx, instance_ids, job.pipeline, now)
-            jobs.hand_back(tx, job, now)
-
-        self._holding.let_go(job, change)
-
     def _is_hopeless(self, job: Job) -> bool:
         """Whether a job cannot be run at all; it is then set aside."""
         if job.attempt > self._maximum_attempts:
-            code, message = "WORKER_DIED", "the worker died each time it ran this job"
+            self._set_aside(job, WORKER_DIED)
         elif job.pipeline not in self._pipelines:
-            code, message = "NO_SUCH_PIPELINE", "the settings no longer name this pipeline"
+            self._set_aside(job, NO_SUCH_PIPELINE)
         else:
             return False
-        self._holding.record(job, Fail(code), message)
-        log.error("job set aside", job=job.id, kind=job.kind, study=job.study_id, code=code)
         return True
 
     def _follow(self, job: Job, error: Exception) -> None:
         decision = decide(error, job.attempt, self._maximum_attempts)
         log.warning("job did not succeed", job=job.id, kind=job.kind, exc_info=error)
-        self._holding.record(job, decision, type(error).__name__)
+        match decision:
+            case Fail(code):
+                self._set_aside(job, code)
+            case Retry(_, code):
+                self._holding.record(job, decision, explain(code))
+            case _:
+                self._holding.record(job, decision, "")
         self._pause(decision)
+
+    def _set_aside(self, job: Job, code: str) -> None:
+        """Give a job up; where it was a report, a report that says so takes its place."""
+        log.error("job set aside", job=job.id, kind=job.kind, study=job.study_id, code=code)
+        # Where making even this one killed the worker, it is not tried again.
+        may_report = job.attempt <= self._maximum_attempts + 1 and job.pipeline in self._pipelines
+        if job.kind is JobKind.CONCLUDE and may_report:
+            try:
+                self._conclusions.report_failure(job, code)
+            except Exception:  # the job still fails, visibly
+                log.exception("study without report", study=job.study_id, code=code)
+            else:
+                return
+        self._holding.record(job, Fail(code), explain(code))
 
     def _pause(self, decision: Decision) -> None:
         match decision:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from inference.types import Features
 
-_PREVIEW_HEIGHT = 400
+#: Higher than the summary picture shows it, and cheap to decode for each loop of a study.
+_PREVIEW_HEIGHT = 240
 _PREVIEW_QUALITY = 85
 
 

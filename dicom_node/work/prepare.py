@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dicom_node.corrections.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
 from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
@@ -17,10 +18,14 @@ from storage.results import Preparation
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An instance after all that needs no model; `look` is None where it takes no part."""
+    """An instance after all that needs no model; `look` is None where it takes no part.
+
+    `note` is there where the instance is a rejection note.
+    """
 
     selection: Selection
     look: Any = None
+    note: RejectionNote | None = None
 
 
 def judge(file: Path, pipeline: Pipeline) -> Judged:
@@ -29,9 +34,10 @@ def judge(file: Path, pipeline: Pipeline) -> Judged:
     Raises:
         inference.errors.InferenceError: the pipeline itself failed; nothing is known of the loop.
     """
-    selection = pipeline.select(read_header(file))
+    header = read_header(file)
+    selection = pipeline.select(header)
     if not isinstance(selection, Selected):
-        return Judged(selection)
+        return Judged(selection, note=read_rejection_note(header))
     try:
         return Judged(selection, pipeline.look(file, selection))
     except LoopUnreadableError as error:

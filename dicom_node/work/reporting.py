@@ -3,14 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydicom import Dataset
 
-from dicom_node.report import DocumentRef, NodeIdentity, Predecessor, StudyContext, build
-from dicom_node.work.conclude import conclude, gather, sop_classes
+from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
+from dicom_node.report import (
+    NO_NOTICE,
+    DocumentRef,
+    NodeIdentity,
+    Notice,
+    Predecessor,
+    StudyContext,
+    build,
+    wording,
+)
+from dicom_node.work.conclude import abandoned, conclude, gather, sop_classes
 from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
+from inference.types import Findings
+from storage.errors import SpoolDamagedError
 from storage.jobs import Job
 from storage.results import Case, Outcome, Report, ResultObject, StoredReport
 from storage.spool import Spool
@@ -44,10 +57,16 @@ class Reporter:
         pipeline: Pipeline,
         now: datetime,
     ) -> Report:
-        """Conclude a case and put its report objects into the spool; nothing is recorded yet."""
-        header = self._header(case)
-        has_study = bool(header.get("StudyInstanceUID"))
-        if not has_study or not pipeline.concerns(sop_classes(case)):
+        """Conclude a case and put its report objects into the spool; nothing is recorded yet.
+
+        Raises:
+            SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
+        """
+        why = why_withdrawn(case, concerned=pipeline.concerns(sop_classes(case)))
+        if why is not None and (latest or case.withdrawn is not None):
+            return self._withdrawal(job, case, latest, pipeline, why, now)
+        header = self._header(case, latest)
+        if not _is_business(header, case, pipeline):
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         gathered = gather(case, pipeline)
         if latest and latest.input_digest == gathered.input_digest:
@@ -55,12 +74,81 @@ class Reporter:
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
             )
         findings = conclude(case, gathered, pipeline)
+        study = _study(header, job, case)
+        earlier = self._reported_study(job, latest) if latest and case.identification else None
+        notice = reissue(case, study, earlier)
+        return self._with_objects(
+            job, study, findings, gathered.input_digest, latest, pipeline, now, notice
+        )
+
+    def failure(
+        self,
+        job: Job,
+        case: Case,
+        latest: StoredReport | None,
+        pipeline: Pipeline,
+        why: str,
+        now: datetime,
+    ) -> Report:
+        """The report of an analysis that failed for good: it says why, and no later one equals it.
+
+        Raises:
+            SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
+        """
+        header = self._header(case, latest)
+        if not _is_business(header, case, pipeline):
+            return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
+        findings = abandoned(case, pipeline, why)
+        study = _study(header, job, case)
+        return self._with_objects(job, study, findings, "", latest, pipeline, now)
+
+    def _withdrawal(
+        self,
+        job: Job,
+        case: Case,
+        latest: StoredReport | None,
+        pipeline: Pipeline,
+        why: str,
+        now: datetime,
+    ) -> Report:
+        """The report that takes back all before it; none where there is nothing to take back.
+
+        It bears the identification of the report it withdraws, whose file alone it needs.
+        """
+        if latest is None:
+            return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
+        if latest.outcome is Outcome.WITHDRAWN:
+            return self._without_objects(job, pipeline, Outcome.NO_EFFECT, latest.input_digest, now)
+        study = self._reported_study(job, latest)
+        findings = pipeline.abstain((), wording.withdrawn(why))
+        notice = withdrawal(case, why)
+        return self._with_objects(job, study, findings, "", latest, pipeline, now, notice)
+
+    def _reported_study(self, job: Job, latest: StoredReport) -> StudyContext:
+        """What the last report says about patient and study, for the revision in work."""
+        digest = next(item.digest for item in latest.objects if item.kind == "SR")
+        self.spool.verify(digest)
+        header = read_header(self.spool.path(digest))
+        return StudyContext.from_header(header, revision=job.revision or 1)
+
+    def _with_objects(
+        self,
+        job: Job,
+        study: StudyContext,
+        findings: Findings,
+        input_digest: str,
+        latest: StoredReport | None,
+        pipeline: Pipeline,
+        now: datetime,
+        notice: Notice = NO_NOTICE,
+    ) -> Report:
         built = build(
             findings,
-            StudyContext.from_header(header, revision=job.revision or 1),
+            study,
             identity=self.identity,
             predecessor=_predecessor(latest),
             made_at=now,
+            notice=notice,
         )
         objects = []
         for item in built:
@@ -76,17 +164,32 @@ class Reporter:
                     size_bytes=file.size_bytes,
                 )
             )
-        outcome = Outcome.ABSTAINED if findings.abstention else Outcome.ESTIMATED
+        outcome = _outcome(findings, notice)
         return replace(
-            self._without_objects(job, pipeline, outcome, gathered.input_digest, now),
+            self._without_objects(job, pipeline, outcome, input_digest, now),
             supersedes=latest.id if latest else None,
             findings_json=encode_findings(findings),
             objects=tuple(objects),
         )
 
-    def _header(self, case: Case) -> Dataset:
-        """The header of the study's first instance, which is its own patient's by definition."""
-        return read_header(self.spool.path(case.instances[0].digest))
+    def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
+        """The header of the study's first whole instance that is its own patient's.
+
+        Where retention has removed them all, the last report says the same of patient and study.
+        """
+        own = [item.digest for item in case.instances if not item.patient_differs]
+        reported = [item.digest for item in latest.objects if item.kind == "SR"] if latest else []
+        for digest in own + reported:
+            if self._is_whole(digest):
+                return read_header(self.spool.path(digest))
+        raise SpoolDamagedError("no file of the study is whole")
+
+    def _is_whole(self, digest: str) -> bool:
+        try:
+            self.spool.verify(digest)
+        except SpoolDamagedError:
+            return False
+        return True
 
     @staticmethod
     def _without_objects(
@@ -111,6 +214,23 @@ def deliveries(report: Report, recipients: Sequence[Recipient]) -> Mapping[str, 
     """Which kinds of object this report has, the SR first, and who gets each."""
     kinds = dict.fromkeys(item.kind for item in report.objects)
     return {kind: [who for who in recipients if kind in who.kinds] for kind in kinds}
+
+
+def _is_business(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
+    """Whether a report is this pipeline's to make, and there is a study to file it in."""
+    return bool(header.get("StudyInstanceUID")) and pipeline.concerns(sop_classes(case))
+
+
+def _study(header: Dataset, job: Job, case: Case) -> StudyContext:
+    """The study as its header has it, and as an administrator corrected it."""
+    corrected: dict[str, Any] = dict(case.identification)
+    return replace(StudyContext.from_header(header, revision=job.revision or 1), **corrected)
+
+
+def _outcome(findings: Findings, notice: Notice) -> Outcome:
+    if notice.withdrawn is not None:
+        return Outcome.WITHDRAWN
+    return Outcome.ABSTAINED if findings.abstention else Outcome.ESTIMATED
 
 
 def _predecessor(latest: StoredReport | None) -> Predecessor | None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
+from inference.errors import BundleError, InferenceError
 from inference.models.device import choose_device
-from inference.models.engine import FrameEncoder, Precision, choose_precision
+from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
 from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
@@ -26,6 +28,7 @@ from inference.types import (
     Exclusion,
     Features,
     Findings,
+    InstanceRef,
     ModelCard,
     Selected,
     Selection,
@@ -59,9 +62,9 @@ class EchoHaemodynamics:
         self._bundle = bundle
         self._manifest = bundle.manifest
         self._device = device
-        self._encoders = [
-            FrameEncoder(network.encoder, device, precision) for network in bundle.networks
-        ]
+        self._encoders = frame_encoders(
+            [network.encoder for network in bundle.networks], device, precision
+        )
         self._targets = {target.name: target for target in bundle.manifest.targets}
         self._card = model_card(bundle.manifest)
 
@@ -69,6 +72,25 @@ class EchoHaemodynamics:
     def model(self) -> ModelCard:
         """Which weights are loaded."""
         return self._card
+
+    def check(self) -> None:
+        """Take a made-up loop all the way, so that no study is the first to show a bad bundle.
+
+        Raises:
+            BundleError: the weights give numbers that are not finite.
+        """
+        preprocessing = self._manifest.preprocessing
+        size, count = preprocessing.frame_size_px, preprocessing.frames_per_loop
+        ramp = np.linspace(0, 1, size * size, dtype=np.float32).reshape(1, size, size)
+        numbers = tuple(range(1, count + 1))
+        loop = Loop(np.repeat(ramp, count, axis=0), numbers, (), np.zeros((1, 1), np.uint8))
+        try:
+            [features] = self.encode([loop])
+            self.conclude([Encoded(InstanceRef("", "", ""), features)], ())
+        except InferenceError as error:
+            raise BundleError(
+                f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
+            ) from error
 
     def concerns(self, sop_class_uids: Sequence[str]) -> bool:
         """Whether the study holds ultrasound images at all."""
@@ -163,12 +185,14 @@ def load(bundle: Path, device: str, precision: str = "fp32") -> EchoHaemodynamic
     `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32.
 
     Raises:
-        BundleError: the bundle is damaged or made for something else.
+        BundleError: the bundle is damaged, made for something else, or gives no numbers.
         InferenceError: no such device or precision here.
     """
     place = choose_device(device)
     arithmetic = choose_precision(precision, place)
-    return EchoHaemodynamics(load_bundle(bundle, place), place, arithmetic)
+    pipeline = EchoHaemodynamics(load_bundle(bundle, place), place, arithmetic)
+    pipeline.check()
+    return pipeline
 
 
 def _no_loop(excluded: int) -> str:

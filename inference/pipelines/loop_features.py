@@ -20,18 +20,20 @@ def encode_loops(
 ) -> list[dict[str, NDArray[np.float32]]]:
     """Encode the frames (T, S, S) of several loops at once with every network of a bundle.
 
-    `encoders` are those of the networks, in the bundle's order.
+    `encoders` are those of the networks, in the bundle's order; one that stands there twice
+    encodes once.
 
     Raises:
         InferenceError: the model gave a number that is not finite.
     """
     frames = torch.from_numpy(np.concatenate(loops)).unsqueeze(1)  # (N, 1, S, S)
     lengths = [len(loop) for loop in loops]
+    encoded = {encoder: encoder(frames) for encoder in dict.fromkeys(encoders)}
     made: list[dict[str, NDArray[np.float32]]] = [{} for _ in loops]
     for spec, network, encoder in zip(
         bundle.manifest.networks, bundle.networks, encoders, strict=True
     ):
-        for arrays, features in zip(made, torch.split(encoder(frames), lengths), strict=True):
+        for arrays, features in zip(made, torch.split(encoded[encoder], lengths), strict=True):
             fused = network.frames(features)  # (T, d) -> (d)
             arrays[_name(bundle, spec.prefix, "feature")] = fused.feature.cpu().numpy()
             arrays[_name(bundle, spec.prefix, "frame_scores")] = fused.score.cpu().numpy()

@@ -31,7 +31,7 @@ def test_features_come_back_bit_for_bit_and_the_preview_as_a_picture() -> None:
     assert np.array_equal(back.arrays["mpap"], array)
     assert (back.frames, back.notes) == (features.frames, features.notes)
     assert back.preview is not None
-    assert back.preview.shape[0] == 400
+    assert back.preview.shape[0] == 240
     assert len(encode_features(features)) < array.nbytes + 30_000
 
 

@@ -10,7 +10,7 @@ import inference.bundle
 from inference.bundle.loading import load_bundle
 from inference.errors import InferenceError
 from inference.models.encoder import ARCHITECTURES
-from inference.models.engine import FrameEncoder, Precision, choose_precision
+from inference.models.engine import FrameEncoder, Precision, choose_precision, frame_encoders
 
 CPU = torch.device("cpu")
 #: Relative L2 distance of the features to plain float32 that an engine may have.
@@ -79,6 +79,16 @@ def test_the_network_it_is_made_from_stays_as_it_is() -> None:
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     FrameEncoder(encoder, CPU, "bf16")
     assert all(torch.equal(before[name], now) for name, now in encoder.state_dict().items())
+
+
+@torch.inference_mode()
+def test_networks_with_equal_encoders_share_one() -> None:
+    one, same, other = (untrained("resnet10_narrow", seed) for seed in (0, 0, 1))
+    first, second, third = frame_encoders([one, same, other], CPU, "fp32")
+    assert first is second
+    assert first is not third
+    frames = torch.rand(2, 1, 64, 64)
+    assert distance(third(frames), other(frames)) < TOLERANCE["fp32"]
 
 
 def test_precision_by_name() -> None:

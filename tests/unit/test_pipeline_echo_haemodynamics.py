@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pydicom import dcmread
 
 from inference.bundle.manifest import Network
@@ -274,3 +275,14 @@ def test_the_full_resnet50_runs_through_the_same_code(tmp_path: Path) -> None:
     findings = pipeline.conclude(case, [])
     assert values(findings)["mPAP"] == pytest.approx(36, abs=32)
     assert len(findings.evidence) == 2
+
+
+def test_finite_weights_that_give_no_finite_numbers_are_refused_when_loaded(tmp_path: Path) -> None:
+    overflowing = network(3)
+    with torch.no_grad():
+        for weight in overflowing.encoder.parameters():
+            weight.mul_(1e30)
+    spec = Network(prefix="all", architecture=SMALL, targets=("mPAP", "PVR", "PAWP"))
+    write_bundle(tmp_path / "bundle", description((spec,)), {"all": overflowing})
+    with pytest.raises(BundleError, match="no usable numbers"):
+        load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")

@@ -1,12 +1,14 @@
 """One place decides whether a failed job is tried again."""
 
 import pytest
+import torch
 
 from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait, decide
 from inference.errors import BundleError, LoopUnreadableError
 from storage.errors import (
     ClaimLostError,
     DatabaseUnavailableError,
+    SchemaMismatchError,
     SpoolDamagedError,
     StorageFullError,
 )
@@ -18,10 +20,13 @@ from storage.errors import (
         (ClaimLostError("x"), Forget()),
         (DatabaseUnavailableError("x"), Wait(2.0, "DATABASE_UNAVAILABLE")),
         (StorageFullError("x"), Wait(10.0, "STORAGE_FULL")),
-        (BundleError("x"), Halt("BUNDLE_UNUSABLE")),
+        (SchemaMismatchError("x"), Halt("SCHEMA_MISMATCH")),
+        (BundleError("x"), Fail("BUNDLE")),
         (SpoolDamagedError("x"), Fail("SPOOL_DAMAGED")),
         (LoopUnreadableError("x"), Fail("LOOP_UNREADABLE")),
-        (RuntimeError("out of memory"), Retry(2.0, "RUNTIME")),
+        (RuntimeError("x"), Retry(2.0, "RUNTIME")),
+        (MemoryError(), Retry(2.0, "OUT_OF_MEMORY")),
+        (torch.OutOfMemoryError("x"), Retry(2.0, "OUT_OF_MEMORY")),
     ],
 )
 def test_first_attempt(error: Exception, decision: Decision) -> None:

@@ -1,0 +1,102 @@
+"""From a `conclude` job to one commit: the report, whom it goes to, and the end of the job."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from dicom_node.policy import explain
+from dicom_node.work.conclude import stale_instances
+from dicom_node.work.holding import Holding, now_utc
+from dicom_node.work.reporting import Recipient, Reporter, deliveries
+from inference.pipeline import Pipeline
+from storage import jobs, outbox, results
+from storage.engine import Database, Transaction
+from storage.jobs import Job
+from storage.results import Case, Outcome, Report, StoredReport
+
+log = structlog.get_logger()
+
+
+class Conclusions:
+    """Makes the reports of jobs that `holding` claimed, and ends the jobs with them."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipelines: Mapping[str, Pipeline],
+        reporter: Reporter,
+        recipients: Sequence[Recipient],
+        holding: Holding,
+    ) -> None:
+        self._database = database
+        self._pipelines = pipelines
+        self._reporter = reporter
+        self._recipients = recipients
+        self._holding = holding
+
+    def conclude(self, job: Job) -> None:
+        """Report on a study, or first have prepared anew what another bundle prepared."""
+        pipeline = self._pipelines[job.pipeline]
+        case, latest = self._load(job)
+        stale = stale_instances(case, pipeline.model.bundle_digest)
+        if stale:
+            self._prepare_anew(job, stale)
+            return
+        report = self._reporter.report(job, case, latest, pipeline, now_utc())
+        # What waits under a former identification, or is withdrawn, must not go out any more.
+        calls_off = report.outcome is Outcome.WITHDRAWN or bool(case.identification)
+        self._hand_in(job, report, lambda tx, now: jobs.finish(tx, job, now), calls_off=calls_off)
+
+    def report_failure(self, job: Job, code: str) -> None:
+        """Report that a study's analysis failed for good: the reader hears of it as of a result."""
+        why = explain(code)
+        case, latest = self._load(job)
+        pipeline = self._pipelines[job.pipeline]
+        report = self._reporter.failure(job, case, latest, pipeline, why, now_utc())
+        self._hand_in(
+            job, report, lambda tx, now: jobs.fail(tx, job, at=now, code=code, message=why)
+        )
+
+    def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
+        with self._database.read() as tx:
+            case = results.load_case(tx, job.study_id, job.pipeline)
+            return case, results.latest_report(tx, job.study_id, job.pipeline)
+
+    def _hand_in(
+        self,
+        job: Job,
+        report: Report,
+        end: Callable[[Transaction, datetime], None],
+        *,
+        calls_off: bool = False,
+    ) -> None:
+        now = now_utc()
+
+        def change(tx: Transaction) -> None:
+            report_id = results.record_report(tx, report)
+            if calls_off and report.objects:
+                outbox.call_off(tx, report_id, now)
+            for kind, recipients in deliveries(report, self._recipients).items():
+                for recipient in recipients:
+                    outbox.enqueue(
+                        tx,
+                        report_id,
+                        kind=kind,
+                        destination=recipient.name,
+                        now=now,
+                        expires_at=recipient.expires_at(now),
+                    )
+            end(tx, now)
+
+        self._holding.let_go(job, change)
+        log.info("report made", study=job.study_id, revision=report.revision, state=report.outcome)
+
+    def _prepare_anew(self, job: Job, instance_ids: Sequence[int]) -> None:
+        now = now_utc()
+
+        def change(tx: Transaction) -> None:
+            jobs.requeue_prepare(tx, instance_ids, job.pipeline, now)
+            jobs.hand_back(tx, job, now)
+
+        self._holding.let_go(job, change)

@@ -1,0 +1,144 @@
+"""What waits for a time of day goes on waiting as long as it was to, however the clock is set."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from storage import audit, index, jobs, outbox
+from storage.audit import Action
+from storage.clock_jumps import Jump, absorb
+from storage.engine import Database
+from storage.index import StudyDetail
+from tests.contract.storing import (
+    LEASE_S,
+    ME,
+    QUIET_S,
+    after,
+    claim,
+    complete,
+    open_association,
+    received,
+    record_report,
+    report,
+    store,
+)
+
+HOUR_S = 3600.0
+both_ways = pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, 20.0, -20.0])
+
+
+def jump(database: Database, at_s: float, by_s: float) -> bool:
+    """The clock that showed `at_s` seconds after noon is set; it is noticed half a second later."""
+    with database.write() as tx:
+        return absorb(tx, Jump(after(at_s + 0.5), after(at_s + 0.5 + by_s), 0.5), ME)
+
+
+def study(database: Database) -> StudyDetail:
+    with database.read() as tx:
+        return index.show_study(tx, 1)
+
+
+@pytest.fixture
+def receiving(database: Database) -> Iterator[Database]:
+    """A study whose only instance came at noon; its association is still open."""
+    open_association(database)
+    store(database, received())
+    yield database
+
+
+@both_ways
+def test_a_quiet_period_lasts_as_long_as_before(receiving: Database, by_s: float) -> None:
+    assert jump(receiving, 30, by_s)
+    assert complete(receiving, by_s + QUIET_S - 1) is None
+    assert complete(receiving, by_s + QUIET_S) == 1
+
+
+@both_ways
+def test_the_hard_limit_stays_as_far_away(receiving: Database, by_s: float) -> None:
+    jump(receiving, 30, by_s)
+    for at_s in range(40, 640, 20):  # it goes on arriving
+        store(receiving, received(at_s, at_s + by_s))
+    assert complete(receiving, by_s + 599) is None
+    assert complete(receiving, by_s + 600) == 1
+    assert study(receiving).revisions[0].reason == "hard limit"
+
+
+@both_ways
+def test_what_came_after_the_jump_waits_by_the_new_time(database: Database, by_s: float) -> None:
+    open_association(database)
+    store(database, received(at_s=30.2 + by_s))
+    jump(database, 30, by_s)
+    assert study(database).summary.due_at == after(30.2 + by_s + QUIET_S)
+
+
+@both_ways
+def test_two_clocks_notice_one_jump_and_move_once(receiving: Database, by_s: float) -> None:
+    assert jump(receiving, 30, by_s)
+    assert not jump(receiving, 30.4, by_s)
+    assert study(receiving).summary.due_at == after(by_s + QUIET_S)
+    with receiving.read() as tx:
+        [event] = audit.search(tx, action=Action.CLOCK_JUMPED)
+    assert event.detail == {"jump_s": by_s}
+
+
+def test_there_and_back_again_is_as_if_nothing_had_happened(receiving: Database) -> None:
+    before = study(receiving).summary
+    jump(receiving, 10, HOUR_S)
+    jump(receiving, 20 + HOUR_S, -HOUR_S)
+    assert study(receiving).summary == before
+
+
+def test_what_is_due_stays_due_when_the_clock_goes_back(receiving: Database) -> None:
+    jump(receiving, 30, -HOUR_S)
+    assert len(claim(receiving, 31 - HOUR_S)) == 1
+
+
+@pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, -20.0])
+def test_a_retry_waits_as_long_as_before(receiving: Database, by_s: float) -> None:
+    [job] = claim(receiving, 1)
+    with receiving.write() as tx:
+        jobs.retry(tx, job, at=after(2), available_at=after(40), code="X", message="x")
+    jump(receiving, 10, by_s)
+    assert not claim(receiving, by_s + 39)
+    assert claim(receiving, by_s + 40.1)
+
+
+@both_ways
+def test_a_living_worker_keeps_its_lease(receiving: Database, by_s: float) -> None:
+    [job] = claim(receiving, 1)
+    jump(receiving, 10, by_s)
+
+    def rescued(at_s: float) -> int:
+        with receiving.write() as tx:
+            return jobs.rescue(tx, after(at_s), lambda _: False)
+
+    assert rescued(by_s + 10.6) == 0
+    with receiving.write() as tx:
+        jobs.finish(tx, job, after(by_s + 11))
+
+
+def test_a_lease_that_nobody_renews_runs_out_after_a_jump_too(receiving: Database) -> None:
+    claim(receiving, 1)
+    jump(receiving, 10, -HOUR_S)
+    with receiving.write() as tx:
+        assert jobs.rescue(tx, after(1.1 + LEASE_S - HOUR_S), lambda _: False) == 1
+
+
+@both_ways
+def test_a_delivery_expires_at_the_age_it_was_to(receiving: Database, by_s: float) -> None:
+    complete(receiving, QUIET_S)
+    report_id = record_report(receiving, report())
+    queued, expires = after(100), after(100 + 2 * HOUR_S)
+    with receiving.write() as tx:
+        outbox.enqueue(tx, report_id, kind="SR", destination="pacs", now=queued, expires_at=expires)
+    jump(receiving, 200, by_s)
+    assert moved_expiry(receiving) == expires + timedelta(seconds=by_s)
+
+
+def moved_expiry(database: Database) -> datetime:
+    with database.write() as tx:
+        [delivery] = outbox.claim(
+            tx, destination="pacs", owner=ME, now=after(3 * HOUR_S), lease_s=LEASE_S
+        )
+    return delivery.expires_at
