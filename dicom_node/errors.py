@@ -4,6 +4,8 @@ NodeError
 ├── SettingsError        the settings cannot be used; the message names the key and the remedy
 ├── DemoError            the demonstration did not come to its end; the message says why
 ├── PortTakenError       another process listens on the node's port
+├── TlsFileError         (tls/errors) a certificate, key or revocation list cannot be used
+├── HandshakeError       (scp/handshake) no TLS came about
 ├── ReportError          (report/errors) an object would not be valid and is not sent
 └── ScuError             (scu/errors) a peer is away, refuses or breaks off
 """

@@ -4,8 +4,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from types import FrameType
 from typing import Protocol
 
 import structlog
@@ -23,31 +21,43 @@ class Service(Protocol):
         """Finish or hand back what is in flight, then return."""
 
 
+class Together:
+    """Services of one process: started in order, stopped in the opposite one."""
+
+    def __init__(self, *services: Service) -> None:
+        self._services = services
+
+    def start(self) -> None:
+        """Start them all."""
+        for service in self._services:
+            service.start()
+
+    def stop(self) -> None:
+        """Stop them all."""
+        for service in reversed(self._services):
+            service.stop()
+
+
+#: Blocked and waited for: a handler runs only when the main thread comes by, which may have gone
+#: to sleep an instant before.
+_ENDING = {signal.SIGTERM, signal.SIGINT}
+
+
 def serve(role: str, service: Service, *, supervised: bool) -> None:
     """Run a service until SIGTERM, SIGINT or, when supervised, the end of the parent."""
-    stopping = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     if supervised:
-        _stop_with_parent(stopping.set)
+        threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     service.start()
     log.info("started", role=role, pid=os.getpid())
-    stopping.wait()
+    signal.sigwait(_ENDING)
     log.info("stopping", role=role)
     service.stop()
     log.info("stopped", role=role)
 
 
-def _stop_with_parent(stop: Callable[[], None]) -> None:
+def _end_with_parent() -> None:
     """Standard input is a pipe from the supervisor: when that dies, the pipe ends."""
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-        stop()
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -20,11 +20,19 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "peer": {"name": "cart-1", "ae_title": "CART1", "networks": ["127.0.0.1/32"]},
     "pipeline": {"bundle": "bundle"},
     "destination": {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"},
+    "audit_repository": {
+        "name": "arr",
+        "host": "127.0.0.1",
+        "certificate": "node.pem",
+        "key": "node.key",
+        "ca": "ca.pem",
+    },
 }
 _TABLES: dict[str, type[model.Section]] = {
     "peer": model.PeerSettings,
     "pipeline": model.PipelineSettings,
     "destination": model.DestinationSettings,
+    "audit_repository": model.AuditRepositorySettings,
 }
 
 

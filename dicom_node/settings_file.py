@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +15,21 @@ from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
 
 PREFIX = "ECHONODE_"
-_PATHS = (("node", "state_dir"), ("storage", "spool_dir"), ("pipeline", "bundle"))
+_OTHERS_MAY = 0o007
+_PATHS = (
+    ("node", "state_dir"),
+    ("storage", "spool_dir"),
+    ("tls", "certificate"),
+    ("tls", "key"),
+    ("tls", "ca"),
+    ("tls", "crl"),
+    ("peer", "tls_ca"),
+    ("pipeline", "bundle"),
+    ("destination", "tls_ca"),
+    ("audit_repository", "certificate"),
+    ("audit_repository", "key"),
+    ("audit_repository", "ca"),
+)
 
 
 def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -23,9 +38,15 @@ def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
     Relative paths are taken from the folder of the file.
 
     Raises:
-        SettingsError: every unknown key and wrong value, each with a hint, one a line.
+        SettingsError: every unknown key and wrong value, each with a hint, one a line; or the file
+            holds a password and is open to other users.
     """
-    table = _merged(_read_toml(file), _from_environment(environment))
+    given = _read_toml(file)
+    if _holds_password(given) and file.stat().st_mode & _OTHERS_MAY:
+        raise SettingsError(
+            f"{file}: holds a password and other users may read it: chmod o= {file}"
+        )
+    table = _merged(given, _from_environment(environment))
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
@@ -50,6 +71,16 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: cannot be read: {type(error).__name__}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
+
+
+def _holds_password(table: Mapping[str, Any]) -> bool:
+    """Whether the database's URL has one; an empty one, or none, is no secret."""
+    storage = table.get("storage")
+    url = storage.get("database_url") if isinstance(storage, dict) else None
+    try:
+        return isinstance(url, str) and bool(urlsplit(url).password)
+    except ValueError:  # what is wrong with it, others say
+        return False
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

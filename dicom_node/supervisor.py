@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,20 +40,22 @@ class Supervisor:
     def __init__(self, config: Path, roles: Sequence[str] = ROLES) -> None:
         self._config = config
         self._children = [_Child(role) for role in roles]
-        self._stopping = threading.Event()
+        self._stopped_by: signal.Signals | None = None
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        while not self._stopping.wait(_POLL_S):
+        while self._stopped_by is None:
             for child in self._children:
                 self._tend(child)
+            time.sleep(_POLL_S)
+        log.info("stopping", signal=self._stopped_by.name)
         self._end_all()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        self._stopping.set()
+        # No more than this: a handler may interrupt whoever holds a lock or writes the log.
+        self._stopped_by = signal.Signals(number)
 
     def _tend(self, child: _Child) -> None:
         now = time.monotonic()

@@ -5,17 +5,22 @@ import sys
 import click
 
 from dicom_node.cli.audit import audit
+from dicom_node.cli.backups import backup, restore
 from dicom_node.cli.bundles import bundle
 from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
+from dicom_node.cli.corrections import correct, reinstate, withdraw
 from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
 from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
+from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
+from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
+from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
 from dicom_node.errors import NodeError, SettingsError
 from inference.errors import InferenceError
@@ -44,9 +49,13 @@ for command in (
     audit,
     outbox,
     peer,
+    tls,
     bundle,
     config,
     db,
+    spool,
+    backup,
+    restore,
     doctor,
     demo,
     phantom,
@@ -55,6 +64,9 @@ for command in (
     evaluate,
 ):
     cli.add_command(command)
+
+for order in (correct, withdraw, reinstate, purge, purged):
+    study.add_command(order)
 
 
 def main() -> None:

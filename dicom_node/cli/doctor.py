@@ -3,21 +3,29 @@
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import click
 
 from dicom_node import app
+from dicom_node.cli import security_checks
 from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json
 from dicom_node.errors import NodeError
-from dicom_node.settings import Settings
+from dicom_node.settings import DestinationSettings, Settings
 from dicom_node.settings_file import read_settings
+from dicom_node.tls.errors import TlsFileError
 from inference.errors import InferenceError
+from storage import jobs, rejections
 from storage.errors import StorageError
+
+#: How long a failed analysis is shown.
+_RECENT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Check:
     name: str
     good: bool
     detail: str
+    warns: bool = False
 
 
 @click.command()
@@ -39,9 +48,14 @@ def doctor(config_path: Path, as_json: bool) -> None:
         click.echo(to_json(checks))
     else:
         for check in checks:
-            mark = click.style("good", fg="green") if check.good else click.style("BAD ", fg="red")
-            click.echo(f"{mark}  {check.name:22} {check.detail}")
+            click.echo(f"{_mark(check)}  {check.name:22} {check.detail}")
     sys.exit(0 if all(check.good for check in checks) else 1)
+
+
+def _mark(check: Check) -> str:
+    if not check.good:
+        return click.style("BAD ", fg="red")
+    return click.style("WARN", fg="yellow") if check.warns else click.style("good", fg="green")
 
 
 def _checks(config_path: Path) -> Iterator[Check]:
@@ -53,7 +67,11 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield Check("settings", True, str(config_path))
     yield _try("database", lambda: _database(settings))
     yield _try("spool", lambda: _spool(settings))
-    yield _try("port", lambda: _port(settings))
+    yield _try("reports", lambda: _reports(settings))
+    yield _try("rejection notes", lambda: _rejection_notes(settings))
+    yield _try("port", lambda: _ports(settings))
+    yield _try("tls", lambda: security_checks.check_tls(settings))
+    yield from _warnings(settings)
     yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
@@ -92,8 +110,33 @@ def _spool(settings: Settings) -> str:
     return f"{settings.spool_dir}, writable, {free_gb:.1f} GB free"
 
 
-def _port(settings: Settings) -> str:
-    host, port = settings.receive.host, settings.receive.port
+def _reports(settings: Settings) -> str:
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        failed = jobs.failed_reports(tx, datetime.now(UTC) - _RECENT)
+    if failed:
+        numbers = ", ".join(map(str, failed))
+        raise NodeError(f"the analysis of studies {numbers} failed: see `echonode study show`")
+    return f"no analysis failed in the last {_RECENT.days} days"
+
+
+def _ports(settings: Settings) -> str:
+    receive = settings.receive
+    return ", ".join(_port(receive.host, port) for port in (receive.port, receive.tls_port) if port)
+
+
+def _rejection_notes(settings: Settings) -> str:
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        ignored = rejections.ignored_since(tx, datetime.now(UTC) - _RECENT)
+    if ignored:
+        whose = ", ".join(f"{number} of {peer}" for peer, number in ignored.items())
+        raise NodeError(
+            f"ignored: {whose}: see `echonode audit --action REJECTION_NOTE_IGNORED`; a peer that "
+            'shall be obeyed needs "reject" in `may`'
+        )
+    return f"none was ignored in the last {_RECENT.days} days"
+
+
+def _port(host: str, port: int) -> str:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -103,6 +146,17 @@ def _port(settings: Settings) -> str:
         except OSError:
             return f"{port}: somebody listens, presumably this node"
     return f"{port}: free"
+
+
+def _warnings(settings: Settings) -> Iterator[Check]:
+    """What works today and should not stay so."""
+    if words := security_checks.user_warning():
+        yield Check("user", True, words, warns=True)
+    try:
+        for file, words in security_checks.expiring(settings):
+            yield Check(f"certificate {file.name}", True, words, warns=True)
+    except TlsFileError as error:
+        yield Check("certificates", False, str(error))
 
 
 def _bundle(folder: Path) -> str:
@@ -116,8 +170,15 @@ def _bundle(folder: Path) -> str:
 
 
 def _destinations(settings: Settings) -> Iterator[Check]:
+    for destination in settings.destination:
+        look = partial(_destination, settings, destination)
+        yield _try(f"destination {destination.name}", look)
+
+
+def _destination(settings: Settings, destination: DestinationSettings) -> str:
     from dicom_node.scu.echo import echo
 
-    for destination in settings.destination:
-        result = echo(app.remote_node(settings, destination))
-        yield Check(f"destination {destination.name}", result.ok, result.detail)
+    result = echo(app.remote_node(settings, destination))
+    if not result.ok:
+        raise NodeError(result.detail)
+    return result.detail

@@ -8,6 +8,7 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, to_json
+from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
 from storage import outbox as storage_outbox
 from storage.outbox import DeliveryState
@@ -41,8 +42,7 @@ def list_(
     state: str | None, destination: str | None, limit: int, settings: Settings, as_json: bool
 ) -> None:
     """List deliveries, newest first."""
-    database = app.open_database(settings)
-    with database.read() as tx:
+    with looking(settings, "outbox list", state=state, destination=destination) as tx:
         found = storage_outbox.listing(
             tx,
             state=DeliveryState(state) if state else None,

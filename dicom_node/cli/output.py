@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _PIPE_WIDTH = 400
 
@@ -35,7 +36,8 @@ def print_rows(
     for heading in columns:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(text(getattr(row, name)) for name in columns.values()))
+        # As `Text`: brackets in a value are no markup.
+        table.add_row(*(Text(text(getattr(row, name))) for name in columns.values()))
     # A pipe has no width: nothing is wrapped, so that grep finds what is there.
     Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
@@ -51,14 +53,18 @@ def print_csv(rows: Iterable[Any], columns: Mapping[str, str]) -> None:
 
 
 def text(value: Any) -> str:
-    """One cell: times in local time to the second, nothing for None."""
+    """One cell: times in local time to the second, nothing for None.
+
+    Values come from peers: what is not printable, as a terminal's control sequences, is shown as
+    U+FFFD and does nothing.
+    """
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, Mapping):
-        return " ".join(f"{key}={item}" for key, item in value.items())
-    return str(value)
+        return " ".join(f"{key}={text(item)}" for key, item in value.items())
+    return "".join(each if each.isprintable() else "\ufffd" for each in str(value))
 
 
 def _plain(value: Any) -> Any:

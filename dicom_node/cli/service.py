@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from dicom_node import app, logs
+from dicom_node.activity import recorded
 from dicom_node.cli.options import config_file
-from dicom_node.service import Service, serve
+from dicom_node.service import Service, Together, serve
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
 from dicom_node.supervisor import Supervisor
@@ -47,8 +48,12 @@ def work(config_path: Path, supervised: bool) -> None:
 @config_file
 @supervised_option
 def deliver(config_path: Path, supervised: bool) -> None:
-    """Deliver only: send reports to their destinations."""
-    _serve("deliver", config_path, app.make_deliverer, supervised)
+    """Deliver only: send reports to their destinations, and audit messages to repositories."""
+    _serve("deliver", config_path, _delivery, supervised)
+
+
+def _delivery(settings: Settings) -> Service:
+    return Together(app.make_deliverer(settings), app.make_forwarder(settings))
 
 
 def _serve(
@@ -57,6 +62,7 @@ def _serve(
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
     service = make(settings)
-    serve(role, service, supervised=supervised)
+    with recorded(app.open_database(settings), role):
+        serve(role, service, supervised=supervised)
     if getattr(service, "unusable", False):
         raise click.ClickException("the worker halted; the log says why")

@@ -1,6 +1,7 @@
 """`echonode study`: what was received, what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import click
 
@@ -8,8 +9,10 @@ from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
-from storage import index
+from storage import corrections, index, rejections
+from storage.corrections import Correction
 from storage.index import InstanceView, ReportView, StudyDetail, StudyState
+from storage.rejections import NoteView
 
 _COLUMNS = {
     "id": "study_id",
@@ -45,7 +48,13 @@ def list_(
     as_json: bool,
 ) -> None:
     """List studies, the last received first."""
-    with looking(settings, "study list") as tx:
+    with looking(
+        settings,
+        "study list",
+        state=state,
+        patient_id=patient_id,
+        accession_number=accession_number,
+    ) as tx:
         found = index.list_studies(
             tx,
             state=StudyState(state) if state else None,
@@ -62,15 +71,22 @@ def list_(
 @with_json
 def show(key: str, settings: Settings, as_json: bool) -> None:
     """Tell all about one study; KEY is its UID, accession number or id."""
-    with looking(settings, "study show") as tx:
+    with looking(settings, "study show", study=key) as tx:
         detail = index.show_study(tx, key)
-    click.echo(to_json(detail) if as_json else "\n".join(_lines(detail)))
+        study_id = detail.summary.study_id
+        notes = rejections.notes_of(tx, study_id)
+        ordered = corrections.corrections_of(tx, study_id)
+    if as_json:
+        click.echo(to_json(asdict(detail) | {"rejection_notes": notes, "corrections": ordered}))
+        return
+    click.echo("\n".join([*_lines(detail), *_correction_lines(notes, ordered)]))
 
 
 def _lines(detail: StudyDetail) -> Iterator[str]:
     summary = detail.summary
-    yield f"Study {summary.study_id}  {summary.study_instance_uid}"
-    yield f"  patient {summary.patient_id}  accession {summary.accession_number or '-'}"
+    yield f"Study {summary.study_id}  {text(summary.study_instance_uid)}"
+    patient, accession = text(summary.patient_id), text(summary.accession_number) or "-"
+    yield f"  patient {patient}  accession {accession}"
     yield f"  {summary.state}, revision {summary.revision}, {summary.instances} instance(s)"
     if summary.patient_conflict:
         yield "  INSTANCES OF MORE THAN ONE PATIENT: no estimate is made"
@@ -84,6 +100,8 @@ def _lines(detail: StudyDetail) -> Iterator[str]:
         at = text(revision.completed_at)
         count = f"{revision.instances} instance(s)"
         yield f"  {revision.revision}: {count}, complete at {at}: {revision.reason}"
+        for pipeline, why in revision.failures.items():
+            yield f"     {pipeline}: FAILED: {why}"
     for report in detail.reports:
         yield from _report_lines(report)
     yield "\nDeliveries"
@@ -95,9 +113,22 @@ def _lines(detail: StudyDetail) -> Iterator[str]:
         yield f"  {text(event.at)}  {event.action:22} {text(event.detail)}"
 
 
+def _correction_lines(notes: Sequence[NoteView], ordered: Sequence[Correction]) -> Iterator[str]:
+    if notes or ordered:
+        yield "\nCorrections"
+    for note in notes:
+        effect = f": ignored, {note.ignored_because}" if note.ignored_because else ""
+        what = f"rejection note {note.code} on {note.instances} instance(s)"
+        yield f"  {text(note.recorded_at)}  {what}, from {note.peer}{effect}"
+    for item in ordered:
+        what = f"{item.kind} {text(item.identification.given())}".rstrip()
+        yield f"  {text(item.at)}  {what}, by {item.actor}: {item.reason}"
+
+
 def _instance_lines(instance: InstanceView) -> Iterator[str]:
     number = instance.instance_number or "-"
-    yield f"  #{number:4} {instance.modality:3} {instance.sop_instance_uid}  from {instance.peer}"
+    modality, uid = text(instance.modality), text(instance.sop_instance_uid)
+    yield f"  #{number:4} {modality:3} {uid}  from {instance.peer}"
     for made in instance.preparations:
         if made.selected is None:
             verdict = f"{made.state}{f': {made.error}' if made.error else ''}"

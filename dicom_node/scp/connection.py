@@ -14,10 +14,14 @@ from pynetdicom.transport import AssociationSocket
 if TYPE_CHECKING:
     from dicom_node.scp.transport import ReceivingAssociation
 
-#: No honest PDU is larger: 128 presentation contexts with every syntax make 160 kB.
+#: No honest association request is larger: 128 contexts with every syntax make 160 kB.
+_LARGEST_REQUEST_BYTES = 256 << 10
+#: No honest PDU is larger, though some senders take no heed of the maximum that they were told.
 _LARGEST_PDU_BYTES = 4 << 20
 #: A PDU's type, a reserved byte and its length (PS3.8 section 9.3.1).
 _HEAD = struct.Struct(">BxI")
+#: Most association requests fit; hundreds of strangers may wait with no more than this.
+_FIRST_BUFFER_BYTES = 16 << 10
 #: A few PDUs fit; more does not pay.
 _BUFFER_BYTES = 512 << 10
 #: Only Linux has it, and there it has to be set anew after each read.
@@ -34,7 +38,8 @@ class ReceivingSocket(AssociationSocket):
     def __init__(self, association: "ReceivingAssociation", connection: socket.socket) -> None:
         super().__init__(association, client_socket=connection)
         self.received_bytes = 0
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._buffer = memoryview(bytearray(_FIRST_BUFFER_BYTES))
+        self._buffer_bytes, self._largest_bytes = _FIRST_BUFFER_BYTES, _LARGEST_REQUEST_BYTES
         self._start = self._end = 0
         self._bell, self._push = socket.socketpair()
         self._bell.setblocking(False)
@@ -44,13 +49,17 @@ class ReceivingSocket(AssociationSocket):
         self._poll.register(connection, select.POLLIN)
         self._acknowledge_at_once()
 
+    def widen(self) -> None:
+        """The peer was let in: from now on take large PDUs, and in few steps."""
+        self._buffer_bytes, self._largest_bytes = _BUFFER_BYTES, _LARGEST_PDU_BYTES
+
     @property
     def ready(self) -> bool:
-        """Whether a PDU is here already, or bytes can be read without waiting."""
+        """Whether `next_pdu` has something to give, to read without waiting, or to raise."""
         connection = self.socket
         if connection is None:
             return False
-        if self._pdu_bytes() is not None:
+        if self._pdu_bytes() is not None or self._is_giant():
             return True
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
@@ -79,6 +88,8 @@ class ReceivingSocket(AssociationSocket):
         """
         size = self._pdu_bytes()
         if size is None:
+            if self._is_giant():
+                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
             self._fill()
             size = self._pdu_bytes()
         if size is None:
@@ -90,12 +101,17 @@ class ReceivingSocket(AssociationSocket):
     def _pdu_bytes(self) -> int | None:
         """The size of the PDU at the beginning of what was read, None if it is not all here."""
         held = self._end - self._start
-        if held < _HEAD.size:
+        size = self._announced_bytes()
+        return size if size is not None and held >= size else None
+
+    def _announced_bytes(self) -> int | None:
+        """The size that the PDU at the beginning of what was read says it has."""
+        if self._end - self._start < _HEAD.size:
             return None
-        size = _HEAD.size + int(_HEAD.unpack_from(self._buffer, self._start)[1])
-        if size > _LARGEST_PDU_BYTES:
-            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
-        return size if held >= size else None
+        return _HEAD.size + int(_HEAD.unpack_from(self._buffer, self._start)[1])
+
+    def _is_giant(self) -> bool:
+        return (self._announced_bytes() or 0) > self._largest_bytes
 
     def _fill(self) -> None:
         if self.socket is None:
@@ -110,11 +126,10 @@ class ReceivingSocket(AssociationSocket):
 
     def _make_room(self) -> None:
         """Move the begun PDU to the front, and see that all of it will fit."""
+        size = max(self._announced_bytes() or 0, self._buffer_bytes)
         begun = bytes(self._buffer[self._start : self._end])
-        if len(begun) >= _HEAD.size:
-            size = _HEAD.size + int(_HEAD.unpack_from(begun)[1])
-            if size > len(self._buffer):
-                self._buffer = memoryview(bytearray(size))
+        if size > len(self._buffer):
+            self._buffer = memoryview(bytearray(size))
         self._buffer[: len(begun)] = begun
         self._start, self._end = 0, len(begun)
 
@@ -133,6 +148,7 @@ class ReceivingSocket(AssociationSocket):
         """Nobody waits here any more."""
         self._bell.close()
         self._push.close()
+        self._buffer, self._start, self._end = memoryview(b""), 0, 0
 
     def _shutdown_socket(self) -> None:
         """End and close; pynetdicom's own leaves a socket open whose peer was faster."""

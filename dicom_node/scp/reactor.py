@@ -28,6 +28,8 @@ _P_DATA_TF = 0x04
 _PDU_TYPES = range(0x01, 0x08)
 #: State 6: association established and ready for data transfer (PS3.8 table 9-6).
 _ESTABLISHED = "Sta6"
+#: Event 19: an unrecognized or invalid PDU (PS3.8 table 9-10).
+_INVALID_PDU = "Evt19"
 #: Length, presentation context ID and message control header of a fragment (PS3.8 section 9.3.5).
 _FRAGMENT = struct.Struct(">IBB")
 _LENGTH_BYTES = 4
@@ -57,6 +59,8 @@ class ReceivingReactor(DULServiceProvider):
             while not self._kill_thread:
                 self._step()
         finally:
+            # Where no association was ever asked for, its thread waits for the request no longer.
+            self.to_user_queue.put(None)  # type: ignore[arg-type]
             self.changed.set()
             self._association.connection.retire()
 
@@ -68,9 +72,20 @@ class ReceivingReactor(DULServiceProvider):
             if not self._serve() and not self._association.connection.ready:
                 self._association.connection.wait(_TIMERS_S)
             return
-        self.state_machine.do_action(event)
+        self._act(event)
         if not self.to_user_queue.empty():
             self.changed.set()
+
+    def _act(self, event: str) -> None:
+        """Do what the state machine says; a PDU whose values make no sense is as good as none."""
+        try:
+            self.state_machine.do_action(event)
+        except Exception as error:  # noqa: BLE001 - pynetdicom raises anything on such values
+            log.warning("a PDU makes no sense", reason=type(error).__name__)
+            if event == _INVALID_PDU:  # not even the abort can be sent
+                self.kill_dul()
+            else:
+                self.event_queue.put(_INVALID_PDU)
 
     def _look(self) -> None:
         """Find the next event; one at a time, for what an event means depends on the last one."""
@@ -78,8 +93,8 @@ class ReceivingReactor(DULServiceProvider):
             return
         if self.artim_timer.expired:
             self.event_queue.put("Evt18")
-        elif not self._process_recv_primitive() and self._is_transport_event():
-            self._idle_timer.restart()
+        elif not self._process_recv_primitive():
+            self._is_transport_event()
 
     def _serve(self) -> bool:
         """Answer a complete message, if there is one and the association is open."""
@@ -107,6 +122,8 @@ class ReceivingReactor(DULServiceProvider):
             return
         if pdu is None:
             return
+        # Only a whole PDU ends the peer's silence: one that comes byte by byte has a limit too.
+        self._idle_timer.restart()
         try:
             if pdu[0] == _P_DATA_TF and self.state_machine.current_state == _ESTABLISHED:
                 self._take(pdu)
@@ -115,16 +132,17 @@ class ReceivingReactor(DULServiceProvider):
                 self._recv_pdu.put(decoded)
                 self.event_queue.put(event)
             else:
-                self.event_queue.put("Evt19")
+                self.event_queue.put(_INVALID_PDU)
         except Exception as error:  # noqa: BLE001 - pynetdicom raises anything on a damaged PDU
             log.warning("a PDU cannot be read", reason=type(error).__name__)
-            self.event_queue.put("Evt19")
+            self.event_queue.put(_INVALID_PDU)
 
     def _take(self, pdu: memoryview) -> None:
         """Action DT-2 of the state machine, without copying the data (PS3.8 table 9-8)."""
-        primitive = P_DATA()
-        primitive.presentation_data_value_list.extend(_fragments(pdu))  # type: ignore[arg-type]
-        self._association.provider.receive_primitive(primitive)
+        for fragment in _fragments(pdu):
+            primitive = P_DATA()
+            primitive.presentation_data_value_list.append(fragment)  # type: ignore[arg-type]
+            self._association.provider.receive_primitive(primitive)
 
     def send_pdu(self, primitive: "_PDUPrimitiveType") -> None:
         """Send a primitive to the peer; from any thread."""

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_node.scp.file_meta import file_meta
+from dicom_node.scp.store_response import command_set
 from storage.errors import StorageError, StorageFullError
 from storage.spool import IncomingFile, Spool
 
@@ -25,6 +27,25 @@ if TYPE_CHECKING:
 
 #: Messages other than C-STORE stay in memory; none that we answer is near this size.
 _LARGEST_MESSAGE_BYTES = 1 << 20
+#: No command set is near this size: two UIDs and a few numbers.
+_LARGEST_COMMAND_BYTES = 1 << 16
+#: Bit of the message control header (PS3.8 section E.2).
+_IS_COMMAND = 1
+#: Requests that may wait for their answer; who negotiates no window may have one (PS3.7 D.3.3.3).
+_MOST_WAITING = 16
+#: Message control header: a command, and its last fragment (PS3.8 annex E.2).
+_LAST_COMMAND = b"\x03"
+#: No C-STORE-RSP is larger, so none has to be split for a peer that takes PDUs of this size.
+_ROOM_FOR_AN_ANSWER_BYTES = 512
+
+
+class _CommandSet(BytesIO):
+    """Where the fragments of one message's command set go."""
+
+    def write(self, fragment: Any, /) -> int:
+        if self.tell() + len(fragment) > _LARGEST_COMMAND_BYTES:
+            raise ValueError("command set too large")
+        return super().write(fragment)
 
 
 class DatasetStream(BytesIO):
@@ -97,11 +118,20 @@ class SpoolingProvider(DIMSEServiceProvider):
         self._spool = spool
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take one P-DATA primitive; called in the thread that reads the socket."""
+        """Take one fragment; called in the thread that reads the socket.
+
+        Raises:
+            ValueError: it is out of its place, or too much waits already; pynetdicom would take it.
+        """
+        [(context_id, value)] = primitive.presentation_data_value_list
         if self.message is None:
             self.message = DIMSEMessage()
+            self.message.encoded_command_set = _CommandSet()
             self.message.data_set = DatasetStream(self.message, self._begin)
+        _require_place(self.message, context_id, is_command=bool(value[0] & _IS_COMMAND))
         super().receive_primitive(primitive)
+        if self.msg_queue.qsize() > _MOST_WAITING:
+            raise ValueError("too many requests at once")
 
     def _begin(self, stream: DatasetStream) -> IncomingFile | None:
         """Open the file of a C-STORE when the first fragment of its dataset comes.
@@ -129,6 +159,21 @@ class SpoolingProvider(DIMSEServiceProvider):
         self.streams.add(stream)
         return file
 
+    def send_msg(self, primitive: DimsePrimitiveType, context_id: int) -> None:
+        """Send a message; the answer to a C-STORE the short way."""
+        fits = not 0 < self.maximum_pdu_size < _ROOM_FOR_AN_ANSWER_BYTES
+        if (
+            not isinstance(primitive, C_STORE)
+            or not primitive.MessageIDBeingRespondedTo
+            or not fits
+        ):
+            super().send_msg(primitive, context_id)
+            return
+        data = P_DATA()
+        fragment = (context_id, _LAST_COMMAND + command_set(primitive))
+        data.presentation_data_value_list.append(fragment)
+        self.dul.send_pdu(data)
+
     def answered(self, stream: object) -> None:
         """A message was dealt with: what of it was not kept is discarded."""
         if isinstance(stream, DatasetStream):
@@ -144,3 +189,16 @@ class SpoolingProvider(DIMSEServiceProvider):
     def busy(self) -> bool:
         """Whether an instance is arriving or waits for its answer."""
         return bool(self.streams) or not self.msg_queue.empty()
+
+
+def _require_place(message: DIMSEMessage, context_id: int, *, is_command: bool) -> None:
+    """Check that a fragment continues its message: command set, then dataset, in one context.
+
+    Raises:
+        ValueError: it does not (PS3.7 section 6.3.1); what would be stored is not what was sent.
+    """
+    has_command = message.context_id is not None  # set with the last fragment of the command set
+    if is_command == has_command:
+        raise ValueError("command set and dataset out of order")
+    if has_command and context_id != message.context_id:
+        raise ValueError("a message in two presentation contexts")

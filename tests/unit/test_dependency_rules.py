@@ -24,6 +24,7 @@ OWNERS = {
     "ray": ("dicom_node/work",),
     "sqlalchemy": ("storage",),
     "alembic": ("storage",),
+    "cryptography": ("dicom_node/tls",),
 }
 
 

@@ -37,7 +37,7 @@ def test_an_unknown_key_is_refused_with_a_hint(tmp_path: Path) -> None:
 
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     file = write(
-        tmp_path, '[receive]\nport = 0\n[[peer]]\nname = "a"\nae_title = "toolongaetitle17ch"\n'
+        tmp_path, '[receive]\nport = -1\n[[peer]]\nname = "a"\nae_title = "toolongaetitle17ch"\n'
     )
     with pytest.raises(SettingsError) as caught:
         read_settings(file, {})
@@ -89,3 +89,49 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     assert settings.pipeline[0].bundle == tmp_path / "b"
     assert settings.database_url == f"sqlite:///{tmp_path}/state/node.db"
     assert settings.spool_dir == tmp_path / "state" / "spool"
+
+
+TLS = '[receive]\ntls_port = 2762\n[tls]\ncertificate = "n.pem"\nkey = "n.key"\nca = "ca.pem"\n'
+CART = '[[peer]]\nname = "cart"\nae_title = "CART"\nnetworks = ["10.0.0.1/32"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[receive]\nport = 0\n", "nobody can connect"),
+        ("[receive]\ntls_port = 2762\n", "tls.certificate and tls.key"),
+        (TLS + CART + "tls = true\n", "which certificate is its own"),
+        (TLS + CART + 'tls_name = "cart"\n', "set tls = true"),
+        (TLS.replace("2762", "0") + CART + 'tls = true\ntls_name = "cart"\n', "tls_port is 0"),
+        (TLS.replace("[tls]", "port = 0\n[tls]") + CART, "cart can never connect"),
+        (TLS.replace('ca = "ca.pem"', "") + CART + 'tls = true\ntls_name = "c"\n', "whom to trust"),
+        (TLS + CART + 'tls = true\ntls_fingerprints = ["12:34"]\n', "64 hexadecimal digits"),
+    ],
+)
+def test_tls_that_would_not_protect_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(write(tmp_path, text), {})
+    assert says in str(caught.value)
+
+
+def test_fingerprints_are_taken_as_openssl_prints_them(tmp_path: Path) -> None:
+    printed = ":".join(["AB"] * 32)
+    text = TLS + CART + f'tls = true\ntls_fingerprints = ["{printed}"]\ntls_ca = "cart.pem"\n'
+    settings = read_settings(write(tmp_path, text), {})
+    assert settings.peer[0].tls_fingerprints == ("ab" * 32,)
+    assert settings.peer[0].tls_ca == tmp_path / "cart.pem"
+    assert settings.tls.key == tmp_path / "n.key"
+
+
+def test_a_file_with_a_password_must_be_closed_to_other_users(tmp_path: Path) -> None:
+    secret = '[storage]\ndatabase_url = "postgresql+psycopg://node:secret@db/node"\n'
+    file = write(tmp_path, secret)
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod o=") as caught:
+        read_settings(file, {})
+    assert "secret" not in str(caught.value)
+    file.chmod(0o640)
+    assert read_settings(file, {}).database_url.endswith("@db/node")
+    file.write_text(secret.replace(":secret", ""), "utf-8")
+    file.chmod(0o644)
+    read_settings(file, {})

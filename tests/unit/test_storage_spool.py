@@ -33,7 +33,7 @@ def test_a_kept_file_is_named_by_its_content(spool: Spool) -> None:
             file.write(memoryview(CONTENT)[start : start + 7])
         assert file.size_bytes == len(CONTENT)
         assert file.keep() == SpoolFile(DIGEST, len(CONTENT))
-    assert spool.path(DIGEST) == spool.root / "objects" / DIGEST[:2] / DIGEST[2:4] / f"{DIGEST}.dcm"
+    assert spool.path(DIGEST) == spool.root / "objects" / DIGEST[:2] / f"{DIGEST}.dcm"
     with spool.open(DIGEST) as kept:
         assert kept.read() == CONTENT
     spool.verify(DIGEST)
@@ -102,14 +102,61 @@ def test_bytes_and_names_are_synced_before_a_file_counts_as_kept(
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "replace", watched_replace)
     spool.put(CONTENT)
-    shard = f"objects/{DIGEST[:2]}"
-    assert steps == [
-        "sync .part",
-        f"sync {shard}",
-        "sync objects",
-        "rename",
-        f"sync {shard}/{DIGEST[2:4]}",
-    ]
+    assert steps == ["sync .part", "rename", f"sync objects/{DIGEST[:2]}"]
+
+
+def test_the_folders_are_durable_before_any_file_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def watched_fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    root = Spool(tmp_path / "spool").root
+    assert synced == [root / "objects", root]
+    assert len(list((root / "objects").iterdir())) == 256
+
+
+def test_a_large_file_is_hashed_and_synced_beside_its_writer(spool: Spool) -> None:
+    content = os.urandom(5 << 20)
+    with spool.incoming() as file:
+        for start in range(0, len(content), 100_000):
+            file.write(memoryview(content)[start : start + 100_000])
+        file.sync_beside()
+        settling = file.keep_beside()
+        settling.wait()
+    assert settling.file == SpoolFile(hashlib.sha256(content).hexdigest(), len(content))
+    spool.verify(settling.file.digest)
+    assert leftovers(spool) == []
+
+
+def test_who_waits_for_a_file_hears_that_the_disk_failed(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with spool.incoming() as file:
+        file.write(CONTENT)
+        monkeypatch.setattr(os, "fsync", full)
+        file.sync_beside()
+        settling = file.keep_beside()
+        with pytest.raises(StorageFullError):
+            settling.wait()
+    assert not spool.exists(DIGEST)
+    assert leftovers(spool) == []
+
+
+def test_a_file_that_is_refused_while_it_is_synced_leaves_nothing(spool: Spool) -> None:
+    with spool.incoming() as file:
+        file.write(CONTENT)
+        file.sync_beside()
+    assert not spool.exists(DIGEST)
+    assert leftovers(spool) == []
 
 
 def test_leftovers_of_dead_processes_are_removed_and_no_others(spool: Spool) -> None:
