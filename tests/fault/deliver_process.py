@@ -1,4 +1,4 @@
-"""A deliverer as a process of its own, to be killed: database URL, spool, port, AE title."""
+"""A deliverer as a process of its own, to be killed: database URL, spool, port, AE title, lease."""
 
 import signal
 import sys
@@ -11,13 +11,14 @@ from storage.spool import Spool
 from tests.outbox import destination
 
 
-def main(url: str, spool: str, port: str, ae_title: str) -> None:
+def main(url: str, spool: str, port: str, ae_title: str, lease_s: str = "300") -> None:
     """Deliver to one destination called `pacs` until a signal comes."""
     deliverer = Deliverer(
         [destination("pacs", int(port), ae_title)],
         Database(url),
         Spool(Path(spool)),
         owner=this_process(),
+        lease_s=float(lease_s),
         poll_s=0.05,
     )
     # Blocked before the threads start, so that they inherit it and only the wait below sees it.
