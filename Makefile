@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install demo demo-bundle test test-short check lock clean \
+.PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
 	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom
 .DEFAULT_GOAL := help
 
@@ -27,8 +27,14 @@ demo: $(STAMP) ## run the main job on phantom studies and show the result
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest
 
+test-faults: $(STAMP) ## break the node in every way we know: hundreds of kills, power cuts, full disks (an hour)
+	$(BIN)/python -m pytest -m faults tests/fault
+
 test-short: $(STAMP) ## run the tests that take less than ten seconds each
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long and not faults"
+
+supply-chain: $(STAMP) ## look for vulnerable or oddly licensed dependencies and for secrets
+	BIN=$(BIN) .ci/supply-chain
 
 check: $(STAMP) ## check types and style
 	$(BIN)/ruff format --check .
