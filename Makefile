@@ -25,13 +25,13 @@ demo: $(STAMP) ## run the main job on phantom studies and show the result
 	$(BIN)/echonode demo
 
 test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-faults: $(STAMP) ## break the node in every way we know: hundreds of kills, power cuts, full disks (an hour)
 	$(BIN)/python -m pytest -m faults tests/fault
 
 test-short: $(STAMP) ## run the tests that take less than ten seconds each
-	$(BIN)/python -m pytest -m "not long and not faults"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not long and not faults"
 
 supply-chain: $(STAMP) ## look for vulnerable or oddly licensed dependencies and for secrets
 	BIN=$(BIN) .ci/supply-chain

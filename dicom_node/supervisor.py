@@ -1,17 +1,15 @@
-"""`echonode run`: the three processes of a node as children, restarted when they die."""
+"""`echonode run`: the processes of a node as children, restarted when they die."""
 
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import structlog
 
-ROLES = ("listen", "work", "deliver")
 _FIRST_RESTART_S = 0.5
 _LONGEST_RESTART_S = 30.0
 _STEADY_S = 60.0
@@ -31,14 +29,15 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps one child per role alive until it is told to stop.
+    """Keeps its children alive until it is told to stop: listeners, a worker, a deliverer.
 
     A child that cannot run, for want of a sound bundle say, is tried again at longer and longer
     intervals; the others go on: receiving never depends on analysing.
     """
 
-    def __init__(self, config: Path, roles: Sequence[str] = ROLES) -> None:
+    def __init__(self, config: Path, listeners: int = 1) -> None:
         self._config = config
+        roles = [*["listen"] * listeners, "work", "deliver"]
         self._children = [_Child(role) for role in roles]
         self._stopped_by: signal.Signals | None = None
 

@@ -28,6 +28,7 @@ def server(**settings: str) -> Iterator[str]:
         "port": str(port),
         "unix_socket_directories": "",
         "max_connections": "200",
+        "autovacuum": "off",  # plans are looked at as they are without statistics
     }
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{key} = '{value}'\n" for key, value in {**own, **settings}.items())

@@ -36,13 +36,13 @@ CPU = torch.device("cpu")
 PROFILE = """\
 **Profile** (CPU seconds on one thread, ResNet50). Convolutions are nearly all of it. Two things
 stood beside them. Page faults: glibc gave each layer's output back to the kernel, 72,000 faults for
-50 frames; the worker now keeps what is freed, no fault is left and a frame takes a sixth less (the
-row "memory not kept"). The small encoder gains nothing: its layers are small. And, in float32, the
-passes over memory of ReLU and addition after each convolution, which torch.compile and OpenVINO
-fuse: their lead of 1.7 there. In bfloat16 both lead by 1.2 for ResNet50 (small encoder: 1.3 and
-1.9). Neither is used: the one needs a C++ compiler where the node runs and up to half a minute at
-its first start, the other is a second runtime of 180 MB whose numbers would have to be proved on
-every chip, for a fifth of a time that passes while the cart still sends."""
+50 frames; the worker keeps what is freed and no fault is left. How much that brings depends on who
+else wants the kernel: a sixth of the CPU time on a busy machine, nothing for bfloat16 on an idle
+one (the rows "memory not kept"). And, in float32, the passes over memory of ReLU and addition after
+each convolution, which torch.compile fuses. It is not used: it needs a C++ compiler where the node
+runs and up to half a minute at its first start, for a tenth of a time that passes while the cart
+still sends. OpenVINO, tried once in an environment of its own, was as fast as torch.compile: a second
+runtime of 180 MB whose numbers would have to be proved on every chip."""
 
 
 def rate(encode: Encode, frames: Tensor, repeats: int) -> float:

@@ -25,7 +25,6 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 import inference.bundle
-from dicom_node.supervisor import ROLES
 from tests.fault import figures
 from tests.fault.process_samples import LIMITS, Growth, Sample, growth, sample
 from tests.node import Destination, Node, running_node
@@ -41,6 +40,7 @@ _SAMPLE_S = 2.0
 _UNDER_WAY = 8
 _UNREPORTED_S = 300.0
 FIGURES = Path(__file__).with_name("figures")
+ROLES = ("listen", "work", "deliver")
 DEMONSTRATION = Path(inference.bundle.__file__).with_name("demonstration")
 
 

@@ -183,7 +183,7 @@ def test_a_slow_destination_gets_its_timeout_and_then_its_object(
 
 def test_a_damaged_spool_file_is_never_sent(node: Outbox, tmp_path: Path) -> None:
     node.queue("pacs", pixels=b"as it was")
-    (file,) = node.spool.root.glob("objects/*/*/*.dcm")
+    (file,) = node.spool.root.glob("objects/*/*.dcm")
     file.write_bytes(file.read_bytes().replace(b"as it was", b"flipped!!"))
     node.queue("pacs", "SC", [SECONDARY_CAPTURE])
     with storescp(tmp_path) as peer, node.delivering(destination("pacs", peer.port)):

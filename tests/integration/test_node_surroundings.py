@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,29 @@ def test_stopping_is_clean_and_a_copy_of_the_state_carries_on(tmp_path: Path) ->
         with running_node(tmp_path / "moved", [destination]) as moved:
             moved.wait_for_report(study_uid(files))
             assert len(peer.files()) == 3
+
+
+def test_two_listeners_share_the_port_and_one_may_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECHONODE_RECEIVE__PROCESSES", "2")
+    files = phantom(tmp_path / "study", 21)
+    with running_node(tmp_path / "node") as node:
+        started = [
+            event
+            for event in node.events()
+            if event["event"] == "process started" and event["role"] == "listen"
+        ]
+        assert len(started) == 2
+        wait_until(lambda: started_listeners(node) == 2, 30, "both listen")
+        with ThreadPoolExecutor(8) as senders:
+            results = [each for sent in senders.map(lambda _: node.send(files), range(8)) for each in sent]
+        assert all(result.stored for result in results)
+        node.kill("listen")
+        wait_until(lambda: started_listeners(node) == 3, 30, "a new one listens")
+        assert all(result.stored for result in node.send(files))
+        assert len(node.study(study_uid(files)).instances) == len(files)
+
+
+def started_listeners(node: Node) -> int:
+    return sum(event["event"] == "started" and event["role"] == "listen" for event in node.events())
