@@ -10,10 +10,19 @@ import sqlalchemy as sa
 
 from storage import audit, audit_seals
 from storage.audit import Action, Event
-from storage.audit_seals import BATCH, BEGINNING, seal_new
+from storage.audit_schema import AuditSeal
+from storage.audit_seals import (
+    BATCH,
+    BEGINNING,
+    event_columns,
+    event_digest,
+    link,
+    seal_new,
+)
 from storage.audit_verification import Damage, Finding, Verification, verify
 from storage.engine import Database, Transaction, upgrade
 from storage.errors import StorageError
+from storage.schema import AuditEvent
 from tests.contract.storing import NOON, after, open_association, received, store
 from tests.plans import growing
 
@@ -206,6 +215,34 @@ def test_every_touch_is_found_and_named(database: Database, touch: str) -> None:
     statements, expected = TOUCHES[touch]
     found = tampered(database, *statements)
     assert [(finding.damage, finding.event_id) for finding in found] == expected
+
+
+def test_an_event_rewritten_together_with_its_seal_is_found_by_the_next_one(
+    database: Database,
+) -> None:
+    record(fresh(database), 3)
+    seal_new(database, NOON)
+    forged = verified(database).position - 1
+    assert tampered(database) == []
+    with database.write() as tx:
+        seals = "SELECT chain, event_id, sealed_at FROM audit_seal WHERE position ="
+        before = tx.execute(sa.text(f"{seals} {forged - 1}")).one()
+        seal = tx.execute(sa.text(f"{seals} {forged}")).one()
+        tx.execute(sa.text(f"UPDATE audit_event SET actor = 'jane' WHERE id = {seal.event_id}"))
+        event = tx.execute(
+            sa.select(*event_columns(tx)).where(AuditEvent.id == seal.event_id)
+        ).one()
+        digest = event_digest(event)
+        tx.execute(
+            sa.update(AuditSeal)
+            .where(AuditSeal.position == forged)
+            .values(
+                digest=digest,
+                chain=link(before.chain, forged, seal.event_id, digest, seal.sealed_at),
+            )
+        )
+    [found] = verified(database).findings
+    assert (found.damage, found.position) == (Damage.CHAIN_BROKEN, forged + 1)
 
 
 def test_an_event_slipped_in_and_sealed_later_is_found(own_postgresql_url: str) -> None:
