@@ -3,11 +3,14 @@
 InferenceError
 ├── UnknownPipelineError     no pipeline of that name
 ├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
+├── LoopExcludedError        one instance takes no part, as its pixels show
 ├── BundleError              a bundle cannot be used; the message says what to do
 └── TrainingDataError        labels, cohort or recipe are wrong; the message names row and remedy
 """
 
 from collections.abc import Sequence
+
+from inference.types import Code, Verdict
 
 
 class InferenceError(Exception):
@@ -23,6 +26,15 @@ class UnknownPipelineError(InferenceError):
 
 class LoopUnreadableError(InferenceError):
     """The pixels of one instance cannot be decoded or hold no picture."""
+
+
+class LoopExcludedError(InferenceError):
+    """The pixels of one instance show that it takes no part after all: `verdict` says why."""
+
+    def __init__(self, verdict: Verdict, reason: Code) -> None:
+        super().__init__(verdict.detail)
+        self.verdict = verdict
+        self.reason = reason
 
 
 class BundleError(InferenceError):

@@ -29,13 +29,17 @@ class Pipeline(Protocol):
     def concerns(self, sop_class_uids: Sequence[str]) -> bool:
         """Whether a study of these SOP classes is this pipeline's business at all."""
 
-    def select(self, header: Dataset) -> Selection:
-        """Judge one instance by its header; the pixels are not read."""
+    def select(self, header: Dataset, profile: str | None = None) -> Selection:
+        """Judge one instance by its header; the pixels are not read.
+
+        `profile` names the selection rules that its sender asks for; None: the pipeline's own.
+        """
 
     def look(self, instance: Path, selected: Selected) -> Any:
         """Decode what `encode` needs of one selected instance.
 
         Raises:
+            inference.errors.LoopExcludedError: the pixels show that it takes no part after all.
             inference.errors.LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         """
 
@@ -53,15 +57,19 @@ class Pipeline(Protocol):
         """Findings without an estimate, for a reason outside the pipeline's own rules."""
 
 
-#: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda) and the
-#: precision (auto, fp32, bf16).
+#: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda), the
+#: precision (auto, fp32, bf16) and the selection profile (None: the one the bundle asks for).
 PIPELINES: Mapping[str, str] = {
     "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
 }
 
 
 def load_pipeline(
-    name: str, bundle: Path, device: str = "auto", precision: str = "fp32"
+    name: str,
+    bundle: Path,
+    device: str = "auto",
+    precision: str = "fp32",
+    profile: str | None = None,
 ) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
@@ -73,5 +81,5 @@ def load_pipeline(
     if name not in PIPELINES:
         raise UnknownPipelineError(name, sorted(PIPELINES))
     module, factory = PIPELINES[name].split(":")
-    load: Callable[[Path, str, str], Pipeline] = getattr(import_module(module), factory)
-    return load(bundle, device, precision)
+    load: Callable[[Path, str, str, str | None], Pipeline] = getattr(import_module(module), factory)
+    return load(bundle, device, precision, profile)

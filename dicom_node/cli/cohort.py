@@ -8,6 +8,7 @@ import click
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import to_json
 from dicom_node.cli.progress import progress_bar
+from inference.ultrasound.profile import Profile
 
 _jobs = click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
 
@@ -33,6 +34,13 @@ def cohort() -> None:
     help="Days between echo and catheter at most.",
 )
 @click.option("--seed", default=1, show_default=True, help="Of the split by patient, 65/15/20.")
+@click.option(
+    "--selection",
+    type=click.Choice([profile.value for profile in Profile]),
+    default=Profile.PAPER.value,
+    show_default=True,
+    help="Rules by which loops are selected; the bundle says so.",
+)
 @_jobs
 @with_json
 @click.argument("out", type=click.Path(path_type=Path))
@@ -41,6 +49,7 @@ def build(
     labels: Path,
     window_days: int,
     seed: int,
+    selection: str,
     jobs: int,
     as_json: bool,
     out: Path,
@@ -58,6 +67,7 @@ def build(
             out,
             window_days=window_days,
             seed=seed,
+            selection=Profile(selection),
             jobs=jobs,
             on_progress=report,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from dicom_node.corrections.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline
 from inference.types import Features, Rejected, Selected, Selection
@@ -28,18 +28,25 @@ class Judged:
     note: RejectionNote | None = None
 
 
-def judge(file: Path, pipeline: Pipeline) -> Judged:
-    """Judge one instance and decode it; a loop that does not decode is rejected with that reason.
+def judge(file: Path, pipeline: Pipeline, profile: str | None = None) -> Judged:
+    """Judge one instance and decode it; what its pixels speak against is rejected all the same.
+
+    `profile` is that of the selection which the peer's settings name; None: the pipeline's own.
 
     Raises:
         inference.errors.InferenceError: the pipeline itself failed; nothing is known of the loop.
     """
     header = read_header(file)
-    selection = pipeline.select(header)
+    selection = pipeline.select(header, profile)
     if not isinstance(selection, Selected):
         return Judged(selection, note=read_rejection_note(header))
     try:
         return Judged(selection, pipeline.look(file, selection))
+    except LoopExcludedError as error:
+        verdicts = (*selection.verdicts, error.verdict)
+        return Judged(
+            Rejected(selection.instance, verdicts, error.reason, error.verdict.detail),
+        )
     except LoopUnreadableError as error:
         return Judged(
             Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)),

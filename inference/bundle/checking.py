@@ -36,6 +36,7 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
             (f"network {network.prefix}", f"{network.architecture} -> {_join(network.targets)}")
             for network in manifest.networks
         ],
+        ("selection", manifest.preprocessing.selection.value),
         ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
         ("cohort", manifest.cohort.description),

@@ -16,8 +16,10 @@ from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
 from inference.bundle.strict import Strict
 from inference.types import Standing
+from inference.ultrasound.profile import Profile
 
-FORMAT_VERSION = 1
+#: Format 2 states by which profile the loops were selected; those of format 1 were by the paper.
+FORMAT_VERSION = 2
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -54,9 +56,13 @@ class Target(Strict):
 
 
 class Preprocessing(Strict):
-    """How frames were made in training; the node refuses a bundle that it cannot feed."""
+    """How loops were selected and frames made in training.
+
+    The node refuses a bundle that it cannot feed; its settings may ask for another selection.
+    """
 
     frame_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
+    selection: Annotated[Profile, Field(strict=False)] = Profile.PAPER
     frames_per_loop: Annotated[int, Field(ge=1, le=64)] = 10
     frames: Literal["first heartbeat, uniform"] = "first heartbeat, uniform"
     grey: Literal["BT.601, 0..1"] = "BT.601, 0..1"
@@ -89,7 +95,7 @@ class Weights(Strict):
 class Description(Strict):
     """A manifest without what the weights file determines: what whoever packs a bundle states."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]

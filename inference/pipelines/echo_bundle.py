@@ -5,6 +5,7 @@ from inference.errors import BundleError
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
 from inference.types import ModelCard
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
+from inference.ultrasound.profile import Profile
 
 NAME = "echo_haemodynamics"
 VERSION = "1.0"
@@ -42,8 +43,8 @@ def require_fit(manifest: Manifest) -> None:
         )
 
 
-def model_card(manifest: Manifest) -> ModelCard:
-    """Name algorithm and weights as a report must."""
+def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
+    """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
     return ModelCard(
         algorithm=NAME,
@@ -59,6 +60,7 @@ def model_card(manifest: Manifest) -> ModelCard:
                 f"network {network.architecture} for {', '.join(network.targets)}"
                 for network in manifest.networks
             ),
+            f"selection profile {profile}",
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"

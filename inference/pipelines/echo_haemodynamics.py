@@ -35,7 +35,9 @@ from inference.types import (
     Standing,
 )
 from inference.ultrasound.loop import Loop, look
-from inference.ultrasound.selection import ULTRASOUND_SOP_CLASS_UIDS, select
+from inference.ultrasound.profile import PROFILE_NOTE, Profile, narrowest
+from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
+from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
 
@@ -57,16 +59,19 @@ class EchoHaemodynamics:
     name = NAME
     version = VERSION
 
-    def __init__(self, bundle: Bundle, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self, bundle: Bundle, device: torch.device, precision: Precision, profile: Profile
+    ) -> None:
         require_fit(bundle.manifest)
         self._bundle = bundle
         self._manifest = bundle.manifest
         self._device = device
+        self._profile = profile
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
-        self._card = model_card(bundle.manifest)
+        self._card = model_card(bundle.manifest, profile)
 
     @property
     def model(self) -> ModelCard:
@@ -96,14 +101,15 @@ class EchoHaemodynamics:
         """Whether the study holds ultrasound images at all."""
         return not ULTRASOUND_SOP_CLASS_UIDS.isdisjoint(sop_class_uids)
 
-    def select(self, header: Dataset) -> Selection:
-        """Judge one instance by the paper's rules."""
-        return select(header)
+    def select(self, header: Dataset, profile: str | None = None) -> Selection:
+        """Judge one instance by the rules of a profile."""
+        return select(header, self._profile if profile is None else Profile(profile))
 
     def look(self, instance: Path, selected: Selected) -> Loop:
         """Decode the first heartbeat of a loop.
 
         Raises:
+            LoopExcludedError: the pixels break a rule of the profile that selected it.
             LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         """
         return look(instance, selected.plan, self._manifest.preprocessing.frame_size_px)
@@ -145,7 +151,7 @@ class EchoHaemodynamics:
             assessments=self._assessments(exam.estimates),
             evidence=rank_loops(loops, exam.weights, exam.scores, exam.effects, PRIMARY),
             exclusions=tuple(exclusions),
-            limitations=self._limitations(len(loops)),
+            limitations=self._limitations(loops),
         )
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
@@ -154,9 +160,14 @@ class EchoHaemodynamics:
             title=TITLE,
             model=self._card,
             exclusions=tuple(exclusions),
-            limitations=self._manifest.limitations,
+            limitations=(*self._manifest.limitations, self._selected_by),
             abstention=why,
         )
+
+    @property
+    def _selected_by(self) -> str:
+        own = "a sender may have another of its own"
+        return f"Loops are selected by the profile {self._profile}; {own}."
 
     def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
         conditions = decidable(self._targets)
@@ -168,21 +179,25 @@ class EchoHaemodynamics:
             for condition in conditions
         )
 
-    def _limitations(self, loops: int) -> tuple[str, ...]:
+    def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
         return (
             *self._manifest.limitations,
             _NOT_INVASIVE,
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
-            *([_ONE_LOOP] if loops == 1 else []),
+            *([_ONE_LOOP] if len(loops) == 1 else []),
+            *_selected_otherwise(loops, self._manifest.preprocessing.selection),
         )
 
 
-def load(bundle: Path, device: str, precision: str = "fp32") -> EchoHaemodynamics:
+def load(
+    bundle: Path, device: str, precision: str = "fp32", profile: str | None = None
+) -> EchoHaemodynamics:
     """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
 
-    `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32.
+    `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32. `profile`
+    selects the loops; None: the one that the bundle was trained with.
 
     Raises:
         BundleError: the bundle is damaged, made for something else, or gives no numbers.
@@ -190,9 +205,26 @@ def load(bundle: Path, device: str, precision: str = "fp32") -> EchoHaemodynamic
     """
     place = choose_device(device)
     arithmetic = choose_precision(precision, place)
-    pipeline = EchoHaemodynamics(load_bundle(bundle, place), place, arithmetic)
+    loaded = load_bundle(bundle, place)
+    asked = None if profile is None else Profile(profile)
+    selection = narrowest(asked, loaded.manifest.preprocessing.selection)
+    pipeline = EchoHaemodynamics(loaded, place, arithmetic, selection)
     pipeline.check()
     return pipeline
+
+
+def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list[str]:
+    """That loops were selected by another profile than the paper's, where some were."""
+    count = sum(
+        any(note.startswith(PROFILE_NOTE) for note in loop.features.notes) for loop in loops
+    )
+    if not count:
+        return []
+    neutral = f"{count} of {len(loops)} loops were selected by the profile {Profile.VENDOR_NEUTRAL}"
+    return [
+        f"{neutral}; in what each departs from the paper is said with the loop.",
+        f"The model was trained on loops that were selected by the profile {trained_with}.",
+    ]
 
 
 def _no_loop(excluded: int) -> str:

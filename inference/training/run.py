@@ -28,6 +28,7 @@ from inference.training.recipe import Recipe
 from inference.training.sampling import per_process
 from inference.training.scales import Scale
 from inference.types import Standing
+from inference.ultrasound.profile import Profile
 
 RUN, PRETRAINING = "run.json", "pretraining"
 _LIBRARIES = ("echonode", "torch", "torchvision", "numpy", "pydicom")
@@ -49,6 +50,7 @@ class CohortFacts(Strict):
     patients: int
     loops: int
     phantom_exams: int
+    selection: Annotated[Profile, Field(strict=False)] = Profile.PAPER
 
     @property
     def standing(self) -> Standing:
@@ -183,6 +185,7 @@ def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
     splits = [exam.split for exam in cohort.exams]
     return CohortFacts(
         sha256=cohort.sha256,
+        selection=cohort.selection,
         exams={name: splits.count(name) for name in sorted(set(splits))},
         patients=len({exam.patient_number for exam in cohort.exams}),
         loops=sum(len(exam.loops) for exam in cohort.exams),

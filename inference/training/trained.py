@@ -83,7 +83,9 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
             )
             for scale in run.scales
         ),
-        preprocessing=Preprocessing(frame_size_px=run.recipe.frame_size_px),
+        preprocessing=Preprocessing(
+            frame_size_px=run.recipe.frame_size_px, selection=run.cohort.selection
+        ),
         cohort=Cohort(
             description=run.cohort.description, sha256=run.cohort.sha256, exams=run.cohort.exams
         ),

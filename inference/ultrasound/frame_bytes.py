@@ -7,23 +7,22 @@ from itertools import pairwise
 from typing import IO
 
 from inference.errors import LoopUnreadableError
+from inference.ultrasound.codestreams import coding_by_start
 
-_ITEM_TAG = b"\xfe\xff\x00\xe0"
+ITEM_TAG = b"\xfe\xff\x00\xe0"
 _MOST_FRAGMENTS = 200_000
-_CODESTREAM_STARTS = (
-    b"\xff\xd8\xff",  # JPEG and JPEG-LS: start of image, then a marker
-    b"\xff\x4f\xff\x51",  # JPEG 2000 codestream
-    b"\x00\x00\x00\x0cjP",  # JPEG 2000 in its file format
-)
 
 
 @dataclass(frozen=True, slots=True)
-class _Fragment:
+class Fragment:
+    """The value of one item: where it lies in the file."""
+
     offset: int
     length: int
 
     @property
     def end(self) -> int:
+        """The offset of what follows."""
         return self.offset + self.length
 
 
@@ -44,14 +43,17 @@ class EncapsulatedFrames:
         self._file_end = file.seek(0, 2)
         self._frames = frames
         table = next(self._items(offset, self._file_end), None)
-        if table is None or table.length > 4 * _MOST_FRAGMENTS:
+        if table is None:
             raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
-        self._first = table.end
-        basic_offsets = self._read(table)
+        basic_offsets = b""
+        self._first = offset  # some leave the table out, even its empty item
+        if table.length <= 4 * _MOST_FRAGMENTS and not self._starts_frame(table):
+            self._first = table.end
+            basic_offsets = self._read(table)
         self._starts = self._usable(_integers("<Q", extended_offsets)) or self._usable(
             _integers("<I", basic_offsets)
         )
-        self._found_by_pass: list[list[_Fragment]] | None = None
+        self._found_by_pass: list[list[Fragment]] | None = None
 
     def read(self, index: int, limit_bytes: int) -> bytes:
         """The codestream of one frame, zero-based.
@@ -66,7 +68,12 @@ class EncapsulatedFrames:
             raise LoopUnreadableError(f"frame {index + 1} is longer than its picture can be")
         return b"".join(self._read(fragment) for fragment in fragments)
 
-    def _by_table(self, index: int) -> list[_Fragment]:
+    def all_fragments(self) -> list[Fragment]:
+        """Every fragment that lies whole in the file, of whichever frame."""
+        fragments = self._items(self._first, self._file_end)
+        return [fragment for fragment in fragments if fragment.end <= self._file_end]
+
+    def _by_table(self, index: int) -> list[Fragment]:
         """The fragments between two entries; none where an entry misses the items."""
         if self._starts is None:
             return []
@@ -76,12 +83,12 @@ class EncapsulatedFrames:
         meets_next = last or (bool(fragments) and fragments[-1].end == end)
         return fragments if meets_next else []
 
-    def _by_pass(self, index: int) -> list[_Fragment]:
+    def _by_pass(self, index: int) -> list[Fragment]:
         if self._found_by_pass is None:
             self._found_by_pass = self._pass_over_items()
         return self._found_by_pass[index] if index < len(self._found_by_pass) else []
 
-    def _pass_over_items(self) -> list[list[_Fragment]]:
+    def _pass_over_items(self) -> list[list[Fragment]]:
         fragments = list(self._items(self._first, self._file_end))
         if self._frames == 1:
             return [fragments]
@@ -90,11 +97,11 @@ class EncapsulatedFrames:
             return [[fragment] for fragment in fragments]
         return [fragments[here:there] for here, there in pairwise([*starts, len(fragments)])]
 
-    def _starts_frame(self, fragment: _Fragment) -> bool:
+    def _starts_frame(self, fragment: Fragment) -> bool:
         self._file.seek(fragment.offset)
-        return self._file.read(min(8, fragment.length)).startswith(_CODESTREAM_STARTS)
+        return coding_by_start(self._file.read(min(8, fragment.length))) is not None
 
-    def _items(self, position: int, end: int) -> Iterator[_Fragment]:
+    def _items(self, position: int, end: int) -> Iterator[Fragment]:
         """Items from a position up to `end` or to what is no item; the last may be cut off.
 
         Raises:
@@ -105,13 +112,13 @@ class EncapsulatedFrames:
                 return
             self._file.seek(position)
             tag, length = struct.unpack("<4sI", self._file.read(8))
-            if tag != _ITEM_TAG:
+            if tag != ITEM_TAG:
                 return
-            yield _Fragment(position + 8, length)
+            yield Fragment(position + 8, length)
             position += 8 + length
         raise LoopUnreadableError("the pixel data are in more pieces than a cine can have")
 
-    def _read(self, fragment: _Fragment) -> bytes:
+    def _read(self, fragment: Fragment) -> bytes:
         if fragment.end > self._file_end:
             raise LoopUnreadableError("the pixel data are shorter than they should be")
         self._file.seek(fragment.offset)

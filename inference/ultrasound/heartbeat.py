@@ -1,9 +1,11 @@
 """Which frames show the first heartbeat."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import accumulate, pairwise
+from statistics import median
 
 from pydicom import Dataset
 
@@ -14,17 +16,34 @@ SHORTEST_BEAT_MS = 250.0
 LONGEST_BEAT_MS = 2500.0
 
 _FRAME_TIME_VECTOR = 0x00181065
+_RATE_TOLERANCE = 0.25
+
+
+class BeatSource(StrEnum):
+    """What told where the first heartbeat lies."""
+
+    R_WAVE_TIMES = "R Wave Time Vector"
+    ECG_TRACE = "the drawn ECG trace"
+    HEART_RATE = "Heart Rate"
+    WHOLE_CLIP = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Zero-based frame indices in order of time; `fallback` where no heartbeat was found.
+    """Zero-based frame indices in order of time.
 
-    A slow frame rate repeats a frame rather than giving fewer.
+    `beat_ms` is the length of the heartbeat that they show; without one they are spread over the
+    whole clip. A slow frame rate repeats a frame rather than giving fewer.
     """
 
     frames: tuple[int, ...]
-    fallback: bool
+    source: BeatSource
+    beat_ms: float | None = None
+
+    @property
+    def fallback(self) -> bool:
+        """Whether no heartbeat was found."""
+        return self.source is BeatSource.WHOLE_CLIP
 
 
 def frame_times_ms(header: Dataset) -> tuple[float, ...]:
@@ -43,22 +62,48 @@ def frame_times_ms(header: Dataset) -> tuple[float, ...]:
     return tuple(k * frame_time for k in range(frames)) if frame_time > 0 else ()
 
 
-def sample_first_beat(
-    times_ms: Sequence[float], r_waves_ms: Sequence[float], count: int = FRAMES_PER_BEAT
-) -> Sampling:
-    """Pick `count` frames uniformly over the first RR interval that lies inside the clip.
+def sample_first_beat(times_ms: Sequence[float], r_waves_ms: Sequence[float]) -> Sampling:
+    """Pick ten frames uniformly over the first RR interval that lies inside the clip.
 
     The second R wave itself is left out: it shows the phase of the first. An interval counts from
     250 to 2500 ms. Without one the frames are spread over the whole clip and flagged.
     `times_ms` ascend and hold one time per frame, at least one.
     """
-    beat = _first_beat(times_ms, r_waves_ms)
-    if beat is None:
-        last = len(times_ms) - 1
-        return Sampling(tuple(round(last * j / (count - 1)) for j in range(count)), fallback=True)
-    start, end = beat
-    targets = (start + j * (end - start) / count for j in range(count))
-    return Sampling(tuple(_nearest(times_ms, target) for target in targets), fallback=False)
+    return sample_first_known_beat(times_ms, {BeatSource.R_WAVE_TIMES: r_waves_ms})
+
+
+def sample_first_known_beat(
+    times_ms: Sequence[float], r_waves_ms: Mapping[BeatSource, Sequence[float]]
+) -> Sampling:
+    """Sample by the first source, in the order of trust, whose R waves hold a usable beat."""
+    for source, waves_ms in r_waves_ms.items():
+        beat = _first_beat(times_ms, waves_ms)
+        if beat is not None:
+            start, end = beat
+            targets = (start + j * (end - start) / FRAMES_PER_BEAT for j in range(FRAMES_PER_BEAT))
+            frames = tuple(_nearest(times_ms, target) for target in targets)
+            return Sampling(frames, source, beat_ms=end - start)
+    last = len(times_ms) - 1
+    spread = (round(last * j / (FRAMES_PER_BEAT - 1)) for j in range(FRAMES_PER_BEAT))
+    return Sampling(tuple(spread), BeatSource.WHOLE_CLIP)
+
+
+def beats_from_start(times_ms: Sequence[float], heart_rate_bpm: float) -> tuple[float, ...]:
+    """Where R waves would be if one came with the first frame: only their distance is known."""
+    if not times_ms or heart_rate_bpm <= 0:
+        return ()
+    return times_ms[0], times_ms[0] + 60_000 / heart_rate_bpm
+
+
+def agrees(r_waves_ms: Sequence[float], heart_rate_bpm: float) -> bool:
+    """Whether R waves come at the stated heart rate, within a quarter; true where none is stated.
+
+    The rate is a mean over some beats, so that an irregular rhythm is given some room.
+    """
+    if heart_rate_bpm <= 0 or len(r_waves_ms) < 2:
+        return True
+    typical_ms = median(after - before for before, after in pairwise(sorted(r_waves_ms)))
+    return abs(typical_ms * heart_rate_bpm / 60_000 - 1) <= _RATE_TOLERANCE
 
 
 def _first_beat(

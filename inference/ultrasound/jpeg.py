@@ -1,4 +1,4 @@
-"""JPEG and JPEG 2000 codestreams: their stated size, and which colours a JPEG really holds.
+"""JPEG codestreams: their stated size, and which colours they really hold.
 
 Pictures labelled RGB are often YCbCr inside a JPEG, and now and then the reverse; a decoder that
 trusts the label or guesses returns them green. The stream itself knows better.
@@ -7,9 +7,9 @@ trusts the label or guesses returns them green. The stream itself knows better.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from inference.errors import LoopUnreadableError
+from inference.ultrasound.samples import Colours
 
 LOSSLESS_PROCESS = 0xC3
 JPEG_LS_PROCESS = 0xF7
@@ -17,13 +17,6 @@ JPEG_LS_PROCESS = 0xF7
 _START_OF_IMAGE = b"\xff\xd8"
 _APP0, _APP14, _START_OF_SCAN = 0xE0, 0xEE, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS_PROCESS}
-
-
-class Colours(StrEnum):
-    """What the samples of a colour picture are."""
-
-    RGB = "RGB"
-    YBR = "YBR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,40 +117,3 @@ def _segments(codestream: bytes) -> Iterator[tuple[int, int, bytes]]:
             return
         yield marker, position, codestream[position + 4 : position + 2 + length]
         position += 2 + length
-
-
-@dataclass(frozen=True, slots=True)
-class Jpeg2000Stream:
-    """The header of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A).
-
-    `colour_transform` tells that three components were transformed from RGB, and that a decoder
-    therefore returns RGB.
-    """
-
-    rows: int
-    columns: int
-    components: int
-    precision: int
-    colour_transform: bool
-
-
-def read_jpeg2000(codestream: bytes) -> Jpeg2000Stream:
-    """Read the SIZ and COD markers, also inside a JP2 file.
-
-    Raises:
-        LoopUnreadableError: these are not the bytes of a JPEG 2000.
-    """
-    start = codestream[:4096].find(b"\xff\x4f\xff\x51")
-    size = codestream[start + 6 : start + 43]
-    if start < 0 or len(size) < 37:
-        raise LoopUnreadableError("a frame is not a JPEG 2000 as its syntax demands")
-    _, x_end, y_end, x_start, y_start = struct.unpack(">HIIII", size[:18])
-    components, depth = struct.unpack(">HB", size[34:37])
-    style = codestream.find(b"\xff\x52", start)
-    return Jpeg2000Stream(
-        rows=y_end - y_start,
-        columns=x_end - x_start,
-        components=components,
-        precision=(depth & 0x7F) + 1,
-        colour_transform=codestream[style + 8 : style + 9] == b"\1" if style > 0 else False,
-    )

@@ -11,7 +11,9 @@ from PIL import Image
 
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.inspection import Inspected, inspect
 from inference.ultrasound.preprocessing import crop, resize, to_square
+from inference.ultrasound.profile import Profile
 from inference.ultrasound.regions import Bounds
 
 PREVIEW_HEIGHT_PX = 480
@@ -40,19 +42,26 @@ def look(path: Path, plan: Mapping[str, Any], size: int = 256) -> Loop:
     `plan` is what `inference.ultrasound.selection.select` made for this file.
 
     Raises:
+        LoopExcludedError: the pixels break a rule of the plan's profile.
         LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
-    indices = tuple(plan["frames"])
-    region = crop(decode_frames(path, indices), Bounds(*plan["bounds"]))
+    found = _find_frames(path, plan)
+    region = crop(decode_frames(path, found.frames), Bounds(*plan["bounds"]))
     if region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
     return Loop(
         frames=resize(to_square(region), size),
-        frame_numbers=tuple(index + 1 for index in indices),
-        notes=(FALLBACK_NOTE,) if plan["fallback"] else (),
+        frame_numbers=tuple(index + 1 for index in found.frames),
+        notes=found.notes,
         preview=_preview(region[0]),
     )
+
+
+def _find_frames(path: Path, plan: Mapping[str, Any]) -> Inspected:
+    if plan.get("profile") == Profile.VENDOR_NEUTRAL:
+        return inspect(path, plan)
+    return Inspected(tuple(plan["frames"]), (FALLBACK_NOTE,) if plan["fallback"] else ())
 
 
 def _preview(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

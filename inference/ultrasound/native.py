@@ -6,16 +6,18 @@ import numpy as np
 
 from inference.dicom.part10 import PixelElement
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.grey import Decoded, Samples, colours_by_picture
-from inference.ultrasound.jpeg import Colours
+from inference.ultrasound.codestreams import stated_coding
+from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.pixel_format import PixelFormat
+from inference.ultrasound.samples import Colours, Decoded, Samples
 
 
 class NativeFrames:
     """The frames of native Pixel Data.
 
-    In YBR_FULL_422 two pixels share their chroma. Some write that label over data with all
-    samples; what these are is then seen in the first frame that is read.
+    In YBR_FULL_422 two pixels share their chroma. Some write that label, or the transfer syntax
+    of what the image was compressed with before, over data with all samples; what these are is
+    then seen in the first frame that is read.
     """
 
     def __init__(self, file: IO[bytes], pixels: PixelElement, written: PixelFormat) -> None:
@@ -28,11 +30,11 @@ class NativeFrames:
         self._subsampled = labelled_422 and self._length_bytes < written.frames * self._frame_bytes
         if self._subsampled:
             self._frame_bytes = written.rows * written.columns * 2
-        self._doubtful = labelled_422 and not self._subsampled
-        self._colours: Colours | None = None
+        mislabelled = labelled_422 or stated_coding(written.transfer_syntax) is not None
+        self._clip = ClipColours(written) if mislabelled else None
 
     def read(self, index: int) -> Decoded:
-        """The samples of one frame, zero-based; of subsampled colour the luma alone.
+        """The samples of one frame, zero-based.
 
         Raises:
             LoopUnreadableError: the pixel data end before or within this frame.
@@ -43,27 +45,28 @@ class NativeFrames:
         if len(data) < self._frame_bytes:
             raise LoopUnreadableError(f"the pixel data end before or within frame {index + 1}")
         if self._subsampled:
-            return Decoded(self._luma_of_422(data), 8)
-        decoded = Decoded(self._samples(data), self._written.bits_stored, self._colours)
-        if self._doubtful and self._colours is None:
-            self._colours = colours_by_picture(decoded, Colours.YBR)
-            return Decoded(decoded.samples, decoded.bits, self._colours)
-        return decoded
+            return Decoded(self._samples_of_422(data), 8, Colours.YBR)
+        decoded = decode_native(data, self._written)
+        return self._clip.given_to(decoded) if self._clip else decoded
 
-    def _samples(self, data: bytes) -> Samples:
-        written = self._written
-        order = "<" if written.little_endian else ">"
-        stored = np.frombuffer(data, f"{order}u{written.bits_allocated // 8}")
-        samples: Samples = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-        if written.samples == 1:
-            return samples.reshape(written.rows, written.columns)
-        if written.planar:
-            return np.moveaxis(samples.reshape(3, written.rows, written.columns), 0, -1)
-        return samples.reshape(written.rows, written.columns, 3)
-
-    def _luma_of_422(self, data: bytes) -> Samples:
+    def _samples_of_422(self, data: bytes) -> Samples:
         # Y Y Cb Cr, one such group for two pixels (PS3.3 C.7.6.3.1.2)
         if self._written.columns % 2 or self._written.bits_allocated != 8:
             raise LoopUnreadableError("chroma cannot be shared by an odd number of columns")
-        luma = np.frombuffer(data, np.uint8).reshape(-1, 4)[:, :2]
-        return luma.reshape(self._written.rows, self._written.columns)
+        groups = np.frombuffer(data, np.uint8).reshape(-1, 4)
+        pixels = groups[:, [0, 2, 3, 1, 2, 3]]
+        return pixels.reshape(self._written.rows, self._written.columns, 3)
+
+
+def decode_native(data: bytes, written: PixelFormat) -> Decoded:
+    """The samples in the bytes of one uncompressed frame, all of them there."""
+    order = "<" if written.little_endian else ">"
+    stored = np.frombuffer(data, f"{order}u{written.bits_allocated // 8}")
+    samples: Samples = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if written.samples == 1:
+        samples = samples.reshape(written.rows, written.columns)
+    elif written.planar:
+        samples = np.moveaxis(samples.reshape(3, written.rows, written.columns), 0, -1)
+    else:
+        samples = samples.reshape(written.rows, written.columns, 3)
+    return Decoded(samples, written.bits_stored)

@@ -57,6 +57,19 @@ def read_pixel_format(header: Dataset) -> PixelFormat:
     return written
 
 
+def check_size(written: PixelFormat, rows: int, columns: int, components: int) -> None:
+    """A codestream may claim any size; none is decoded but that of its header.
+
+    Raises:
+        LoopUnreadableError: it is another one.
+    """
+    if (rows, columns, components) != (written.rows, written.columns, written.samples):
+        raise LoopUnreadableError(
+            f"a frame of {rows} x {columns} x {components} stands in an image of "
+            f"{written.rows} x {written.columns} x {written.samples}"
+        )
+
+
 def _check(written: PixelFormat) -> None:
     if not (0 < written.rows * written.columns <= _MOST_PIXELS and written.rows > 0):
         raise LoopUnreadableError(f"no picture can be {written.rows} x {written.columns} pixels")

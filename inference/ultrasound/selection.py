@@ -1,145 +1,21 @@
-"""Which instances of a study are B-mode cine loops that the model can look at.
+"""Which instances of a study are B-mode cine loops that the model can look at, and why not."""
 
-The rules are those of Table 4 of the paper that the pipeline follows (MIDL 2026), read strictly,
-behind the question whether the instance is an ultrasound image at all. Each rule is a function of
-the header; every rule is asked, so that a reader sees the whole row.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pydicom import Dataset
 
-from inference.dicom.elements import integer, numbers, text
-from inference.dicom.header import instance_ref
-from inference.exclusions import SCHEME
-from inference.types import Code, Rejected, Selected, Selection, Verdict
-from inference.ultrasound.heartbeat import frame_times_ms, sample_first_beat
-from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region, read_regions
+from inference.types import Selection
+from inference.ultrasound.paper import PAPER
+from inference.ultrasound.profile import Profile
+from inference.ultrasound.rules import RuleSet
+from inference.ultrasound.vendor_neutral import VENDOR_NEUTRAL
 
-#: Ultrasound Image and Multi-frame Image, both with their retired UIDs, and Enhanced US Volume.
-ULTRASOUND_SOP_CLASS_UIDS = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.6.1",
-        "1.2.840.10008.5.1.4.1.1.3.1",
-        "1.2.840.10008.5.1.4.1.1.6",
-        "1.2.840.10008.5.1.4.1.1.3",
-        "1.2.840.10008.5.1.4.1.1.6.2",
-    }
-)
-
-_MOST_FRAMES = 100_000
-
-
-def _reason(value: str, meaning: str) -> Code:
-    return Code(value, SCHEME, meaning)
-
-
-#: Why an instance takes no part: one code per rule.
-EXCLUSION_REASONS: Mapping[str, Code] = {
-    "ultrasound_image": _reason("NOT_ULTRASOUND", "Not an ultrasound image"),
-    "essential_tags": _reason("TAGS_MISSING", "Essential ultrasound attributes missing"),
-    "one_region": _reason("NOT_ONE_REGION", "Not exactly one usable ultrasound region"),
-    "spatial_format": _reason("NOT_2D", "Ultrasound region is not two-dimensional"),
-    "data_type": _reason("NOT_TISSUE", "Ultrasound region does not show tissue"),
-    "r_waves": _reason("FEW_R_WAVES", "Fewer than two R waves"),
-    "four_dimensional": _reason("NOT_COLOUR_CINE", "Pixels are not a cine of three samples"),
+RULE_SETS: Mapping[Profile, RuleSet] = {
+    Profile.PAPER: PAPER,
+    Profile.VENDOR_NEUTRAL: VENDOR_NEUTRAL,
 }
 
 
-def select(header: Dataset) -> Selection:
+def select(header: Dataset, profile: Profile = Profile.PAPER) -> Selection:
     """Judge one instance by its header; the first rule that fails is the reason. Never raises."""
-    regions = read_regions(header)
-    verdicts = tuple(rule(header, regions) for rule in RULES)
-    instance = instance_ref(header)
-    for verdict in verdicts:
-        if not verdict.passed:
-            reason = EXCLUSION_REASONS[verdict.rule]
-            return Rejected(instance, verdicts, reason, verdict.detail)
-    return Selected(instance, verdicts, _plan(header, regions[0]))
-
-
-def ultrasound_image(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule 0: the SOP class is one of ultrasound images."""
-    known = text(header, "SOPClassUID") in ULTRASOUND_SOP_CLASS_UIDS
-    detail = "SOP class of ultrasound images" if known else "SOP class of another kind of object"
-    return Verdict("ultrasound_image", known, detail)
-
-
-def essential_tags(header: Dataset, regions: tuple[Region, ...]) -> Verdict:
-    """Rule 1: regions with format and data type, R waves and a frame time are there."""
-    present = {
-        "SequenceOfUltrasoundRegions": bool(regions),
-        "RegionSpatialFormat": bool(regions)
-        and all(region.spatial_format is not None for region in regions),
-        "RegionDataType": bool(regions) and all(region.data_type is not None for region in regions),
-        "RWaveTimeVector": bool(numbers(header, "RWaveTimeVector")),
-        "FrameTime": any(value > 0 for value in numbers(header, "FrameTime")[:1]),
-    }
-    missing = [name for name, there in present.items() if not there]
-    detail = f"missing or unusable: {', '.join(missing)}" if missing else "all present"
-    return Verdict("essential_tags", not missing, detail)
-
-
-def one_region(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
-    """Rule 2: exactly one region, and its bounds hold a part of the image."""
-    if len(regions) != 1:
-        return Verdict("one_region", False, f"{len(regions)} regions")
-    if regions[0].bounds is None:
-        return Verdict("one_region", False, "the region's bounds hold no part of the image")
-    return Verdict("one_region", True, "one region")
-
-
-def spatial_format(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
-    """Rule 3: the first region is two-dimensional (Region Spatial Format 1)."""
-    value = regions[0].spatial_format if regions else None
-    return Verdict("spatial_format", value == TWO_DIMENSIONAL, _value("spatial format", value))
-
-
-def data_type(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
-    """Rule 4: the first region shows tissue (Region Data Type 1)."""
-    value = regions[0].data_type if regions else None
-    return Verdict("data_type", value == TISSUE, _value("data type", value))
-
-
-def r_waves(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule 5: at least two R waves at different times."""
-    count = len(set(numbers(header, "RWaveTimeVector")))
-    return Verdict("r_waves", count >= 2, f"{count} R wave{'' if count == 1 else 's'}")
-
-
-def four_dimensional(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule 6: the pixels are frames x rows x columns x 3 samples, with several frames."""
-    frames = integer(header, "NumberOfFrames") or 1
-    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
-    samples = integer(header, "SamplesPerPixel") or 1
-    passed = 1 < frames <= _MOST_FRAMES and rows > 0 and columns > 0 and samples == 3
-    detail = f"{frames} frames of {rows} x {columns} with {samples} samples"
-    return Verdict("four_dimensional", passed, detail)
-
-
-#: In the order in which the first failure becomes the reason.
-RULES: tuple[Callable[[Dataset, tuple[Region, ...]], Verdict], ...] = (
-    ultrasound_image,
-    essential_tags,
-    one_region,
-    spatial_format,
-    data_type,
-    r_waves,
-    four_dimensional,
-)
-
-
-def _value(name: str, value: int | None) -> str:
-    return f"no {name}" if value is None else f"{name} {value}"
-
-
-def _plan(header: Dataset, region: Region) -> dict[str, object]:
-    """What `look` must know: JSON-serialisable; bounds inclusive, frames zero-based."""
-    bounds = region.bounds
-    assert bounds is not None  # noqa: S101 - rule 2 has passed
-    sampling = sample_first_beat(frame_times_ms(header), numbers(header, "RWaveTimeVector"))
-    return {
-        "bounds": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],
-        "frames": list(sampling.frames),
-        "fallback": sampling.fallback,
-    }
+    return RULE_SETS[profile].judge(header)

@@ -35,14 +35,15 @@ CPU = torch.device("cpu")
 #: Seen when the engines were compared; the table below it is what was measured now.
 PROFILE = """\
 **Profile** (CPU seconds on one thread, ResNet50). Convolutions are nearly all of it. Two things
-stood beside them. Page faults: glibc gave each layer's output back to the kernel, 72,000 faults for
-50 frames; the worker keeps what is freed and no fault is left. How much that brings depends on who
-else wants the kernel: a sixth of the CPU time on a busy machine, nothing for bfloat16 on an idle
-one (the rows "memory not kept"). And, in float32, the passes over memory of ReLU and addition after
-each convolution, which torch.compile fuses. It is not used: it needs a C++ compiler where the node
-runs and up to half a minute at its first start, for a tenth of a time that passes while the cart
-still sends. OpenVINO, tried once in an environment of its own, was as fast as torch.compile: a second
-runtime of 180 MB whose numbers would have to be proved on every chip."""
+stood beside them. Page faults: glibc gave each layer's output back to the kernel, 72,000 faults
+for 50 frames; the worker keeps what is freed and no fault is left. How much that brings depends
+on who else wants the kernel: a sixth of the CPU time on a busy machine, nothing for bfloat16 on
+an idle one (the rows "memory not kept"). And, in float32, the passes over memory of ReLU and
+addition after each convolution, which torch.compile fuses. It is not used: it needs a C++
+compiler where the node runs and up to half a minute at its first start, for a tenth of a time
+that passes while the cart still sends. OpenVINO, tried once in an environment of its own, was as
+fast as torch.compile: a second runtime of 180 MB whose numbers would have to be proved on every
+chip."""
 
 
 def rate(encode: Encode, frames: Tensor, repeats: int) -> float:

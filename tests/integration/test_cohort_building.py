@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 from inference.errors import TrainingDataError
 from inference.training.cohort import CachedExams, build, cache_frames, frames, read_cohort, scan
 from inference.training.cohort.index import open_index
+from inference.ultrasound.profile import Profile
 
 PATIENTS = 14
 SECRET = "ZZSECRETZZ"
@@ -156,11 +157,11 @@ def test_an_interrupted_scan_goes_on_and_reads_no_file_twice(
     seen: list[str] = []
     real = scan.examine
 
-    def counted(root: Path, found: tuple[str, int, int]) -> scan.Examined:
+    def counted(root: Path, profile: Profile, found: tuple[str, int, int]) -> scan.Examined:
         if len(seen) == 12:
             raise KeyboardInterrupt
         seen.append(found[0])
-        return real(root, found)
+        return real(root, profile, found)
 
     monkeypatch.setattr(scan, "examine", counted)
     with pytest.raises(KeyboardInterrupt):
@@ -171,7 +172,9 @@ def test_an_interrupted_scan_goes_on_and_reads_no_file_twice(
 
     again: list[str] = []
     monkeypatch.setattr(
-        scan, "examine", lambda root, found: (again.append(found[0]), real(root, found))[1]
+        scan,
+        "examine",
+        lambda root, profile, found: (again.append(found[0]), real(root, profile, found))[1],
     )
     summary = build(archive, labels, out, seed=3)
     assert len(again) == 33 - 10
@@ -247,3 +250,32 @@ def test_a_cache_of_another_size_is_refused(archive: Path, labels: Path, tmp_pat
     build(archive, labels, tmp_path / "cohort", seed=3)
     with pytest.raises(TrainingDataError, match="not cached at 64 px"):
         CachedExams(read_cohort(tmp_path / "cohort"), tmp_path, split="test", size=64)
+
+
+def test_another_selection_is_written_down_and_judges_every_file_anew(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for path in sorted(archive.glob("*/0.dcm")):
+        write_loop(path, int(path.parent.name), 0, 0, RWaveTimeVector=None)
+    out = tmp_path / "cohort"
+    by_paper = build(archive, labels, out, seed=3)
+    assert read_cohort(out).selection is by_paper.selection is Profile.PAPER
+    neutral = build(archive, labels, out, seed=3, selection=Profile.VENDOR_NEUTRAL)
+    assert sum(neutral.loops.values()) == sum(by_paper.loops.values()) + PATIENTS
+    assert neutral.sha256 != by_paper.sha256
+    assert read_cohort(out).selection is Profile.VENDOR_NEUTRAL
+    assert json.loads((out / "summary.json").read_text())["selection"] == "vendor-neutral"
+    steps = pd.read_csv(out / "flow.csv")["step"].tolist()
+    assert "tissue region" in steps
+    assert "one region" not in steps
+
+
+def test_what_the_pixels_speak_against_is_left_out_of_the_cache(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    standing = np.broadcast_to(np.arange(48, dtype=np.uint8)[:, None], (12, 40, 48, 3))
+    write_loop(archive / "3/1.dcm", 3, 0, 1, PixelData=standing.tobytes())
+    out, cache = tmp_path / "cohort", tmp_path / "cache"
+    build(archive, labels, out, seed=3, selection=Profile.VENDOR_NEUTRAL)
+    assert cache_frames(read_cohort(out), cache, size=32) == 1
+    assert "of the picture changes" in (cache / "unreadable_loops.csv").read_text()

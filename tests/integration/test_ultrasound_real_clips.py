@@ -15,7 +15,7 @@ from pydicom.pixels.utils import iter_pixels
 from inference.dicom.header import instance_ref, read_header
 from inference.errors import LoopUnreadableError
 from inference.types import Rejected, Selected
-from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.decoding import colour_frames, decode_frames
 from inference.ultrasound.loop import look
 from inference.ultrasound.selection import select
 from tests.peers import SHARED, require, shared
@@ -42,17 +42,21 @@ def verdicts_in_index() -> dict[str, str]:
     return {row[1]: row[8] for row in cells if re.fullmatch("[01]{6}", row[8])}
 
 
-def reference_grey(path: Path, indices: list[int]) -> NDArray[np.float64]:
-    """The same frames by pydicom, as BT.601 grey 0..255."""
-    dataset = dcmread(path)
+def reference_colours(path: Path, indices: list[int]) -> NDArray[np.float64]:
+    """The same frames by pydicom, 0..255; without colour (n, rows, columns)."""
+    dataset = dcmread(path, force=True)
     pixels = np.stack(list(iter_pixels(dataset, indices=indices)))
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
         pixels = pixels / (257 if pixels.max() > 255 else 1)
-    if pixels.ndim == 3:
-        return pixels.astype(np.float64)
-    grey: NDArray[np.float64] = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    return grey
+    colours: NDArray[np.float64] = pixels.astype(np.float64)
+    return colours
+
+
+def reference_grey(path: Path, indices: list[int]) -> NDArray[np.float64]:
+    """The same frames by pydicom, as BT.601 grey 0..255."""
+    colours = reference_colours(path, indices)
+    return colours if colours.ndim == 3 else colours @ np.array([0.299, 0.587, 0.114])
 
 
 def test_the_verdicts_on_every_real_clip_are_those_of_the_index() -> None:
@@ -83,6 +87,87 @@ def test_frames_of_real_clips_match_those_of_pydicom(path: Path) -> None:
     # Luma leaves out that RGB is clipped: single bright colours differ, on average nothing does.
     assert difference.mean() < 0.3
     assert np.mean(difference > 4) < 0.01
+
+
+@pytest.mark.parametrize("path", files("us"), ids=name)
+def test_colours_of_real_clips_match_those_of_pydicom(path: Path) -> None:
+    if not path.exists():
+        pytest.skip("shared test data not here: data/us")
+    colours = reference_colours(path, [0])
+    if colours.ndim == 3:
+        colours = np.repeat(colours[..., np.newaxis], 3, axis=-1)
+    difference = np.abs(colour_frames(path, [0]) - colours)
+    assert difference.mean() < 0.3
+    assert np.mean(difference > 4) < 0.01
+
+
+#: What the first frame of each awkward file is: rows and columns, or why it cannot be seen.
+NASTY: dict[str, tuple[int, int] | str] = {
+    "dcmjs-org__fragment-multiframe-test": (256, 256),
+    "dcmjs-org__no-meta-length-test": "0 x 0 pixels",
+    "mercure-imaging__mandel": (512, 512),
+    "pydicom__ExplVR_BigEnd": (60, 80),
+    "pydicom__ExplVR_BigEndNoMeta": "0 x 0 pixels",
+    "pydicom__ExplVR_LitEndNoMeta": "0 x 0 pixels",
+    "pydicom__MR_small_padded": (64, 64),
+    "pydicom__MR_truncated": "end before or within frame 1",
+    "pydicom__OT-PAL-8-face": (480, 640),
+    "pydicom__SC_rgb_jpeg": (256, 256),
+    "pydicom__UN_sequence": "0 x 0 pixels",
+    "pydicom__ambiguous_vr": "end before or within frame 1",
+    "pydicom__badVR": "32 bits",
+    "pydicom__empty_charset_LEI": "0 x 0 pixels",
+    "pydicom__emri_small_jpeg_2k_lossless_too_short": (64, 64),
+    "pydicom__explicit_VR-UN": (512, 512),
+    "pydicom__image_dfl": (512, 512),
+    "pydicom__meta_missing_tsyntax": "0 x 0 pixels",
+    "pydicom__nested_priv_SQ": "0 x 0 pixels",
+    "pydicom__no_meta": "0 x 0 pixels",
+    "pydicom__no_meta_group_length": "0 x 0 pixels",
+    "pydicom__priv_SQ": "0 x 0 pixels",
+    "pydicom__reportsi_with_empty_number_tags": "0 x 0 pixels",
+    "pydicom__rtplan_truncated": "0 x 0 pixels",
+    "pydicom__rtstruct": "0 x 0 pixels",
+    "radiopaedia__02_ras_uids": (8, 8),
+    "thalesmms__jpeg_baseline_synthetic": (4, 4),
+    "wearemothership__20-wrong-transfer-syntax": (512, 512),
+}
+
+
+def test_every_awkward_file_has_its_line_in_the_table() -> None:
+    assert {path.stem for path in shared("data", "nasty").glob("*.dcm")} == set(NASTY)
+
+
+@pytest.mark.parametrize("stem", NASTY)
+def test_an_awkward_file_is_seen_or_says_why_not(stem: str) -> None:
+    path = shared("data", "nasty", f"{stem}.dcm")
+    expected = NASTY[stem]
+    if isinstance(expected, str):
+        with pytest.raises(LoopUnreadableError, match=expected):
+            colour_frames(path, [0])
+        return
+    shown = colour_frames(path, [0])
+    assert shown.shape == (1, *expected, 3)
+
+
+#: Of those: what pydicom can decode, with 8 bits.
+@pytest.mark.parametrize("stem", ["pydicom__ExplVR_BigEnd", "pydicom__SC_rgb_jpeg"])
+def test_an_awkward_file_looks_as_pydicom_shows_it(stem: str) -> None:
+    path = shared("data", "nasty", f"{stem}.dcm")
+    assert np.abs(colour_frames(path, [0]) - reference_colours(path, [0])).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["pydicom__MR_small_padded", "pydicom__explicit_VR-UN", "pydicom__image_dfl"],
+)
+def test_an_awkward_file_without_colour_has_the_greys_of_pydicom(stem: str) -> None:
+    path = shared("data", "nasty", f"{stem}.dcm")
+    dataset = dcmread(path, force=True)
+    stored = reference_colours(path, [0])
+    most = 2**dataset.BitsStored - 1
+    levels = stored + (2 ** (dataset.BitsStored - 1) if dataset.PixelRepresentation else 0)
+    np.testing.assert_allclose(decode_frames(path, [0]), levels * (255 / most), atol=1)
 
 
 @pytest.mark.parametrize("path", files("us"), ids=name)

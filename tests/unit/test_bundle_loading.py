@@ -18,6 +18,7 @@ from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError
 from inference.types import Standing
+from inference.ultrasound.profile import Profile
 from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
 
 CPU = torch.device("cpu")
@@ -207,11 +208,21 @@ def test_weights_that_are_not_numbers_are_refused(bundle: Path) -> None:
 
 def test_a_newer_format_says_upgrade_the_node(bundle: Path) -> None:
     def newer(document: Json) -> None:
-        document["format_version"] = 2
+        document["format_version"] = 3
         document["something_new"] = {}
 
     edit_manifest(bundle, newer)
     refused(bundle, "upgrade the node")
+
+
+def test_a_bundle_of_format_1_was_selected_by_the_paper(bundle: Path) -> None:
+    def older(document: Json) -> None:
+        document["format_version"] = 1
+        del document["preprocessing"]["selection"]
+
+    edit_manifest(bundle, older)
+    manifest = read_manifest(bundle)
+    assert manifest.preprocessing.selection is Profile.PAPER
 
 
 def test_an_edited_manifest_is_refused(bundle: Path) -> None:

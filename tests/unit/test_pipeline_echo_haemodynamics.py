@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
-from inference.bundle.manifest import Network
+from inference.bundle.manifest import Network, Preprocessing
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError, InferenceError, LoopUnreadableError
@@ -22,9 +22,11 @@ from inference.types import (
     Findings,
     InstanceRef,
     Presence,
+    Rejected,
     Selected,
     Standing,
 )
+from inference.ultrasound.profile import Profile
 from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
 from tests.unit.echo_exams import US_MULTIFRAME, write_loop
 
@@ -164,6 +166,7 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
+    assert findings.limitations[-1].startswith("Loops are selected by the profile paper;")
     assert "no instance" in str(pipeline.conclude([], []).abstention)
 
 
@@ -286,3 +289,54 @@ def test_finite_weights_that_give_no_finite_numbers_are_refused_when_loaded(tmp_
     write_bundle(tmp_path / "bundle", description((spec,)), {"all": overflowing})
     with pytest.raises(BundleError, match="no usable numbers"):
         load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+
+
+def header_without_r_waves(file: Path) -> Dataset:
+    header = dcmread(file, stop_before_pixels=True)
+    del header.RWaveTimeVector
+    return header
+
+
+def test_the_narrowest_profile_that_is_given_selects(
+    folder: Path, pipeline: Pipeline, files: list[Path]
+) -> None:
+    header = header_without_r_waves(files[0])
+    assert isinstance(pipeline.select(header), Rejected)
+    assert isinstance(pipeline.select(header, "vendor-neutral"), Selected)
+    assert "selection profile paper" in pipeline.model.parameters
+    asked = load_pipeline("echo_haemodynamics", folder / "bundle", "cpu", profile="vendor-neutral")
+    assert isinstance(asked.select(header), Selected)
+    assert isinstance(asked.select(header, "paper"), Rejected)
+    assert "selection profile vendor-neutral" in asked.model.parameters
+
+
+def test_a_bundle_that_was_trained_with_a_profile_brings_it(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    trained_with = Preprocessing(frame_size_px=64, selection=Profile.VENDOR_NEUTRAL)
+    three_headed(tmp_path / "bundle", preprocessing=trained_with)
+    header = header_without_r_waves(files[0])
+    brought = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+    assert isinstance(brought.select(header), Selected)
+    told = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu", profile="paper")
+    assert isinstance(told.select(header), Rejected)
+
+
+def test_findings_say_how_many_loops_another_profile_selected(
+    pipeline: Pipeline, files: list[Path], case: list[Encoded], tmp_path: Path
+) -> None:
+    assert not any("profile" in sentence for sentence in pipeline.conclude(case, []).limitations)
+    whole = dcmread(files[0])
+    del whole.RWaveTimeVector
+    path = tmp_path / "loop.dcm"
+    whole.save_as(path, enforce_file_format=True)
+    selected = pipeline.select(dcmread(path, stop_before_pixels=True), "vendor-neutral")
+    assert isinstance(selected, Selected)
+    other = Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)]))
+    findings = pipeline.conclude([other, *case[1:]], [])
+    assert any(
+        sentence.startswith(f"1 of {LOOPS} loops were selected by the profile vendor-neutral")
+        for sentence in findings.limitations
+    )
+    (evidence,) = [item for item in findings.evidence if item.instance == other.instance]
+    assert "departs from the paper in essential_tags" in evidence.notes[0]

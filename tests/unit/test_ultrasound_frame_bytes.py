@@ -71,6 +71,10 @@ def test_a_table_that_does_not_fit_is_not_believed(offsets: list[int]) -> None:
     assert_all_found(opened(table + items + DELIMITER))
 
 
+def test_without_even_an_empty_table_the_first_item_is_a_frame() -> None:
+    assert_all_found(opened(b"".join(map(item, FRAMES)) + DELIMITER))
+
+
 def test_a_missing_sequence_delimiter_does_not_matter() -> None:
     assert_all_found(opened(encapsulate(FRAMES)))
     assert_all_found(opened(encapsulate(FRAMES, has_bot=False)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.decoding import colour_frames, decode_frames
 from tests.unit.ultrasound_files import (
     compressed_cine,
     echo_pictures,
@@ -57,6 +57,10 @@ def assert_right(codestreams: list[bytes], label: str, path: Path) -> None:
     difference = np.abs(grey - grey_of(echo_pictures())[[1, 3]])
     assert difference.mean() < 0.6
     assert difference.max() < 12
+    # Chroma that is shared between pixels is off beside sharp edges, and nowhere else.
+    off = np.abs(colour_frames(path, [1, 3]) - echo_pictures()[[1, 3]].astype(float))
+    assert off.mean() < 2
+    assert np.mean(off > 12) < 0.04
 
 
 @pytest.mark.parametrize("label", LABELS)

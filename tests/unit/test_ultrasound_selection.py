@@ -10,8 +10,9 @@ from pydicom.sequence import Sequence as DicomSequence
 
 from inference.dicom.header import instance_ref, read_header
 from inference.types import Rejected, Selected
+from inference.ultrasound.paper import PAPER, REASONS
 from inference.ultrasound.regions import Bounds, read_regions
-from inference.ultrasound.selection import EXCLUSION_REASONS, RULES, select
+from inference.ultrasound.selection import select
 from tests.unit.ultrasound_files import COLUMNS, ROWS, cine, echo_pictures, region, save
 
 
@@ -63,7 +64,7 @@ def test_a_cine_that_passes_every_rule_is_selected_with_a_plan_that_can_be_store
 )
 def test_each_broken_rule_is_the_reason(broken: dict[str, Any], rule: str, detail: str) -> None:
     rejected = rejection(**broken)
-    assert rejected.reason == EXCLUSION_REASONS[rule]
+    assert rejected.reason == REASONS[rule]
     assert detail in rejected.detail
     failed = [verdict.rule for verdict in rejected.verdicts if not verdict.passed]
     assert failed[0] == rule
@@ -72,7 +73,7 @@ def test_each_broken_rule_is_the_reason(broken: dict[str, Any], rule: str, detai
 def test_all_rules_are_asked_even_when_the_first_fails() -> None:
     rejected = select(Dataset())
     assert isinstance(rejected, Rejected)
-    assert [verdict.rule for verdict in rejected.verdicts] == [rule.__name__ for rule in RULES]
+    assert [verdict.rule for verdict in rejected.verdicts] == list(PAPER.names)
     assert not any(verdict.passed for verdict in rejected.verdicts)
 
 
@@ -86,11 +87,11 @@ def test_the_first_region_decides_format_and_type_when_there_are_several() -> No
 
 
 def test_every_reason_is_a_code_that_dicom_can_hold() -> None:
-    for code in EXCLUSION_REASONS.values():
+    for code in REASONS.values():
         assert code.scheme == "99ECHONODE"
         assert len(code.value) <= 16
         assert len(code.meaning) <= 64
-    assert len({code.value for code in EXCLUSION_REASONS.values()}) == len(EXCLUSION_REASONS)
+    assert len({code.value for code in REASONS.values()}) == len(REASONS)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filewriter import write_file_meta_info
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
 ROWS, COLUMNS, FRAMES = 64, 80, 6
 US_MULTIFRAME = "1.2.840.10008.5.1.4.1.1.3.1"
@@ -104,7 +106,26 @@ def save(header: Dataset, path: Path) -> Path:
     """Write it as a DICOM file."""
     header.file_meta.MediaStorageSOPClassUID = header.get("SOPClassUID", US_MULTIFRAME)
     header.file_meta.MediaStorageSOPInstanceUID = header.get("SOPInstanceUID", generate_uid())
+    syntax = header.file_meta.TransferSyntaxUID
+    if syntax.is_transfer_syntax:
+        header.save_as(path, enforce_file_format=True)
+        return path
+    # pydicom writes no syntax that it does not know.
+    header.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     header.save_as(path, enforce_file_format=True)
+    header.file_meta.TransferSyntaxUID = syntax
+    return relabel(path, syntax)
+
+
+def relabel(path: Path, transfer_syntax: str) -> Path:
+    """Let a file state another transfer syntax than the one it is written in."""
+    content = path.read_bytes()
+    meta = dcmread(path, stop_before_pixels=True).file_meta
+    end = 144 + meta.FileMetaInformationGroupLength
+    meta.TransferSyntaxUID = UID(transfer_syntax)
+    head = io.BytesIO()
+    write_file_meta_info(head, meta)
+    path.write_bytes(content[:132] + head.getvalue() + content[end:])
     return path
 
 

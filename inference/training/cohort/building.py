@@ -19,7 +19,8 @@ from inference.training.cohort.matching import match
 from inference.training.cohort.scan import Progress, scan, silent
 from inference.training.cohort.splitting import SPLITS, order, split_patients
 from inference.training.output import write_whole
-from inference.ultrasound.selection import RULES
+from inference.ultrasound.profile import Profile
+from inference.ultrasound.selection import RULE_SETS
 
 EXAM_COLUMNS = [
     "exam_id",
@@ -50,9 +51,10 @@ class CohortSummary:
     excluded_files: int
     window_days: int
     seed: int
+    selection: Profile = Profile.PAPER
 
 
-def build(
+def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
     dicom: Path,
     labels: Path,
     out: Path,
@@ -60,10 +62,13 @@ def build(
     window_days: int = 92,
     seed: int,
     split: Sequence[float] = (0.65, 0.15, 0.20),
+    selection: Profile = Profile.PAPER,
     jobs: int = 1,
     on_progress: Progress = silent,
 ) -> CohortSummary:
     """Build the cohort in the folder `out`; run again after an interruption, it goes on.
+
+    `selection` says by which rules loops are chosen; a bundle that is trained on them says so.
 
     Leaves there: cohort.sqlite, flow.csv (the paper's Tables 3 and 4), excluded_files.csv,
     rejected_rows.csv, characteristics.csv (Table 1), distributions.svg (Figure 4), summary.json.
@@ -72,12 +77,12 @@ def build(
         TrainingDataError: labels that cannot be used, no archive, or no exam left.
     """
     known = read_labels(labels)
-    with open_index(out, create=True) as index:
-        scan(dicom, index, jobs=jobs, on_progress=on_progress)
+    with open_index(out, create=True, selection=selection) as index:
+        scan(dicom, index, selection=selection, jobs=jobs, on_progress=on_progress)
         instances = pd.read_sql_query("SELECT * FROM instance ORDER BY path", index)
         instances["age_years"] = instances["age_years"].astype(float)  # all may be unknown
         instances = _with_labels(instances, known)
-        steps, judged = exclude(instances, [rule.__name__ for rule in RULES], window_days)
+        steps, judged = exclude(instances, RULE_SETS[selection].names, window_days)
         _write_exclusions(out, steps, judged, known)
         loops = judged[judged["excluded"] == ""]
         if loops.empty:
@@ -87,7 +92,8 @@ def build(
             )
         exams, loops = _numbered(loops, seed, split)
         sha256 = _digest(exams, loops, known, window_days)
-        _store(index, exams, loops, {"archive": str(dicom.resolve()), "sha256": sha256})
+        facts = {"archive": str(dicom.resolve()), "sha256": sha256, "selection": selection.value}
+        _store(index, exams, loops, facts)
     summary = CohortSummary(
         folder=out,
         sha256=sha256,
@@ -99,6 +105,7 @@ def build(
         excluded_files=int((judged["excluded"] != "").sum()),
         window_days=window_days,
         seed=seed,
+        selection=selection,
     )
     _describe(out, exams, summary)
     return summary

@@ -1,7 +1,7 @@
 """The cache of preprocessed frames, so that an epoch decodes nothing.
 
 One file an exam, `<digest>.npy`, uint8 (loops, frames, size, size), memory-mapped when read, and
-beside it `<digest>.json` with the loops it holds and those that could not be looked at. The
+beside it `<digest>.json` with the loops it holds and those that its pixels speak against. The
 digest is that of the exam's loops, their plans and the size: an exam that did not change is never
 made again, whatever else in the cohort did.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopUnreadableError, TrainingDataError
+from inference.errors import LoopExcludedError, LoopUnreadableError, TrainingDataError
 from inference.training.cohort.reading import Cohort, CohortExam, CohortLoop
 from inference.training.cohort.scan import Progress, parallel, silent
 from inference.training.output import write_whole
@@ -44,7 +44,7 @@ def cache_frames(
     jobs: int = 1,
     on_progress: Progress = silent,
 ) -> int:
-    """Make what the cache lacks; gives back how many loops could not be looked at.
+    """Make what the cache lacks; gives back how many loops their pixels spoke against.
 
     Interrupted, it goes on where it stopped. `archive` says where the DICOM files lie now, when
     they were moved since the cohort was built. unreadable_loops.csv lists the loops left out.
@@ -118,7 +118,7 @@ def _cache_exam(archive: Path, folder: Path, size: int, exam: CohortExam) -> Non
     for position, loop in enumerate(exam.loops):
         try:
             grey = look(archive / loop.path, loop.plan, size).frames
-        except LoopUnreadableError as error:
+        except (LoopUnreadableError, LoopExcludedError) as error:
             unreadable.append((position, str(error).replace('"', "'")))
             continue
         frames.append(np.rint(grey * 255).astype(np.uint8))

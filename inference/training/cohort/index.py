@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from inference.errors import TrainingDataError
+from inference.ultrasound.profile import Profile
 
 NAME = "cohort.sqlite"
 
@@ -72,10 +73,13 @@ CREATE TABLE IF NOT EXISTS loop (
 
 
 @contextmanager
-def open_index(folder: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+def open_index(
+    folder: Path, *, create: bool = False, selection: Profile = Profile.PAPER
+) -> Iterator[sqlite3.Connection]:
     """Open the index of a cohort folder and close it again.
 
-    An index that another version of echonode made is scanned anew: its rules may differ.
+    One that is created, or built again, by other rules than before is scanned anew: those of
+    another version of echonode, or of another selection profile.
 
     Raises:
         TrainingDataError: there is none, or it is not an index.
@@ -88,7 +92,7 @@ def open_index(folder: Path, *, create: bool = False) -> Iterator[sqlite3.Connec
     connection = sqlite3.connect(path)
     try:
         if create:
-            _prepare(connection)
+            _prepare(connection, selection)
         connection.execute("SELECT 1 FROM meta").fetchone()
         yield connection
     except sqlite3.DatabaseError as error:
@@ -110,11 +114,15 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(SCHEMA)
     current = version("echonode")
     with connection:
-        if get_meta(connection, "scanned_by") not in {None, current}:
+        scanned_by, scanned_for = (
+            get_meta(connection, key) for key in ("scanned_by", "scanned_for")
+        )
+        if (scanned_by, scanned_for or Profile.PAPER) != (current, selection):
             connection.execute("DELETE FROM instance")
         set_meta(connection, "scanned_by", current)
+        set_meta(connection, "scanned_for", selection.value)

@@ -10,6 +10,7 @@ from typing import Any
 from inference.errors import TrainingDataError
 from inference.training.cohort.index import get_meta, open_index
 from inference.training.cohort.labels import TARGETS
+from inference.ultrasound.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,15 @@ class CohortExam:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """A built cohort; `archive` is where its DICOM files lay when it was built."""
+    """A built cohort; `archive` is where its DICOM files lay when it was built.
+
+    `selection` are the rules that its loops were chosen by.
+    """
 
     archive: Path
     sha256: str
     exams: tuple[CohortExam, ...]
+    selection: Profile = Profile.PAPER
 
     def part(self, split: str) -> tuple[CohortExam, ...]:
         """The exams of one split.
@@ -82,7 +87,8 @@ def read_cohort(folder: Path) -> Cohort:
                 " FROM exam ORDER BY exam_id"
             )
         )
-    return Cohort(Path(archive), sha256, exams)
+        selection = Profile(get_meta(index, "selection") or Profile.PAPER)
+    return Cohort(Path(archive), sha256, exams, selection)
 
 
 def _or_nan(value: float | None) -> float:

@@ -20,7 +20,8 @@ from inference.dicom.elements import text
 from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError, TrainingDataError
 from inference.types import Selected
-from inference.ultrasound.selection import RULES, select
+from inference.ultrasound.profile import Profile
+from inference.ultrasound.selection import select
 
 #: What is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
@@ -58,7 +59,14 @@ class Examined:
     plan: str = "{}"
 
 
-def scan(archive: Path, index: sqlite3.Connection, *, jobs: int, on_progress: Progress) -> None:
+def scan(
+    archive: Path,
+    index: sqlite3.Connection,
+    *,
+    selection: Profile,
+    jobs: int,
+    on_progress: Progress,
+) -> None:
     """Bring the index's `instance` rows in line with the files under `archive`.
 
     Files whose size and time are known are not read again; after an interruption the next scan
@@ -83,28 +91,28 @@ def scan(archive: Path, index: sqlite3.Connection, *, jobs: int, on_progress: Pr
     on_progress("scan", done, total)
     with parallel(jobs) as spread:
         for batch in _batches(todo, BATCH):
-            results = list(spread(partial(examine, archive), batch))
+            results = list(spread(partial(examine, archive, selection), batch))
             with index:
                 _store(index, results)
             done += len(batch)
             on_progress("scan", done, total)
 
 
-def examine(archive: Path, found: tuple[str, int, int]) -> Examined:
-    """Judge one file by its header."""
+def examine(archive: Path, profile: Profile, found: tuple[str, int, int]) -> Examined:
+    """Judge one file by its header and the rules of a profile."""
     blank = Examined(*found, outcome="unreadable")
     try:
         header = read_header(archive / blank.path)
         if not text(header, "SOPInstanceUID"):
             return replace(blank, reason="not readable as DICOM", detail="no SOP Instance UID")
-        selection = select(header)
+        selection = select(header, profile)
         identity = _identity(header)
     except LoopUnreadableError as error:
         return replace(blank, reason="not readable as DICOM", detail=str(error))
     except Exception as error:  # noqa: BLE001  # whatever one file holds, the scan goes on
         return replace(blank, reason="not readable", detail=type(error).__name__)
     failed = [n for n, verdict in enumerate(selection.verdicts) if not verdict.passed]
-    judged = replace(blank, **identity, rules_passed=min(failed, default=len(RULES)))
+    judged = replace(blank, **identity, rules_passed=min(failed, default=len(selection.verdicts)))
     if isinstance(selection, Selected):
         plan = json.dumps(dict(selection.plan), sort_keys=True)
         return replace(judged, outcome="selected", plan=plan)

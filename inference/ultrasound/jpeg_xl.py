@@ -1,0 +1,91 @@
+"""JPEG XL codestreams (ISO/IEC 18181): their stated size, and decoding them."""
+
+from collections.abc import Iterator, Sequence
+
+from inference.errors import LoopUnreadableError
+from inference.ultrasound.codestreams import JPEG_XL_FILE_START, JPEG_XL_START
+from inference.ultrasound.isolated_stills import decode_isolated
+from inference.ultrasound.photometric import ClipColours
+from inference.ultrasound.pixel_format import PixelFormat
+from inference.ultrasound.samples import Colours, Decoded
+
+_SIZE_BITS = (9, 13, 18, 30)
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+_MOST_BOXES = 64
+
+
+def decode_jpeg_xl(codestreams: Sequence[bytes], written: PixelFormat) -> Iterator[Decoded]:
+    """Decode frames of JPEG XL; colour comes back as RGB, unless YCbCr was kept without loss.
+
+    Raises:
+        LoopUnreadableError: a frame is damaged, or of another size or kind than the header says.
+    """
+    for codestream in codestreams:
+        size = read_jpeg_xl_size(codestream)
+        if size != (written.rows, written.columns):
+            raise LoopUnreadableError(
+                f"a frame of {size[0]} x {size[1]} stands in an image of "
+                f"{written.rows} x {written.columns}"
+            )
+    # A label of YCbCr is also that of a JPEG packed again, which comes back as RGB.
+    labelled_ybr = written.photometric in {"YBR_FULL", "YBR_FULL_422"}
+    clip = ClipColours(written, otherwise=Colours.RGB)
+    for samples in decode_isolated("jpeg-xl", codestreams, written):
+        colours = None if labelled_ybr or written.samples == 1 else Colours.RGB
+        yield clip.given_to(Decoded(samples, written.bits_stored, colours))
+
+
+def read_jpeg_xl_size(codestream: bytes) -> tuple[int, int]:
+    """Rows and columns as the SizeHeader says, also inside a container.
+
+    Raises:
+        LoopUnreadableError: these are not the bytes of a JPEG XL.
+    """
+    naked = codestream
+    if codestream.startswith(JPEG_XL_FILE_START):
+        naked = _first_box_of_codestream(codestream)
+    if not naked.startswith(JPEG_XL_START):
+        raise LoopUnreadableError("a frame is not a JPEG XL as its syntax demands")
+    bits = _Bits(naked[2:16])
+    small = bits.take(1)
+    rows = _side(bits, small)
+    ratio = _RATIOS.get(bits.take(3))
+    columns = rows * ratio[0] // ratio[1] if ratio else _side(bits, small)
+    return rows, columns
+
+
+class _Bits:
+    """Takes bits from the least significant one of the first byte on."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = int.from_bytes(data, "little")
+
+    def take(self, count: int) -> int:
+        value = self._left & ((1 << count) - 1)
+        self._left >>= count
+        return value
+
+
+def _side(bits: _Bits, small: int) -> int:
+    if small:
+        return 8 * (bits.take(5) + 1)
+    return bits.take(_SIZE_BITS[bits.take(2)]) + 1
+
+
+def _first_box_of_codestream(container: bytes) -> bytes:
+    position = 0
+    for _ in range(_MOST_BOXES):
+        length = int.from_bytes(container[position : position + 4], "big")
+        kind = container[position + 4 : position + 8]
+        body = position + 8
+        if length == 1:
+            length = int.from_bytes(container[body : body + 8], "big")
+            body += 8
+        if kind == b"jxlc":
+            return container[body : body + 16]
+        if kind == b"jxlp":  # its number comes first
+            return container[body + 4 : body + 20]
+        if length < 8:
+            break
+        position += length
+    raise LoopUnreadableError("a frame is not a JPEG XL as its syntax demands")

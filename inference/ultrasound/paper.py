@@ -1,0 +1,115 @@
+"""The profile `paper`: Table 4 of the paper that the pipeline follows (MIDL 2026), read strictly.
+
+Six rules, behind the question whether the instance is an ultrasound image at all.
+"""
+
+from collections.abc import Mapping
+
+from pydicom import Dataset
+
+from inference.dicom.elements import integer, numbers
+from inference.types import Code, Verdict
+from inference.ultrasound.heartbeat import frame_times_ms, sample_first_beat
+from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region
+from inference.ultrasound.rules import (
+    MOST_FRAMES,
+    NOT_2D,
+    NOT_ULTRASOUND,
+    RuleSet,
+    reason,
+    ultrasound_image,
+)
+
+#: Why an instance takes no part: one code per rule.
+REASONS: Mapping[str, Code] = {
+    "ultrasound_image": NOT_ULTRASOUND,
+    "essential_tags": reason("TAGS_MISSING", "Essential ultrasound attributes missing"),
+    "one_region": reason("NOT_ONE_REGION", "Not exactly one usable ultrasound region"),
+    "spatial_format": NOT_2D,
+    "data_type": reason("NOT_TISSUE", "Ultrasound region does not show tissue"),
+    "r_waves": reason("FEW_R_WAVES", "Fewer than two R waves"),
+    "four_dimensional": reason("NOT_COLOUR_CINE", "Pixels are not a cine of three samples"),
+}
+
+
+def essential_tags(header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 1: regions with format and data type, R waves and a frame time are there."""
+    present = {
+        "SequenceOfUltrasoundRegions": bool(regions),
+        "RegionSpatialFormat": bool(regions)
+        and all(region.spatial_format is not None for region in regions),
+        "RegionDataType": bool(regions) and all(region.data_type is not None for region in regions),
+        "RWaveTimeVector": bool(numbers(header, "RWaveTimeVector")),
+        "FrameTime": any(value > 0 for value in numbers(header, "FrameTime")[:1]),
+    }
+    missing = [name for name, there in present.items() if not there]
+    detail = f"missing or unusable: {', '.join(missing)}" if missing else "all present"
+    return Verdict("essential_tags", not missing, detail)
+
+
+def one_region(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 2: exactly one region, and its bounds hold a part of the image."""
+    if len(regions) != 1:
+        return Verdict("one_region", False, f"{len(regions)} regions")
+    if regions[0].bounds is None:
+        return Verdict("one_region", False, "the region's bounds hold no part of the image")
+    return Verdict("one_region", True, "one region")
+
+
+def spatial_format(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 3: the first region is two-dimensional (Region Spatial Format 1)."""
+    value = regions[0].spatial_format if regions else None
+    return Verdict("spatial_format", value == TWO_DIMENSIONAL, _value("spatial format", value))
+
+
+def data_type(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 4: the first region shows tissue (Region Data Type 1)."""
+    value = regions[0].data_type if regions else None
+    return Verdict("data_type", value == TISSUE, _value("data type", value))
+
+
+def r_waves(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule 5: at least two R waves at different times."""
+    count = len(set(numbers(header, "RWaveTimeVector")))
+    return Verdict("r_waves", count >= 2, f"{count} R wave{'' if count == 1 else 's'}")
+
+
+def four_dimensional(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule 6: the pixels are frames x rows x columns x 3 samples, with several frames."""
+    frames = integer(header, "NumberOfFrames") or 1
+    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
+    samples = integer(header, "SamplesPerPixel") or 1
+    passed = 1 < frames <= MOST_FRAMES and rows > 0 and columns > 0 and samples == 3
+    detail = f"{frames} frames of {rows} x {columns} with {samples} samples"
+    return Verdict("four_dimensional", passed, detail)
+
+
+def _value(name: str, value: int | None) -> str:
+    return f"no {name}" if value is None else f"{name} {value}"
+
+
+def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, object]:
+    """What `look` must know: bounds inclusive, frames zero-based."""
+    bounds = regions[0].bounds
+    assert bounds is not None  # noqa: S101 - rule 2 has passed
+    sampling = sample_first_beat(frame_times_ms(header), numbers(header, "RWaveTimeVector"))
+    return {
+        "bounds": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],
+        "frames": list(sampling.frames),
+        "fallback": sampling.fallback,
+    }
+
+
+PAPER = RuleSet(
+    rules=(
+        ultrasound_image,
+        essential_tags,
+        one_region,
+        spatial_format,
+        data_type,
+        r_waves,
+        four_dimensional,
+    ),
+    reasons=REASONS,
+    plan=_plan,
+)

@@ -1,0 +1,39 @@
+"""What every decoder returns: one frame's samples, and how to read them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class Colours(StrEnum):
+    """What the samples of a colour picture are; YBR is the full range of PS3.3 C.7.6.3.1.2."""
+
+    RGB = "RGB"
+    YBR = "YBR"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One frame's samples and how to read them.
+
+    They are (rows, columns, 3), or (rows, columns) where there is one sample or only the luma was
+    decoded. `colours` is None where the label decides; `bits` count per sample.
+    """
+
+    samples: Samples
+    bits: int
+    colours: Colours | None = None
+
+
+def to_8_bit(samples: Samples, bits: int) -> NDArray[np.uint8]:
+    """Scale unsigned samples of a bit depth to 0..255; bits above the depth do not count."""
+    if bits == 8:
+        return samples.astype(np.uint8, copy=False)
+    most = (1 << bits) - 1
+    scaled = np.rint((samples & samples.dtype.type(most)) * np.float32(255 / most))
+    grey: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return grey

@@ -1,0 +1,196 @@
+"""The profile `vendor-neutral`: what shows the same as the paper's loops, whoever made the cart.
+
+It asks for one B-mode clip of one tissue region and for a clock. Other regions may stand beside it
+as long as they show no other picture, R waves may come from elsewhere, and whether "tissue" is
+really colour is decided by the pixels. Where a loop departs from the paper, it breaks one of the
+paper's own rules.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydicom import Dataset
+
+from inference.dicom.elements import integer, items, numbers, text
+from inference.types import Code, Verdict
+from inference.ultrasound.clock import read_clock
+from inference.ultrasound.paper import PAPER
+from inference.ultrasound.profile import Profile
+from inference.ultrasound.regions import Bounds, Region
+from inference.ultrasound.rules import (
+    MOST_FRAMES,
+    NOT_2D,
+    NOT_ULTRASOUND,
+    RuleSet,
+    reason,
+    ultrasound_image,
+)
+
+#: Half of the frames that the model looks at; fewer are stills.
+_FEWEST_FRAMES = 5
+#: Bounds may lie off the image by this share of its longer side; more of it and they belong to a
+#: picture of another size.
+_OFF_IMAGE = 0.02
+#: Image Type value 4 (PS3.3 C.8.5.6.1.1): colour Doppler, colour M-mode, colour power mode.
+_COLOUR_MODES = 0x0010 | 0x0020 | 0x0100
+
+COLOUR_FLOW = reason("COLOUR_FLOW", "Colour flow, not B-mode alone")
+STILL = reason("STILL", "Still picture")
+
+#: Why an instance takes no part: one code per rule; `grey_tissue` and `moving` need the pixels.
+REASONS: Mapping[str, Code] = {
+    "ultrasound_image": NOT_ULTRASOUND,
+    "two_dimensional": NOT_2D,
+    "cine": STILL,
+    "no_flow_region": COLOUR_FLOW,
+    "tissue_region": reason("NO_TISSUE_REGION", "No region is said to show tissue"),
+    "single_image": reason("SEVERAL_IMAGES", "Several pictures in one image"),
+    "bounds": reason("BOUNDS_OFF_IMAGE", "Bounds of the tissue region do not fit the image"),
+    "no_contrast": reason("CONTRAST_AGENT", "Taken with a contrast agent"),
+    "clock": reason("NO_CLOCK", "No plausible frame times"),
+    "moving": STILL,
+    "grey_tissue": COLOUR_FLOW,
+}
+
+
+def two_dimensional(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 1: no region shows M-mode or a Doppler spectrum."""
+    traces = sum(region.is_trace for region in regions)
+    detail = f"{traces} regions of M-mode or Doppler" if traces else "no M-mode or Doppler region"
+    return Verdict("two_dimensional", not traces, detail)
+
+
+def cine(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule 2: there are several frames of a picture of one or three samples."""
+    frames = integer(header, "NumberOfFrames") or 1
+    rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
+    samples = integer(header, "SamplesPerPixel") or 1
+    passed = (
+        _FEWEST_FRAMES <= frames <= MOST_FRAMES and min(rows, columns) > 0 and samples in {1, 3}
+    )
+    detail = f"{frames} frames of {rows} x {columns} with {samples} samples"
+    return Verdict("cine", passed, detail)
+
+
+def no_flow_region(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 3: no region shows colour flow, over the tissue or beside it."""
+    flows = [region for region in regions if region.is_flow]
+    if not flows:
+        return Verdict("no_flow_region", True, "no colour region")
+    overlapping = any(
+        _overlap(flow.bounds, tissue.bounds)
+        for flow in flows
+        for tissue in regions
+        if tissue.is_tissue
+    )
+    where = "over the tissue region" if overlapping else "in the image"
+    return Verdict("no_flow_region", False, f"a colour region {where}")
+
+
+def tissue_region(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 4: some two-dimensional region shows tissue; ECG, graphics and frames do not count."""
+    tissues = sum(region.is_tissue for region in regions)
+    detail = f"{tissues} of {len(regions)} regions show tissue" if regions else "no regions"
+    return Verdict("tissue_region", tissues > 0, detail)
+
+
+def single_image(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 5: it is one picture, not a dual image or a quad of a stress echo."""
+    places = {region.bounds for region in regions if region.is_tissue}
+    detail = "one tissue region" if len(places) < 2 else f"{len(places)} tissue regions"
+    return Verdict("single_image", len(places) < 2, detail)
+
+
+def bounds(header: Dataset, regions: tuple[Region, ...]) -> Verdict:
+    """Rule 6: the tissue region lies in the image but for a margin, which is cut off."""
+    region = _tissue(regions)
+    if region is None or region.bounds is None:
+        return Verdict("bounds", False, "no bounds that hold a part of the image")
+    longer_px = max(integer(header, "Rows") or 0, integer(header, "Columns") or 0)
+    detail = f"{region.beyond_px} px off the image" if region.beyond_px else "in the image"
+    return Verdict("bounds", region.beyond_px <= _OFF_IMAGE * longer_px, detail)
+
+
+def no_contrast(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule 7: no contrast agent is named, under which tissue looks like something else."""
+    named = bool(text(header, "ContrastBolusAgent") or items(header, "ContrastBolusAgentSequence"))
+    return Verdict("no_contrast", not named, "a contrast agent is named" if named else "none named")
+
+
+def clock(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule 8: frame times can be told."""
+    found = read_clock(header)
+    return Verdict("clock", found is not None, f"by {found.source}" if found else "no attribute")
+
+
+def colour_signs(header: Dataset) -> tuple[str, ...]:
+    """What in the header speaks for colour; weak signs, for carts set them on B-mode as well."""
+    signs = []
+    if integer(header, "UltrasoundColorDataPresent") == 1:
+        signs.append("Ultrasound Color Data Present")
+    if _modes(header) & _COLOUR_MODES:
+        signs.append("Image Type")
+    return tuple(signs)
+
+
+def _modes(header: Dataset) -> int:
+    """Image Type value 4, the bits of the modes that an image shows; 0 where there is none."""
+    try:
+        return int(str(header.ImageType[3]), 16)
+    except Exception:  # noqa: BLE001 - absent, short or malformed: pydicom raises whatever it is
+        return 0
+
+
+def _overlap(one: Bounds | None, other: Bounds | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one.x0 <= other.x1 and other.x0 <= one.x1 and one.y0 <= other.y1 and other.y0 <= one.y1
+
+
+def _tissue(regions: tuple[Region, ...]) -> Region | None:
+    return next((region for region in regions if region.is_tissue), None)
+
+
+def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, Any]:
+    """What `look` must know: bounds inclusive, times in ms since the first frame."""
+    region, times = _tissue(regions), read_clock(header)
+    assert region is not None and region.bounds is not None  # noqa: S101 - rules 4 and 6
+    assert times is not None  # noqa: S101 - rule 8
+    strips = [item.bounds for item in regions if item.is_ecg and item.bounds is not None]
+    return {
+        "profile": Profile.VENDOR_NEUTRAL.value,
+        "bounds": _corners(region.bounds),
+        "times_ms": [round(time, 3) for time in times.times_ms],
+        "clock": times.source,
+        "r_waves_ms": list(numbers(header, "RWaveTimeVector")),
+        "heart_rate_bpm": next(iter(numbers(header, "HeartRate")), 0.0),
+        "ecg_strips": [_corners(strip) for strip in strips[:1]],
+        "colour_signs": list(colour_signs(header)),
+        "off_image_px": region.beyond_px,
+        "departures": [
+            f"{verdict.rule} ({verdict.detail})"
+            for verdict in (rule(header, regions) for rule in PAPER.rules)
+            if not verdict.passed
+        ],
+    }
+
+
+def _corners(place: Bounds) -> list[int]:
+    return [place.x0, place.y0, place.x1, place.y1]
+
+
+VENDOR_NEUTRAL = RuleSet(
+    rules=(
+        ultrasound_image,
+        two_dimensional,
+        cine,
+        no_flow_region,
+        tissue_region,
+        single_image,
+        bounds,
+        no_contrast,
+        clock,
+    ),
+    reasons=REASONS,
+    plan=_plan,
+)
