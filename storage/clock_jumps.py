@@ -15,8 +15,18 @@ from sqlalchemy import func, select, update
 
 from storage import audit, schema
 from storage.audit import Action, Event
+from storage.commitment_schema import Climb, CommitmentRequest
 from storage.engine import Transaction
-from storage.states import DeliveryState, DueReason, JobState, StudyState
+from storage.states import (
+    ClimbState,
+    DeliveryState,
+    DueReason,
+    JobState,
+    PromiseState,
+    StudyState,
+    WorkItemState,
+)
+from storage.work_item_schema import WorkItem
 
 #: Several clocks notice one jump within this time; the first moves the rows.
 _TOGETHER = timedelta(seconds=5)
@@ -25,6 +35,18 @@ _TOGETHER = timedelta(seconds=5)
 _CLAIMED: Sequence[tuple[Any, Any, Any]] = (
     (schema.Job, JobState.QUEUED, JobState.RUNNING),
     (schema.Delivery, DeliveryState.PENDING, DeliveryState.SENDING),
+)
+#: (table, waiting state); who takes such a row moves its time on and has no lease.
+_POSTPONED: Sequence[tuple[Any, Any]] = (
+    (Climb, ClimbState.CLIMBING),
+    (CommitmentRequest, PromiseState.OWED),
+    (WorkItem, WorkItemState.CLAIMING),
+    (WorkItem, WorkItemState.IN_PROGRESS),
+)
+#: (table, states in which a row may expire)
+_EXPIRING: Sequence[tuple[Any, Sequence[Any]]] = (
+    (schema.Delivery, (DeliveryState.PENDING, DeliveryState.SENDING)),
+    *((table, (waiting,)) for table, waiting in _POSTPONED),
 )
 
 
@@ -62,7 +84,10 @@ def absorb(tx: Transaction, jump: Jump, actor: str) -> bool:
     for table, waiting, in_work in _CLAIMED:
         _move_waiting(tx, jump, table, waiting)
         _move_leases(tx, jump, table, in_work)
-    _move_expiries(tx, jump)
+    for table, waiting in _POSTPONED:
+        _move_waiting(tx, jump, table, waiting)
+    for table, states in _EXPIRING:
+        _move_expiries(tx, jump, table, states)
     seconds = round(jump.by.total_seconds(), 3)
     audit.record(
         tx,
@@ -100,6 +125,8 @@ def _move_studies(tx: Transaction, jump: Jump) -> None:
         if moved:
             values = {name: getattr(row, name) + jump.by for name in moved}
             tx.execute(update(study).where(study.id == row.id).values(values))
+    # What else a study waits for is judged anew.
+    tx.execute(update(study).where(study.look_at.isnot(None)).values(look_at=jump.now))
 
 
 def _move_waiting(tx: Transaction, jump: Jump, table: Any, waiting: Any) -> None:
@@ -128,15 +155,13 @@ def _move_leases(tx: Transaction, jump: Jump, table: Any, in_work: Any) -> None:
     _shift(tx, jump, table, "lease_until", (table.state == in_work) & ran)
 
 
-def _move_expiries(tx: Transaction, jump: Jump) -> None:
-    delivery = schema.Delivery
+def _move_expiries(tx: Transaction, jump: Jump, table: Any, states: Sequence[Any]) -> None:
     _shift(
         tx,
         jump,
-        delivery,
+        table,
         "expires_at",
-        delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING])
-        & ~delivery.created_at.between(jump.not_before, jump.now),
+        table.state.in_(states) & ~table.created_at.between(jump.not_before, jump.now),
     )
 
 

@@ -8,6 +8,7 @@ StorageError
 ├── SpoolDamagedError          a spool file is missing or its digest differs
 ├── BackupError                a backup is not whole, or the place to restore it is not empty
 ├── StudyBusyError             a study is still in work and cannot be purged
+├── ArchiveBusyError           something is being fetched from that archive already
 └── NotFoundError              no such row
 
 No message carries a value from a row: names of tables and constraints only.
@@ -44,6 +45,10 @@ class BackupError(StorageError):
 
 class StudyBusyError(StorageError):
     """A study is received, worked on or sent at this moment."""
+
+
+class ArchiveBusyError(StorageError):
+    """Another process fetches from an archive at this moment; one at a time is polite."""
 
 
 class NotFoundError(StorageError):

@@ -26,6 +26,7 @@ from storage.instances import (
     Receipt,
     Received,
     instance_digest,
+    instance_peer,
     record_instance,
     record_refusal,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "due_studies",
     "find_study",
     "instance_digest",
+    "instance_peer",
     "list_studies",
     "lose_dead_associations",
     "next_due_at",

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from storage import audit, corrections, jobs, retention, schema
+from storage.announcements import claim_announcements
 from storage.audit import Action, Event
 from storage.columns import storable
+from storage.completeness import BETWEEN_INSTANCES, look_again
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.states import DueReason, StudyState
@@ -104,6 +106,8 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     study = _study(tx, received)
     differs = _differs(tx, study, received)
     _touch(tx, study, received, differs)
+    if not study.instances and claim_announcements(tx, study.id, received.study_instance_uid):
+        look_again(tx, study.id, received.received_at + BETWEEN_INSTANCES)
     _carry(tx, study.id, received)
     instance_id = _insert(tx, study.id, received, differs)
     jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
@@ -238,6 +242,8 @@ def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) 
             "last_received_at": max(study.last_received_at, received.received_at),
             "patient_conflict": study.patient_conflict or differs,
             "removed_at": None,
+            # What is waited for may be this instance.
+            "look_at": study.look_at and received.received_at + BETWEEN_INSTANCES,
             **changes,
         },
     )
@@ -336,3 +342,15 @@ def instance_digest(tx: Transaction, instance_id: int) -> str:
     if digest is None:
         raise NotFoundError(f"no instance {instance_id}")
     return str(digest)
+
+
+def instance_peer(tx: Transaction, instance_id: int) -> str:
+    """The name of the peer that sent an instance first.
+
+    Raises:
+        NotFoundError: no such instance.
+    """
+    peer = tx.scalar(select(schema.Instance.peer).where(schema.Instance.id == instance_id))
+    if peer is None:
+        raise NotFoundError(f"no instance {instance_id}")
+    return str(peer)

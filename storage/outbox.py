@@ -15,10 +15,11 @@ from sqlalchemy.orm import aliased
 from storage import audit, schema
 from storage.audit import Action, Event
 from storage.claims import Lifecycle, Words, lease
+from storage.commitment_schema import Climb
 from storage.engine import Transaction
 from storage.outbox_list import DeliveryView, listing
-from storage.results import ResultObject, stored_objects
-from storage.states import DeliveryState
+from storage.results import ResultObject, renditions
+from storage.states import ClimbState, DeliveryState
 from storage.upsert import insert_for
 
 __all__ = [
@@ -128,7 +129,8 @@ def claim(
 def call_off(tx: Transaction, report_id: int, at: datetime) -> int:
     """End what still waits of earlier reports that this one withdraws; nothing revives it.
 
-    What is being sent at this moment goes on. Returns how many were ended.
+    What is being sent at this moment goes on. What was accepted need climb no further, so that it
+    is not sent again either. Returns how many were ended.
     """
     delivery, report = schema.Delivery, schema.Report
     newer = aliased(report)
@@ -150,6 +152,17 @@ def call_off(tx: Transaction, report_id: int, at: datetime) -> int:
     ).all()
     for row in ended:
         _audit(tx, Action.DELIVERY_FAILED, row, at, code=WITHDRAWN)
+    accepted = select(delivery.id).where(delivery.report_id.in_(earlier))
+    tx.execute(
+        update(Climb)
+        .where(Climb.delivery_id.in_(accepted), Climb.state != ClimbState.ARRIVED)
+        .values(
+            state=ClimbState.ARRIVED,
+            finished_at=at,
+            error_code=WITHDRAWN,
+            error_message="a later report withdrew it",
+        )
+    )
     return len(ended)
 
 
@@ -211,7 +224,7 @@ def _delivery(tx: Transaction, row: Row[Any]) -> Delivery:
         claimed_by=row.claimed_by,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        alternatives=stored_objects(tx, row.report_id, row.kind),
+        alternatives=renditions(tx, row.report_id, row.kind),
     )
 
 

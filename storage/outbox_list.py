@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from storage import schema
+from storage.commitment_schema import Climb
 from storage.engine import Transaction
-from storage.states import DeliveryState
+from storage.errors import NotFoundError
+from storage.states import ClimbState, DeliveryState, Rung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,36 @@ class DeliveryView:
     status: int | None
     error_code: str | None
     error_message: str | None
+    goal: Rung | None
+    rung: Rung | None
+    climb: ClimbState | None
+    climb_expires_at: datetime | None
+    committed_at: datetime | None
+    commitment: str | None
+    read_back_at: datetime | None
+    read_back: str | None
+    climb_error_code: str | None
+    climb_error_message: str | None
+
+    @property
+    def standing(self) -> str:
+        """How far it is, in words: its state, or once it was accepted its rung."""
+        if self.state is not DeliveryState.SENT:
+            return self.state
+        if self.climb is None or self.climb is ClimbState.ARRIVED:
+            return self.rung or Rung.ACCEPTED
+        if self.climb is ClimbState.STALLED:
+            return f"{self.rung}, stalled before {self.goal}"
+        return f"{self.rung}, climbing to {self.goal}"
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong last and still matters, in one line; empty: nothing."""
+        if self.state is DeliveryState.SENT:
+            code, message = self.climb_error_code, self.climb_error_message
+        else:
+            code, message = self.error_code, self.error_message
+        return f"{code}: {message}" if code else ""
 
 
 def listing(
@@ -41,16 +73,32 @@ def listing(
     *,
     state: DeliveryState | None = None,
     destination: str | None = None,
+    climb: ClimbState | None = None,
     limit: int = 100,
 ) -> list[DeliveryView]:
     """List the deliveries that meet every condition given, newest first."""
-    query = _views()
+    query, newest = _views(), schema.Delivery.id.desc()
+    if climb is not None:
+        # Those that have stalled are few, and in an index of their own.
+        query, newest = query.where(Climb.state == climb), Climb.id.desc()
     if state is not None:
         query = query.where(schema.Delivery.state == state)
     if destination is not None:
         query = query.where(schema.Delivery.destination == destination)
-    rows = tx.execute(query.order_by(schema.Delivery.id.desc()).limit(limit))
+    rows = tx.execute(query.order_by(newest).limit(limit))
     return [DeliveryView(**row._asdict()) for row in rows]
+
+
+def show(tx: Transaction, delivery_id: int) -> DeliveryView:
+    """One delivery.
+
+    Raises:
+        NotFoundError: no such delivery.
+    """
+    row = tx.execute(_views().where(schema.Delivery.id == delivery_id)).first()
+    if row is None:
+        raise NotFoundError(f"no delivery {delivery_id}")
+    return DeliveryView(**row._asdict())
 
 
 def of_reports(tx: Transaction, report_ids: Sequence[int]) -> tuple[DeliveryView, ...]:
@@ -83,7 +131,18 @@ def _views() -> Select[*tuple[Any, ...]]:
             delivery.status,
             delivery.error_code,
             delivery.error_message,
+            Climb.goal,
+            Climb.rung,
+            Climb.state.label("climb"),
+            Climb.expires_at.label("climb_expires_at"),
+            Climb.committed_at,
+            Climb.commitment,
+            Climb.read_back_at,
+            Climb.read_back,
+            Climb.error_code.label("climb_error_code"),
+            Climb.error_message.label("climb_error_message"),
         )
         .join(schema.Report, schema.Report.id == delivery.report_id)
         .join(study, study.id == schema.Report.study_id)
+        .outerjoin(Climb, Climb.delivery_id == delivery.id)
     )

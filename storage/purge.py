@@ -20,7 +20,8 @@ from storage.audit import Action, Event
 from storage.engine import Database, Transaction
 from storage.errors import NotFoundError, StudyBusyError
 from storage.retention_schema import PurgedStudy
-from storage.states import DeliveryState, JobState, StudyState
+from storage.states import DeliveryState, JobState, StudyState, WorkItemState
+from storage.work_item_schema import WorkItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def _in_work(
             schema.Delivery,
             [DeliveryState.PENDING, DeliveryState.SENDING],
         ),
+        "a work item asks for it": (WorkItem, [WorkItemState.IN_PROGRESS]),
     }
     if state is StudyState.RECEIVING:
         return "it is not complete"

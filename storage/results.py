@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, SQLColumnExpression, and_, func, insert, or_, select
 
 from storage import audit, corrections, rejections, schema
 from storage.audit import Action, Event
@@ -26,6 +26,7 @@ __all__ = [
     "load_case",
     "record_preparation",
     "record_report",
+    "renditions",
     "stored_objects",
 ]
 
@@ -94,9 +95,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class ResultObject:
-    """One DICOM object in the spool; of one kind, preference 0 is sent first."""
+    """One DICOM object in the spool; of one kind, preference 0 is sent first.
 
-    kind: Literal["SR", "SC", "KOS", "RN"]
+    An HL7 message (ORU) has its control ID in place of the UID, and no other UIDs.
+    """
+
+    kind: Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
     preference: int
     sop_class_uid: str
     sop_instance_uid: str
@@ -220,17 +224,25 @@ def _reported(tx: Transaction, study_id: int, pipeline: str) -> tuple[ResultObje
     # What is on its way at this moment may be there as any of its renditions.
     there = or_(
         delivery.sent_sop_instance_uid == made.sop_instance_uid,
-        delivery.state == DeliveryState.SENDING,
+        and_(delivery.state == DeliveryState.SENDING, _is_rendition(made.kind, delivery.kind)),
     )
     rows = tx.execute(
         select(*(getattr(made, item.name) for item in fields(ResultObject)))
         .join(report, report.id == made.report_id)
-        .join(delivery, (delivery.report_id == report.id) & (delivery.kind == made.kind))
-        .where(of_study, made.kind != "RN", report.revision >= taken_back, there)
+        .join(delivery, delivery.report_id == report.id)
+        .where(of_study, made.kind.not_in(("RN", "ORU")), report.revision >= taken_back, there)
         .distinct()
         .order_by(made.sop_instance_uid)
     )
     return tuple(ResultObject(**row._asdict()) for row in rows)
+
+
+def _is_rendition(
+    made: SQLColumnExpression[str], wanted: SQLColumnExpression[str]
+) -> ColumnElement[bool]:
+    """Whether an object of one kind may be what is sent for another."""
+    others = [and_(wanted == kind, made.in_(instead)) for kind, instead in LAST_RESORT.items()]
+    return or_(made == wanted, *others)
 
 
 def _case_instance(
@@ -322,6 +334,16 @@ def latest_report(tx: Transaction, study_id: int, pipeline: str) -> StoredReport
     if row is None:
         return None
     return StoredReport(**row._asdict(), objects=stored_objects(tx, row.id))
+
+
+#: What is sent in place of an object of which every rendition is refused.
+LAST_RESORT: Mapping[str, tuple[str, ...]] = {"SR": ("SC", "PDF")}
+
+
+def renditions(tx: Transaction, report_id: int, kind: str) -> tuple[ResultObject, ...]:
+    """What can be sent for an object of a report: of its own kind, best first, then another's."""
+    kinds = (kind, *LAST_RESORT.get(kind, ()))
+    return tuple(item for each in kinds for item in stored_objects(tx, report_id, each))
 
 
 def stored_objects(

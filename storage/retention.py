@@ -1,8 +1,9 @@
 """Retention: which files may leave the spool, and when.
 
 The files of a study may go once it is finished: complete, reported or found to be no pipeline's
-business, no work on it queued or running, and everything that was made of it sent everywhere. What
-was learnt from them stays in the database; a late instance is reported together with that.
+business, no work on it queued or running, and everything that was made of it sent everywhere, as
+far up the ladder as each destination asks for. What was learnt from them stays in the database; a
+late instance is reported together with that.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,11 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 
 from storage import audit, removal, schema
 from storage.audit import Action, Event
+from storage.commitment_schema import Climb
 from storage.engine import Database, Transaction
 from storage.removal import YOUNG, Removed
 from storage.spool import Spool
-from storage.states import DeliveryState, JobKind, JobState, StudyState
+from storage.states import ClimbState, DeliveryState, JobKind, JobState, StudyState
 
 _STUDIES_AT_ONCE = 20
 _OBJECTS_AT_ONCE = 500
@@ -173,8 +175,16 @@ def _delivery_obstacles(before: datetime) -> dict[str, ColumnElement[bool]]:
         "a delivery is on its way": some(
             delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING])
         ),
-        "it was sent only lately": some(delivery.finished_at >= before),
+        "a delivery has yet to climb": some(_has_climb(Climb.state != ClimbState.ARRIVED)),
+        "it was sent only lately": some(
+            or_(delivery.finished_at >= before, _has_climb(Climb.finished_at >= before))
+        ),
     }
+
+
+def _has_climb(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a delivery must climb beyond being accepted, and its climb meets a condition."""
+    return select(Climb.id).where(Climb.delivery_id == schema.Delivery.id, condition).exists()
 
 
 def _mark(tx: Transaction, study_id: int, now: datetime) -> Marked:
@@ -210,7 +220,11 @@ def _mark_results(tx: Transaction, now: datetime, before: datetime) -> None:
     result, report, delivery = schema.ResultObject, schema.Report, schema.Delivery
     unsettled = select(delivery.id).where(
         delivery.report_id == report.id,
-        or_(delivery.state != DeliveryState.SENT, delivery.finished_at >= before),
+        or_(
+            delivery.state != DeliveryState.SENT,
+            delivery.finished_at >= before,
+            _has_climb(or_(Climb.state != ClimbState.ARRIVED, Climb.finished_at >= before)),
+        ),
     )
     found = tx.execute(
         select(result.id, result.digest)

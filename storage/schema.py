@@ -113,8 +113,12 @@ class Study(Base):
     hard_limit_at: Mapped[datetime] = mapped_column(comment="due_at is never later than this")
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it was last complete")
     removed_at: Mapped[datetime | None] = mapped_column(comment="when its files left the spool")
+    look_at: Mapped[datetime | None] = mapped_column(
+        comment="when it is judged next; empty: at due_at, if that is not empty"
+    )
     __table_args__ = (
         UniqueConstraint(study_instance_uid),
+        _partial_index("ix_study_look", look_at, where=look_at.isnot(None)),
         _partial_index("ix_study_due", due_at, where=due_at.isnot(None)),
         _partial_index("ix_study_kept", state, completed_at, "id", where=removed_at.is_(None)),
         Index("ix_study_state", state, last_received_at, "id"),
@@ -392,4 +396,4 @@ class AuditEvent(Base):
     )
 
 
-from storage import audit_schema, correction_schema, retention_schema  # noqa: E402, F401 - their tables belong to Base too
+from storage import further_tables  # noqa: E402, F401 - their tables belong to Base too

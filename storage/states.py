@@ -17,6 +17,26 @@ class DueReason(StrEnum):
     ASSOCIATION_RELEASED = "association released"
     HARD_LIMIT = "hard limit"
     CORRECTION = "correction"
+    ALL_EXPECTED = "all expected received"
+    ASSOCIATION_BROKEN = "association broken"
+    ORDERED = "ordered by hand"
+    RERUN = "rerun"
+
+
+class AnnouncementKind(StrEnum):
+    """Who says what a study holds: a cart by MPPS, anybody by IAN, or an archive that was asked."""
+
+    STEP = "procedure step"
+    AVAILABILITY = "availability"
+    ARCHIVE = "archive"
+
+
+class StepState(StrEnum):
+    """Performed Procedure Step Status (0040,0252): in progress -> completed | discontinued."""
+
+    IN_PROGRESS = "in progress"
+    COMPLETED = "completed"
+    DISCONTINUED = "discontinued"
 
 
 class Ending(StrEnum):
@@ -62,9 +82,69 @@ class CorrectionKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """pending -> sending -> sent | failed."""
+    """pending -> sending -> sent | failed; what was sent is accepted and may climb: see `Rung`."""
 
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
+
+
+class Rung(StrEnum):
+    """How sure it is that a destination keeps an object; each rung rests on evidence of its own.
+
+    ACCEPTED: it answered the transfer with success or a warning. That is its word of one moment,
+    and there is no rung below it: what was sent without an answer is sent again.
+    COMMITTED: it reported, asked for storage commitment, that it takes the object into safekeeping
+    (PS3.4 annex J).
+    READ_BACK: an archive that was queried names the object as one it holds.
+    """
+
+    ACCEPTED = "accepted"
+    COMMITTED = "committed"
+    READ_BACK = "read back"
+
+
+class ClimbState(StrEnum):
+    """climbing -> arrived | stalled; an administrator, or a late answer, sets it climbing again."""
+
+    CLIMBING = "climbing"
+    ARRIVED = "arrived"
+    STALLED = "stalled"
+
+
+class PromiseState(StrEnum):
+    """What became of a peer's request for commitment: owed -> reported | given up."""
+
+    OWED = "owed"
+    REPORTED = "reported"
+    GIVEN_UP = "given up"
+
+
+class PullState(StrEnum):
+    """searching -> fetching -> done | incomplete; resumed, it is searching or fetching again."""
+
+    SEARCHING = "searching"
+    FETCHING = "fetching"
+    DONE = "done"
+    INCOMPLETE = "incomplete"
+
+
+class FetchState(StrEnum):
+    """waiting -> running -> done | incomplete | failed; waiting again when its pull is resumed."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+class WorkItemState(StrEnum):
+    """claiming -> in progress -> completed | canceled; let go as soon as it is not ours."""
+
+    CLAIMING = "claiming"
+    IN_PROGRESS = "in progress"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+    LET_GO = "let go"

@@ -78,4 +78,4 @@ def _support_all(event: Event) -> None:
     proposal = event.assoc.requestor.primitive
     if proposal is not None:
         proposed = proposal.presentation_context_definition_list
-        event.assoc.acceptor.supported_contexts = supported(proposed)
+        event.assoc.acceptor.supported_contexts = supported(proposed, frozenset())

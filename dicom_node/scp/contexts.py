@@ -7,11 +7,18 @@ excluded with a reason that somebody sees.
 
 from collections.abc import Iterable
 
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from pynetdicom import ALL_TRANSFER_SYNTAXES, register_uid
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import _STORAGE_CLASSES, _VERIFICATION_CLASSES
+
+from dicom_node.commitment import PUSH_MODEL
 
 VERIFICATION = UID(_VERIFICATION_CLASSES["Verification"])
 
@@ -52,12 +59,31 @@ _WITHOUT_PIXELS = {
     "1.2.840.10008.1.2.7.2",  # SMPTE ST 2110-20 Uncompressed Interlaced Active Video
     "1.2.840.10008.1.2.7.3",  # SMPTE ST 2110-30 PCM Digital Audio
 }
-TRANSFER_SYNTAXES = frozenset(UID(uid) for uid in ALL_TRANSFER_SYNTAXES) - _WITHOUT_PIXELS
+MODALITY_PERFORMED_PROCEDURE_STEP = UID("1.2.840.10008.3.1.2.3.3")
+INSTANCE_AVAILABILITY_NOTIFICATION = UID("1.2.840.10008.5.1.4.33")
+STORAGE_COMMITMENT = PUSH_MODEL
+#: The classes of `services`; their messages have no pixels, so no other syntax makes sense.
+SERVICE_CLASSES = frozenset(
+    {
+        MODALITY_PERFORMED_PROCEDURE_STEP,
+        INSTANCE_AVAILABILITY_NOTIFICATION,
+        STORAGE_COMMITMENT,
+    }
+)
+_SERVICE_SYNTAXES = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian})
+#: pynetdicom does not list this one.
+_ENCAPSULATED_UNCOMPRESSED = UID("1.2.840.10008.1.2.1.98")
+TRANSFER_SYNTAXES = (
+    frozenset(UID(uid) for uid in ALL_TRANSFER_SYNTAXES) | {_ENCAPSULATED_UNCOMPRESSED}
+) - _WITHOUT_PIXELS
 
 
-def supported(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:
+def supported(
+    proposed: Iterable[PresentationContext], services: frozenset[UID] = SERVICE_CLASSES
+) -> list[PresentationContext]:
     """What of a proposal to support, with transfer syntaxes in the proposer's own order.
 
+    `services` are the classes beside verification and storage that are answered.
     Its order is the best hint at how it holds the images: nothing is transcoded for our sake.
     Built from the proposal because a table of all classes by all syntaxes costs more than the
     negotiation itself.
@@ -65,19 +91,30 @@ def supported(proposed: Iterable[PresentationContext]) -> list[PresentationConte
     syntaxes: dict[UID, list[UID]] = {}
     for context in proposed:
         abstract = context.abstract_syntax
-        if abstract is None or (abstract != VERIFICATION and abstract not in STORAGE_CLASSES):
+        taken = _taken(abstract, services)
+        if abstract is None or not taken:
             continue
         known = syntaxes.setdefault(abstract, [])
         known += [
-            syntax
-            for syntax in context.transfer_syntax
-            if syntax in TRANSFER_SYNTAXES and syntax not in known
+            syntax for syntax in context.transfer_syntax if syntax in taken and syntax not in known
         ]
     return [_context(abstract, known) for abstract, known in syntaxes.items() if known]
+
+
+def _taken(abstract: UID | None, services: frozenset[UID]) -> frozenset[UID]:
+    """The transfer syntaxes that are taken for a SOP class; none for one that we do not know."""
+    if abstract in services:
+        return _SERVICE_SYNTAXES
+    if abstract == VERIFICATION or abstract in STORAGE_CLASSES:
+        return TRANSFER_SYNTAXES
+    return frozenset()
 
 
 def _context(abstract_syntax: UID, transfer_syntaxes: list[UID]) -> PresentationContext:
     context = PresentationContext()
     context.abstract_syntax = abstract_syntax
     context.transfer_syntax = [*transfer_syntaxes]
+    if abstract_syntax == STORAGE_COMMITMENT:
+        # Who asks is the SCU; who reports on what we asked calls as the SCP (PS3.4 annex J.3.3).
+        context.scu_role = context.scp_role = True
     return context

@@ -114,10 +114,15 @@ def _invented_study(sop_instance_uid: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, sop_instance_uid).int}"
 
 
+def is_uid(text: str) -> bool:
+    """Whether a text can stand for a UID."""
+    return _UID.fullmatch(text) is not None
+
+
 def _require_uid(keyword: str, uid: str) -> None:
     if not uid:
         raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, f"{keyword} is missing")
-    if not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, f"{keyword} is malformed")
 
 

@@ -13,9 +13,13 @@ from pynetdicom import AE, _config, evt
 
 from dicom_node.errors import PortTakenError
 from dicom_node.scp.associations import Associations
+from dicom_node.scp.availability import instance_availability
+from dicom_node.scp.commitment import storage_commitment
 from dicom_node.scp.heartbeat import Heartbeat
 from dicom_node.scp.peers import PeerTable
+from dicom_node.scp.performed_procedure import performed_procedure
 from dicom_node.scp.receiving import Receiver
+from dicom_node.scp.services import Services
 from dicom_node.scp.transport import ReceivingServer
 from dicom_node.tls.watched import Watched
 from storage.engine import Database
@@ -91,6 +95,14 @@ class Listener:
         )
         self._receiver = Receiver(
             database, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
+        )
+        self._services = Services(
+            database,
+            [
+                performed_procedure(database),
+                instance_availability(database),
+                storage_commitment(database, spool),
+            ],
         )
         self._heartbeat = Heartbeat(self._beat, config.heartbeat_s)
         self._servers: list[ReceivingServer] = []
@@ -179,6 +191,7 @@ class Listener:
                     (evt.EVT_REQUESTED, self._associations.on_requested),
                     (evt.EVT_C_ECHO, self._receiver.on_echo),
                     (evt.EVT_C_STORE, self._receiver.on_store),
+                    *self._services.bindings(),
                 ],
                 reception=self._associations,
                 tls=tls,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dicom_node.tls.certificates import CertificateRule
 
 Network = IPv4Network | IPv6Network
-Right = Literal["echo", "store", "reject"]
+Right = Literal["echo", "store", "reject", "announce", "commit"]
 OnConflict = Literal["refuse", "keep_first"]
 
 
@@ -29,6 +29,7 @@ class Peer:
     `maximum_associations` open at once and opens `associations_per_minute`; None: no limit of its
     own. `quiet_s` is how long its studies must be quiet to be complete. `on_conflict` says what it
     hears when it sends other bytes under a known UID: 0x0111, or 0x0000 while the first bytes stay.
+    With `is_called_back` it hears of storage commitment on associations that we open to it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Peer:
     certificate: "CertificateRule | None" = None
     maximum_associations: int | None = None
     associations_per_minute: float | None = None
+    is_called_back: bool = False
 
     def is_at(self, address: str) -> bool:
         """Whether it may call from this address."""

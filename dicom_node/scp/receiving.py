@@ -1,12 +1,10 @@
 """C-ECHO and C-STORE: what happens between the last byte of an instance and its status.
 
-fsync, rename, fsync of the folder, ONE commit, and only then 0x0000: an acknowledged instance is on
-disk and indexed, whatever happens next.
+Only what was kept (see `keeping`) is answered with 0x0000.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import structlog
@@ -14,16 +12,14 @@ from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from dicom_node.scp.identification import Identity, identify, require_same
-from dicom_node.scp.recording import Recorder
-from dicom_node.scp.spooling import DatasetStream
+from dicom_node.scp.keeping import Keeper, Origin
+from dicom_node.scp.spooling import DatasetStream, arrival
 from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
 from dicom_node.scp.transport import Admission, ReceivingAssociation
 from storage import audit
 from storage.engine import Database
 from storage.errors import StorageError
-from storage.index import Receipt, Received, record_refusal
-from storage.spool import SpoolFile
+from storage.index import Receipt, record_refusal
 
 log = structlog.get_logger()
 
@@ -39,8 +35,7 @@ class Receiver:
         self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
     ) -> None:
         self._database = database
-        self._recorder = Recorder(database, pipelines)
-        self._hard_limit_s = hard_limit_s
+        self._keeper = Keeper(database, pipelines=pipelines, hard_limit_s=hard_limit_s)
 
     def on_echo(self, event: Event) -> int:
         """Answer a C-ECHO (PS3.7 section 9.1.5); 0x0110 says that the node could not store now."""
@@ -82,40 +77,16 @@ class Receiver:
     def _keep(self, stream: object, admission: Admission) -> StoreStatus:
         if "store" not in admission.peer.may:
             raise RefusedError(StoreStatus.NOT_AUTHORIZED, "This peer may not store")
-        if not isinstance(stream, DatasetStream):
-            raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
-        if stream.error is not None:
-            raise stream.error
-        if stream.file is None:
-            raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
-        stream.file.sync_beside()
-        identity = identify(stream.file.path, stream.offset, stream.transfer_syntax_uid)
-        require_same(identity, stream.sop_class_uid, stream.sop_instance_uid)
-        settling = stream.file.keep_beside()
-        received = self._received(identity, stream, settling.file, admission)
-        receipt = self._recorder.record(received, settling)
-        if receipt is Receipt.CONFLICT:
+        arrived = arrival(stream)
+        origin = Origin(admission.association_id, admission.peer.name, admission.peer.quiet_s)
+        kept = self._keeper.keep(arrived, origin)
+        if kept.receipt is Receipt.CONFLICT:
             log.warning(
                 "other bytes under a known UID",
                 peer=admission.peer.name,
                 association_id=admission.association_id,
             )
-        return answer(receipt, admission.peer.on_conflict, is_orphan=identity.is_orphan)
-
-    def _received(
-        self, identity: Identity, stream: DatasetStream, kept: SpoolFile, admission: Admission
-    ) -> Received:
-        return Received(
-            **asdict(identity),
-            transfer_syntax_uid=stream.transfer_syntax_uid,
-            digest=kept.digest,
-            size_bytes=kept.size_bytes,
-            association_id=admission.association_id,
-            peer=admission.peer.name,
-            received_at=datetime.now(UTC),
-            quiet_s=admission.peer.quiet_s,
-            hard_limit_s=self._hard_limit_s,
-        )
+        return answer(kept.receipt, admission.peer.on_conflict, is_orphan=kept.is_orphan)
 
     def _record_refusal(self, stream: object, admission: Admission, refused: RefusedError) -> None:
         uid = stream.sop_instance_uid if isinstance(stream, DatasetStream) else None

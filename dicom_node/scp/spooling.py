@@ -10,20 +10,21 @@ and the rest of the dataset is swallowed.
 from collections.abc import Callable
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType
 from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.presentation import PresentationContext
 
 from dicom_node.scp.file_meta import file_meta
+from dicom_node.scp.keeping import Arrived
+from dicom_node.scp.statuses import RefusedError, StoreStatus
 from dicom_node.scp.store_response import command_set
 from storage.errors import StorageError, StorageFullError
 from storage.spool import IncomingFile, Spool
-
-if TYPE_CHECKING:
-    from dicom_node.scp.transport import ReceivingAssociation
 
 #: Messages other than C-STORE stay in memory; none that we answer is near this size.
 _LARGEST_MESSAGE_BYTES = 1 << 20
@@ -105,17 +106,45 @@ class DatasetStream(BytesIO):
         self.file = None
 
 
+def arrival(stream: object) -> Arrived:
+    """The instance whose dataset was streamed.
+
+    Raises:
+        RefusedError: no dataset came.
+        storage.errors.StorageError, OSError: the spool did not take it.
+    """
+    if isinstance(stream, DatasetStream):
+        if stream.error is not None:
+            raise stream.error
+        if stream.file is not None:
+            return Arrived(
+                file=stream.file,
+                offset=stream.offset,
+                sop_class_uid=stream.sop_class_uid,
+                sop_instance_uid=stream.sop_instance_uid,
+                transfer_syntax_uid=stream.transfer_syntax_uid,
+            )
+    raise RefusedError(StoreStatus.CANNOT_UNDERSTAND, "The request has no dataset")
+
+
 class SpoolingProvider(DIMSEServiceProvider):
     """Receives the messages of one association, with C-STORE datasets going to the spool.
 
+    `storing` gives the presentation context of an ID where its datasets may be kept, else None.
     `streams` are those with a file that was neither answered nor discarded.
     """
 
-    def __init__(self, association: "ReceivingAssociation", spool: Spool) -> None:
+    def __init__(
+        self,
+        association: Association,
+        spool: Spool,
+        storing: Callable[[int | None], PresentationContext | None],
+    ) -> None:
         super().__init__(association)
         self.streams: set[DatasetStream] = set()
-        self._association = association
+        self.received_bytes = 0
         self._spool = spool
+        self._storing = storing
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take one fragment; called in the thread that reads the socket.
@@ -124,6 +153,7 @@ class SpoolingProvider(DIMSEServiceProvider):
             ValueError: it is out of its place, or too much waits already; pynetdicom would take it.
         """
         [(context_id, value)] = primitive.presentation_data_value_list
+        self.received_bytes += len(value)
         if self.message is None:
             self.message = DIMSEMessage()
             self.message.encoded_command_set = _CommandSet()
@@ -138,9 +168,8 @@ class SpoolingProvider(DIMSEServiceProvider):
 
         Its command set is complete by then (PS3.7 section 6.3.1).
         """
-        context = self._association.accepted_context(stream.message.context_id)
-        admission = self._association.admission
-        if context is None or admission is None or "store" not in admission.peer.may:
+        context = self._storing(stream.message.context_id)
+        if context is None:
             return None
         if not self._spool.has_room():
             raise StorageFullError("the spool is below its low-water mark")

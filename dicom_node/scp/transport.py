@@ -83,7 +83,7 @@ class ReceivingAssociation(Association):
         super().__init__(ae, MODE_ACCEPTOR)
         self.admission: Admission | None = None
         self.certificate: bytes | None = None
-        self.provider = SpoolingProvider(self, server.spool)
+        self.provider = SpoolingProvider(self, server.spool, self.storing_context)
         self.dimse = self.provider
         self.reactor = ReceivingReactor(self)
         self.reactor.artim_timer.timeout = self.acse_timeout
@@ -93,11 +93,14 @@ class ReceivingAssociation(Association):
         self.set_socket(self.connection)
         self._server: ReceivingServer = server
         self._peer_aborted = False
+        self._afterwards: list[Callable[[], None]] = []
+        self._awaited: dict[int, Callable[[int], None]] = {}
         self.bind(evt.EVT_ACSE_RECV, self._note_abort)
 
-    def accepted_context(self, context_id: int | None) -> PresentationContext | None:
-        """The accepted presentation context of this ID."""
-        return None if context_id is None else self._accepted_cx.get(context_id)
+    def storing_context(self, context_id: int | None) -> PresentationContext | None:
+        """The accepted presentation context of this ID, where the peer may store."""
+        may_store = self.admission is not None and "store" in self.admission.peer.may
+        return self._accepted_cx.get(context_id) if context_id and may_store else None
 
     @property
     def ending(self) -> Ending:
@@ -120,6 +123,15 @@ class ReceivingAssociation(Association):
         self.admission = admission
         self.connection.widen()
         self._server.waiting.leave(self)
+
+    def afterwards(self, task: Callable[[], None]) -> None:
+        """Do something once the request being served is answered, in the thread that serves it."""
+        self._afterwards.append(task)
+
+    def ask(self, request: DimseServiceType, context_id: int, heard: Callable[[int], None]) -> None:
+        """Send a request of ours and wait for nothing; `heard` gets the status of its answer."""
+        self._awaited[request.MessageID or 0] = heard
+        self.dimse.send_msg(request, context_id)
 
     def run_reactor(self) -> None:
         """Serve until the association ends; the body of its thread."""
@@ -177,10 +189,16 @@ class ReceivingAssociation(Association):
         super()._abort_blocking(block and threading.current_thread() is not self.reactor)
 
     def _serve_request(self, msg: DimseServiceType, context_id: int) -> None:
+        heard = self._awaited.pop(msg.MessageIDBeingRespondedTo or 0, None)
         try:
-            super()._serve_request(msg, context_id)
+            if heard is not None:
+                heard(int(msg.Status or 0))
+            else:
+                super()._serve_request(msg, context_id)
         finally:
             self.provider.answered(getattr(msg, "DataSet", None))
+        while self._afterwards:
+            self._afterwards.pop(0)()
 
     def _note_abort(self, event: evt.Event) -> None:
         primitive = getattr(event, "primitive", None)

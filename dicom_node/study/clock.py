@@ -7,15 +7,17 @@ that is set back: a thread that does not goes beside it and looks out for that.
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
 from storage import clock_jumps, index, jobs, outbox
+from storage.announcements import forget_unclaimed
 from storage.audit_seals import seal_new
 from storage.engine import Database
 from storage.errors import StorageError
@@ -25,6 +27,9 @@ _SWEEP_S = 0.5
 _RESCUE_S = 15.0
 _SEAL_S = 1.0
 _SEAL_LATE_COMERS_S = 600.0
+_FORGET_S = 3600.0
+#: What was announced so long ago will not come.
+_ANNOUNCED_IN_VAIN = timedelta(days=30)
 
 log = structlog.get_logger()
 
@@ -34,7 +39,8 @@ class Clock:
 
     `on_complete` is called, on the clock's thread, after studies became complete. When the time of
     day jumps, what waits is moved along before anything is judged by the new time. `chores` are run
-    beside all this, each every so many seconds.
+    beside all this, each every so many seconds. `ask_archive` has a thread of its own: whoever it
+    asks may take his time.
     """
 
     def __init__(
@@ -44,11 +50,15 @@ class Clock:
         on_complete: Callable[[], None],
         wall: WallClock | None = None,
         chores: Sequence[tuple[Callable[[], None], float]] = (),
+        rules: Rules | None = None,
+        ask_archive: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
         self._on_complete = on_complete
         self._chores = tuple(chores)
+        self._rules = rules or Rules()
+        self._ask_archive = ask_archive
         self._wall = wall or WallClock()
         self._wall_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -67,6 +77,7 @@ class Clock:
             (self._sweep, _SWEEP_S),
             (self._seal, _SEAL_S),
             (self._seal_late_comers, _SEAL_LATE_COMERS_S),
+            (self._forget, _FORGET_S),
         ):
             self._scheduler.add_job(
                 _calmly(task), "interval", seconds=every_s, next_run_time=now, id=task.__name__
@@ -74,7 +85,9 @@ class Clock:
         for chore, every_s in self._chores:
             self._scheduler.add_job(_calmly(chore), "interval", seconds=every_s, executor="chores")
         self._scheduler.start()
-        threading.Thread(target=self._watch, name="clock-watch", daemon=True).start()
+        self._repeat(self._now, "clock-watch")
+        if self._ask_archive is not None:
+            self._repeat(self._ask_archive, "clock-archive")
 
     def stop(self) -> None:
         """Stop ticking; a sweep that runs is finished."""
@@ -82,7 +95,7 @@ class Clock:
         self._scheduler.shutdown(wait=True)
 
     def _sweep(self) -> None:
-        if complete_due_studies(self._database, self._now(), self._pipelines):
+        if complete_due_studies(self._database, self._now(), self._pipelines, self._rules):
             self._on_complete()
 
     def _rescue(self) -> None:
@@ -99,6 +112,11 @@ class Clock:
     def _seal_late_comers(self) -> None:
         seal_new(self._database, datetime.now(UTC), thorough=True)
 
+    def _forget(self) -> None:
+        before = self._now() - _ANNOUNCED_IN_VAIN
+        with self._database.write() as tx:
+            forget_unclaimed(tx, before)
+
     def _now(self) -> datetime:
         """The time to judge by; where the clock has jumped, all that waits was moved along."""
         with self._wall_lock:
@@ -112,10 +130,15 @@ class Clock:
                     task.modify(next_run_time=datetime.now(UTC))
             return self._wall.at
 
-    def _watch(self) -> None:
-        look = _calmly(self._now)
-        while not self._stopping.wait(_SWEEP_S):
-            look()
+    def _repeat(self, task: Callable[[], object], name: str) -> None:
+        """Do something all the time on a thread of its own, which nobody waits for at the end."""
+        run = _calmly(task)
+
+        def repeat() -> None:
+            while not self._stopping.wait(_SWEEP_S):
+                run()
+
+        threading.Thread(target=repeat, name=name, daemon=True).start()
 
 
 def _calmly(task: Callable[[], object]) -> Callable[[], None]:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storage import audit, index, jobs, outbox
+from storage import audit, index, jobs, ladder, outbox
 from storage.audit import Action
 from storage.clock_jumps import Jump, absorb
 from storage.engine import Database
 from storage.index import StudyDetail
+from storage.states import Rung
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -21,6 +22,7 @@ from tests.contract.storing import (
     received,
     record_report,
     report,
+    result_object,
     store,
 )
 
@@ -142,3 +144,32 @@ def moved_expiry(database: Database) -> datetime:
             tx, destination="pacs", owner=ME, now=after(3 * HOUR_S), lease_s=LEASE_S
         )
     return delivery.expires_at
+
+
+@pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, -20.0])
+def test_what_climbs_waits_and_expires_as_it_was_to(receiving: Database, by_s: float) -> None:
+    complete(receiving, QUIET_S)
+    report_id = record_report(receiving, report())
+    sent = result_object("SR", 0).sop_instance_uid
+    with receiving.write() as tx:
+        outbox.enqueue(
+            tx, report_id, kind="SR", destination="pacs", now=after(90), expires_at=after(900)
+        )
+        [item] = outbox.claim(tx, destination="pacs", owner=ME, now=after(90), lease_s=LEASE_S)
+        outbox.mark_sent(tx, item, at=after(90), sop_instance_uid=sent, status=0)
+        ladder.begin(
+            tx,
+            item.id,
+            destination="pacs",
+            goal=Rung.COMMITTED,
+            at=after(90),
+            expires_at=after(2 * HOUR_S),
+        )
+        ladder.claim(tx, destination="pacs", now=after(90), again_at=after(1000), limit=1)
+    jump(receiving, 100, by_s)
+    with receiving.write() as tx:
+        assert ladder.next_due_at(tx, "pacs") == after(1000 + by_s)
+        [climb] = ladder.claim(
+            tx, destination="pacs", now=after(1000 + by_s), again_at=after(9000), limit=1
+        )
+    assert climb.expires_at == after(2 * HOUR_S + by_s)

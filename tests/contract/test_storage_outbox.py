@@ -69,8 +69,11 @@ def delivery(database: Database, report_id: int) -> Delivery:
     return delivery
 
 
-def test_a_delivery_brings_its_renditions_best_first(delivery: Delivery) -> None:
-    assert delivery.alternatives == (result_object("SR", 0), result_object("SR", 1))
+def test_a_delivery_brings_its_renditions_best_first_and_what_may_go_instead(
+    delivery: Delivery,
+) -> None:
+    reports = (result_object("SR", 0), result_object("SR", 1))
+    assert delivery.alternatives == (*reports, result_object("SC"))
     assert (delivery.study_id, delivery.attempt, delivery.claimed_by) == (1, 1, ME)
 
 

@@ -5,11 +5,14 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, index, jobs, outbox, results
+from storage import audit, commitment, index, jobs, ladder, outbox, results
 from storage.audit import Action
+from storage.commitment import Reference
+from storage.commitment_answers import asked_about, record_answer
 from storage.engine import Database, Transaction
 from storage.index import Ending, StudyState
 from storage.outbox import DeliveryState
+from storage.states import ClimbState
 from tests.contract.storing import LEASE_S, ME, PIPELINE, after, open_association, received, store
 from tests.plans import growing
 
@@ -40,6 +43,26 @@ QUERIES: dict[str, Query] = {
     "sent to a destination": lambda tx: outbox.listing(
         tx, destination="pacs", state=DeliveryState.SENT
     ),
+    "stalled deliveries": lambda tx: outbox.listing(tx, climb=ClimbState.STALLED),
+    "next climb": lambda tx: ladder.next_due_at(tx, "pacs"),
+    "climb": lambda tx: ladder.claim(
+        tx, destination="pacs", now=after(100), again_at=after(400), limit=9
+    ),
+    "what was asked about a delivery": lambda tx: asked_about(tx, [1]),
+    "stalled by destination": ladder.stalled_counts,
+    "a report on a transaction": lambda tx: record_answer(
+        tx, "2.25.1", committed={"2.25.2"}, failed={}, by="pacs", at=after(100)
+    ),
+    "a request for commitment": lambda tx: commitment.record_request(
+        tx,
+        [Reference("1.2.3", "1.2.3.1")],
+        transaction_uid="2.25.1",
+        peer="cart",
+        association_id="a1",
+        at=after(100),
+        expires_at=after(900),
+    ),
+    "owed reports": lambda tx: commitment.claim_owed(tx, now=after(100), again_at=after(400)),
     "counts of jobs": jobs.counts,
     "studies": index.list_studies,
     "receiving studies": lambda tx: index.list_studies(tx, state=StudyState.RECEIVING),

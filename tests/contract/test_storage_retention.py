@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, jobs, outbox, removal, results, retention, schema
+from storage import audit, jobs, ladder, outbox, removal, results, retention, schema
 from storage.audit import Action
 from storage.engine import Database
 from storage.index import Receipt
 from storage.results import ResultObject
 from storage.retention import Rules
 from storage.spool import Spool
+from storage.states import Rung
 from tests.contract.storing import (
     ME,
     PIPELINE,
@@ -87,12 +88,14 @@ class Node:
             )
         return made
 
-    def deliver(self, at_s: float = 120) -> None:
+    def deliver(self, at_s: float = 120, sop_instance_uid: str = "2.25.1") -> None:
         with self.database.write() as tx:
             for item in outbox.claim(
                 tx, destination="pacs", owner=ME, now=after(at_s), lease_s=30, limit=9
             ):
-                outbox.mark_sent(tx, item, at=after(at_s), sop_instance_uid="2.25.1", status=0)
+                outbox.mark_sent(
+                    tx, item, at=after(at_s), sop_instance_uid=sop_instance_uid, status=0
+                )
 
     def retain(self, days: float, rules: Rules = WEEK) -> int:
         return retention.retain(self.database, self.spool, rules, after(days * DAY_S)).files
@@ -132,6 +135,32 @@ def test_what_is_not_done_with_is_held_and_says_why(node: Node) -> None:
     node.deliver()
     assert node.held(days=99) == []
     assert node.retain(days=99) == 1
+
+
+def test_files_stay_until_a_delivery_has_climbed_as_far_as_it_must(node: Node) -> None:
+    made = node.receive_and_report()
+    node.deliver(sop_instance_uid=made.sop_instance_uid)
+    with node.database.write() as tx:
+        ladder.begin(
+            tx,
+            1,
+            destination="pacs",
+            goal=Rung.COMMITTED,
+            at=after(120),
+            expires_at=after(DAY_S),
+        )
+    week = replace(WEEK, keep_results=timedelta(days=7))
+    assert (node.retain(days=99, rules=week), node.held(days=99)) == (
+        0,
+        ["a delivery has yet to climb"],
+    )
+    with node.database.write() as tx:
+        now, again_at = after(10 * DAY_S), after(11 * DAY_S)
+        [climb] = ladder.claim(tx, destination="pacs", now=now, again_at=again_at, limit=1)
+        ladder.reach(tx, climb, Rung.COMMITTED, at=now, evidence="", now=now)
+    assert node.retain(days=16, rules=week) == 0
+    assert node.retain(days=18, rules=week) == 2
+    assert not node.spool.exists(made.digest)
 
 
 def test_a_failed_delivery_holds_the_files_until_it_is_sent(node: Node) -> None:

@@ -1,0 +1,45 @@
+"""What the two announcing services share: from a request to what storage keeps of it."""
+
+from datetime import UTC, datetime
+
+from pydicom import Dataset
+
+from dicom_node.scp.identification import is_uid
+from dicom_node.scp.services import Request, ServiceRefusedError, ServiceStatus
+from inference.dicom.elements import text
+from storage.announcements import Announcement
+from storage.states import AnnouncementKind, StepState
+
+
+def announcement(
+    request: Request,
+    kind: AnnouncementKind,
+    state: StepState | None,
+    references: list[Dataset] | None,
+) -> Announcement:
+    """What a request says; a reference that nobody could match is left out, None says nothing."""
+    uids = [text(item, "ReferencedSOPInstanceUID") for item in references or ()]
+    return Announcement(
+        kind=kind,
+        sop_instance_uid=request.sop_instance_uid,
+        state=state,
+        instance_uids=None if references is None else frozenset(filter(is_uid, uids)),
+        peer=request.admission.peer.name,
+        at=datetime.now(UTC),
+        association_id=request.admission.association_id,
+    )
+
+
+def study_uids(datasets: list[Dataset]) -> list[str]:
+    """The Study Instance UIDs (0020,000D) that some items name.
+
+    Raises:
+        ServiceRefusedError: 0x0121 or 0x0106; there is none, or none that is well-formed.
+    """
+    named = [uid for dataset in datasets if (uid := text(dataset, "StudyInstanceUID"))]
+    if not named:
+        raise ServiceRefusedError(ServiceStatus.MISSING_VALUE, "StudyInstanceUID is missing")
+    usable = [uid for uid in named if is_uid(uid)]
+    if not usable:
+        raise ServiceRefusedError(ServiceStatus.INVALID_VALUE, "StudyInstanceUID is malformed")
+    return usable

@@ -1,0 +1,85 @@
+"""What makes an instance ours: the same few steps, by whatever way its bytes came.
+
+fsync, rename, fsync of the folder, ONE commit; what `keep` returns for is on disk and indexed,
+whatever happens next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from dicom_node.scp.identification import identify, require_same
+from dicom_node.scp.recording import Recorder
+from storage.engine import Database
+from storage.index import Receipt, Received
+from storage.spool import IncomingFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """An instance whose last byte is here.
+
+    `offset` is where its dataset begins in the file, in bytes; the UIDs are what its sender called
+    it, outside the dataset.
+    """
+
+    file: IncomingFile
+    offset: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who brought it, on which association; `quiet_s` is how long its study must be quiet."""
+
+    association_id: str
+    peer: str
+    quiet_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of an instance; an orphan names no study."""
+
+    receipt: Receipt
+    is_orphan: bool
+
+
+class Keeper:
+    """Keeps instances; safe to share by threads.
+
+    `pipelines` are those that look at each new instance. `hard_limit_s` bounds how long a study may
+    take to be complete, in seconds.
+    """
+
+    def __init__(
+        self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
+    ) -> None:
+        self._recorder = Recorder(database, pipelines)
+        self._hard_limit_s = hard_limit_s
+
+    def keep(self, arrived: Arrived, origin: Origin) -> Kept:
+        """Keep an instance; returns after it is durable.
+
+        Raises:
+            RefusedError: it is not what it was said to be, or cannot be read.
+            storage.errors.StorageError: there is no room, or no database.
+        """
+        arrived.file.sync_beside()
+        identity = identify(arrived.file.path, arrived.offset, arrived.transfer_syntax_uid)
+        require_same(identity, arrived.sop_class_uid, arrived.sop_instance_uid)
+        settling = arrived.file.keep_beside()
+        received = Received(
+            **asdict(identity),
+            transfer_syntax_uid=arrived.transfer_syntax_uid,
+            digest=settling.file.digest,
+            size_bytes=settling.file.size_bytes,
+            association_id=origin.association_id,
+            peer=origin.peer,
+            received_at=datetime.now(UTC),
+            quiet_s=origin.quiet_s,
+            hard_limit_s=self._hard_limit_s,
+        )
+        return Kept(self._recorder.record(received, settling), identity.is_orphan)

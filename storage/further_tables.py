@@ -1,0 +1,12 @@
+"""The tables outside `storage.schema`, which loads them through here: all belong to its `Base`."""
+
+from storage import (  # noqa: F401 - loading them is what matters
+    audit_schema,
+    commitment_schema,
+    completeness_schema,
+    correction_schema,
+    destinations_schema,
+    retention_schema,
+    retrieval_schema,
+    work_item_schema,
+)

@@ -1,0 +1,48 @@
+"""Let a column of words hold more words than its table was made with."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+
+def allow(table: str, column: str, before: Sequence[str], after: Sequence[str]) -> None:
+    """Make the CHECK constraint of `storage.columns.words` take other words.
+
+    Raises:
+        RuntimeError: the constraint is not as it is said to be.
+    """
+    if op.get_bind().dialect.name == "sqlite":
+        _rewrite(table, _check(column, before), _check(column, after))
+    else:
+        # Written as it is: Alembic would apply the naming convention to the name once more.
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_{column}")
+        op.execute(
+            f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{column} CHECK {_check(column, after)}"
+        )
+
+
+def _check(column: str, words: Sequence[str]) -> str:
+    quoted = ", ".join(f"'{word}'" for word in words)
+    return f"({column} IN ({quoted}))"
+
+
+def _rewrite(table: str, before: str, after: str) -> None:
+    """Change the text of CREATE TABLE itself, as SQLite's documentation of ALTER TABLE has it.
+
+    The other way copies the table, which foreign keys that point at it forbid here.
+    """
+    connection = op.get_bind()
+    version = connection.scalar(sa.text("PRAGMA schema_version"))
+    connection.execute(sa.text("PRAGMA writable_schema = ON"))
+    changed = connection.execute(
+        sa.text(
+            "UPDATE sqlite_master SET sql = replace(sql, :before, :after)"
+            " WHERE type = 'table' AND name = :table AND instr(sql, :before) > 0"
+        ),
+        {"before": before, "after": after, "table": table},
+    )
+    connection.execute(sa.text(f"PRAGMA schema_version = {version + 1}"))
+    connection.execute(sa.text("PRAGMA writable_schema = RESET"))
+    if changed.rowcount != 1:
+        raise RuntimeError(f"{table} has no constraint {before}")
