@@ -14,7 +14,7 @@ from typing import Any
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import A_ABORT
+from pynetdicom.pdu_primitives import A_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.scu.backlog import Backlog
@@ -50,8 +50,14 @@ class OpenAssociation:
             raise RuntimeError("the association is not open")
         return self._association
 
-    def open(self, contexts: Sequence[PresentationContext]) -> None:
+    def open(
+        self,
+        contexts: Sequence[PresentationContext],
+        roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    ) -> None:
         """Connect and negotiate at most 128 presentation contexts.
+
+        `roles` are the classes where we want to be the SCP (PS3.7 annex D.3.3.4).
 
         Raises:
             PeerUnreachableError, NotTrustedError, AssociationRejectedError,
@@ -68,6 +74,7 @@ class OpenAssociation:
                 node.host,
                 node.port,
                 contexts=list(contexts),
+                ext_neg=[*roles],
                 ae_title=node.ae_title,
                 max_pdu=node.maximum_pdu_bytes,
                 tls_args=(node.tls.context.current(), node.tls.name) if node.tls else None,
@@ -154,7 +161,9 @@ class OpenAssociation:
 
 @contextmanager
 def associate(
-    node: RemoteNode, contexts: Sequence[PresentationContext]
+    node: RemoteNode,
+    contexts: Sequence[PresentationContext],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[OpenAssociation]:
     """An association for the length of a block: released at its end, aborted by an exception.
 
@@ -162,7 +171,7 @@ def associate(
         The errors of `OpenAssociation.open`.
     """
     association = OpenAssociation(node)
-    association.open(contexts)
+    association.open(contexts, roles)
     try:
         yield association
     except BaseException:

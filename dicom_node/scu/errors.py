@@ -7,6 +7,7 @@ ScuError
 ├── AssociationAbortedError     the peer aborted, or the connection broke
 ├── NoAcceptedContextError      the peer takes none of the SOP classes or transfer syntaxes
 ├── ResponseTimeoutError        the peer took the request and never answered
+├── RequestRefusedError         the peer answered a query or a retrieval with a failure; `status`
 └── NotSendableError            a file is no DICOM file with a File Meta group
 
 Messages name the peer as configured and never what was to be sent.
@@ -45,6 +46,17 @@ class NoAcceptedContextError(ScuError):
 
 class ResponseTimeoutError(ScuError):
     """The peer took a request and did not answer in time."""
+
+
+class RequestRefusedError(ScuError):
+    """The peer answered a request with a failure (PS3.7 annex C, PS3.4 annex C.4); or nonsense.
+
+    `status` is None where it gave none that is a failure.
+    """
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class NotSendableError(ScuError):

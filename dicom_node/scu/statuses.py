@@ -2,6 +2,7 @@
 
 SUCCESS = 0x0000
 DUPLICATE_SOP_INSTANCE = 0x0111
+SOP_CLASS_NOT_SUPPORTED = 0x0122
 
 #: PS3.7 annex C.3: attribute list error, attribute value out of range; 0x0001 is their parent.
 _WARNINGS = frozenset({0x0001, 0x0107, 0x0116})

@@ -17,7 +17,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicom_node.scu.association import OpenAssociation
 from dicom_node.scu.errors import NoAcceptedContextError
-from dicom_node.scu.outgoing import OutgoingObject
+from dicom_node.scu.outgoing import CONVERTIBLE, OutgoingObject
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.statuses import means_stored
 
@@ -49,12 +49,16 @@ class StoreAssociation:
     """An association that can carry the given objects; use it as a context manager.
 
     Entering raises the errors of `OpenAssociation.open`; at most 128 contexts fit, see `batches`.
+    `curious` are SOP classes that are proposed only to learn whether they are accepted.
     """
 
-    def __init__(self, node: RemoteNode, objects: Iterable[OutgoingObject]) -> None:
+    def __init__(
+        self, node: RemoteNode, objects: Iterable[OutgoingObject], curious: Iterable[str] = ()
+    ) -> None:
         self._node = node
         self._association = OpenAssociation(node)
         self._wanted = dict.fromkeys(pair for item in objects for pair in item.contexts)
+        self._wanted |= dict.fromkeys((uid, syntax) for uid in curious for syntax in CONVERTIBLE)
         self._accepted: frozenset[tuple[str, str]] = frozenset()
         self._message_id = 0
 
@@ -78,6 +82,18 @@ class StoreAssociation:
     def is_open(self) -> bool:
         """Whether more can be sent over it."""
         return bool(self._association.pynetdicom.is_established)
+
+    @property
+    def negotiated(self) -> dict[str, tuple[str, ...]]:
+        """The transfer syntaxes in which the peer takes each SOP class; none where it refuses."""
+        return {
+            uid: tuple(
+                syntax
+                for cls, syntax in self._wanted
+                if cls == uid and (cls, syntax) in self._accepted
+            )
+            for uid, _ in self._wanted
+        }
 
     def accepts(self, item: OutgoingObject) -> bool:
         """Whether the peer takes this object in a syntax that we can send."""

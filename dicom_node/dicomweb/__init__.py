@@ -1,0 +1,1 @@
+"""DICOMweb services of other systems: the one room that speaks HTTP (PS3.18)."""

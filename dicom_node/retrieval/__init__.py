@@ -1,0 +1,1 @@
+"""Fetching: studies are found in an archive and brought here, whatever way it gives them."""
