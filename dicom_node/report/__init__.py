@@ -1,16 +1,19 @@
-"""Findings -> Structured Report, summary picture and Key Object Selection, ready to be sent.
+"""Findings -> Structured Report, picture, page and Key Object Selection, ready to be sent.
 
-    content -> measurement_groups, image_library -> items      the SR tree, by template
-    structured_report, secondary_capture, key_objects, rejection_note
+    content -> measurement_groups, image_library -> items      the SR tree with numbers, by template
+    basic_text -> narrative -> wording                         the SR tree in words
+    picture -> canvas; page -> sheet, letters; gauge           what is drawn
+    structured_report, secondary_capture, encapsulated_pdf, key_objects, rejection_note
                                                                one module for each kind of object
-    header, references, uids, concepts, wording, picture       what they are made of
+    source, context, character_sets, requested_procedures      what is carried through
+    header, references, relations, uids, concepts              what every object is made of
     conformance                                                what must hold before sending
     build, rendering                                           the ways in
 
 The law of the objects is shared/REPORT_OBJECTS.md; only this room knows highdicom.
 """
 
-from dicom_node.report.build import BuiltObject, build
+from dicom_node.report.build import KINDS, BuiltObject, Kind, build
 from dicom_node.report.conformance import check
 from dicom_node.report.context import (
     NO_NOTICE,
@@ -24,9 +27,11 @@ from dicom_node.report.errors import ReportError
 from dicom_node.report.rendering import as_text
 
 __all__ = [
+    "KINDS",
     "NO_NOTICE",
     "BuiltObject",
     "DocumentRef",
+    "Kind",
     "NodeIdentity",
     "Notice",
     "Predecessor",

@@ -1,12 +1,14 @@
-"""From findings to the files that are sent: SR in three classes, summary picture, key objects."""
+"""From findings to the files that are sent: the report in each form, picture and key objects."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from itertools import chain
+from typing import Literal, get_args
 
 from pydicom import Dataset
 
+from dicom_node.report.character_sets import hold, words_in
 from dicom_node.report.conformance import check
 from dicom_node.report.context import (
     NO_NOTICE,
@@ -15,6 +17,7 @@ from dicom_node.report.context import (
     Predecessor,
     StudyContext,
 )
+from dicom_node.report.encapsulated_pdf import encapsulated_pdf
 from dicom_node.report.errors import ReportError
 from dicom_node.report.header import encode
 from dicom_node.report.key_objects import key_object_selection
@@ -23,7 +26,8 @@ from dicom_node.report.secondary_capture import secondary_capture
 from dicom_node.report.structured_report import structured_reports
 from inference.types import Findings
 
-Kind = Literal["SR", "SC", "KOS", "RN"]
+Kind = Literal["SR", "SC", "KOS", "RN", "PDF"]
+KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,22 @@ def build(
     made_at: datetime,
     predecessor: Predecessor | None = None,
     notice: Notice = NO_NOTICE,
+    kinds: Collection[Kind] = KINDS,
 ) -> tuple[BuiltObject, ...]:
-    """Make and check every object of one revision; the same arguments give the same bytes.
+    """Make and check the objects of one revision; the same arguments give the same bytes.
 
     `made_at` is timezone-aware and becomes the content date and time. `predecessor` is the last
     report of the same study and pipeline, which this one replaces; `notice` is what corrections
-    changed.
+    changed. All objects are in the source's character set where all their words fit, else in UTF-8.
 
     Raises:
         ReportError: an object did not pass our own check; nothing may be sent.
     """
+    ours = words_in((findings, identity, predecessor, notice))
+    if not hold(study.character_set, chain(study.words(), ours)):
+        study = study.in_utf_8()
     objects = []
-    made = _datasets(findings, study, identity, made_at, predecessor, notice)
+    made = _datasets(findings, study, identity, made_at, predecessor, notice, kinds)
     for kind, preference, dataset in made:
         data = encode(dataset, identity)
         problems = check(data, study)
@@ -83,13 +91,19 @@ def _datasets(
     made_at: datetime,
     predecessor: Predecessor | None,
     notice: Notice,
+    kinds: Collection[Kind],
 ) -> Iterator[tuple[Kind, int, Dataset]]:
-    documents = structured_reports(findings, study, identity, made_at, predecessor, notice)
-    for preference, document in enumerate(documents):
-        yield "SR", preference, document
-    yield "SC", 0, secondary_capture(findings, study, identity, made_at, notice)
-    selection = key_object_selection(findings, study, identity, made_at)
-    if selection is not None:
-        yield "KOS", 0, selection
-    if notice.rejection is not None and notice.rejects:
+    if "SR" in kinds:
+        documents = structured_reports(findings, study, identity, made_at, predecessor, notice)
+        for preference, document in enumerate(documents):
+            yield "SR", preference, document
+    if "SC" in kinds:
+        yield "SC", 0, secondary_capture(findings, study, identity, made_at, notice)
+    if "PDF" in kinds:
+        yield "PDF", 0, encapsulated_pdf(findings, study, identity, made_at, predecessor, notice)
+    if "KOS" in kinds:
+        selection = key_object_selection(findings, study, identity, made_at)
+        if selection is not None:
+            yield "KOS", 0, selection
+    if "RN" in kinds and notice.rejection is not None and notice.rejects:
         yield "RN", 0, rejection_note(notice, findings, study, identity, made_at)

@@ -15,6 +15,16 @@ MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 OTHER_OBJECTS = Code("OTHER-OBJECTS", PRIVATE_SCHEME, "Other objects of the study")
 
+# Report in words: TID 2000, its headings (CID 7001) and what stands below them (CID 7002)
+TEXT_REPORT_TITLE = Code("18748-4", "LN", "Diagnostic Imaging Report")
+SUMMARY = Code("121111", "DCM", "Summary")
+PROCEDURE_DESCRIPTIONS = Code("121064", "DCM", "Current Procedure Descriptions")
+PROCEDURE_DESCRIPTION = Code("121065", "DCM", "Procedure Description")
+FINDINGS = Code("121070", "DCM", "Findings")
+IMPRESSIONS = Code("121072", "DCM", "Impressions")
+IMPRESSION = Code("121073", "DCM", "Impression")
+KEY_IMAGES = Code("121180", "DCM", "Key Images")
+
 # Context: TID 1204, 1001, 1004
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
 ENGLISH = Code("en-US", "RFC5646", "English (United States)")

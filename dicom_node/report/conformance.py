@@ -11,14 +11,17 @@ from functools import lru_cache
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
+from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 
+from dicom_node.report.character_sets import encodings
 from dicom_node.report.context import StudyContext
 from dicom_node.report.references import is_image
 from dicom_node.report.required_attributes import REQUIRED
+from dicom_node.report.source import text_of
 
 _CONTENT_SEQUENCE = Tag("ContentSequence")
 
@@ -52,7 +55,8 @@ def _problems(dataset: Dataset, study: StudyContext | None) -> Iterator[str]:
     tree = _Survey()
     if _CONTENT_SEQUENCE in dataset:
         content = dataset.get_item(_CONTENT_SEQUENCE)
-        tree = _surveyed_tree(bytes(content.value))
+        characters = tuple(convert_encodings(encodings(dataset)))
+        tree = _surveyed_tree(bytes(content.value), characters)
         del dataset[_CONTENT_SEQUENCE]
     header = _surveyed(dataset)
     yield from (*header.problems, *tree.problems)
@@ -85,9 +89,7 @@ def _flags(dataset: Dataset) -> Iterator[str]:
 
 def _identity(dataset: Dataset, study: StudyContext) -> Iterator[str]:
     for keyword, value in study.identity().items():
-        found = dataset.get(keyword)
-        text = "\\".join(map(str, found)) if hasattr(found, "append") else str(found or "")
-        if text != value:
+        if text_of(dataset, keyword) != value:
             yield f"{keyword} differs from the source"
 
 
@@ -109,11 +111,11 @@ def _evidence(dataset: Dataset) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _surveyed_tree(encoded: bytes) -> _Survey:
+def _surveyed_tree(encoded: bytes, characters: tuple[str, ...]) -> _Survey:
     """The survey of an encoded Content Sequence, kept since three classes share one tree."""
     raw = RawDataElement(_CONTENT_SEQUENCE, "SQ", len(encoded), encoded, 0, False, True)
     tree = Dataset()
-    tree.add(convert_raw_data_element(raw, encoding=["utf_8"]))
+    tree.add(convert_raw_data_element(raw, encoding=list(characters)))
     return _surveyed(tree)
 
 

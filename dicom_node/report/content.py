@@ -1,11 +1,12 @@
 """The content tree of the report: TID 1500, for an estimate or an abstention."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from highdicom.sr import ContentItem
 from pydicom import Dataset
 
-from dicom_node.report import concepts, wording
+from dicom_node.report import concepts, narrative
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.image_library import image_library, other_objects
 from dicom_node.report.items import (
@@ -70,31 +71,10 @@ def _evaluations(
         yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
     for assessment in findings.assessments:
         yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
-    for sentence in _sentences(findings, predecessor, notice):
-        yield text(concepts.COMMENT, sentence)
-
-
-def _sentences(
-    findings: Findings, predecessor: Predecessor | None, notice: Notice
-) -> Iterator[str]:
-    """What a reader must know: a withdrawal, then the standing of the model, then the rest."""
-    if notice.withdrawn is not None:
-        yield wording.withdrawn(notice.withdrawn)
-    yield findings.model.warning
-    yield from notice.sentences
-    if predecessor is not None:
-        yield f"This report replaces revision {predecessor.revision} of the same study."
-    if notice.withdrawn is not None:
-        yield wording.NOT_NORMAL
-    elif findings.abstention is not None:
-        yield f"No estimate was made: {findings.abstention}"
-        yield wording.NOT_NORMAL
-        for reason, count in wording.exclusion_counts(findings):
-            yield f"Not analysed: {count} x {reason}."
-    yield from (wording.estimate(measurement) for measurement in findings.measurements)
-    yield from (wording.verdict(assessment) for assessment in findings.assessments)
-    if findings.measurements:
-        yield wording.NOT_INVASIVE
-    intended = findings.model.intended_use
-    yield from filter(None, [wording.coverage(findings), intended and f"Intended use: {intended}"])
-    yield from filter(None, findings.limitations)
+    sentences = chain(
+        narrative.opening(findings, predecessor, notice),
+        narrative.abstention(findings, notice),
+        narrative.results(findings),
+        narrative.reservations(findings),
+    )
+    yield from (text(concepts.COMMENT, sentence) for sentence in sentences)

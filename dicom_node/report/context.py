@@ -1,12 +1,23 @@
 """What a report takes from around it: the patient's study, this node, the report it replaces."""
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self
 
 from pydicom import Dataset
 
+from dicom_node.report.character_sets import UTF_8, CharacterSet, words_in
 from dicom_node.report.errors import ReportError
+from dicom_node.report.requested_procedures import RequestedProcedure, requested_procedures
+from dicom_node.report.source import (
+    bytes_of,
+    character_set_of,
+    is_date,
+    is_offset,
+    is_time,
+    text_of,
+)
 from inference.types import Code
 
 #: Field of StudyContext -> DICOM keyword, for everything that is copied into each object.
@@ -27,12 +38,37 @@ IDENTITY_KEYWORDS: Mapping[str, str] = {
 }
 
 
+_FILED_BY = frozenset(
+    {
+        "PatientName",
+        "PatientID",
+        "IssuerOfPatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "AccessionNumber",
+    }
+)
+#: What is copied with the source's own bytes. The rest has but one way to be written.
+_VERBATIM = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "InstitutionName",
+)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class StudyContext:
     """The patient and study attributes of one source header, as decoded text; "" where unknown.
 
-    Objects are written in UTF-8 whatever the source's character set, so that any name fits.
-    It has no repr: an identity must not reach a log by accident.
+    `input_digest` tells what a report is made of: a revision may be concluded anew, from other
+    instances, after a backup was restored. `verbatim` holds the bytes of those that are written in
+    `character_set` as the source wrote them, by DICOM keyword. It has no repr: an identity must not
+    reach a log by accident.
     """
 
     study_instance_uid: str
@@ -50,37 +86,83 @@ class StudyContext:
     study_description: str = ""
     timezone_offset_from_utc: str = ""
     institution_name: str = ""
+    requested_procedures: tuple[RequestedProcedure, ...] = ()
+    character_set: CharacterSet = UTF_8
+    verbatim: Mapping[str, bytes] = field(default_factory=dict)
+    input_digest: str = ""
 
     @classmethod
-    def from_header(cls, header: Dataset, *, revision: int) -> "StudyContext":
+    def from_header(cls, header: Dataset, *, revision: int) -> Self:
         """Copy from any instance of the study.
 
-        Identifying text is copied verbatim, too long or not, since a PACS matches by it. Dates,
-        times, sex and offset that break their value representation become empty.
+        Identifying text is copied verbatim, too long or not, decodable or not, since a PACS
+        matches by it. Dates, times, sex and offset that break their value representation become
+        empty. Where the source names a character set that DICOM does not know, UTF-8 is used.
 
         Raises:
             ReportError: there is no Study Instance UID.
         """
-        study_instance_uid = _text(header, "StudyInstanceUID")
+        character_set = character_set_of(header)
+        verbatim = {} if character_set is None else bytes_of(header, _VERBATIM)
+        study_instance_uid = text_of(header, "StudyInstanceUID")
         if not study_instance_uid:
             raise ReportError(["the source header has no StudyInstanceUID"])
         return cls(
             study_instance_uid=study_instance_uid,
             revision=revision,
-            patient_name=_text(header, "PatientName"),
-            patient_id=_text(header, "PatientID"),
-            issuer_of_patient_id=_text(header, "IssuerOfPatientID"),
-            patient_birth_date=_text(header, "PatientBirthDate", _is_date),
-            patient_sex=_text(header, "PatientSex", {"M", "F", "O"}.__contains__),
-            study_id=_text(header, "StudyID"),
-            study_date=_text(header, "StudyDate", _is_date),
-            study_time=_text(header, "StudyTime", _is_time),
-            accession_number=_text(header, "AccessionNumber"),
-            referring_physician_name=_text(header, "ReferringPhysicianName"),
-            study_description=_text(header, "StudyDescription"),
-            timezone_offset_from_utc=_text(header, "TimezoneOffsetFromUTC", _is_offset),
-            institution_name=_text(header, "InstitutionName"),
+            patient_name=text_of(header, "PatientName"),
+            patient_id=text_of(header, "PatientID"),
+            issuer_of_patient_id=text_of(header, "IssuerOfPatientID"),
+            patient_birth_date=text_of(header, "PatientBirthDate", is_date),
+            patient_sex=text_of(header, "PatientSex", {"M", "F", "O"}.__contains__),
+            study_id=text_of(header, "StudyID"),
+            study_date=text_of(header, "StudyDate", is_date),
+            study_time=text_of(header, "StudyTime", is_time),
+            accession_number=text_of(header, "AccessionNumber"),
+            referring_physician_name=text_of(header, "ReferringPhysicianName"),
+            study_description=text_of(header, "StudyDescription"),
+            timezone_offset_from_utc=text_of(header, "TimezoneOffsetFromUTC", is_offset),
+            institution_name=text_of(header, "InstitutionName"),
+            requested_procedures=requested_procedures(header),
+            character_set=UTF_8 if character_set is None else character_set,
+            verbatim=verbatim,
         )
+
+    def filed_under(self) -> dict[str, str]:
+        """What an archive files the study by; where it differs, reports lie in the wrong place."""
+        return {
+            keyword: value for keyword, value in self.identity().items() if keyword in _FILED_BY
+        }
+
+    def local_time(self, at: datetime) -> datetime:
+        """In the source's offset from UTC where it states one, else in the host's time zone.
+
+        DICOM assumes that devices at one place share theirs.
+        """
+        offset = self.timezone_offset_from_utc
+        return at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
+
+    def corrected(self, **changes: str) -> Self:
+        """The same with attributes that an administrator corrected, by the names of fields.
+
+        Another accession number is another order, of which nothing more is known.
+        """
+        others: dict[str, Any] = dict(changes)
+        if "accession_number" in changes:
+            others["requested_procedures"] = ()
+        corrected = {IDENTITY_KEYWORDS[name] for name in changes}
+        kept = {word: value for word, value in self.verbatim.items() if word not in corrected}
+        return replace(self, verbatim=kept, **others)
+
+    def in_utf_8(self) -> Self:
+        """The same, to be written in UTF-8."""
+        return replace(self, character_set=UTF_8, verbatim={})
+
+    def words(self) -> Iterator[str]:
+        """Every text that is not written with the source's bytes."""
+        known = {**self.identity(), "InstitutionName": self.institution_name}
+        yield from (text for keyword, text in known.items() if keyword not in self.verbatim)
+        yield from words_in(self.requested_procedures)
 
     def identity(self) -> dict[str, str]:
         """DICOM keyword -> value of everything that a result object repeats."""
@@ -109,7 +191,7 @@ class DocumentRef:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """The report that the new one replaces, with its SR in every class that was made."""
+    """The report that the new one replaces, with its SR in every class and PDF that was made."""
 
     revision: int
     documents: tuple[DocumentRef, ...]
@@ -132,32 +214,3 @@ class Notice:
 
 #: No correction.
 NO_NOTICE = Notice()
-
-
-def _text(header: Dataset, keyword: str, valid: Callable[[str], object] | None = None) -> str:
-    try:
-        value = header.get(keyword)
-    except (ValueError, TypeError, LookupError, NotImplementedError):
-        return ""  # pydicom could not convert the stranger's bytes
-    if value is None:
-        return ""
-    text = str(value) if not hasattr(value, "append") else "\\".join(str(part) for part in value)
-    text = text.strip(" \0")
-    return text if valid is None or valid(text) else ""
-
-
-def _is_date(text: str) -> object:
-    """DA, PS3.5 section 6.2: YYYYMMDD."""
-    return re.fullmatch(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", text)
-
-
-def _is_time(text: str) -> object:
-    """TM, PS3.5 section 6.2: HH[MM[SS[.F{1,6}]]]."""
-    return re.fullmatch(
-        r"([01]\d|2[0-3])([0-5]\d([0-5]\d|60)?(?<=\d{6})(\.\d{1,6})?|[0-5]\d)?", text
-    )
-
-
-def _is_offset(text: str) -> object:
-    """(0008,0201), PS3.3 C.12.1.1.8: &ZZXX from -1200 to +1400."""
-    return re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", text)

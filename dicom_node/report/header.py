@@ -5,15 +5,14 @@ from datetime import datetime
 from io import BytesIO
 
 from pydicom import Dataset, dcmwrite
-from pydicom.config import IGNORE
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_node.report import concepts
+from dicom_node.report.character_sets import encodings
 from dicom_node.report.context import NodeIdentity, StudyContext
 from dicom_node.report.items import concept
+from dicom_node.report.source import put, put_bytes
 from dicom_node.report.uids import object_uid, uid_of
 from inference.types import ModelCard
 
@@ -43,11 +42,15 @@ def start(
 ) -> Dataset:
     """Patient, General Study, Series, Equipment and SOP Common modules (PS3.3 C.7, C.12.1).
 
-    Dates and times are in the source's offset from UTC where it states one, else in the host's
-    time zone, as DICOM assumes of devices at one place.
+    Dates and times are local to the study.
     """
     dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
+    if any(study.character_set):
+        dataset.SpecificCharacterSet = list(study.character_set)
+    # What counts as read is written with the bytes that it has.
+    dataset.set_original_encoding(
+        is_implicit_vr=False, is_little_endian=True, character_encoding=encodings(dataset)
+    )
     _copy_identity(dataset, study)
     set_series(dataset, spec, study, model)
     _add_equipment(dataset, study, identity, model)
@@ -88,12 +91,16 @@ def encode(dataset: Dataset, identity: NodeIdentity) -> bytes:
 
 
 def _copy_identity(dataset: Dataset, study: StudyContext) -> None:
-    """Verbatim and unchecked: pydicom's warnings about a value would repeat the value."""
     for keyword, value in study.identity().items():
-        if value or keyword not in _OPTIONAL:
-            tag = tag_for_keyword(keyword)
-            assert tag is not None  # noqa: S101 - keywords are of the dictionary
-            dataset.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
+        if value or keyword in study.verbatim or keyword not in _OPTIONAL:
+            _copy(dataset, keyword, value, study)
+
+
+def _copy(dataset: Dataset, keyword: str, value: str, study: StudyContext) -> None:
+    if keyword in study.verbatim:
+        put_bytes(dataset, keyword, study.verbatim[keyword])
+    else:
+        put(dataset, keyword, value)
 
 
 def _add_equipment(
@@ -104,14 +111,14 @@ def _add_equipment(
     dataset.SoftwareVersions = identity.software_version
     dataset.DeviceSerialNumber = model.bundle_digest[:16]
     dataset.StationName = identity.station_name[:16]
-    institution = identity.institution_name or study.institution_name
-    if institution:
-        dataset.InstitutionName = institution
+    if identity.institution_name:
+        dataset.InstitutionName = identity.institution_name
+    elif study.institution_name:
+        _copy(dataset, "InstitutionName", study.institution_name, study)
 
 
 def _add_times(dataset: Dataset, study: StudyContext, made_at: datetime) -> None:
-    offset = study.timezone_offset_from_utc
-    local = made_at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
+    local = study.local_time(made_at)
     for prefix in ("InstanceCreation", "Series", "Content"):
         setattr(dataset, f"{prefix}Date", local.strftime("%Y%m%d"))
         setattr(dataset, f"{prefix}Time", local.strftime("%H%M%S"))

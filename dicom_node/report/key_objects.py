@@ -18,6 +18,7 @@ from dicom_node.report.items import (
     text,
 )
 from dicom_node.report.references import evidence_sequence
+from dicom_node.report.relations import add_requests
 from inference.types import Findings
 
 #: More than this is no selection any more.
@@ -40,6 +41,7 @@ def key_object_selection(
     )
     document = start(spec, study, identity, findings.model, made_at)
     document.ReferencedPerformedProcedureStepSequence = []
+    add_requests(document, study)
     instances = [item.instance for item in loops]
     document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
         study.study_instance_uid, instances

@@ -20,6 +20,7 @@ from dicom_node.report.canvas import (
     Canvas,
 )
 from dicom_node.report.context import NO_NOTICE, Notice, StudyContext
+from dicom_node.report.gauge import gauge
 from inference.types import (
     Assessment,
     Evidence,
@@ -81,24 +82,21 @@ def _draw_measurement(
     canvas.text(behind + 10, top + 17, measurement.unit.meaning, 26, words)
     canvas.text(MARGIN + 100, top + 62, wording.interval(measurement), 19, DIM)
 
-    low = measurement.value if measurement.low is None else measurement.low
-    high = measurement.value if measurement.high is None else measurement.high
-    end = max(3 * measurement.upper_limit, 1.1 * high)
+    scale = gauge(measurement)
 
     def x(value: float) -> int:
-        share = min(max(value / end, 0.0), 1.0)
-        return round(_BAR_LEFT + share * (_BAR_RIGHT - _BAR_LEFT))
+        return round(_BAR_LEFT + scale.share(value) * (_BAR_RIGHT - _BAR_LEFT))
 
     middle = top + 34
     canvas.box((_BAR_LEFT, middle - 2, _BAR_RIGHT, middle + 2), LINE)
-    if high > low:
-        canvas.box((x(low), middle - 9, x(high), middle + 9), colour, radius=9)
+    if scale.high > scale.low:
+        canvas.box((x(scale.low), middle - 9, x(scale.high), middle + 9), colour, radius=9)
     canvas.dot(x(measurement.value), middle, 11, words, outline=colour)
     limit = x(measurement.upper_limit)
     canvas.box((limit - 1, middle - 26, limit + 2, middle + 26), RED)
     canvas.centred(limit, middle + 40, f"limit {measurement.upper_limit:g}", 17, RED)
     canvas.text(_BAR_LEFT, middle + 31, "0", 17, DIM)
-    canvas.right(_BAR_RIGHT, middle + 31, f"{end:.0f} {measurement.unit.meaning}", 17, DIM)
+    canvas.right(_BAR_RIGHT, middle + 31, f"{scale.end:.0f} {measurement.unit.meaning}", 17, DIM)
 
 
 def _draw_verdicts(canvas: Canvas, findings: Findings) -> None:

@@ -21,6 +21,7 @@ from dicom_node.report.items import (
     text,
 )
 from dicom_node.report.references import evidence_sequence, is_image
+from dicom_node.report.relations import add_requests
 from inference.types import Findings, InstanceRef
 
 
@@ -44,6 +45,7 @@ def rejection_note(
     )
     document = start(spec, study, identity, findings.model, made_at)
     document.ReferencedPerformedProcedureStepSequence = []
+    add_requests(document, study)
     document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
         study.study_instance_uid, map(_instance, notice.rejects)
     )

@@ -1,11 +1,13 @@
-"""Which attributes an object of this room must hold, by SOP class (PS3.3 A.8, A.35, C.7, C.17)."""
+"""Which attributes an object of this room must hold, by SOP class (PS3.3 A.8, A.35, A.45)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydicom.uid import (
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
@@ -27,7 +29,6 @@ class Required:
 _EVERY_OBJECT = Required(
     frozenset(
         {
-            "SpecificCharacterSet",
             "SOPClassUID",
             "SOPInstanceUID",
             "StudyInstanceUID",
@@ -82,12 +83,25 @@ _PICTURE = {
     "PixelData",
 }
 
+_PAGE = {
+    "ConversionType",
+    "ContentDate",
+    "ContentTime",
+    "BurnedInAnnotation",
+    "DocumentTitle",
+    "ConceptNameCodeSequence",
+    "MIMETypeOfEncapsulatedDocument",
+    "EncapsulatedDocument",
+}
+
 REQUIRED: Mapping[str, Required] = {
     Comprehensive3DSRStorage: _REPORT.plus(_EQUIPMENT, set()),
     ComprehensiveSRStorage: _REPORT,
     EnhancedSRStorage: _REPORT,
+    BasicTextSRStorage: _REPORT,
     KeyObjectSelectionDocumentStorage: _DOCUMENT.plus(
         {"CurrentRequestedProcedureEvidenceSequence"}, set()
     ),
     SecondaryCaptureImageStorage: _EVERY_OBJECT.plus(_PICTURE, {"PatientOrientation"}),
+    EncapsulatedPDFStorage: _EVERY_OBJECT.plus(_PAGE, {"AcquisitionDateTime"}),
 }

@@ -14,10 +14,11 @@ def uid_of(*parts: str | int) -> str:
 
 
 def object_uid(study: StudyContext, model: ModelCard, *what: str) -> str:
-    """The UID of one object of one revision: study, revision, pipeline, bundle and what it is."""
+    """The UID of one object of one revision: study, its input, pipeline, bundle and what it is."""
     return uid_of(
         study.study_instance_uid,
         study.revision,
+        study.input_digest,
         model.algorithm,
         model.version,
         model.bundle_digest,

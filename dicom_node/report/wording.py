@@ -41,6 +41,11 @@ def withdrawn(why: str) -> str:
     return f"WITHDRAWN: {why} {NO_LONGER_VALID}"
 
 
+def replaces(revision: int) -> str:
+    """That an earlier report does not hold any more."""
+    return f"This report replaces revision {revision} of the same study."
+
+
 def digits(measurement: Measurement) -> str:
     """The value without its unit, such as "38"."""
     return _rounded(measurement, measurement.value)
@@ -122,6 +127,12 @@ def exclusion_counts(findings: Findings) -> list[tuple[str, int]]:
     """Reason -> number of instances, the most frequent first."""
     counts = Counter(exclusion.reason.meaning for exclusion in findings.exclusions)
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def not_analysed(findings: Findings) -> str:
+    """Such as "Not analysed: 4 x Not a cine loop, 1 x Colour flow."; "" where all was."""
+    counts = [f"{count} x {reason}" for reason, count in exclusion_counts(findings)]
+    return f"Not analysed: {', '.join(counts)}." if counts else ""
 
 
 def shown_loops(findings: Findings, most: int) -> list[Evidence]:

@@ -5,15 +5,20 @@ from datetime import datetime
 
 import structlog
 
+from dicom_node.corrections.effects import is_filed_anew
+from dicom_node.delivery.acceptance import BELIEVED_FOR
 from dicom_node.policy import explain
 from dicom_node.work.conclude import stale_instances
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.reporting import Recipient, Reporter, deliveries
 from inference.pipeline import Pipeline
-from storage import jobs, outbox, results
+from storage import destinations, jobs, outbox, results
 from storage.engine import Database, Transaction
 from storage.jobs import Job
 from storage.results import Case, Outcome, Report, StoredReport
+
+#: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
+_COMPANIONS = frozenset({"SC", "KOS", "PDF"})
 
 log = structlog.get_logger()
 
@@ -45,7 +50,7 @@ class Conclusions:
             return
         report = self._reporter.report(job, case, latest, pipeline, now_utc())
         # What waits under a former identification, or is withdrawn, must not go out any more.
-        calls_off = report.outcome is Outcome.WITHDRAWN or bool(case.identification)
+        calls_off = report.outcome is Outcome.WITHDRAWN or is_filed_anew(case)
         self._hand_in(job, report, lambda tx, now: jobs.finish(tx, job, now), calls_off=calls_off)
 
     def report_failure(self, job: Job, code: str) -> None:
@@ -79,14 +84,15 @@ class Conclusions:
                 outbox.call_off(tx, report_id, now)
             for kind, recipients in deliveries(report, self._recipients).items():
                 for recipient in recipients:
-                    outbox.enqueue(
-                        tx,
-                        report_id,
-                        kind=kind,
-                        destination=recipient.name,
-                        now=now,
-                        expires_at=recipient.expires_at(now),
-                    )
+                    if not _is_spared(tx, report, kind, recipient, now):
+                        outbox.enqueue(
+                            tx,
+                            report_id,
+                            kind=kind,
+                            destination=recipient.name,
+                            now=now,
+                            expires_at=recipient.expires_at(now),
+                        )
             end(tx, now)
 
         self._holding.let_go(job, change)
@@ -100,3 +106,14 @@ class Conclusions:
             jobs.hand_back(tx, job, now)
 
         self._holding.let_go(job, change)
+
+
+def _is_spared(
+    tx: Transaction, report: Report, kind: str, recipient: Recipient, now: datetime
+) -> bool:
+    """Whether a companion is not queued for a destination that refused its like lately."""
+    if kind not in _COMPANIONS:
+        return False
+    made = next(item for item in report.objects if item.kind == kind)
+    since = now - BELIEVED_FOR
+    return destinations.spares(tx, recipient.name, made, report.study_id, now, since)

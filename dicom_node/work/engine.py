@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import structlog
 
@@ -58,12 +59,15 @@ class Engine:
         lease_s: float,
         maximum_attempts: int,
         notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
+        profiles: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._spool = spool
         self._pipelines = pipelines
         self._maximum_attempts = maximum_attempts
         self._notes = notes
+        # By peer, where one has a selection profile of its own.
+        self._profiles = profiles
         self._holding = Holding(database, owner, lease_s)
         self._conclusions = Conclusions(database, pipelines, reporter, recipients, self._holding)
         self._looking = ThreadPoolExecutor(_LOOKING_THREADS, thread_name_prefix="look")
@@ -150,8 +154,10 @@ class Engine:
             raise ValueError("a prepare job names its instance")
         with self._database.read() as tx:
             digest = index.instance_digest(tx, job.instance_id)
+            peer = index.instance_peer(tx, job.instance_id) if self._profiles else ""
         self._spool.verify(digest)
-        return judge(self._spool.path(digest), self._pipelines[job.pipeline])
+        profile = self._profiles.get(peer)
+        return judge(self._spool.path(digest), self._pipelines[job.pipeline], profile)
 
     def _run_batch(self, batch: Batch) -> None:
         looked = []

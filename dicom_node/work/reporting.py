@@ -3,21 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydicom import Dataset
 
 from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
-from dicom_node.report import (
-    NO_NOTICE,
-    DocumentRef,
-    NodeIdentity,
-    Notice,
-    Predecessor,
-    StudyContext,
-    build,
-    wording,
-)
+from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
+from dicom_node.work.composing import Composer
 from dicom_node.work.conclude import abandoned, conclude, gather, sop_classes
 from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
@@ -25,7 +16,7 @@ from inference.pipeline import Pipeline
 from inference.types import Findings
 from storage.errors import SpoolDamagedError
 from storage.jobs import Job
-from storage.results import Case, Outcome, Report, ResultObject, StoredReport
+from storage.results import Case, CaseInstance, Outcome, Report, StoredReport
 from storage.spool import Spool
 
 
@@ -44,10 +35,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Makes the report of one revision of one study."""
+    """Makes the report of one revision of one study, with objects of the given kinds."""
 
     spool: Spool
     identity: NodeIdentity
+    kinds: frozenset[str] = KINDS
 
     def report(
         self,
@@ -74,9 +66,8 @@ class Reporter:
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
             )
         findings = conclude(case, gathered, pipeline)
-        study = _study(header, job, case)
-        earlier = self._reported_study(job, latest) if latest and case.identification else None
-        notice = reissue(case, study, earlier)
+        study = replace(_study(header, job, case), input_digest=gathered.input_digest)
+        notice = reissue(case, study, self._reported_as(case, latest, study.revision))
         return self._with_objects(
             job, study, findings, gathered.input_digest, latest, pipeline, now, notice
         )
@@ -119,17 +110,10 @@ class Reporter:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         if latest.outcome is Outcome.WITHDRAWN:
             return self._without_objects(job, pipeline, Outcome.NO_EFFECT, latest.input_digest, now)
-        study = self._reported_study(job, latest)
+        study = self._composer.reported_study(latest, job.revision or 1)
         findings = pipeline.abstain((), wording.withdrawn(why))
         notice = withdrawal(case, why)
         return self._with_objects(job, study, findings, "", latest, pipeline, now, notice)
-
-    def _reported_study(self, job: Job, latest: StoredReport) -> StudyContext:
-        """What the last report says about patient and study, for the revision in work."""
-        digest = next(item.digest for item in latest.objects if item.kind == "SR")
-        self.spool.verify(digest)
-        header = read_header(self.spool.path(digest))
-        return StudyContext.from_header(header, revision=job.revision or 1)
 
     def _with_objects(
         self,
@@ -142,44 +126,40 @@ class Reporter:
         now: datetime,
         notice: Notice = NO_NOTICE,
     ) -> Report:
-        built = build(
-            findings,
-            study,
-            identity=self.identity,
-            predecessor=_predecessor(latest),
-            made_at=now,
-            notice=notice,
-        )
-        objects = []
-        for item in built:
-            file = self.spool.put(item.data)
-            objects.append(
-                ResultObject(
-                    kind=item.kind,
-                    preference=item.preference,
-                    sop_class_uid=item.sop_class_uid,
-                    sop_instance_uid=item.sop_instance_uid,
-                    series_instance_uid=item.series_instance_uid,
-                    digest=file.digest,
-                    size_bytes=file.size_bytes,
-                )
-            )
         outcome = _outcome(findings, notice)
         return replace(
             self._without_objects(job, pipeline, outcome, input_digest, now),
             supersedes=latest.id if latest else None,
             findings_json=encode_findings(findings),
-            objects=tuple(objects),
+            objects=self._composer.compose(findings, study, latest, notice, now),
         )
+
+    def _reported_as(
+        self, case: Case, latest: StoredReport | None, revision: int
+    ) -> StudyContext | None:
+        """The identification that readers know the study by, if any and if it is still known.
+
+        The archive may have rejected what bore it and sent the study anew under another.
+        """
+        if latest is None or not (case.identification or self._composer.holds(latest)):
+            return None
+        return self._composer.reported_study(latest, revision)
+
+    @property
+    def _composer(self) -> Composer:
+        return Composer(self.spool, self.identity, self.kinds)
 
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.
 
-        Where retention has removed them all, the last report says the same of patient and study.
+        Loops that still stand come first: what was rejected may bear what the archive has corrected
+        since. Where retention has removed them all, the last report says the same of patient and
+        study.
         """
-        own = [item.digest for item in case.instances if not item.patient_differs]
+        own = [item for item in case.instances if not item.patient_differs]
+        own.sort(key=lambda item: (item.rejected is not None, not _is_loop(item)))
         reported = [item.digest for item in latest.objects if item.kind == "SR"] if latest else []
-        for digest in own + reported:
+        for digest in [item.digest for item in own] + reported:
             if self._is_whole(digest):
                 return read_header(self.spool.path(digest))
         raise SpoolDamagedError("no file of the study is whole")
@@ -221,26 +201,17 @@ def _is_business(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
     return bool(header.get("StudyInstanceUID")) and pipeline.concerns(sop_classes(case))
 
 
+def _is_loop(item: CaseInstance) -> bool:
+    return item.preparation is not None and item.preparation.selected
+
+
 def _study(header: Dataset, job: Job, case: Case) -> StudyContext:
     """The study as its header has it, and as an administrator corrected it."""
-    corrected: dict[str, Any] = dict(case.identification)
-    return replace(StudyContext.from_header(header, revision=job.revision or 1), **corrected)
+    study = StudyContext.from_header(header, revision=job.revision or 1)
+    return study.corrected(**case.identification)
 
 
 def _outcome(findings: Findings, notice: Notice) -> Outcome:
     if notice.withdrawn is not None:
         return Outcome.WITHDRAWN
     return Outcome.ABSTAINED if findings.abstention else Outcome.ESTIMATED
-
-
-def _predecessor(latest: StoredReport | None) -> Predecessor | None:
-    if latest is None:
-        return None
-    return Predecessor(
-        revision=latest.revision,
-        documents=tuple(
-            DocumentRef(item.sop_class_uid, item.sop_instance_uid, item.series_instance_uid)
-            for item in latest.objects
-            if item.kind == "SR"
-        ),
-    )

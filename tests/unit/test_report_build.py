@@ -10,8 +10,10 @@ from io import BytesIO
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
@@ -91,19 +93,26 @@ def references(dataset: Dataset) -> list[tuple[str, str]]:
 
 
 class TestObjects:
-    def test_an_estimate_is_an_sr_in_three_classes_a_picture_and_key_objects(self) -> None:
+    def test_an_estimate_is_an_sr_in_four_classes_a_picture_a_page_and_key_objects(self) -> None:
         kinds = [(item.kind, item.preference, item.sop_class_uid) for item in built(estimate())]
 
         assert kinds == [
             ("SR", 0, Comprehensive3DSRStorage),
             ("SR", 1, ComprehensiveSRStorage),
             ("SR", 2, EnhancedSRStorage),
+            ("SR", 3, BasicTextSRStorage),
             ("SC", 0, SecondaryCaptureImageStorage),
+            ("PDF", 0, EncapsulatedPDFStorage),
             ("KOS", 0, KeyObjectSelectionDocumentStorage),
         ]
 
     def test_an_abstention_has_no_key_objects(self) -> None:
-        assert {item.kind for item in built(abstention())} == {"SR", "SC"}
+        assert {item.kind for item in built(abstention())} == {"SR", "SC", "PDF"}
+
+    def test_only_the_kinds_that_are_asked_for_are_made(self) -> None:
+        made = build(estimate(), study(), identity=IDENTITY, made_at=MADE_AT, kinds=("KOS", "PDF"))
+
+        assert [item.kind for item in made] == ["PDF", "KOS"]
 
     def test_the_same_input_gives_the_same_bytes_at_another_time(
         self, monkeypatch: pytest.MonkeyPatch
@@ -121,12 +130,14 @@ class TestObjects:
         assert len({item.series_instance_uid for item in made}) == len(made)
         assert all(item.sop_instance_uid.startswith("2.25.") for item in made)
 
-    @pytest.mark.parametrize("what", ["revision", "study", "bundle", "version"])
+    @pytest.mark.parametrize("what", ["revision", "input", "study", "bundle", "version"])
     def test_another_revision_study_or_model_has_other_uids(self, what: str) -> None:
         findings, context = estimate(), study()
         match what:
             case "revision":
                 context = study(revision=2)
+            case "input":
+                context = study(input_digest="5e1f")
             case "study":
                 context = study(study_instance_uid="1.2.826.0.1.3680043.8.498.2")
             case "bundle":
@@ -139,7 +150,7 @@ class TestObjects:
 
         assert not before & after
 
-    def test_the_three_srs_have_the_same_tree(self) -> None:
+    def test_the_three_srs_with_numbers_have_the_same_tree(self) -> None:
         first, second, third = (read(item) for item in built(estimate())[:3])
 
         assert first.ContentSequence == second.ContentSequence == third.ContentSequence
@@ -203,9 +214,10 @@ class TestEstimate:
     def test_the_standing_of_the_model_is_in_plain_sight(self, standing: Standing) -> None:
         findings = estimate(standing=standing)
 
-        report, _, _, picture, key_objects = (read(item) for item in built(findings))
+        made = {item.kind: read(item) for item in reversed(built(findings))}
+        report = made["SR"]
 
-        for dataset in (report, picture, key_objects):
+        for dataset in made.values():
             assert dataset.SeriesDescription.startswith(standing.value)
             assert len(dataset.SeriesDescription) <= 64
         evaluations = next(
@@ -337,7 +349,9 @@ class TestRevision:
         revision=1,
         documents=tuple(
             DocumentRef(uid, f"2.25.{index}", f"2.25.10{index}")
-            for index, uid in enumerate((Comprehensive3DSRStorage, ComprehensiveSRStorage), 1)
+            for index, uid in enumerate(
+                (Comprehensive3DSRStorage, ComprehensiveSRStorage, EncapsulatedPDFStorage), 1
+            )
         ),
     )
 
@@ -345,9 +359,11 @@ class TestRevision:
         made = built(estimate(), study(revision=2), self.PREDECESSOR)
 
         best, fallback, last = (read(item) for item in made[:3])
+        (page,) = (read(item) for item in made if item.kind == "PDF")
 
         assert replaced(best) == "2.25.1"
         assert replaced(fallback) == "2.25.2"
+        assert replaced(page) == "2.25.3"
         assert "PredecessorDocumentsSequence" not in last
         assert "This report replaces revision 1 of the same study." in comments(best)
 

@@ -48,7 +48,7 @@ def sentences(report: Dataset) -> list[str]:
 
 def test_a_withdrawal_stands_in_the_first_line_and_in_the_list_of_series() -> None:
     objects = built(WITHDRAWN)
-    assert sorted(objects) == ["RN", "SC", "SR"]
+    assert sorted(objects) == ["PDF", "RN", "SC", "SR"]
     report = read(objects["SR"])
     first, *_ = sentences(report)
     assert first.startswith("WITHDRAWN: The study was withdrawn: deleted.")
@@ -73,12 +73,12 @@ def test_a_rejection_note_points_at_each_object_as_what_it_is() -> None:
 
 
 def test_without_anything_sent_there_is_no_rejection_note() -> None:
-    assert sorted(built(Notice(withdrawn="Deleted."))) == ["SC", "SR"]
+    assert sorted(built(Notice(withdrawn="Deleted."))) == ["PDF", "SC", "SR"]
 
 
 def test_a_report_that_stands_tells_what_was_corrected_behind_its_warning() -> None:
     objects = built(Notice(("The identification was corrected.",)), estimated=True)
-    assert sorted(objects) == ["KOS", "SC", "SR"]
+    assert sorted(objects) == ["KOS", "PDF", "SC", "SR"]
     warning, corrected, *_ = sentences(read(objects["SR"]))
     assert warning == estimate().model.warning
     assert corrected == "The identification was corrected."

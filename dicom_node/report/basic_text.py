@@ -1,0 +1,89 @@
+"""The content tree of a Basic Text SR: the same report in words, by TID 2000.
+
+It has no numbers, only items of text (PS3.3 A.35.1.3.1), for archives that take nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from highdicom.sr import ContentItem
+from pydicom import Dataset
+
+from dicom_node.report import concepts, narrative, wording
+from dicom_node.report.content import device_observer
+from dicom_node.report.context import NodeIdentity, Notice, Predecessor
+from dicom_node.report.items import (
+    HAS_CONCEPT_MOD,
+    INFERRED_FROM,
+    code,
+    container,
+    image,
+    root,
+    text,
+)
+from inference.types import Code, Evidence, Findings, by_relevance
+
+
+def basic_text_content(
+    findings: Findings, identity: NodeIdentity, predecessor: Predecessor | None, notice: Notice
+) -> Dataset:
+    """The root container; sections without anything to say are left out."""
+    opening = [*narrative.opening(findings, predecessor, notice), f"{wording.NOT_VERIFIED}."]
+    values = (wording.estimate(measurement) for measurement in findings.measurements)
+    verdicts = (wording.verdict(assessment) for assessment in findings.assessments)
+    remarks = [*narrative.abstention(findings, notice), *narrative.reservations(findings)]
+    if findings.measurements:
+        remarks += filter(None, [wording.not_analysed(findings)])
+    procedure = f"{concepts.ECHOCARDIOGRAPHY.meaning}, analysed by {wording.model(findings)}"
+    loops = [_loop(item, findings) for item in by_relevance(findings.evidence)]
+    return root(
+        concepts.TEXT_REPORT_TITLE,
+        "2000",
+        [
+            code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
+            *device_observer(findings.model, identity),
+            *_section(concepts.SUMMARY, _texts(concepts.COMMENT, opening)),
+            *_section(
+                concepts.PROCEDURE_DESCRIPTIONS,
+                _texts(concepts.PROCEDURE_DESCRIPTION, [procedure]),
+            ),
+            *_section(concepts.FINDINGS, _texts(concepts.FINDING, values)),
+            *_section(
+                concepts.IMPRESSIONS,
+                [*_texts(concepts.IMPRESSION, verdicts), *_texts(concepts.COMMENT, remarks)],
+            ),
+            *_section(concepts.KEY_IMAGES, loops),
+        ],
+    )
+
+
+def _section(heading: Code, items: Iterable[ContentItem]) -> Iterator[ContentItem]:
+    listed = list(items)
+    if listed:
+        yield container(heading, listed)
+
+
+def _texts(name: Code, sentences: Iterable[str]) -> Iterator[ContentItem]:
+    return (text(name, sentence) for sentence in sentences)
+
+
+def _loop(evidence: Evidence, findings: Findings) -> ContentItem:
+    """Such as "Loop 1 of 5, instance 12 (A4C): weight 0.50, relevant, without it: mPAP -2.1."."""
+    told = [
+        f"weight {evidence.weight:.2f}",
+        "relevant" if evidence.relevant else "not relevant",
+        wording.effects(evidence, findings),
+        *evidence.notes,
+    ]
+    place = f"Loop {evidence.rank} of {len(findings.evidence)}"
+    return text(
+        concepts.COMMENT,
+        f"{place}, {wording.loop_name(evidence.instance)}: {', '.join(filter(None, told))}.",
+        children=[
+            image(
+                evidence.instance,
+                concepts.SOURCE_OF_MEASUREMENT,
+                INFERRED_FROM,
+                frames=evidence.frames,
+            )
+        ],
+    )

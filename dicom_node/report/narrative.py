@@ -1,0 +1,43 @@
+"""What a report tells its reader in sentences, the same in every form of it."""
+
+from collections.abc import Iterator
+
+from dicom_node.report import wording
+from dicom_node.report.context import Notice, Predecessor
+from inference.types import Findings
+
+
+def opening(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> Iterator[str]:
+    """What comes first: a withdrawal, the standing of the model, what was corrected or replaced."""
+    if notice.withdrawn is not None:
+        yield wording.withdrawn(notice.withdrawn)
+    yield findings.model.warning
+    yield from notice.sentences
+    if predecessor is not None:
+        yield wording.replaces(predecessor.revision)
+
+
+def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
+    """Why there is no estimate, where there is none, and that this is no normal result."""
+    if notice.withdrawn is not None:
+        yield wording.NOT_NORMAL
+    elif findings.abstention is not None:
+        yield f"No estimate was made: {findings.abstention}"
+        yield wording.NOT_NORMAL
+        for reason, count in wording.exclusion_counts(findings):
+            yield f"Not analysed: {count} x {reason}."
+
+
+def results(findings: Findings) -> Iterator[str]:
+    """Every value and every verdict."""
+    yield from (wording.estimate(measurement) for measurement in findings.measurements)
+    yield from (wording.verdict(assessment) for assessment in findings.assessments)
+
+
+def reservations(findings: Findings) -> Iterator[str]:
+    """What the values are not, what they are meant for, and where they are not to be trusted."""
+    if findings.measurements:
+        yield wording.NOT_INVASIVE
+    intended = findings.model.intended_use
+    yield from filter(None, [wording.coverage(findings), intended and f"Intended use: {intended}"])
+    yield from filter(None, findings.limitations)

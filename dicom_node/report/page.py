@@ -1,0 +1,227 @@
+"""The page: one sheet of A4 on which a cardiologist reads the whole result."""
+
+from datetime import datetime
+
+from PIL import Image
+
+from dicom_node.report import narrative, wording
+from dicom_node.report.canvas import BAND
+from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
+from dicom_node.report.gauge import gauge
+from dicom_node.report.identification import identification
+from dicom_node.report.letters import is_east_asian, letters_for
+from dicom_node.report.sheet import (
+    AMBER,
+    DIM,
+    GREEN,
+    HEIGHT,
+    INK,
+    LINE,
+    MARGIN,
+    PANEL,
+    RED,
+    WIDTH,
+    Colour,
+    Sheet,
+)
+from inference.types import (
+    Assessment,
+    Evidence,
+    Findings,
+    Measurement,
+    Presence,
+    Standing,
+    by_relevance,
+)
+
+_LEFT, _RIGHT = MARGIN, WIDTH - MARGIN
+_BAR_LEFT, _BAR_RIGHT = 285.0, _RIGHT - 4
+_GAP = 10.0
+_PREVIEW = (164.0, 123.0)
+#: Pixels of a preview: enough for print, little for the archive.
+_PREVIEW_PIXELS = (480, 360)
+_FOOTER_TOP = HEIGHT - 52
+_READERS_FONTS = (
+    "Chinese, Japanese and Korean letters are shown in fonts of the reader; where it has none, "
+    "see the attributes of this object."
+)
+
+
+def report_page(
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    made_at: datetime,
+    predecessor: Predecessor | None,
+    notice: Notice,
+) -> bytes:
+    """A PDF of one page; the same arguments give the same bytes."""
+    letters = letters_for(study.identity().values(), study.character_set)
+    sheet = Sheet(letters, title=findings.title, author=identity.manufacturer)
+    shown = identification(study, identity, letters)
+    y = _draw_identification(sheet, _draw_heading(sheet, findings), shown)
+    if notice.withdrawn is not None:
+        said = [notice.withdrawn, wording.NO_LONGER_VALID, wording.NOT_NORMAL]
+        y = _draw_refusal(sheet, y, "WITHDRAWN", RED, said)
+    elif findings.abstention is not None:
+        y = _draw_refusal(sheet, y, "No estimate", AMBER, [findings.abstention, wording.NOT_NORMAL])
+    for measurement in findings.measurements:
+        y = _draw_measurement(sheet, y, measurement, findings)
+    y += _GAP / 2
+    for assessment in findings.assessments:
+        y = _draw_assessment(sheet, y, assessment)
+    y = _draw_loops(sheet, y + _GAP, findings)
+    remarks = _remarks(findings, predecessor, notice)
+    if any(is_east_asian(words) for _, words in shown):
+        remarks.append(_READERS_FONTS)
+    _draw_remarks(sheet, y + _GAP, remarks)
+    _draw_footer(sheet, findings, study, identity, made_at)
+    return sheet.to_bytes()
+
+
+def _draw_heading(sheet: Sheet, findings: Findings) -> float:
+    sheet.box((0, 0, WIDTH, 30), BAND[findings.model.standing])
+    sheet.centred(WIDTH / 2, 8, findings.model.warning, 12)
+    y = sheet.paragraph(_LEFT, 42, _RIGHT - _LEFT, findings.title, 15)
+    return sheet.paragraph(_LEFT, y + 1, _RIGHT - _LEFT, wording.NOT_VERIFIED, 9.5, AMBER)
+
+
+def _draw_identification(sheet: Sheet, y: float, shown: list[tuple[str, str]]) -> float:
+    """Two columns on a panel that is as high as the longer one."""
+    width = (_RIGHT - _LEFT) / 2 - 104
+    columns = ((_LEFT + 10, shown[:4]), ((_LEFT + _RIGHT) / 2 + 4, shown[4:]))
+    longer = max(sum(sheet.height(words, width, 9) for _, words in lines) for _, lines in columns)
+    top, bottom = y + _GAP, y + _GAP + longer + 14
+    sheet.box((_LEFT, top, _RIGHT, bottom), PANEL, radius=4)
+    for left, lines in columns:
+        y = top + 7
+        for label, words in lines:
+            sheet.text(left, y + 0.8, label, 8, DIM)
+            y = sheet.paragraph(left + 90, y, width, words, 9)
+    return bottom + _GAP
+
+
+def _draw_measurement(
+    sheet: Sheet, top: float, measurement: Measurement, findings: Findings
+) -> float:
+    """Name and value to the left, the interval against the upper limit of normal to the right."""
+    meaningless = findings.model.standing is Standing.UNTRAINED
+    words = DIM if meaningless else INK
+    sheet.text(_LEFT, top + 9, measurement.name, 12, DIM)
+    behind = sheet.text(_LEFT + 52, top, wording.digits(measurement), 22, words)
+    sheet.text(behind + 5, top + 9, measurement.unit.meaning, 12, words)
+    sheet.paragraph(_LEFT + 52, top + 30, 185, wording.interval(measurement), 8.5, DIM)
+    above = measurement.value > measurement.upper_limit
+    _draw_bar(sheet, top + 13, measurement, DIM if meaningless else AMBER if above else GREEN)
+    sheet.paragraph(
+        _BAR_LEFT, top + 37.5, _BAR_RIGHT - _BAR_LEFT, wording.limit(measurement), 7, DIM
+    )
+    return top + 54
+
+
+def _draw_bar(sheet: Sheet, middle: float, measurement: Measurement, colour: Colour) -> None:
+    scale = gauge(measurement)
+
+    def x(value: float) -> float:
+        return _BAR_LEFT + scale.share(value) * (_BAR_RIGHT - _BAR_LEFT)
+
+    sheet.box((_BAR_LEFT, middle - 1, _BAR_RIGHT, middle + 1), LINE)
+    if scale.high > scale.low:
+        sheet.box((x(scale.low), middle - 4, x(scale.high), middle + 4), colour, radius=4)
+    sheet.dot(x(measurement.value), middle, 5, colour)
+    limit = x(measurement.upper_limit)
+    sheet.box((limit - 0.6, middle - 11, limit + 0.6, middle + 11), RED)
+    sheet.centred(limit, middle + 13, f"limit {measurement.upper_limit:g}", 7.5, RED)
+    sheet.text(_BAR_LEFT, middle + 13, "0", 7.5, DIM)
+    end = f"{scale.end:.0f} {measurement.unit.meaning}"
+    sheet.right(_BAR_RIGHT, middle + 13, end, 7.5, DIM)
+
+
+def _draw_assessment(sheet: Sheet, top: float, assessment: Assessment) -> float:
+    colour = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
+    sheet.text(_LEFT, top + 1.5, assessment.concept.meaning, 10)
+    behind = sheet.text(
+        _BAR_LEFT, top, assessment.presence.value.upper(), 12, colour[assessment.presence]
+    )
+    if assessment.probability is not None:
+        sheet.text(behind + 8, top + 2, f"probability {100 * assessment.probability:.0f} %", 9.5)
+    y = sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, assessment.criterion, 7.5, DIM)
+    return y + 4
+
+
+def _draw_refusal(sheet: Sheet, top: float, word: str, colour: Colour, said: list[str]) -> float:
+    """Why there is nothing to read off, in large letters."""
+    sheet.text(_LEFT, top + 6, word, 30, colour)
+    y = top + 50
+    for sentence in said:
+        y = sheet.paragraph(_LEFT, y, _RIGHT - _LEFT, sentence[:1].upper() + sentence[1:], 12) + 4
+    return y
+
+
+def _draw_loops(sheet: Sheet, top: float, findings: Findings) -> float:
+    """The three loops with the highest weight, and what the estimate would be without each."""
+    best = by_relevance(findings.evidence)[:3]
+    if not best:
+        return top
+    heading = f"Loops with the highest weight, of {len(findings.evidence)} analysed"
+    sheet.text(_LEFT, top, heading, 9, DIM)
+    step = (_RIGHT - _LEFT - _PREVIEW[0]) / 2
+    return max(
+        _draw_loop(sheet, _LEFT + index * step, top + 16, loop, findings)
+        for index, loop in enumerate(best)
+    )
+
+
+def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: Findings) -> float:
+    width, height = _PREVIEW
+    sheet.box((left, top, left + width, top + height), INK)
+    if loop.preview is None:
+        sheet.centred(left + width / 2, top + height / 2 - 5, "no preview", 9, LINE)
+    else:
+        preview = Image.fromarray(loop.preview)
+        preview.thumbnail(_PREVIEW_PIXELS)
+        sheet.picture((left + 1, top + 1, left + width - 1, top + height - 1), preview)
+    number = loop.instance.instance_number
+    name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
+    relevant = ", relevant" if loop.relevant else ""
+    y = top + height + 4
+    y = sheet.paragraph(left, y, width, f"{name}: weight {loop.weight:.2f}{relevant}", 8.5)
+    return sheet.paragraph(left, y, width, wording.effects(loop, findings), 6.6, DIM)
+
+
+def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:
+    """What must be known beside the values; what was corrected comes first."""
+    remarks = [*notice.sentences]
+    if predecessor is not None:
+        remarks.append(wording.replaces(predecessor.revision))
+    remarks += narrative.reservations(findings)
+    remarks += filter(None, [wording.not_analysed(findings)])
+    return remarks
+
+
+def _draw_remarks(sheet: Sheet, top: float, remarks: list[str]) -> None:
+    """All of them, in smaller letters where there is much; what does not fit is counted."""
+    width, bottom = _RIGHT - _LEFT, _FOOTER_TOP - 14
+    size = sheet.fitting_size(remarks, width, bottom - top, 8.5)
+    for index, remark in enumerate(remarks):
+        if top + sheet.height(remark, width, size) > bottom + 1:
+            rest = f"{len(remarks) - index} more remarks are in the structured report."
+            sheet.text(_LEFT, top, rest, 8, AMBER)
+            return
+        top = sheet.paragraph(_LEFT, top, width, remark, size)
+
+
+def _draw_footer(
+    sheet: Sheet,
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    made_at: datetime,
+) -> None:
+    sheet.box((_LEFT, _FOOTER_TOP, _RIGHT, _FOOTER_TOP + 0.6), LINE)
+    made = study.local_time(made_at).strftime("%Y-%m-%d %H:%M:%S %z")
+    maker = f"{identity.manufacturer} {identity.model_name} {identity.software_version}"
+    counts = f"{len(findings.evidence)} analysed, {len(findings.exclusions)} not"
+    sheet.text(_LEFT, _FOOTER_TOP + 6, wording.model(findings), 7, DIM)
+    last = f"Revision {study.revision}, made {made} by {maker}; instances: {counts}"
+    sheet.text(_LEFT, _FOOTER_TOP + 17, last, 7, DIM)

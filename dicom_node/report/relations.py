@@ -1,0 +1,36 @@
+"""What a document says of the documents and orders around it (PS3.3 C.17.2, C.17.6, C.24.2)."""
+
+from pydicom import Dataset
+
+from dicom_node.report.context import DocumentRef, Predecessor, StudyContext
+from dicom_node.report.references import sop_reference
+from dicom_node.report.requested_procedures import referenced_requests
+
+
+def add_requests(document: Dataset, study: StudyContext) -> None:
+    """The orders that the study answers (0040,A370), where its images name any."""
+    items = referenced_requests(
+        study.requested_procedures, study.study_instance_uid, study.accession_number
+    )
+    if items:
+        document.ReferencedRequestSequence = items
+
+
+def add_predecessors(
+    document: Dataset, study: StudyContext, predecessor: Predecessor | None
+) -> None:
+    """The earlier one of the same class (0040,A360): the one that the same destination holds."""
+    earlier = predecessor.documents if predecessor is not None else ()
+    replaced = [ref for ref in earlier if ref.sop_class_uid == document.SOPClassUID]
+    if replaced:
+        document.PredecessorDocumentsSequence = [_document(study, ref) for ref in replaced]
+
+
+def _document(study: StudyContext, ref: DocumentRef) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = ref.series_instance_uid
+    series.ReferencedSOPSequence = [sop_reference(ref.sop_class_uid, ref.sop_instance_uid)]
+    item = Dataset()
+    item.StudyInstanceUID = study.study_instance_uid
+    item.ReferencedSeriesSequence = [series]
+    return item
