@@ -6,7 +6,7 @@ which a receiver recognises; never that something is lost.
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import structlog
@@ -14,7 +14,7 @@ import structlog
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.policy import Failed, Outcome, RetryAt, Sent, decide
-from storage import outbox
+from storage import ladder, outbox
 from storage.engine import Database, Transaction
 from storage.errors import (
     ClaimLostError,
@@ -24,6 +24,7 @@ from storage.errors import (
 )
 from storage.outbox import Delivery
 from storage.owner import is_dead
+from storage.states import Rung
 
 log = structlog.get_logger()
 
@@ -117,11 +118,7 @@ class Claims:
         )
         match decision:
             case Sent(uid, status):
-                self._write(
-                    lambda tx: outbox.mark_sent(
-                        tx, delivery, at=now, sop_instance_uid=uid, status=status
-                    )
-                )
+                self._write(lambda tx: self._accepted(tx, delivery, now, uid, status))
                 about.info("delivery sent", status=status)
             case RetryAt(again_at, code, message):
                 self._write(
@@ -150,6 +147,22 @@ class Claims:
         self._rescue_due_s = time.monotonic() + self._lease_s
         if count:
             log.info("deliveries rescued", count=count)
+
+    def _accepted(
+        self, tx: Transaction, delivery: Delivery, at: datetime, uid: str, status: int
+    ) -> None:
+        """The destination has the object, so it says; where that is not enough, it climbs on."""
+        outbox.mark_sent(tx, delivery, at=at, sop_instance_uid=uid, status=status)
+        destination = self._destination
+        if destination.climb_to is not Rung.ACCEPTED:
+            ladder.begin(
+                tx,
+                delivery.id,
+                destination=destination.name,
+                goal=destination.climb_to,
+                at=at,
+                expires_at=at + timedelta(seconds=destination.maximum_age_s),
+            )
 
     def _write(self, change: Callable[[Transaction], object]) -> None:
         """Commit a change, however long the database is away."""

@@ -1,25 +1,31 @@
-"""The queue of one destination: what is due goes out, a batch over one association."""
+"""The queue of one destination: what is due goes out, a batch over one line."""
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from threading import Event
 
 import structlog
 
-from dicom_node.delivery.alternatives import best_accepted, refused_by, renditions
+from dicom_node.delivery.acceptance import Acceptance
+from dicom_node.delivery.alternatives import offer_of
 from dicom_node.delivery.claims import Claims
 from dicom_node.delivery.destination import Destination
+from dicom_node.delivery.errors import OvertakenError
+from dicom_node.delivery.memory import Memory
 from dicom_node.delivery.policy import Outcome
-from dicom_node.scu.errors import NoAcceptedContextError, ScuError
-from dicom_node.scu.outgoing import OutgoingObject
-from dicom_node.scu.storing import StoreAssociation
+from dicom_node.delivery.transport import Line, Offer, Transport
 from storage.outbox import Delivery
 from storage.spool import Spool
 
-#: Deliveries sent over one association before the outbox is asked again.
+#: Deliveries sent over one line before the outbox is asked again.
 BATCH = 16
 
-Offer = tuple[Delivery, tuple[OutgoingObject, ...]]
+#: Of these kinds the destination keeps what came last, so that an earlier one must not follow.
+_IN_ORDER = frozenset({"ORU"})
+
+Waiting = deque[tuple[Delivery, Offer]]
 
 log = structlog.get_logger()
 
@@ -30,17 +36,20 @@ class DestinationQueue:
     def __init__(
         self,
         destination: Destination,
+        transport: Transport,
         claims: Claims,
+        memory: Memory,
         spool: Spool,
         stopping: Event,
         poll_s: float,
     ) -> None:
         self._destination = destination
+        self._transport = transport
         self._claims = claims
+        self._memory = memory
         self._spool = spool
         self._stopping = stopping
         self._poll_s = poll_s
-        self._association: StoreAssociation | None = None
 
     def run(self) -> None:
         """Deliver until stopped; nothing that happens to one delivery ends the loop."""
@@ -64,58 +73,56 @@ class DestinationQueue:
 
     def interrupt(self) -> None:
         """From another thread: cut the connection of a send that does not end."""
-        if association := self._association:
-            association.interrupt()
+        self._transport.interrupt()
 
     def _deliver(self, claimed: Sequence[Delivery]) -> None:
-        waiting: deque[Offer] = deque()
+        waiting: Waiting = deque()
         for delivery in claimed:
             try:
-                waiting.append((delivery, renditions(delivery, self._spool)))
+                waiting.append((delivery, offer_of(delivery, self._spool)))
             except Exception as exc:  # noqa: BLE001 - the policy decides about every error
                 self._claims.conclude(delivery, exc)
         if waiting:
-            self._send_all(waiting)
+            known = self._memory.recall()
+            taken = replace(known)
+            self._send_all(waiting, taken)
+            self._memory.keep(known, taken)
 
-    def _send_all(self, waiting: deque[Offer]) -> None:
-        """Send over one association; what it did not come to is handed back."""
-        objects = [item for _, renditions in waiting for item in renditions]
-        self._association = StoreAssociation(self._destination.node, objects)
-        try:
-            with self._association as association:
-                self._send_over(association, waiting)
-        except ScuError as exc:
-            if not self._stopping.is_set():
+    def _send_all(self, waiting: Waiting, taken: Acceptance) -> None:
+        """Send over one line; what it did not come to is handed back."""
+        with ExitStack() as stack:
+            try:
+                offers = [offer for _, offer in waiting]
+                line = stack.enter_context(self._transport.open(offers, taken))
+            except Exception as exc:  # noqa: BLE001 - the policy decides about every error
                 self._opening_failed(exc, waiting)
-        finally:
-            self._association = None
+            else:
+                self._send_over(line, waiting)
         for delivery, _ in waiting:
             self._claims.hand_back(delivery)
 
-    def _send_over(self, association: StoreAssociation, waiting: deque[Offer]) -> None:
-        while waiting and association.is_open and not self._stopping.is_set():
-            delivery, offered = waiting[0]
+    def _send_over(self, line: Line, waiting: Waiting) -> None:
+        while waiting and line.is_open and not self._stopping.is_set():
+            delivery, offer = waiting[0]
             if not self._claims.still_holds(delivery):
                 waiting.popleft()
                 continue
-            outcome = self._attempt(association, offered)
-            if self._stopping.is_set() and isinstance(outcome, ScuError):
-                return  # we cut it off ourselves
+            outcome = self._attempt(line, delivery, offer)
+            if self._stopping.is_set() and isinstance(outcome, Exception):
+                return  # we may have cut it off ourselves
             self._claims.conclude(delivery, outcome)
             waiting.popleft()
 
-    def _attempt(
-        self, association: StoreAssociation, offered: tuple[OutgoingObject, ...]
-    ) -> Outcome:
+    def _opening_failed(self, error: Exception, waiting: Waiting) -> None:
+        """Without a line, every delivery of the batch shares its outcome."""
+        while waiting and not self._stopping.is_set():
+            delivery, _ = waiting.popleft()
+            self._claims.conclude(delivery, error)
+
+    def _attempt(self, line: Line, delivery: Delivery, offer: Offer) -> Outcome:
         try:
-            return association.send(best_accepted(association, offered, self._destination.node))
+            if delivery.kind in _IN_ORDER and self._memory.has_later(delivery):
+                return OvertakenError("the destination has a later message about the same study")
+            return line.send(offer)
         except Exception as exc:  # noqa: BLE001 - the policy decides about every error
             return exc
-
-    def _opening_failed(self, error: ScuError, waiting: deque[Offer]) -> None:
-        """Without an association, every delivery of the batch shares its outcome."""
-        while waiting:
-            delivery, offered = waiting.popleft()
-            refused = isinstance(error, NoAcceptedContextError)
-            outcome = refused_by(self._destination.node, offered) if refused else error
-            self._claims.conclude(delivery, outcome)

@@ -4,15 +4,33 @@
 | ----------------------------------------------------- | --------------------------------- |
 | success, warning, 0x0111 (there already)              | sent; the status is kept          |
 | the receiver takes no SOP class or syntax we can offer | failed, an admin must enable one  |
+| the object is too large for it (HTTP 413)             | failed, an admin must raise that  |
+| it has a later message already (HL7)                  | failed, and nothing is missing    |
 | spool file damaged or unreadable                      | failed, an admin must look        |
 | everything else: unreachable, rejected, aborted, no   | again after a growing wait, until |
-| answer, any failure status, an error of our own       | it expires; then a dead letter    |
+| answer, any failure status, an error of our own       | it expires; then a dead letter.   |
+|                                                       | Never sooner than it asked for    |
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dicom_node.delivery.errors import ClassesRefusedError, OvertakenError
+from dicom_node.dicomweb.errors import (
+    WebAnswerError,
+    WebNotTrustedError,
+    WebRefusedError,
+    WebTimeoutError,
+    WebUnreachableError,
+)
+from dicom_node.hl7.errors import (
+    Hl7AnswerError,
+    Hl7NotTrustedError,
+    Hl7RefusedError,
+    Hl7TimeoutError,
+    Hl7UnreachableError,
+)
 from dicom_node.scu.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
@@ -28,8 +46,12 @@ from storage.errors import SpoolDamagedError
 EXPIRED = "EXPIRED"
 SOP_CLASS_REFUSED = "SOP_CLASS_REFUSED"
 
+_TOO_LARGE = 413
+
 _PERMANENT: dict[type[Exception], str] = {
+    ClassesRefusedError: SOP_CLASS_REFUSED,
     NoAcceptedContextError: SOP_CLASS_REFUSED,
+    OvertakenError: "OVERTAKEN",
     SpoolDamagedError: "SPOOL_DAMAGED",
     NotSendableError: "NOT_SENDABLE",
 }
@@ -39,6 +61,14 @@ _TRANSIENT: dict[type[Exception], str] = {
     AssociationRejectedError: "REJECTED",
     AssociationAbortedError: "ABORTED",
     ResponseTimeoutError: "TIMEOUT",
+    WebUnreachableError: "UNREACHABLE",
+    WebNotTrustedError: "NOT_TRUSTED",
+    WebTimeoutError: "TIMEOUT",
+    WebAnswerError: "NO_ANSWER",
+    Hl7UnreachableError: "UNREACHABLE",
+    Hl7NotTrustedError: "NOT_TRUSTED",
+    Hl7TimeoutError: "TIMEOUT",
+    Hl7AnswerError: "NO_ANSWER",
 }
 
 
@@ -82,18 +112,29 @@ def decide(
     """Decide what follows; the last attempt is made when the delivery expires."""
     if isinstance(outcome, SendResult) and outcome.stored:
         return Sent(outcome.sop_instance_uid, outcome.status)
-    code, message = _describe(outcome)
-    if type(outcome) in _PERMANENT:
+    code, message = describe(outcome)
+    if _is_permanent(outcome):
         return Failed(code, message)
     if now >= expires_at:
         return Failed(EXPIRED, f"given up after attempt {attempt}: {code}: {message}")
-    again_at = now + timedelta(seconds=delay_s(attempt))
+    asked_s = outcome.retry_after_s if isinstance(outcome, WebRefusedError) else 0.0
+    again_at = now + timedelta(seconds=max(asked_s, delay_s(attempt)))
     return RetryAt(min(again_at, expires_at), code, message)
 
 
-def _describe(outcome: Outcome) -> tuple[str, str]:
+def _is_permanent(outcome: Outcome) -> bool:
+    too_large = isinstance(outcome, WebRefusedError) and outcome.status == _TOO_LARGE
+    return too_large or type(outcome) in _PERMANENT
+
+
+def describe(outcome: Outcome) -> tuple[str, str]:
+    """What went wrong, in one word and in words that quote no dataset."""
     if isinstance(outcome, SendResult):
         return f"STATUS_0x{outcome.status:04X}", outcome.comment or "refused without a comment"
+    if isinstance(outcome, WebRefusedError):
+        return f"HTTP_{outcome.status}", str(outcome)
+    if isinstance(outcome, Hl7RefusedError):
+        return f"HL7_{outcome.code}", f"{outcome}: {outcome.comment or 'without a comment'}"
     known = {**_PERMANENT, **_TRANSIENT}.get(type(outcome))
     if known:
         return known, str(outcome)

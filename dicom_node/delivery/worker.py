@@ -9,6 +9,8 @@ import structlog
 from dicom_node.delivery.claims import Claims
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.destination_queue import DestinationQueue
+from dicom_node.delivery.memory import Memory
+from dicom_node.delivery.ways import transport_to
 from storage.engine import Database
 from storage.spool import Spool
 
@@ -41,6 +43,7 @@ class Deliverer:
         self._queues = {
             destination.name: DestinationQueue(
                 destination,
+                transport_to(destination.node),
                 Claims(
                     destination,
                     database,
@@ -49,6 +52,7 @@ class Deliverer:
                     lease_s=lease_s,
                     poll_s=poll_s,
                 ),
+                Memory(database, destination.name, str(destination.node)),
                 spool,
                 self._stopping,
                 poll_s,

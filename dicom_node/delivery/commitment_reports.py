@@ -1,0 +1,128 @@
+"""Reports on what peers asked us to commit, on associations that we open to them.
+
+What a peer asked is in the database; it is told what is held at the moment of telling. Who cannot
+be told is tried again after a growing wait, until the request expires.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+import structlog
+
+from dicom_node.commitment import Report
+from dicom_node.delivery.backoff import retry_delay_s
+from dicom_node.scu.commitment import send_report
+from dicom_node.scu.errors import ScuError
+from dicom_node.scu.peer import RemoteNode
+from storage.commitment import (
+    Owed,
+    claim_owed,
+    give_up,
+    give_up_expired,
+    holdings,
+    is_due,
+    mark_reported,
+    report_later,
+)
+from storage.engine import Database
+from storage.spool import Spool
+
+#: How long one peer may take until the report is sent to it by somebody else too.
+_PATIENCE = timedelta(minutes=5)
+#: How often a peer that nothing is owed to is looked after, in seconds.
+_POLL_S = 0.5
+
+log = structlog.get_logger()
+
+
+class CommitmentReports:
+    """Reports to peers until it is stopped, each peer on a thread of its own.
+
+    `peers` are those that are called back, by their name in the settings.
+    """
+
+    def __init__(
+        self,
+        peers: Mapping[str, RemoteNode],
+        database: Database,
+        spool: Spool,
+        *,
+        first_retry_s: float = 5.0,
+        maximum_retry_s: float = 600.0,
+    ) -> None:
+        self._peers = peers
+        self._database = database
+        self._spool = spool
+        self._first_retry_s = first_retry_s
+        self._maximum_retry_s = maximum_retry_s
+        self._stopping = Event()
+        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
+        self._threads = [
+            Thread(target=self._run, args=(peer,), name=f"report-{peer}", daemon=True)
+            for peer in peers
+        ]
+
+    def start(self) -> None:
+        """Start reporting, first of all what a killed process left."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Let reports in flight finish within a time; a report that was cut off is sent again."""
+        self._stopping.set()
+        deadline = time.monotonic() + grace_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, peer: str) -> None:
+        while not self._stopping.is_set():
+            try:
+                found = self._step(peer)
+            except Exception as exc:  # noqa: BLE001 - the database may be away: wait and go on
+                # The type alone: a text may quote a dataset.
+                log.warning("commitment reports wait", peer=peer, code=type(exc).__name__)
+                found = False
+            if not found:
+                self._stopping.wait(_POLL_S)
+
+    def _step(self, peer: str) -> bool:
+        """Send the report that is due first; whether there was one."""
+        now = _now()
+        with self._database.read() as tx:
+            if not is_due(tx, peer, now):
+                return False
+        with self._database.write() as tx:
+            give_up_expired(tx, now)
+            claimed = claim_owed(tx, now=now, again_at=now + _PATIENCE, peer=peer)
+        for owed in claimed:
+            self._report(owed)
+        return bool(claimed)
+
+    def _report(self, owed: Owed) -> None:
+        with self._database.read() as tx:
+            held = holdings(tx, owed, self._spool.exists)
+        if held.is_empty:
+            with self._database.write() as tx:
+                give_up(tx, owed, _now())
+            return
+        about = log.bind(peer=owed.peer, attempt=owed.attempt)
+        try:
+            send_report(
+                self._peers[owed.peer], Report(owed.transaction_uid, held.committed, held.failed)
+            )
+        except ScuError as exc:
+            delay_s = retry_delay_s(owed.attempt, self._first_retry_s, self._maximum_retry_s)
+            again_at = min(_now() + timedelta(seconds=delay_s), owed.expires_at)
+            with self._database.write() as tx:
+                report_later(tx, owed, again_at, str(exc))
+            about.warning("commitment not reported", code=type(exc).__name__, delay_s=delay_s)
+        else:
+            with self._database.write() as tx:
+                mark_reported(tx, owed, held, _now())
+            about.info("commitment reported", count=len(held.committed))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,82 @@
+"""The ladder: what destinations accepted climbs on, each destination on a thread of its own."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import structlog
+
+from dicom_node.delivery.climbing import Climbing
+from dicom_node.scu.peer import RemoteNode
+from storage.engine import Database
+
+LookIn = Callable[[str, str], Collection[str]]
+"""(Study Instance UID, Series Instance UID) -> the SOP Instance UIDs that an archive names."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """How the deliveries to one destination climb.
+
+    `node` is asked for commitment, None where it cannot be; `archive` names the archive that
+    `look_in` asks. What is not reported within `report_timeout_s` is asked for again; for
+    `linger_s` the association that asked stays open for a report. What is sent once more expires
+    after `maximum_age_s`.
+    """
+
+    destination: str
+    node: RemoteNode | None
+    archive: str = ""
+    look_in: LookIn | None = None
+    report_timeout_s: float = 600.0
+    linger_s: float = 2.0
+    maximum_age_s: float = 259_200.0
+    first_retry_s: float = 5.0
+    maximum_retry_s: float = 600.0
+
+
+class Climber:
+    """Lets the deliveries of some destinations climb until it is stopped.
+
+    An idle thread looks at the database every `poll_s`.
+    """
+
+    def __init__(
+        self, ladders: Sequence[Ladder], database: Database, *, poll_s: float = 0.5
+    ) -> None:
+        self._stopping = Event()
+        self._poll_s = poll_s
+        self._climbing = [Climbing(ladder, database, self._stopping) for ladder in ladders]
+        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
+        self._threads = [
+            Thread(target=self._run, args=(each,), name=f"climb-{each.destination}", daemon=True)
+            for each in self._climbing
+        ]
+
+    def start(self) -> None:
+        """Start climbing."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Let the step in hand finish within a time; what it did not come to is due again later."""
+        self._stopping.set()
+        deadline = time.monotonic() + grace_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, climbing: Climbing) -> None:
+        """Climb until stopped; nothing that happens to one delivery ends the loop."""
+        while not self._stopping.is_set():
+            try:
+                was_due = climbing.step()
+            except Exception as exc:  # noqa: BLE001 - the database may be away: wait and go on
+                # The type alone: a text may quote a dataset.
+                code = type(exc).__name__
+                log.warning("ladder waits", destination=climbing.destination, code=code)
+                was_due = False
+            if not was_due:
+                self._stopping.wait(self._poll_s)

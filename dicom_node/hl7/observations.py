@@ -1,0 +1,139 @@
+"""What the findings say, as HL7 observations: OBX segments, each with its notes behind it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from dicom_node.hl7.segments import Value, segment
+from dicom_node.report import concepts, wording
+from inference.types import Assessment, Code, Findings, Measurement, Standing
+
+#: IHE CARD, Displayable Reports: the study that the observations are about.
+_DICOM_STUDY = Code("113014", "DCM", "DICOM Study")
+#: HL7 table 0105: the ancillary department that fills the order.
+_FROM_FILLER = "L"
+
+
+class Status(StrEnum):
+    """HL7 table 0085: how an observation stands."""
+
+    PRELIMINARY = "P"
+    CORRECTION = "C"
+    WRONG = "W"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One OBX and its notes; `limit` is the reference range, `probability` in 0..1."""
+
+    type: str
+    concept: Code
+    value: Value
+    units: Value = ""
+    limit: str = ""
+    flag: str = ""
+    probability: str = ""
+    notes: tuple[str, ...] = ()
+    status: Status = Status.PRELIMINARY
+
+
+def coded(code: Code) -> Value:
+    """A code as CE has it; the names of the coding schemes are those of DICOM."""
+    return (code.value, code.meaning, code.scheme)
+
+
+def observed(findings: Findings) -> list[Observation]:
+    """Each estimate and each verdict; that there is none, where there is none."""
+    if findings.abstention is not None:
+        status = coded(concepts.NOT_ESTIMATED)
+        notes = (findings.abstention, wording.NOT_NORMAL)
+        return [Observation("CE", concepts.ESTIMATE_STATUS, status, notes=notes)]
+    return [
+        *(_estimate(item, findings) for item in findings.measurements),
+        *(_verdict(item) for item in findings.assessments),
+    ]
+
+
+def withdrawn(why: str) -> Observation:
+    """That everything before is withdrawn."""
+    notes = (why, wording.NO_LONGER_VALID)
+    return Observation("CE", concepts.ESTIMATE_STATUS, coded(concepts.WITHDRAWN), notes=notes)
+
+
+def study_reference(study_instance_uid: str) -> Observation:
+    """Which DICOM study the message is about, for viewers that are called from it."""
+    return Observation("HD", _DICOM_STUDY, study_instance_uid)
+
+
+def taken_back(before: Sequence[Observation], now: Sequence[Observation] = ()) -> list[Observation]:
+    """What an earlier message said and the present one does not say again: it was wrong."""
+    said = {item.concept for item in now}
+    return [
+        replace(item, limit="", flag="", probability="", notes=(), status=Status.WRONG)
+        for item in before
+        if item.concept not in said
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the observations come from: the times (HL7 DTM) of study and analysis, the algorithm."""
+
+    observed_at: str
+    analysed_at: str
+    equipment: Value
+
+
+def segments(observations: Sequence[Observation], origin: Origin) -> Iterator[str]:
+    """OBX, numbered through, each followed by its NTE (HL7 2.5.1 sections 7.4.2, 2.14.10)."""
+    for number, item in enumerate(observations, 1):
+        yield segment(
+            "OBX",
+            {
+                1: str(number),
+                2: item.type,
+                3: coded(item.concept),
+                5: item.value,
+                6: item.units,
+                7: item.limit,
+                8: item.flag,
+                9: item.probability,
+                11: item.status.value,
+                14: origin.observed_at,
+                17: coded(concepts.AI_ESTIMATION),
+                18: origin.equipment,
+                19: origin.analysed_at,
+            },
+        )
+        yield from notes(item.notes)
+
+
+def notes(texts: Iterable[str]) -> Iterator[str]:
+    """NTE: remarks on the segment before them, from whoever made the observations."""
+    for number, text in enumerate(texts, 1):
+        yield segment("NTE", {1: str(number), 2: _FROM_FILLER, 3: text})
+
+
+def _estimate(measurement: Measurement, findings: Findings) -> Observation:
+    above = measurement.value > measurement.upper_limit
+    flag = "" if findings.model.standing is Standing.UNTRAINED else "H" if above else "N"
+    return Observation(
+        "NM",
+        measurement.concept,
+        wording.digits(measurement),
+        units=coded(measurement.unit),
+        limit=f"<={measurement.upper_limit:g}",
+        flag=flag,
+        notes=(f"{wording.interval(measurement)}; {wording.limit(measurement)}",),
+    )
+
+
+def _verdict(assessment: Assessment) -> Observation:
+    known = assessment.probability is not None
+    return Observation(
+        "CE",
+        assessment.concept,
+        coded(concepts.PRESENCE[assessment.presence]),
+        probability=f"{assessment.probability:.2f}" if known else "",
+        notes=(wording.verdict(assessment),),
+    )
