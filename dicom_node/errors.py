@@ -6,7 +6,12 @@ NodeError
 ├── PortTakenError       another process listens on the node's port
 ├── TlsFileError         (tls/errors) a certificate, key or revocation list cannot be used
 ├── HandshakeError       (scp/handshake) no TLS came about
+├── UnreadableMessageError (commitment) a request or report on storage commitment makes no sense
 ├── ReportError          (report/errors) an object would not be valid and is not sent
+├── ClassesRefusedError, OvertakenError, UnreachedError
+│                        (delivery/errors) a destination cannot have, or does not need, an object
+├── Hl7Error             (hl7/errors) an HL7 system is away, refuses or talks nonsense
+├── WebError             (dicomweb/errors) a DICOMweb service is away, refuses or talks nonsense
 └── ScuError             (scu/errors) a peer is away, refuses or breaks off
 """
 

@@ -5,56 +5,26 @@ The environment wins over the file: `ECHONODE_RECEIVE__PORT=104` is `port` in `[
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
 
+from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.audit_messages.kinds import KINDS, Kind
+from dicom_node.destination_settings import DestinationSettings
+from dicom_node.settings_section import (
+    AETitle,
+    Fingerprint,
+    Port,
+    PortOrNone,
+    Seconds,
+    Section,
+    require_tls_for,
+)
+from dicom_node.work_list_settings import WorkListSettings
+from inference.ultrasound.profile import Profile
 
-
-def _ae_title(value: str) -> str:
-    title = value.strip()
-    if not 1 <= len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
-        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
-    return title
-
-
-def _fingerprint(value: str) -> str:
-    plain = value.replace(":", "").strip().lower()
-    if len(plain) != 64 or not set(plain) <= set("0123456789abcdef"):
-        raise ValueError("a SHA-256 fingerprint has 64 hexadecimal digits: see `echonode tls show`")
-    return plain
-
-
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-Seconds = Annotated[float, Field(gt=0)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-PortOrNone = Annotated[int, Field(ge=0, le=65535)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
-Right = Literal["echo", "store", "reject"]
-ObjectKind = Literal["SR", "SC", "KOS", "RN"]
-
-
-class Section(BaseModel):
-    """A table of the settings file; a key that is not described here is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: Any, info: ValidationInfo) -> Any:
-        """TOML has no null: an empty string stands for an optional value that is not given."""
-        field = cls.model_fields[str(info.field_name)]
-        return None if value == "" and field.default is None else value
+Right = Literal["echo", "store", "reject", "announce", "commit"]
 
 
 class NodeSettings(Section):
@@ -96,6 +66,8 @@ class ReceiveSettings(Section):
     """TCP port to listen on for plain text; 0: none."""
     tls_port: PortOrNone = 0
     """TCP port to listen on for TLS, 2762 by convention; 0: none. Needs [tls]."""
+    processes: Annotated[int, Field(ge=1, le=32)] = 1
+    """Listening processes that share the port, each with limits of its own (Linux)."""
     maximum_associations: Annotated[int, Field(ge=1)] = 32
     """Associations at once; one more is rejected as temporary congestion."""
     maximum_pdu_bytes: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
@@ -128,8 +100,12 @@ class CompletionSettings(Section):
     """Seconds without a new instance after which a study is complete; a peer may have its own."""
     release_quiet_s: Seconds = 3.0
     """Seconds to wait instead once every association of the study was released."""
+    abort_quiet_s: Seconds = 300.0
+    """Seconds to wait instead after an association of the study broke: its sender may try again."""
     hard_limit_s: Seconds = 3600.0
     """Seconds after the first instance at which a study is complete whatever still arrives."""
+    archive: str | None = None
+    """[[archive]] to ask how many instances a study has, if it sends whole studies; empty: none."""
 
 
 class PeerSettings(Section):
@@ -142,15 +118,23 @@ class PeerSettings(Section):
     networks: Annotated[tuple[IPv4Network | IPv6Network, ...], Field(min_length=1)]
     """Addresses it may call from, as networks: "10.1.2.3/32"."""
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
-    """What it may do: "echo", "store", and "reject": have its rejection notes (IHE IOCM) obeyed."""
+    """What it may do: also "reject" (rejection notes), "announce" (MPPS, IAN), "commit"."""
     quiet_s: Seconds | None = None
     """Its own quiet period in seconds; empty: the one of [completion]."""
+    selection: Profile | None = None
+    """Rules to select its loops by, "paper" or "vendor-neutral"; empty: those of [[pipeline]]."""
     on_conflict: Literal["refuse", "keep_first"] = "refuse"
     """Other bytes under a known UID: refuse with 0x0111, or keep_first and answer 0x0000."""
     maximum_associations: Annotated[int, Field(ge=1)] | None = None
     """Associations it may have open at once; empty: as many as the node takes."""
     associations_per_minute: Annotated[float, Field(ge=1)] | None = None
     """Associations it may open a minute, a minute's worth at once; empty: no limit."""
+    commitment_host: str | None = None
+    """Where it hears of what it asked us to commit; empty: on its own association."""
+    commitment_port: Port | None = None
+    """TCP port there."""
+    commitment_ae_title: AETitle | None = None
+    """AE title there; empty: its calling AE title."""
     tls: bool = False
     """Whether it comes by TLS, and then only so; else it comes in plain text only."""
     tls_name: str | None = None
@@ -161,8 +145,18 @@ class PeerSettings(Section):
     """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
 
     @model_validator(mode="after")
+    def _commitment_has_an_address(self) -> "PeerSettings":
+        if (self.commitment_host is None) != (self.commitment_port is None):
+            raise ValueError("commitment_host and commitment_port belong together: give both")
+        if self.commitment_ae_title and not self.commitment_host:
+            raise ValueError("commitment_ae_title needs commitment_host and commitment_port")
+        if self.commitment_host and "commit" not in self.may:
+            raise ValueError('commitment_host is given and may not "commit": add it to may')
+        return self
+
+    @model_validator(mode="after")
     def _certificate_is_its_own(self) -> "PeerSettings":
-        _require_tls_for(self)
+        require_tls_for(self)
         if self.tls and not (self.tls_name or self.tls_fingerprints or self.tls_ca):
             raise ValueError(
                 "tls = true needs to know which certificate is its own: "
@@ -182,6 +176,8 @@ class PipelineSettings(Section):
     """Where to compute; auto: CUDA when there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Numbers of the encoder; auto: bf16 where the chip has instructions for it, else fp32."""
+    selection: Profile | None = None
+    """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
 
 
 class WorkSettings(Section):
@@ -193,52 +189,6 @@ class WorkSettings(Section):
     """Tries before a job is set aside as failed."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads for the model; 0: as many as there are cores."""
-
-
-class DestinationSettings(Section):
-    """Where reports go."""
-
-    name: str
-    """Name in logs, audit and commands."""
-    host: str
-    """Its host name or address."""
-    port: Port
-    """Its TCP port."""
-    ae_title: AETitle
-    """Its AE title."""
-    calling_ae_title: AETitle | None = None
-    """AE title the node calls with; empty: the node's own."""
-    kinds: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = ("SR", "SC", "KOS")
-    """What it gets: report (SR), picture (SC), key objects (KOS); RN: rejection notes on them."""
-    maximum_age_s: Seconds = 259_200.0
-    """Seconds after which an undelivered object is given up as a dead letter."""
-    first_retry_s: Seconds = 5.0
-    """Longest wait before the first retry, in seconds; it doubles with each further one."""
-    maximum_retry_s: Seconds = 600.0
-    """Longest wait between retries, in seconds."""
-    connect_timeout_s: Seconds = 10.0
-    """Seconds to wait for the TCP connection."""
-    response_timeout_s: Seconds = 60.0
-    """Seconds to wait for the answer to an association request or an object."""
-    tls: bool = False
-    """Whether to call it by TLS, with the certificate of [tls]."""
-    tls_name: str | None = None
-    """Name that its certificate must carry; empty: host, or any where it is pinned."""
-    tls_fingerprints: tuple[Fingerprint, ...] = ()
-    """SHA-256 fingerprints of its certificates; empty: any that is trusted."""
-    tls_ca: Path | None = None
-    """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
-
-    @model_validator(mode="after")
-    def _tls_is_meant(self) -> "DestinationSettings":
-        _require_tls_for(self)
-        return self
-
-
-def _require_tls_for(partner: PeerSettings | DestinationSettings) -> None:
-    """Whoever describes a certificate believes in TLS; nobody shall be mistaken about it."""
-    if not partner.tls and (partner.tls_name or partner.tls_fingerprints or partner.tls_ca):
-        raise ValueError("a certificate is described and tls = false: set tls = true")
 
 
 class RetentionSettings(Section):
@@ -288,6 +238,10 @@ class LogSettings(Section):
     """Least level that is written."""
 
 
+#: The tables that may stand several times, each with a name of its own.
+_NAMED = ("peer", "pipeline", "destination", "archive", "work_list", "audit_repository")
+
+
 class Settings(Section):
     """All settings of a node."""
 
@@ -302,15 +256,42 @@ class Settings(Section):
     peer: tuple[PeerSettings, ...] = ()
     pipeline: tuple[PipelineSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
+    archive: tuple[ArchiveSettings, ...] = ()
+    work_list: tuple[WorkListSettings, ...] = ()
     audit_repository: tuple[AuditRepositorySettings, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Settings":
-        for table in ("peer", "pipeline", "destination", "audit_repository"):
+        for table in _NAMED:
             names = [item.name for item in getattr(self, table)]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _completion_asks_an_archive(self) -> "Settings":
+        name = self.completion.archive
+        if name is not None and name not in {item.name for item in self.archive}:
+            raise ValueError(f"completion.archive: there is no [[archive]] named {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_read_back_has_an_archive(self) -> "Settings":
+        archives = {item.name for item in self.archive}
+        for item in self.destination:
+            if item.archive is not None and item.archive not in archives:
+                raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
+        return self
+
+    @model_validator(mode="after")
+    def _work_lists_have_what_they_need(self) -> "Settings":
+        archives = {item.name for item in self.archive}
+        for item in self.work_list:
+            if item.archive is not None and item.archive not in archives:
+                raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
+            if not self.destination:
+                raise ValueError(f"{item.name}: its outputs need a [[destination]] to go to")
         return self
 
     @model_validator(mode="after")
@@ -326,7 +307,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _tls_has_its_files(self) -> "Settings":
-        everybody: tuple[PeerSettings | DestinationSettings, ...] = (*self.peer, *self.destination)
+        everybody: tuple[
+            PeerSettings | DestinationSettings | ArchiveSettings | WorkListSettings, ...
+        ]
+        everybody = (*self.peer, *self.destination, *self.archive, *self.work_list)
         partners = [item for item in everybody if item.tls]
         if (partners or self.receive.tls_port) and not (self.tls.certificate and self.tls.key):
             raise ValueError("TLS needs tls.certificate and tls.key: see `echonode tls init`")

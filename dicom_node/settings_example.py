@@ -9,6 +9,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from dicom_node import settings as model
+from dicom_node.archive_settings import ArchiveSettings
+from dicom_node.destination_settings import DestinationSettings
+from dicom_node.settings_section import Section
+from dicom_node.work_list_settings import WorkListSettings
 
 _HEAD = """\
 # Settings of an echonode. Every key stands here with its default and its unit; a key that is
@@ -20,6 +24,8 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "peer": {"name": "cart-1", "ae_title": "CART1", "networks": ["127.0.0.1/32"]},
     "pipeline": {"bundle": "bundle"},
     "destination": {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"},
+    "archive": {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"},
+    "work_list": {"name": "ups", "host": "127.0.0.1", "port": 104, "ae_title": "WORKLIST"},
     "audit_repository": {
         "name": "arr",
         "host": "127.0.0.1",
@@ -28,10 +34,12 @@ _SAMPLES: dict[str, dict[str, Any]] = {
         "ca": "ca.pem",
     },
 }
-_TABLES: dict[str, type[model.Section]] = {
+_TABLES: dict[str, type[Section]] = {
     "peer": model.PeerSettings,
     "pipeline": model.PipelineSettings,
-    "destination": model.DestinationSettings,
+    "destination": DestinationSettings,
+    "archive": ArchiveSettings,
+    "work_list": WorkListSettings,
     "audit_repository": model.AuditRepositorySettings,
 }
 
@@ -46,7 +54,7 @@ def example() -> str:
     return "\n".join(parts)
 
 
-def _section(head: str, section: type[model.Section], name: str) -> str:
+def _section(head: str, section: type[Section], name: str) -> str:
     lines = [f"# {section.__doc__}", head]
     for key, field in section.model_fields.items():
         lines += [f"# {field.description}", _line(key, field, _SAMPLES.get(name, {}))]

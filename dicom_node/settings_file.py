@@ -16,6 +16,7 @@ from dicom_node.settings import Settings
 
 PREFIX = "ECHONODE_"
 _OTHERS_MAY = 0o007
+_SECRETS = (".password", ".bearer_token")
 _PATHS = (
     ("node", "state_dir"),
     ("storage", "spool_dir"),
@@ -26,6 +27,7 @@ _PATHS = (
     ("peer", "tls_ca"),
     ("pipeline", "bundle"),
     ("destination", "tls_ca"),
+    ("archive", "tls_ca"),
     ("audit_repository", "certificate"),
     ("audit_repository", "key"),
     ("audit_repository", "ca"),
@@ -42,7 +44,7 @@ def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
             holds a password and is open to other users.
     """
     given = _read_toml(file)
-    if _holds_password(given) and file.stat().st_mode & _OTHERS_MAY:
+    if _holds_secret(given) and file.stat().st_mode & _OTHERS_MAY:
         raise SettingsError(
             f"{file}: holds a password and other users may read it: chmod o= {file}"
         )
@@ -56,8 +58,8 @@ def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 def origins(file: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Where each value comes from: dotted key -> "file" or "environment"; others are defaults."""
-    found = dict.fromkeys(_leaves(_read_toml(file)), "file")
-    return found | dict.fromkeys(_leaves(_from_environment(environment)), "environment")
+    found = {key: "file" for key, _ in _leaves(_read_toml(file))}
+    return found | {key: "environment" for key, _ in _leaves(_from_environment(environment))}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -73,8 +75,10 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
 
 
-def _holds_password(table: Mapping[str, Any]) -> bool:
-    """Whether the database's URL has one; an empty one, or none, is no secret."""
+def _holds_secret(table: Mapping[str, Any]) -> bool:
+    """Whether a table or the database's URL has one; an empty one, or none, is no secret."""
+    if any(at.endswith(_SECRETS) and value for at, value in _leaves(table)):
+        return True
     storage = table.get("storage")
     url = storage.get("database_url") if isinstance(storage, dict) else None
     try:
@@ -113,7 +117,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _leaves(tree: Any, at: str = "") -> Iterator[str]:
+def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(tree, dict):
         for key, value in tree.items():
             yield from _leaves(value, f"{at}.{key}" if at else key)
@@ -121,7 +125,7 @@ def _leaves(tree: Any, at: str = "") -> Iterator[str]:
         for number, item in enumerate(tree):
             yield from _leaves(item, f"{at}[{number}]")
     else:
-        yield at
+        yield at, tree
 
 
 def _explain(error: ValidationError) -> str:

@@ -25,11 +25,19 @@ CART = "CART"
 
 @dataclass
 class Destination:
-    """Where reports go."""
+    """Where reports go; without an AE title they go there as HL7."""
 
     name: str
     port: int
-    ae_title: str
+    ae_title: str = ""
+
+    def settings(self) -> str:
+        """Its table in the settings file."""
+        speaks = f'ae_title = "{self.ae_title}"' if self.ae_title else 'protocol = "hl7"'
+        return (
+            f'[[destination]]\nname = "{self.name}"\nhost = "127.0.0.1"\nport = {self.port}\n'
+            f"{speaks}\nfirst_retry_s = 0.5\nmaximum_retry_s = 2"
+        )
 
 
 @dataclass
@@ -61,15 +69,12 @@ class Node:
             f'[storage]\nlow_water_bytes = 0\ndatabase_url = "{self.database_url}"',
             f'[receive]\nhost = "127.0.0.1"\nport = {self.port}',
             f"[completion]\nquiet_s = {self.quiet_s}\nrelease_quiet_s = {self.release_quiet_s}",
+            f"abort_quiet_s = {self.quiet_s}",
             "[work]\nlease_s = 10\nthreads = 1",
             f'[[peer]]\nname = "cart"\nae_title = "{CART}"\nnetworks = ["127.0.0.1/32"]',
             '[[pipeline]]\nname = "echo_haemodynamics"\nbundle = "bundle"\ndevice = "cpu"',
         ]
-        lines += [
-            f'[[destination]]\nname = "{item.name}"\nhost = "127.0.0.1"\nport = {item.port}\n'
-            f'ae_title = "{item.ae_title}"\nfirst_retry_s = 0.5\nmaximum_retry_s = 2'
-            for item in self.destinations
-        ]
+        lines += [item.settings() for item in self.destinations]
         self.settings_file.write_text("\n".join(lines), "utf-8")
 
     def start(self) -> None:

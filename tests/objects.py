@@ -29,12 +29,13 @@ def write_object(
     transfer_syntax_uid: str = EXPLICIT,
     sop_instance_uid: str | None = None,
     pixels: bytes = b"",
+    study_instance_uid: str | None = None,
 ) -> Path:
     """Write one object; `pixels` makes it as large as wanted."""
     dataset = Dataset()
     dataset.SOPClassUID = sop_class_uid
     dataset.SOPInstanceUID = sop_instance_uid or generate_uid()
-    dataset.StudyInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = study_instance_uid or generate_uid()
     dataset.SeriesInstanceUID = generate_uid()
     dataset.PatientID = "TEST"
     dataset.PatientName = "Test^Object"

@@ -4,10 +4,12 @@ import json
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.peers import free_port, listens, require, wait_until
 
@@ -78,6 +80,26 @@ class Orthanc:
         """Let it C-STORE resources that it holds to one of its modalities."""
         self._request(f"/modalities/{modality}/store", {"Resources": orthanc_ids})
 
+    def ask_for_commitment(self, modality: str, references: Sequence[tuple[str, str]]) -> str:
+        """Let it ask one of its modalities to commit instances: (SOP class, instance UID)."""
+        instances = [
+            {"SOPClassUID": class_uid, "SOPInstanceUID": uid} for class_uid, uid in references
+        ]
+        path = f"/modalities/{modality}/storage-commitment"
+        return str(json.loads(self._request(path, {"DicomInstances": instances}))["ID"])
+
+    def commitment(self, transaction: str) -> dict[str, Any]:
+        """What it has heard of a commitment that it asked for."""
+        return dict(json.loads(self._request(f"/storage-commitment/{transaction}")))
+
+    def lose(self, sop_instance_uid: str) -> None:
+        """Delete one instance behind everybody's back."""
+        query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
+        (identifier,) = self.find(query)
+        url = f"http://127.0.0.1:{self.http_port}/instances/{identifier}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30):
+            pass
+
     def upload(self, path: Path) -> None:
         """Put a DICOM file into it through its REST API."""
         self._request("/instances", path.read_bytes())
@@ -130,3 +152,11 @@ def running_orthanc(folder: Path, ae_title: str = "ORTHANC", **settings: Any) ->
         yield orthanc
     finally:
         orthanc.stop()
+
+
+def dicomweb() -> dict[str, object]:
+    """The settings that make it a DICOMweb service at /dicom-web; skips without the plugin."""
+    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    if not plugin.exists():
+        pytest.skip("Orthanc's DICOMweb plugin is not installed")
+    return {"Plugins": [str(plugin)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}

@@ -4,16 +4,19 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydicom import dcmread
 from pydicom.uid import generate_uid
+from sqlalchemy import update
 
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.worker import Deliverer
 from dicom_node.scu.peer import RemoteNode
-from storage import index, outbox
+from storage import index, outbox, schema
 from storage.engine import Database, upgrade
 from storage.index import Association, Received
 from storage.outbox import DeliveryView
@@ -22,7 +25,7 @@ from storage.results import Outcome, Report, ResultObject, record_report
 from storage.spool import Spool
 from tests.objects import COMPREHENSIVE_3D, write_object
 
-Kind = Literal["SR", "SC", "KOS"]
+Kind = Literal["SR", "SC", "KOS", "PDF"]
 
 
 class Outbox:
@@ -31,8 +34,8 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = f"sqlite:///{folder / 'node.db'}"
+        (folder / "node.db").write_bytes(_tables())
         self.database = Database(self.url)
-        upgrade(self.database)
         self.spool = Spool(folder / "spool")
 
     def queue(
@@ -43,38 +46,46 @@ class Outbox:
         *,
         pixels: bytes = b"",
         expires_in_s: float = 3600,
+        beside: Sequence[tuple[Kind, str]] = (),
     ) -> tuple[str, ...]:
-        """Queue one object, in one rendition per class; returns their SOP Instance UIDs."""
-        objects = tuple(
-            self._spooled(kind, preference, uid, pixels) for preference, uid in enumerate(classes)
-        )
-        study_id, now = self._study(), datetime.now(UTC)
-        with self.database.write() as tx:
-            report_id = record_report(
-                tx,
-                Report(
-                    study_id=study_id,
-                    revision=1,
-                    pipeline="test",
-                    pipeline_version="1",
-                    bundle_digest="0" * 64,
-                    input_digest="0" * 64,
-                    outcome=Outcome.ESTIMATED,
-                    supersedes=None,
-                    findings_json="{}",
-                    made_at=now,
-                    objects=objects,
-                ),
-            )
-            outbox.enqueue(
-                tx,
-                report_id,
-                kind=kind,
-                destination=destination,
-                now=now,
-                expires_at=now + timedelta(seconds=expires_in_s),
-            )
+        """Queue one object, in one rendition per class; returns their SOP Instance UIDs.
+
+        `beside` are objects of the same report that are queued for nobody: kind and class.
+        """
+        study_uid = str(generate_uid())
+        objects = [
+            self._spooled(kind, preference, uid, pixels, study_uid)
+            for preference, uid in enumerate(classes)
+        ]
+        objects += [self._spooled(other, 0, uid, b"", study_uid) for other, uid in beside]
+        self._queue(destination, kind, objects, self._study(study_uid), 1, expires_in_s)
         return tuple(item.sop_instance_uid for item in objects)
+
+    def queue_message(
+        self,
+        destination: str,
+        text: str,
+        control_id: str = "",
+        *,
+        study_id: int = 0,
+        revision: int = 1,
+    ) -> int:
+        """Queue HL7 messages that are stored together; returns the number of their study."""
+        kept = self.spool.put(text.encode())
+        control_id = control_id or text.split("|")[9]
+        message = ResultObject("ORU", 0, "", control_id, "", kept.digest, kept.size_bytes)
+        study_id = study_id or self._study()
+        self._queue(destination, "ORU", [message], study_id, revision, 3600)
+        return study_id
+
+    def postpone(self, destination: str, seconds: float) -> None:
+        """Let what waits for a destination be due in so many seconds."""
+        with self.database.write() as tx:
+            tx.execute(
+                update(schema.Delivery)
+                .where(schema.Delivery.destination == destination)
+                .values(available_at=datetime.now(UTC) + timedelta(seconds=seconds))
+            )
 
     def deliveries(self, destination: str | None = None) -> list[DeliveryView]:
         """All deliveries, newest first."""
@@ -102,9 +113,42 @@ class Outbox:
         """Close the database."""
         self.database.close()
 
-    def _study(self) -> int:
+    def _queue(
+        self,
+        destination: str,
+        kind: str,
+        objects: Sequence[ResultObject],
+        study_id: int,
+        revision: int,
+        expires_in_s: float,
+    ) -> None:
         now = datetime.now(UTC)
-        association_id, study_uid = uuid.uuid4().hex, str(generate_uid())
+        report = Report(
+            study_id=study_id,
+            revision=revision,
+            pipeline="test",
+            pipeline_version="1",
+            bundle_digest="0" * 64,
+            input_digest="0" * 64,
+            outcome=Outcome.ESTIMATED,
+            supersedes=None,
+            findings_json="{}",
+            made_at=now,
+            objects=tuple(objects),
+        )
+        with self.database.write() as tx:
+            outbox.enqueue(
+                tx,
+                record_report(tx, report),
+                kind=kind,
+                destination=destination,
+                now=now,
+                expires_at=now + timedelta(seconds=expires_in_s),
+            )
+
+    def _study(self, study_uid: str = "") -> int:
+        now = datetime.now(UTC)
+        association_id, study_uid = uuid.uuid4().hex, study_uid or str(generate_uid())
         with self.database.write() as tx:
             index.open_association(
                 tx,
@@ -145,9 +189,14 @@ class Outbox:
             return index.show_study(tx, study_uid).summary.study_id
 
     def _spooled(
-        self, kind: Kind, preference: int, sop_class_uid: str, pixels: bytes
+        self, kind: Kind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str
     ) -> ResultObject:
-        path = write_object(self.folder / "object.dcm", sop_class_uid, pixels=pixels)
+        path = write_object(
+            self.folder / "object.dcm",
+            sop_class_uid,
+            pixels=pixels,
+            study_instance_uid=study_uid,
+        )
         kept = self.spool.put(path.read_bytes())
         header = dcmread(path, stop_before_pixels=True)
         return ResultObject(
@@ -159,6 +208,16 @@ class Outbox:
             digest=kept.digest,
             size_bytes=kept.size_bytes,
         )
+
+
+@cache
+def _tables() -> bytes:
+    """An SQLite file with all tables and no rows."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/node.db")
+        upgrade(database)
+        database.close()
+        return Path(folder, "node.db").read_bytes()
 
 
 def destination(

@@ -14,7 +14,10 @@ import pytest
 #: Real DICOM files, present in development and CI only.
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
-_PACKAGES = "dcmtk dicom3tools pixelmed-apps orthanc postgresql chromium"
+_PACKAGES = (
+    "dcmtk dicom3tools libgdcm-tools pixelmed-apps orthanc orthanc-dicomweb postgresql chromium"
+    " poppler-utils"
+)
 
 
 def require(tool: str) -> str:

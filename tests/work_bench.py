@@ -1,7 +1,7 @@
 """A worker's engine in this process, with a pipeline that does what a test tells it to."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ class Numbers:
     def concerns(self, sop_class_uids: Sequence[str]) -> bool:
         return True
 
-    def select(self, header: Dataset) -> Selected:
+    def select(self, header: Dataset, profile: str | None = None) -> Selected:
         return Selected(instance_ref(header), (), {})
 
     def look(self, instance: Path, selected: Selected) -> int:
@@ -71,26 +71,33 @@ class Numbers:
 class Bench:
     """A database, a spool and an engine on them."""
 
-    def __init__(self, folder: Path, maximum_attempts: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        maximum_attempts: int = 3,
+        kinds: frozenset[str] = frozenset({"SR"}),
+    ) -> None:
         self.folder = folder
         self.maximum_attempts = maximum_attempts
+        self.kinds = kinds
         self.database = Database(f"sqlite:///{folder / 'node.db'}")
         upgrade(self.database)
         self.spool = Spool(folder / "spool", low_water_bytes=0)
         self.pipeline = Numbers()
         self.engine = self.new_engine()
 
-    def new_engine(self) -> Engine:
+    def new_engine(self, profiles: Mapping[str, str] | None = None) -> Engine:
         identity = NodeIdentity("m", "m", "1", "S")
         return Engine(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},
             Reporter(self.spool, identity),
-            [Recipient("pacs", frozenset({"SR"}), 3600.0)],
+            [Recipient("pacs", self.kinds, 3600.0)],
             owner=this_process(),
             lease_s=30,
             maximum_attempts=self.maximum_attempts,
+            profiles=profiles or {},
         )
 
     def receive(self, count: int) -> None:

@@ -10,29 +10,21 @@ from typing import TYPE_CHECKING
 
 import dicom_node
 from dicom_node import retention
-from dicom_node.errors import SettingsError
-from dicom_node.settings import (
-    AuditRepositorySettings,
-    DestinationSettings,
-    PeerSettings,
-    Settings,
-)
+from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
+from dicom_node.settings import AuditRepositorySettings, Settings
 from storage.engine import Database, check, require_current, upgrade
 from storage.folders import make_folder
 from storage.owner import this_process
 from storage.retention import Rules
 from storage.spool import Spool
+from storage.states import Rung
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from dicom_node.audit_messages.forwarder import Forwarder
     from dicom_node.delivery.worker import Deliverer
+    from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
-    from dicom_node.scu.peer import RemoteNode, TlsTrust
-    from dicom_node.tls.certificates import CertificateRule
     from dicom_node.tls.profile import Credentials
-    from dicom_node.tls.watched import Watched
     from dicom_node.work.worker import Worker
 
 
@@ -77,6 +69,7 @@ def make_listener(settings: Settings) -> "Listener":
             certificate=certificate_rule(settings, peer) if peer.tls else None,
             maximum_associations=peer.maximum_associations,
             associations_per_minute=peer.associations_per_minute,
+            is_called_back=peer.commitment_host is not None,
         )
         for peer in settings.peer
     )
@@ -94,6 +87,7 @@ def make_listener(settings: Settings) -> "Listener":
         release_quiet_s=settings.completion.release_quiet_s,
         hard_limit_s=settings.completion.hard_limit_s,
         pipelines=tuple(pipeline.name for pipeline in settings.pipeline),
+        shares_port=receive.processes > 1,
     )
     tls = listening_tls(settings) if receive.tls_port else None
     return Listener(config, peers, open_database(settings), open_spool(settings), tls)
@@ -107,9 +101,10 @@ def make_worker(settings: Settings) -> "Worker":
     """
     import torch
 
+    from dicom_node.app.completion import archive_question, completion_rules
     from dicom_node.corrections.receiving import NoteKeeper
-    from dicom_node.report import NodeIdentity
     from dicom_node.study.clock import Clock
+    from dicom_node.work.composing import kinds_for
     from dicom_node.work.engine import Engine
     from dicom_node.work.reporting import Recipient, Reporter
     from dicom_node.work.worker import Worker
@@ -120,17 +115,13 @@ def make_worker(settings: Settings) -> "Worker":
     if settings.work.threads:
         torch.set_num_threads(settings.work.threads)
     pipelines = {
-        item.name: load_pipeline(item.name, item.bundle, item.device, item.precision)
+        item.name: load_pipeline(
+            item.name, item.bundle, item.device, item.precision, item.selection
+        )
         for item in settings.pipeline
     }
     database, spool = open_database(settings), open_spool(settings)
-    identity = NodeIdentity(
-        manufacturer=settings.node.manufacturer,
-        model_name=settings.node.model_name,
-        software_version=dicom_node.__version__,
-        station_name=settings.node.station_name,
-        institution_name=settings.node.institution,
-    )
+    identity = node_identity(settings)
     recipients = [
         Recipient(item.name, frozenset(item.kinds), item.maximum_age_s)
         for item in settings.destination
@@ -139,15 +130,37 @@ def make_worker(settings: Settings) -> "Worker":
         database,
         spool,
         pipelines,
-        Reporter(spool, identity),
+        Reporter(spool, identity, kinds_for([item.kinds for item in recipients])),
         recipients,
         owner=this_process(),
         lease_s=settings.work.lease_s,
         maximum_attempts=settings.work.maximum_attempts,
         notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
+        profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
     )
     chores = [(_retention(settings, database, spool).tick, retention.EVERY_S)]
-    return Worker(engine, Clock(database, list(pipelines), engine.wake, chores=chores))
+    clock = Clock(
+        database,
+        list(pipelines),
+        engine.wake,
+        chores=chores,
+        rules=completion_rules(settings),
+        ask_archive=archive_question(settings, database),
+    )
+    return Worker(engine, clock)
+
+
+def node_identity(settings: Settings) -> "NodeIdentity":
+    """Who makes the reports."""
+    from dicom_node.report import NodeIdentity
+
+    return NodeIdentity(
+        manufacturer=settings.node.manufacturer,
+        model_name=settings.node.model_name,
+        software_version=dicom_node.__version__,
+        station_name=settings.node.station_name,
+        institution_name=settings.node.institution,
+    )
 
 
 def _retention(settings: Settings, database: Database, spool: Spool) -> retention.Retention:
@@ -170,11 +183,12 @@ def make_deliverer(settings: Settings) -> "Deliverer":
     destinations = [
         Destination(
             name=item.name,
-            node=remote_node(settings, item),
+            node=receiver(settings, item),
             kinds=frozenset(item.kinds),
             maximum_age_s=item.maximum_age_s,
             first_retry_s=item.first_retry_s,
             maximum_retry_s=item.maximum_retry_s,
+            climb_to=Rung[item.climb_to.upper()],
         )
         for item in settings.destination
     ]
@@ -212,90 +226,4 @@ def _audit_credentials(settings: Settings, item: AuditRepositorySettings) -> "Cr
 
     if item.certificate and item.key:
         return Credentials(item.certificate, item.key)
-    return _credentials(settings)
-
-
-def remote_node(settings: Settings, destination: DestinationSettings) -> "RemoteNode":
-    """A destination as the network sees it."""
-    from dicom_node.scu.peer import RemoteNode
-
-    return RemoteNode(
-        name=destination.name,
-        host=destination.host,
-        port=destination.port,
-        ae_title=destination.ae_title,
-        calling_ae_title=destination.calling_ae_title or settings.receive.ae_title,
-        connect_timeout_s=destination.connect_timeout_s,
-        acse_timeout_s=destination.response_timeout_s,
-        dimse_timeout_s=destination.response_timeout_s,
-        tls=calling_tls(settings, destination) if destination.tls else None,
-    )
-
-
-def listening_tls(settings: Settings) -> "Watched[SSLContext]":
-    """How the node shows itself on its TLS port; every peer's authority is trusted there.
-
-    Whose certificate is whose is asked later, of `certificate_rule`.
-
-    Raises:
-        dicom_node.tls.errors.TlsFileError: a file cannot be used.
-    """
-    from dicom_node.tls.profile import listening_context
-
-    everybody = [settings.tls.ca, *(peer.tls_ca for peer in settings.peer)]
-    trusted = dict.fromkeys(file for file in everybody if file is not None)
-    return listening_context(_credentials(settings), trusted, settings.tls.crl)
-
-
-def certificate_rule(settings: Settings, peer: PeerSettings) -> "CertificateRule":
-    """Which certificates are a peer's own.
-
-    Raises:
-        dicom_node.tls.errors.TlsFileError: its file of authorities cannot be used.
-    """
-    from dicom_node.tls.certificates import CertificateRule, authorities
-
-    return CertificateRule(
-        authorities=authorities(_authority(settings, peer)),
-        fingerprints=frozenset(peer.tls_fingerprints),
-        name=peer.tls_name,
-    )
-
-
-def calling_tls(settings: Settings, destination: DestinationSettings) -> "TlsTrust":
-    """How a destination is known, and how the node shows itself there.
-
-    Raises:
-        dicom_node.tls.errors.TlsFileError: a file cannot be used.
-    """
-    from dicom_node.scu.peer import TlsTrust
-    from dicom_node.tls.profile import calling_context
-
-    is_pinned = bool(destination.tls_fingerprints)
-    context = calling_context(
-        _credentials(settings),
-        [_authority(settings, destination)],
-        settings.tls.crl,
-        checks_name=bool(destination.tls_name) or not is_pinned,
-    )
-    return TlsTrust(
-        context=context,
-        name=destination.tls_name or destination.host,
-        fingerprints=frozenset(destination.tls_fingerprints),
-    )
-
-
-def _credentials(settings: Settings) -> "Credentials":
-    from dicom_node.tls.profile import Credentials
-
-    certificate, key = settings.tls.certificate, settings.tls.key
-    if certificate is None or key is None:  # `Settings` sees to it
-        raise SettingsError("TLS needs tls.certificate and tls.key")
-    return Credentials(certificate, key)
-
-
-def _authority(settings: Settings, partner: PeerSettings | DestinationSettings) -> Path:
-    file = partner.tls_ca or settings.tls.ca
-    if file is None:  # `Settings` sees to it
-        raise SettingsError(f"{partner.name}: no authority")
-    return file
+    return credentials(settings)

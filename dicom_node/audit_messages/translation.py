@@ -120,7 +120,16 @@ def _viewed(told: ToTell, ae_title: str) -> Translated:
     elif told.subjects:
         yield "instances accessed", _accessed(told, "R")
     else:
-        yield "query", _query(told.event, ae_title)
+        answers = Participant(
+            user_id="echonode", is_requestor=False, role=codes.DESTINATION, ae_title=ae_title
+        )
+        yield "query", _query(told.event, answers)
+
+
+def _searched(told: ToTell, _ae_title: str) -> Translated:
+    """Query, A.5.3.10: somebody had an archive searched."""
+    answers = parts.peer(told.event, codes.DESTINATION, asked=False)
+    yield "query", _query(told.event, answers)
 
 
 def _made(told: ToTell, ae_title: str) -> Translated:
@@ -239,7 +248,7 @@ def _accessed(told: ToTell, action: ActionCode, *others: Participant) -> AuditMe
     )
 
 
-def _query(event: RecordedEvent, ae_title: str) -> AuditMessage:
+def _query(event: RecordedEvent, answers: Participant) -> AuditMessage:
     """A query that is not DICOM's: its criteria as JSON (note 2 of A.5.3.10)."""
     criteria = {
         **event.detail,
@@ -259,12 +268,7 @@ def _query(event: RecordedEvent, ae_title: str) -> AuditMessage:
         action="E",
         at=event.at,
         outcome=parts.outcome(event),
-        participants=(
-            parts.user(event, codes.SOURCE),
-            Participant(
-                user_id="echonode", is_requestor=False, role=codes.DESTINATION, ae_title=ae_title
-            ),
-        ),
+        participants=(parts.user(event, codes.SOURCE), answers),
         objects=(query,),
     )
 
@@ -281,6 +285,7 @@ _TRANSLATIONS: dict[Action, Callable[[ToTell, str], Translated]] = {
     Action.REPORT_MADE: _made,
     Action.STUDY_PURGED: _purged,
     Action.DATA_VIEWED: _viewed,
+    Action.ARCHIVE_SEARCHED: _searched,
     Action.SCHEMA_UPGRADED: _upgraded,
 }
 #: The events that make messages.

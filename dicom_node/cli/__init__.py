@@ -9,17 +9,21 @@ from dicom_node.cli.backups import backup, restore
 from dicom_node.cli.bundles import bundle
 from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
+from dicom_node.cli.conformance import conformance
 from dicom_node.cli.corrections import correct, reinstate, withdraw
 from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
+from dicom_node.cli.destinations import destination
 from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
+from dicom_node.cli.pull import pull
 from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
 from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
+from dicom_node.cli.study_orders import complete, hold, release, rerun
 from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
 from dicom_node.errors import NodeError, SettingsError
@@ -48,10 +52,13 @@ for command in (
     study,
     audit,
     outbox,
+    destination,
     peer,
+    pull,
     tls,
     bundle,
     config,
+    conformance,
     db,
     spool,
     backup,
@@ -65,7 +72,7 @@ for command in (
 ):
     cli.add_command(command)
 
-for order in (correct, withdraw, reinstate, purge, purged):
+for order in (complete, hold, release, rerun, correct, withdraw, reinstate, purge, purged):
     study.add_command(order)
 
 

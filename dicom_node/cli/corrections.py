@@ -67,7 +67,7 @@ def correct(
             tx, study_id, corrected, order, same_patient=same_patient
         )
 
-    _carry_out(change, key, reason, settings, as_json=as_json)
+    carry_out(change, key, reason, settings, as_json=as_json)
 
 
 @click.command()
@@ -81,7 +81,7 @@ def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     Destinations get a report that says so. Instances that come later are stored, but nothing is
     reported of the study until `study reinstate`.
     """
-    _carry_out(corrections.withdraw, key, reason, settings, as_json=as_json)
+    carry_out(corrections.withdraw, key, reason, settings, as_json=as_json)
 
 
 @click.command()
@@ -91,17 +91,19 @@ def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_json
 def reinstate(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     """End the withdrawal of a study, and report on it again; KEY is its UID or id."""
-    _carry_out(corrections.reinstate, key, reason, settings, as_json=as_json)
+    carry_out(corrections.reinstate, key, reason, settings, as_json=as_json)
 
 
-def _carry_out(
+def carry_out(
     change: Callable[[Transaction, int, Order], Any],
     key: str,
     reason: str,
     settings: Settings,
     *,
     as_json: bool,
+    otherwise: str = "takes effect when the study is complete",
 ) -> None:
+    """Carry out an order about a study, and tell its revision; `otherwise`, where it makes none."""
     if not reason.strip():
         raise click.UsageError("--reason is empty")
     order = Order(
@@ -120,6 +122,6 @@ def _carry_out(
     if as_json:
         click.echo(to_json({"study": study_id, "revision": revision}))
     elif revision is None:
-        click.echo(f"study {study_id}: takes effect when the study is complete")
+        click.echo(f"study {study_id}: {otherwise}")
     else:
         click.echo(f"study {study_id}: revision {revision} is on its way")

@@ -12,20 +12,23 @@ from pathlib import Path
 import click
 
 from dicom_node import app
-from dicom_node.cli import security_checks
+from dicom_node.app import partners
+from dicom_node.cli import commitment_checks, destinations, security_checks
 from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json
+from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
-from dicom_node.settings import DestinationSettings, Settings
+from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
 from dicom_node.tls.errors import TlsFileError
 from inference.errors import InferenceError
-from storage import jobs, rejections
+from storage import jobs, missing_instances, rejections
 from storage.errors import StorageError
 
 #: How long a failed analysis is shown.
 _RECENT = timedelta(days=7)
+_MOST_ALARMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,9 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _try("spool", lambda: _spool(settings))
     yield _try("reports", lambda: _reports(settings))
     yield _try("rejection notes", lambda: _rejection_notes(settings))
+    yield _try("missing instances", lambda: _missing_instances(settings))
+    yield _try("ladder", lambda: commitment_checks.check_ladder(settings))
+    yield _try("commitment", lambda: commitment_checks.check_reports(settings))
     yield _try("port", lambda: _ports(settings))
     yield _try("tls", lambda: security_checks.check_tls(settings))
     yield from _warnings(settings)
@@ -136,6 +142,17 @@ def _rejection_notes(settings: Settings) -> str:
     return f"none was ignored in the last {_RECENT.days} days"
 
 
+def _missing_instances(settings: Settings) -> str:
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        found = missing_instances.alarms(tx, _MOST_ALARMS)
+    if found:
+        numbers = ", ".join(str(alarm.study_id) for alarm in found)
+        raise NodeError(
+            f"studies {numbers} lack announced instances: see `echonode study list --alarms`"
+        )
+    return "every announced instance came"
+
+
 def _port(host: str, port: int) -> str:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -152,6 +169,8 @@ def _warnings(settings: Settings) -> Iterator[Check]:
     """What works today and should not stay so."""
     if words := security_checks.user_warning():
         yield Check("user", True, words, warns=True)
+    for destination, words in commitment_checks.unheard(settings):
+        yield Check(f"commitment of {destination}", True, words, warns=True)
     try:
         for file, words in security_checks.expiring(settings):
             yield Check(f"certificate {file.name}", True, words, warns=True)
@@ -173,12 +192,14 @@ def _destinations(settings: Settings) -> Iterator[Check]:
     for destination in settings.destination:
         look = partial(_destination, settings, destination)
         yield _try(f"destination {destination.name}", look)
+        try:
+            for words in destinations.refusals(settings, destination):
+                yield Check(f"destination {destination.name}", True, words, warns=True)
+        except (NodeError, StorageError):
+            return  # the check of the database or of the certificates says what is wrong
 
 
 def _destination(settings: Settings, destination: DestinationSettings) -> str:
-    from dicom_node.scu.echo import echo
+    from dicom_node.delivery.reaching import reach
 
-    result = echo(app.remote_node(settings, destination))
-    if not result.ok:
-        raise NodeError(result.detail)
-    return result.detail
+    return reach(partners.receiver(settings, destination))

@@ -1,7 +1,7 @@
 """Options that many commands share."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,25 @@ class Moment(click.ParamType[datetime]):
             return datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
             self.fail(f"{value!r} is no time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx)
+
+
+class Days(click.ParamType[tuple[date, date]]):
+    """A day, or a range of days: 2026-11-01..2026-11-07."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[date, date]:
+        """Read either form."""
+        if isinstance(value, tuple):
+            return value
+        first, dots, last = value.partition("..")
+        try:
+            days = date.fromisoformat(first), date.fromisoformat(last if dots else first)
+        except ValueError:
+            self.fail(f"{value!r}: write 2026-11-01 or 2026-11-01..2026-11-07", param, ctx)
+        if days[0] > days[1]:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return days
 
 
 def config_file(command: F) -> F:

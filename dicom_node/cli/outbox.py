@@ -1,17 +1,21 @@
-"""`echonode outbox`: what is on its way to the destinations, and what was given up."""
+"""`echonode outbox`: what is on its way to the destinations, how far it is, what was given up."""
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, to_json
+from dicom_node.cli.output import print_rows, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
+from storage import ladder, outbox_list
 from storage import outbox as storage_outbox
 from storage.outbox import DeliveryState
+from storage.outbox_list import DeliveryView
+from storage.states import ClimbState
 
 _COLUMNS = {
     "id": "id",
@@ -19,33 +23,40 @@ _COLUMNS = {
     "kind": "kind",
     "destination": "destination",
     "state": "state",
+    "standing": "standing",
     "tries": "attempt",
     "next try": "available_at",
     "ended": "finished_at",
-    "error": "error_code",
-    "message": "error_message",
+    "trouble": "trouble",
 }
 
 
 @click.group()
 def outbox() -> None:
-    """List and retry deliveries."""
+    """List, show and retry deliveries."""
 
 
 @outbox.command("list")
 @click.option("--state", type=click.Choice([state.value for state in DeliveryState]))
+@click.option("--climb", type=click.Choice([state.value for state in ClimbState]))
 @click.option("--destination", help="Name of the destination.")
 @with_limit
 @with_settings
 @with_json
 def list_(
-    state: str | None, destination: str | None, limit: int, settings: Settings, as_json: bool
+    state: str | None,
+    climb: str | None,
+    destination: str | None,
+    limit: int,
+    settings: Settings,
+    as_json: bool,
 ) -> None:
-    """List deliveries, newest first."""
-    with looking(settings, "outbox list", state=state, destination=destination) as tx:
+    """List deliveries, newest first; --climb those that were accepted and must climb further."""
+    with looking(settings, "outbox list", state=state, climb=climb, destination=destination) as tx:
         found = storage_outbox.listing(
             tx,
             state=DeliveryState(state) if state else None,
+            climb=ClimbState(climb) if climb else None,
             destination=destination,
             limit=limit,
         )
@@ -53,9 +64,39 @@ def list_(
 
 
 @outbox.command()
+@click.argument("number", type=int)
+@with_settings
+@with_json
+def show(number: int, settings: Settings, as_json: bool) -> None:
+    """Tell how far one delivery has climbed, and on what evidence."""
+    with looking(settings, "outbox show", delivery=number) as tx:
+        found = outbox_list.show(tx, number)
+    click.echo(to_json(found) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(view: DeliveryView) -> Iterator[str]:
+    yield f"Delivery {view.id}  {view.kind} of study {view.study_id} to {view.destination}"
+    yield f"  {view.standing}"
+    yield f"  pending    {text(view.created_at)}"
+    if view.state is DeliveryState.SENDING:
+        yield f"  sending    attempt {view.attempt}, by {view.claimed_by}"
+    if view.state is DeliveryState.SENT:
+        status, uid = view.status or 0, text(view.sent_sop_instance_uid)
+        yield f"  accepted   {text(view.finished_at)}  status 0x{status:04X}, as {uid}"
+    if view.commitment:
+        yield f"  committed  {text(view.committed_at) or '-'}  {text(view.commitment)}"
+    if view.read_back_at:
+        yield f"  read back  {text(view.read_back_at)}  {text(view.read_back)}"
+    if view.trouble:
+        yield f"  trouble    {text(view.trouble)}"
+    if view.climb is ClimbState.CLIMBING:
+        yield f"  stalls     {text(view.climb_expires_at)}, unless it gets on before"
+
+
+@outbox.command()
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--destination", help="All of this destination.")
-@click.option("--all", "everything", is_flag=True, help="All that failed or wait for a retry.")
+@click.option("--all", "everything", is_flag=True, help="All that failed, wait or have stalled.")
 @with_settings
 @with_json
 def retry(
@@ -67,12 +108,14 @@ def retry(
 ) -> None:
     """Try deliveries again now: those with the given IDS, of a destination, or all.
 
-    Exit status 1 when none was found.
+    What failed is sent again; what stalled after it was accepted climbs on. Exit status 1 when
+    none was found.
     """
     if not (ids or destination or everything):
         raise click.UsageError("name deliveries by id, --destination NAME, or --all")
     now = datetime.now(UTC)
     longest_s = max((item.maximum_age_s for item in settings.destination), default=86_400.0)
+    expires_at = now + timedelta(seconds=longest_s)
     database = app.open_database(settings)
     with database.write() as tx:
         count = storage_outbox.requeue(
@@ -81,7 +124,10 @@ def retry(
             destination=destination,
             states=(DeliveryState.FAILED, DeliveryState.PENDING),
             now=now,
-            expires_at=now + timedelta(seconds=longest_s),
+            expires_at=expires_at,
+        )
+        count += ladder.resume(
+            tx, ids=ids or None, destination=destination, now=now, expires_at=expires_at
         )
     click.echo(to_json({"requeued": count}) if as_json else f"{count} delivery(s) queued again")
     sys.exit(0 if count else 1)

@@ -1,18 +1,27 @@
-"""`echonode peer`: try the systems that the node sends to."""
+"""`echonode peer`: try the systems that the node works with."""
 
+import getpass
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 
 import click
 
-from dicom_node import app
+from dicom_node import app, logs
+from dicom_node.app import partners
 from dicom_node.cli.options import with_json, with_settings
-from dicom_node.cli.output import to_json
+from dicom_node.cli.output import text, to_json
+from dicom_node.peer_doctor.steps import Step, Steps, Verdict, summary
 from dicom_node.settings import Settings
+from storage import audit
+
+_COLOURS = {Verdict.WORKS: "green", Verdict.LACKS: "yellow", Verdict.FAILS: "red"}
 
 
 @click.group()
 def peer() -> None:
-    """Try the systems that the node sends to."""
+    """Try the systems that the node works with."""
 
 
 @peer.command()
@@ -23,11 +32,12 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     """Send a C-ECHO to the destination NAME, or to all; exit status 1 when one does not answer."""
     from dicom_node.scu.echo import echo as send_echo
 
-    known = [item for item in settings.destination if name in (None, item.name)]
+    reachable = [item for item in settings.destination if item.ae_title is not None]
+    known = [item for item in reachable if name in (None, item.name)]
     if not known:
-        names = ", ".join(item.name for item in settings.destination) or "none configured"
+        names = ", ".join(item.name for item in reachable) or "none configured"
         raise click.BadParameter(f"no destination {name!r}; known: {names}")
-    results = {item.name: send_echo(app.remote_node(settings, item)) for item in known}
+    results = {item.name: send_echo(partners.remote_node(settings, item)) for item in known}
     if as_json:
         click.echo(to_json(results))
     else:
@@ -35,3 +45,75 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
             verdict = "answers" if result.ok else "does NOT answer"
             click.echo(f"{who}: {verdict} ({result.detail}, {result.duration_s * 1000:.0f} ms)")
     sys.exit(0 if all(result.ok for result in results.values()) else 1)
+
+
+@peer.command()
+@click.argument("name")
+@click.option(
+    "--send",
+    "sends",
+    is_flag=True,
+    help="Also store a synthetic report there, and take it away as far as we are let.",
+)
+@with_settings
+@with_json
+def doctor(name: str, sends: bool, settings: Settings, as_json: bool) -> None:
+    """Say what works with the destination, archive or peer NAME, and what to change where not.
+
+    Connects, shakes hands, and asks what would be accepted, but stores nothing unless told to by
+    --send. Of a peer, which calls us, it tells what we know. Exit status 1 when something fails.
+    """
+    from dicom_node.cli.examinations import examinations, known_names
+
+    logs.configure("warning")
+    results = {
+        heading: _carry_out(heading, steps, quietly=as_json)
+        for heading, steps in examinations(settings, name, sends=sends)
+    }
+    if not results:
+        names = ", ".join(known_names(settings)) or "none configured"
+        raise click.BadParameter(f"nobody is named {name!r}; known: {names}")
+    if as_json:
+        click.echo(to_json(results))
+    _record(settings, name, results, sends=sends)
+    steps = [step for found in results.values() for step in found]
+    sys.exit(1 if any(step.verdict is Verdict.FAILS for step in steps) else 0)
+
+
+def _carry_out(heading: str, steps: Steps, *, quietly: bool) -> list[Step]:
+    """Print each step as it is done, and one line on all of them."""
+    done = []
+    if not quietly:
+        click.echo(click.style(heading, bold=True))
+    for step in steps:
+        done.append(step)
+        if not quietly:
+            _print(step)
+    if not quietly:
+        click.echo(summary(heading, done))
+    return done
+
+
+def _print(step: Step) -> None:
+    mark = click.style(f"{step.verdict:7}", fg=_COLOURS.get(step.verdict))
+    click.echo(f"{mark}  {text(step.name)}: {text(step.detail)}")
+    if step.advice:
+        click.echo(f"         -> {text(step.advice)}")
+
+
+def _record(
+    settings: Settings, name: str, results: Mapping[str, Sequence[Step]], *, sends: bool
+) -> None:
+    """Who tried what, and how it went."""
+    steps = [step for found in results.values() for step in found]
+    failed = sum(step.verdict is Verdict.FAILS for step in steps)
+    event = audit.Event(
+        action=audit.Action.PEER_EXAMINED,
+        at=datetime.now(UTC),
+        outcome="failure" if failed else "success",
+        actor=getpass.getuser(),
+        peer=name,
+        detail={"command": "peer doctor", "sent": sends, "steps": len(steps), "failed": failed},
+    )
+    with closing(app.open_database(settings)) as database, database.write() as tx:
+        audit.record(tx, event)

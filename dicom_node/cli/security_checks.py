@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dicom_node import app
+from dicom_node.app import partners
 from dicom_node.cli.tls import certificate_files, days_left
 from dicom_node.settings import Settings
 
@@ -35,15 +35,15 @@ def check_tls(settings: Settings) -> str:
         TlsFileError: a file cannot be used, or other users may read the key.
     """
     if settings.receive.tls_port:
-        app.listening_tls(settings)
+        partners.listening_tls(settings)
     for peer in settings.peer:
         if peer.tls:
-            app.certificate_rule(settings, peer)
+            partners.certificate_rule(settings, peer)
     for destination in settings.destination:
         if destination.tls:
-            app.calling_tls(settings, destination)
+            partners.calling_tls(settings, destination)
     plain = [item.name for item in settings.peer if not item.tls]
-    plain += [item.name for item in settings.destination if not item.tls]
+    plain += [item.name for item in settings.destination if not item.is_encrypted]
     return f"files good; in plain text: {', '.join(plain) or 'nobody'}"
 
 

@@ -25,7 +25,7 @@ def run(config_path: Path) -> None:
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
     app.open_database(settings).close()
-    Supervisor(config_path).run()
+    Supervisor(config_path, listeners=settings.receive.processes).run()
 
 
 @click.command()
@@ -53,7 +53,15 @@ def deliver(config_path: Path, supervised: bool) -> None:
 
 
 def _delivery(settings: Settings) -> Service:
-    return Together(app.make_deliverer(settings), app.make_forwarder(settings))
+    from dicom_node.app import commitment, work_items
+
+    return Together(
+        app.make_deliverer(settings),
+        commitment.make_climber(settings),
+        commitment.make_commitment_reports(settings),
+        work_items.make_performer(settings),
+        app.make_forwarder(settings),
+    )
 
 
 def _serve(

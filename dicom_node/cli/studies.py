@@ -5,11 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from dicom_node.cli.completeness import completeness_lines, completeness_of
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
-from storage import corrections, index, rejections
+from storage import corrections, index, missing_instances, rejections
 from storage.corrections import Correction
 from storage.index import InstanceView, ReportView, StudyDetail, StudyState
 from storage.rejections import NoteView
@@ -25,6 +26,14 @@ _COLUMNS = {
     "patient": "patient_id",
     "accession": "accession_number",
 }
+_ALARM_COLUMNS = {
+    "id": "study_id",
+    "missing": "missing",
+    "instances": "instances",
+    "since": "raised_at",
+    "patient": "patient_id",
+    "accession": "accession_number",
+}
 
 
 @click.group()
@@ -36,6 +45,7 @@ def study() -> None:
 @click.option("--state", type=click.Choice([state.value for state in StudyState]))
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
+@click.option("--alarms", is_flag=True, help="Only those that lack announced instances.")
 @with_limit
 @with_settings
 @with_json
@@ -43,11 +53,19 @@ def list_(
     state: str | None,
     patient_id: str | None,
     accession_number: str | None,
+    alarms: bool,
     limit: int,
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """List studies, the last received first."""
+    """List studies, the last received first; those with alarms, the last alarm first."""
+    if alarms:
+        if state or patient_id or accession_number:
+            raise click.UsageError("--alarms lists all studies that lack instances, and no others")
+        with looking(settings, "study list", alarms=True) as tx:
+            lacking = missing_instances.alarms(tx, limit)
+        print_rows(lacking, _ALARM_COLUMNS, as_json=as_json, empty="no study lacks instances")
+        return
     with looking(
         settings,
         "study list",
@@ -76,10 +94,13 @@ def show(key: str, settings: Settings, as_json: bool) -> None:
         study_id = detail.summary.study_id
         notes = rejections.notes_of(tx, study_id)
         ordered = corrections.corrections_of(tx, study_id)
+        known = completeness_of(tx, study_id)
     if as_json:
-        click.echo(to_json(asdict(detail) | {"rejection_notes": notes, "corrections": ordered}))
+        more = {"completeness": known, "rejection_notes": notes, "corrections": ordered}
+        click.echo(to_json(asdict(detail) | more))
         return
-    click.echo("\n".join([*_lines(detail), *_correction_lines(notes, ordered)]))
+    lines = [*_lines(detail), *completeness_lines(known), *_correction_lines(notes, ordered)]
+    click.echo("\n".join(lines))
 
 
 def _lines(detail: StudyDetail) -> Iterator[str]:
@@ -91,7 +112,7 @@ def _lines(detail: StudyDetail) -> Iterator[str]:
     if summary.patient_conflict:
         yield "  INSTANCES OF MORE THAN ONE PATIENT: no estimate is made"
     if summary.due_at:
-        yield f"  counts as complete at {text(summary.due_at)} ({summary.due_reason})"
+        yield f"  due by its associations at {text(summary.due_at)} ({summary.due_reason})"
     yield "\nInstances"
     for instance in detail.instances:
         yield from _instance_lines(instance)
@@ -106,8 +127,8 @@ def _lines(detail: StudyDetail) -> Iterator[str]:
         yield from _report_lines(report)
     yield "\nDeliveries"
     for item in detail.deliveries:
-        error = f"  {item.error_code}: {item.error_message}" if item.error_code else ""
-        yield f"  {item.id}: {item.kind} to {item.destination}: {item.state}{error}"
+        trouble = f"  {text(item.trouble)}" if item.trouble else ""
+        yield f"  {item.id}: {item.kind} to {item.destination}: {item.standing}{trouble}"
     yield "\nEvents"
     for event in detail.events:
         yield f"  {text(event.at)}  {event.action:22} {text(event.detail)}"

@@ -37,6 +37,12 @@ def shown_instances(case: Case) -> list[CaseInstance]:
     return [item for item in case.instances if item.rejected not in NOT_TO_BE_SHOWN]
 
 
+def is_filed_anew(case: Case) -> bool:
+    """Whether an administrator or the archive gave the study another identification."""
+    codes = {item.rejected for item in case.instances}
+    return bool(case.identification) or WRONG_WORKLIST_ENTRY.value in codes
+
+
 def why_withdrawn(case: Case, *, concerned: bool) -> str | None:
     """Why nothing reported of a study holds any more, if so.
 
@@ -81,7 +87,7 @@ def reissue(case: Case, study: StudyContext, earlier: StudyContext | None) -> No
         sentences.append(f"The identification of this study was corrected: {names}.")
     if any(item.rejected for item in case.instances):
         sentences.append(f"Withdrawn from this study. {_told(case, named=True)}")
-    moved = earlier is not None and earlier.identity() != study.identity()
+    moved = earlier is not None and earlier.filed_under() != study.filed_under()
     if not moved:
         return Notice(tuple(sentences))
     sentences.append("Earlier revisions bear another identification and are withdrawn.")

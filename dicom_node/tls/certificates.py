@@ -15,9 +15,12 @@ from dicom_node.tls.watched import Watched
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A certificate as an operator knows it; `fingerprint` is SHA-256 in hexadecimal."""
+    """A certificate as an operator knows it; `fingerprint` is SHA-256 in hexadecimal.
 
-    file: Path
+    `file` is None where a system showed it.
+    """
+
+    file: Path | None
     subject: str
     issuer: str
     names: str
@@ -80,17 +83,26 @@ def describe(file: Path) -> list[Description]:
     Raises:
         TlsFileError: it cannot be read or holds none.
     """
-    return [
-        Description(
-            file=file,
-            subject=each.subject.rfc4514_string(),
-            issuer=each.issuer.rfc4514_string(),
-            names=", ".join(sorted(names(each))),
-            expires_at=each.not_valid_after_utc,
-            fingerprint=fingerprint(each),
-        )
-        for each in read_certificates(file)
-    ]
+    return [_described(each, file) for each in read_certificates(file)]
+
+
+def describe_shown(der: bytes) -> Description | None:
+    """A certificate (DER) as a system showed it; None where it is malformed."""
+    try:
+        return _described(x509.load_der_x509_certificate(der), None)
+    except ValueError:  # OpenSSL is more lenient about what a certificate may look like
+        return None
+
+
+def _described(certificate: x509.Certificate, file: Path | None) -> Description:
+    return Description(
+        file=file,
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        names=", ".join(sorted(names(certificate))),
+        expires_at=certificate.not_valid_after_utc,
+        fingerprint=fingerprint(certificate),
+    )
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

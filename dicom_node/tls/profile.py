@@ -20,6 +20,7 @@ SUITES = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-RSA-AES128-GCM-SHA256",
 )
+MINIMUM_VERSION = ssl.TLSVersion.TLSv1_2
 _OTHERS_MAY = 0o007
 
 
@@ -100,7 +101,7 @@ def _watched(
 
 def _profile(protocol: "ssl._SSLMethod") -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = MINIMUM_VERSION
     context.set_ciphers(":".join(SUITES))
     # RFC 9325 sections 3.3 to 3.5: no compression, no tickets, no renegotiation.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION

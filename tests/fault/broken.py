@@ -53,7 +53,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="broken-") as folder:
         tree = _copy(Path(folder) / "tree")
         if status := _pytest(tree, [item.test for item in table]):
-            print(f"some tests fail before anything is broken (pytest: {status})")
+            print(f"some tests fail before anything is broken (pytest: {status})")  # noqa: T201 - a command
             return 1
         noticed = {item.name: _is_noticed(tree, item) for item in table}
     write("broken", breaks=len(noticed), noticed=sum(noticed.values()), each=noticed)
@@ -79,7 +79,7 @@ def _is_noticed(tree: Path, item: Break) -> bool:
     item.apply(tree)
     noticed = _pytest(tree, [item.test]) == _FAILED
     item.mend(tree)
-    print(f"{'noticed' if noticed else 'NOT NOTICED':12} {item.name}", flush=True)
+    print(f"{'noticed' if noticed else 'NOT NOTICED':12} {item.name}", flush=True)  # noqa: T201 - a command
     return noticed
 
 

@@ -60,7 +60,7 @@ WORK = {
     "complete.committed": Step("after", "dicom_node.study.clock:complete_due_studies", 3),
     "conclude.loaded": Step("after", "storage.results:load_case", 2),
     "conclude.fused": Step("after", "dicom_node.work.reporting:conclude", 2),
-    "report.built": Step("after", "dicom_node.work.reporting:build", 2),
+    "report.built": Step("after", "dicom_node.work.composing:build", 2),
     "report.putting": Step("before", "storage.spool:Spool.put", 5),
     "report.put": Step("after", "storage.spool:Spool.put", 5),
     "report.recorded": Step("after", "storage.results:record_report", 2),

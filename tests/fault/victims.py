@@ -114,6 +114,7 @@ class Ground:
             [completion]
             quiet_s = 1.5
             release_quiet_s = 0.3
+            abort_quiet_s = 1.5
             [work]
             lease_s = {self.lease_s}
             threads = 1

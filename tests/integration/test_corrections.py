@@ -317,6 +317,31 @@ def test_a_note_in_another_study_reaches_the_study_that_it_names(
     assert reported.outcomes(2) == [Outcome.NOT_APPLICABLE]
 
 
+def test_a_study_that_the_archive_sent_anew_is_reported_under_its_new_identification(
+    reported: Node, exam: Sequence[bytes]
+) -> None:
+    former = {reported.newest(kind).SOPInstanceUID for kind in ("SR", "SC", "KOS")}
+    reported.receive(encoded(note("113038", headers(exam))), peer="archive")
+    reported.receive(*(resent(data, "ACC-NEW") for data in exam), peer="archive")
+    reported.work()
+    assert reported.outcomes() == [Outcome.ESTIMATED, Outcome.ESTIMATED]
+    report = reported.newest()
+    assert report.AccessionNumber == "ACC-NEW"
+    assert "Earlier revisions bear another identification and are withdrawn." in sentences(report)
+    assert evidence(reported.newest("RN")) == former
+
+
+def resent(data: bytes, accession_number: str) -> bytes:
+    """A corrected copy of an instance, as an archive makes it: with a UID of its own."""
+    dataset = dcmread(BytesIO(data))
+    dataset.AccessionNumber = accession_number
+    dataset.SOPInstanceUID += ".2"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    buffer = BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
 def test_a_corrected_identification_is_issued_anew_and_the_former_taken_back(
     reported: Node, exam: Sequence[bytes]
 ) -> None:

@@ -10,6 +10,8 @@ from pydicom import dcmread, dcmwrite
 from pydicom.uid import generate_uid
 
 from dicom_node.scu.errors import AssociationRejectedError
+from tests.mllp import Ris
+from tests.mllp import ris as running_ris
 from tests.node import Destination, Node, running_node
 from tests.orthanc import Orthanc, running_orthanc
 from tests.peers import require, shared
@@ -25,14 +27,23 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, pacs: Orthanc) -> Iterator[Node]:
-    destination = Destination("pacs", pacs.dicom_port, pacs.ae_title)
-    with running_node(tmp_path_factory.mktemp("node"), [destination]) as running:
+def ris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ris]:
+    with running_ris(tmp_path_factory.mktemp("ris")) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, pacs: Orthanc, ris: Ris) -> Iterator[Node]:
+    destinations = [
+        Destination("pacs", pacs.dicom_port, pacs.ae_title),
+        Destination("ris", ris.port),
+    ]
+    with running_node(tmp_path_factory.mktemp("node"), destinations) as running:
         yield running
 
 
-def test_a_study_comes_back_as_report_picture_and_key_objects(
-    node: Node, pacs: Orthanc, tmp_path: Path
+def test_a_study_comes_back_as_report_picture_and_key_objects_and_the_ris_hears_of_it(
+    node: Node, pacs: Orthanc, ris: Ris, tmp_path: Path
 ) -> None:
     files = phantom(tmp_path / "study", 1, decoys=True)
     assert all(result.stored for result in node.send(files))
@@ -60,6 +71,13 @@ def test_a_study_comes_back_as_report_picture_and_key_objects(
     assert {
         str(dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files
     } <= referenced
+
+    (message,) = [each for each in ris.messages() if each["OBX.F5"] == study_uid(files)]
+    assert message["PID.F3.R1.C1"] == source.PatientID
+    assert message["OBR.F18"] == source.AccessionNumber
+    assert {"8414-5", "276901002", "118433006"} <= {
+        str(line[3][0][0]) for line in message.segments("OBX")
+    }
 
 
 def test_what_the_pacs_holds_passes_independent_validators(
@@ -252,7 +270,7 @@ def test_commands_tell_an_admin_what_happened(node: Node, tmp_path: Path) -> Non
     assert "DATA_VIEWED" in node.command("audit", "--action", "data_viewed").stdout
     assert accession is not None
     sent = json.loads(node.command("outbox", "list", "--state", "sent", "--json").stdout)
-    assert {item["kind"] for item in sent} == {"SR", "SC", "KOS"}
+    assert {"SR", "SC", "KOS"} <= {item["kind"] for item in sent}
     assert node.command("outbox", "retry", check=False).returncode == 2
     assert node.command("study", "show", "nobody", check=False).returncode == 1
     assert node.command("db", "check").returncode == 0

@@ -1,11 +1,11 @@
 """A node among others: PACS of several kinds, another database, a damaged bundle, a restart."""
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from storage.errors import NotFoundError
 from tests.node import CART, Destination, Node, running_node
@@ -53,16 +53,22 @@ def test_a_damaged_bundle_stops_the_analysis_but_not_the_receiving(tmp_path: Pat
         node.stop()
 
 
-def test_a_destination_without_structured_reports_still_gets_the_picture(tmp_path: Path) -> None:
+def test_a_destination_without_structured_reports_gets_the_picture_in_their_place(
+    tmp_path: Path,
+) -> None:
+    """As the report and as the picture, in either order: the same object twice."""
     with storescp(tmp_path / "pictures", profile=PICTURES_ONLY) as peer:
         destination = Destination("pictures", peer.port, "STORESCP")
         with running_node(tmp_path / "node", [destination]) as node:
             files = phantom(tmp_path / "study", 14)
             node.send(files)
-            wait_until(lambda: len(peer.files()) == 1, 60, "the picture arrives")
-            listed = json.loads(node.command("outbox", "list", "--json").stdout)
-            refused = next(item for item in listed if item["kind"] == "SR")
-            assert (refused["state"], refused["error_code"]) == ("failed", "SOP_CLASS_REFUSED")
+            wait_until(lambda: _ended(node, study_uid(files)), 60, "all deliveries ended")
+            (picture,) = {str(dcmread(file).SOPInstanceUID) for file in peer.files()}
+            told = {item.kind: item for item in node.study(study_uid(files)).deliveries}
+            assert {told[kind].sent_sop_instance_uid for kind in ("SR", "SC")} == {picture}
+            assert told["KOS"].error_code == "SOP_CLASS_REFUSED"
+            advice = node.command("doctor", check=False).stdout
+            assert "takes no Structured Report" in advice
 
 
 def test_reports_wait_for_a_pacs_that_is_away(tmp_path: Path) -> None:
@@ -73,6 +79,14 @@ def test_reports_wait_for_a_pacs_that_is_away(tmp_path: Path) -> None:
         wait_until(lambda: _tried(node, study_uid(files)), 60, "a first try")
         with storescp(tmp_path / "late", port=port) as peer:
             wait_until(lambda: len(peer.files()) == 3, 60, "all three arrive")
+
+
+def _ended(node: Node, study_instance_uid: str) -> bool:
+    try:
+        deliveries = node.study(study_instance_uid).deliveries
+    except NotFoundError:
+        return False
+    return bool(deliveries) and all(item.state in {"sent", "failed"} for item in deliveries)
 
 
 def _tried(node: Node, uid: str) -> bool:
@@ -123,7 +137,9 @@ def test_two_listeners_share_the_port_and_one_may_die(
         assert len(started) == 2
         wait_until(lambda: started_listeners(node) == 2, 30, "both listen")
         with ThreadPoolExecutor(8) as senders:
-            results = [each for sent in senders.map(lambda _: node.send(files), range(8)) for each in sent]
+            results = [
+                each for sent in senders.map(lambda _: node.send(files), range(8)) for each in sent
+            ]
         assert all(result.stored for result in results)
         node.kill("listen")
         wait_until(lambda: started_listeners(node) == 3, 30, "a new one listens")

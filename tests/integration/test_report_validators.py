@@ -22,6 +22,7 @@ from tests.report_cases import (
     loops,
     study,
 )
+from tests.report_names import NAMES, context
 
 COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 
@@ -75,15 +76,33 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ]
 
 
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Character set -> the report in each form, on a patient whose name is written in it."""
+    folder = tmp_path_factory.mktemp("named")
+    return {
+        name: written(name, abstention(()), context(character_set, PatientName=received), folder)
+        for name, (character_set, received, _) in NAMES.items()
+    }
+
+
 def errors(tool: str, path: Path) -> list[str]:
     command = [require(tool), "-new", str(path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return [line for line in result.stderr.splitlines() if line.startswith("Error")]
 
 
 def is_judged(name: str) -> bool:
     """All classes of two cases and the best class of the others: PixelMed takes seconds a file."""
     return name.startswith(("estimate-SR", "abstention-SR")) or "-SR-0" in name or "-KOS-" in name
+
+
+def text_on(path: Path, folder: Path) -> str:
+    """What a reader could select on the page of a document."""
+    page = folder / f"{path.stem}.pdf"
+    page.write_bytes(dcmread(path).EncapsulatedDocument)
+    command = [require("pdftotext"), "-layout", str(page), "-"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.long
@@ -106,9 +125,41 @@ def test_dciodvfy_finds_no_error(files: list[Path]) -> None:
     assert {path.name: found for path in files if (found := errors("dciodvfy", path))} == {}
 
 
+def test_dciodvfy_takes_every_character_set(named: dict[str, list[Path]]) -> None:
+    paths = [path for paths in named.values() for path in paths if "-SR-3" in path.name]
+    assert len(paths) == len(NAMES)
+    assert {path.name: found for path in paths if (found := errors("dciodvfy", path))} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("latin-1", "Jérôme Buc"),
+        ("latin-2", "Lech Wałęsa"),
+        ("greek", "Διονυσιος"),
+        ("cyrillic", "Люксембург"),
+        ("arabic", "لنزار قباني"),
+        ("hebrew", "דבורה שרון"),
+        ("thai", "นาม"),
+        ("korean", "Gildong Hong"),
+        ("gb18030", "XiaoDong Wang"),
+    ],
+)
+def test_dcmtk_shows_the_name_that_the_source_wrote(
+    name: str, shown: str, named: dict[str, list[Path]]
+) -> None:
+    report = next(path for path in named[name] if "-SR-3" in path.name)
+
+    page = subprocess.run(
+        [require("dsr2html"), "+U8", str(report)], capture_output=True, check=True
+    )
+
+    assert f"<td>{shown}</td>" in page.stdout.decode()
+
+
 def test_highdicom_reads_the_estimates_back(files: list[Path]) -> None:
     for path in files:
-        if not path.name.startswith("estimate-SR"):
+        if path.name not in {f"estimate-SR-{preference}.dcm" for preference in range(3)}:
             continue
         content = srread(path).content
         assert isinstance(content, MeasurementReport)
@@ -149,3 +200,42 @@ def test_the_page_that_dcmtk_makes_of_it_reads_as_a_report(
         "This report replaces revision 1 of the same study.",
     ):
         assert sentence in text
+
+
+def test_the_page_can_be_read_and_its_words_selected(files: list[Path], tmp_path: Path) -> None:
+    (path,) = (path for path in files if path.name == "estimate-PDF-0.dcm")
+
+    text = text_on(path, tmp_path)
+
+    assert text.count("\f") == 1, "one page"
+    for words in (
+        "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
+        "not verified by a physician",
+        "Müller, Änne",
+        "MARK-4711 (issued by HOSP)",
+        "ACC1",
+        "90 % interval 31 to 47",
+        "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)",
+        "PRESENT",
+        "probability 93 %",
+        "Instance 1: weight 0.50, relevant",
+        "Not validated in patients with congenital heart disease.",
+        "This report replaces revision 1 of the same study.",
+        "bundle rhh-resnet50 2026.1 (digest 9f31c29f31c29f31)",
+    ):
+        assert words in text
+
+
+def test_an_abstention_s_page_says_so(files: list[Path], tmp_path: Path) -> None:
+    (path,) = (path for path in files if path.name == "abstention-PDF-0.dcm")
+
+    text = text_on(path, tmp_path)
+
+    assert "No estimate" in text
+    assert "No estimate does not mean a normal result." in text
+
+
+def test_a_japanese_name_is_on_the_page(files: list[Path], tmp_path: Path) -> None:
+    (path,) = (path for path in files if path.name == "untrained-PDF-0.dcm")
+
+    assert "Yamada, Tarou" in text_on(path, tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node import app
+from dicom_node.app import partners
 from dicom_node.cli import cli
 from dicom_node.settings_file import read_settings
 from dicom_node.tls.authority import issue
@@ -66,7 +67,7 @@ def test_what_init_makes_lets_a_peer_in(tmp_path: Path) -> None:
         subprocess.run([require("echoscu"), "+tls", *files, *called], check=True, timeout=30)
     finally:
         listener.stop()
-    trust = app.remote_node(settings, settings.destination[0]).tls
+    trust = partners.remote_node(settings, settings.destination[0]).tls
     assert trust is not None
     assert trust.name == "127.0.0.1"
 

@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage import audit, outbox
+from storage import audit, outbox, retrieval
 from storage.audit import Action, RecordedEvent
 from storage.engine import Database, upgrade
+from storage.retrieval import Order, StudyToFetch
 from tests.contract.storing import (
+    ME,
     after,
     complete,
     open_association,
@@ -35,11 +37,18 @@ SHOWING = {
     "db check": ["db check", "db check --json"],
     "doctor": ["doctor", "doctor --json"],
     "outbox list": ["outbox list", "outbox list --json"],
+    "outbox show": ["outbox show 1", "outbox show 1 --json"],
     "outbox retry": ["outbox retry --all", "outbox retry --all --json"],
+    "pull list": ["pull list", "pull list --json"],
+    "pull show": ["pull show 1", "pull show 1 --json"],
     "spool check": ["spool check", "spool check --json"],
     "spool held": ["spool held", "spool held --json"],
-    "study list": ["study list", "study list --patient MARKED-ID --json"],
+    "study list": ["study list", "study list --patient MARKED-ID --json", "study list --alarms"],
     "study show": ["study show MARKED-ACC", "study show 1 --json"],
+    "study hold": ["study hold 1 --reason test --json"],
+    "study release": ["study hold 1 --reason test", "study release 1 --reason test --json"],
+    "study complete": ["study complete 1 --reason test --json"],
+    "study rerun": ["study rerun 1 --reason test --json"],
     "study correct": ["study correct 1 --patient-id MARKED-ID-2 --reason test --json"],
     "study withdraw": ["study withdraw 1 --reason test --json"],
     "study reinstate": ["study reinstate 1 --reason test --json"],
@@ -55,7 +64,7 @@ NOT_SHOWING = {
     *("train fit", "train phantom", "train pretrain", "train recipes"),
 }
 #: These must be seen to show something, or the test itself is blind.
-SURELY = ("audit search", "outbox list", "study list", "study show")
+SURELY = ("audit search", "outbox list", "pull show", "study list", "study show")
 
 
 def leaves(group: click.Group, above: str = "") -> Iterator[str]:
@@ -100,6 +109,16 @@ def config(tmp_path: Path) -> Path:
         complete(database, 120)
         made = record_report(database, report(findings_json=""))
         with database.write() as tx:
+            ordered = Order(archive="pacs", actor="jane", criteria={}, priors=0, at=after(140))
+            found = StudyToFetch(
+                study_instance_uid=UID,
+                patient_id="MARKED-ID",
+                accession_number="MARKED-ACC",
+                study_date="",
+                listed=1,
+            )
+            pull_id = retrieval.order(tx, ordered, ME, lambda _: True)
+            retrieval.add_study(tx, pull_id, found)
             outbox.enqueue(
                 tx, made, kind="SR", destination="pacs", now=after(130), expires_at=after(999)
             )

@@ -1,5 +1,6 @@
 """Senders and a receiver on stacks that nobody here wrote: DCMTK, GDCM, PixelMed, dcmjs-dimse."""
 
+import json
 import os
 import signal
 import subprocess
@@ -62,6 +63,16 @@ def dcmjs_archive(folder: Path) -> Iterator[int]:
     with process(command, folder.with_suffix(".log")):
         wait_until(lambda: listens(port), 20, "dcmjs-dimse listens")
         yield port
+
+
+def dcmjs_announces(
+    port: int, calling: str, uid: str, requests: Sequence[Mapping[str, object]]
+) -> list[int]:
+    """N-CREATE and N-SET of one instance by dcmjs-dimse; the statuses of the answers."""
+    script = str(_dcmjs() / "announce.js")
+    told = _run([require("node"), script, str(port), calling, uid, json.dumps(requests)])
+    statuses: list[int] = json.loads(told.splitlines()[-1])
+    return statuses
 
 
 def _dcmjs() -> Path:

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_node.delivery.backoff import retry_delay_s
+from dicom_node.delivery.errors import ClassesRefusedError, OvertakenError
 from dicom_node.delivery.policy import Decision, Failed, Outcome, RetryAt, Sent, decide
+from dicom_node.dicomweb.errors import WebAnswerError, WebRefusedError, WebUnreachableError
+from dicom_node.hl7.errors import Hl7RefusedError, Hl7TimeoutError
 from dicom_node.scu.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
@@ -56,6 +59,10 @@ def test_a_failure_status_is_tried_again_and_named(status: int) -> None:
         (AssociationRejectedError("no", "no reason given"), "REJECTED"),
         (AssociationAbortedError("aborted"), "ABORTED"),
         (ResponseTimeoutError("silence"), "TIMEOUT"),
+        (WebUnreachableError("refused"), "UNREACHABLE"),
+        (WebAnswerError("nonsense"), "NO_ANSWER"),
+        (WebRefusedError("it answered with HTTP 500", 500), "HTTP_500"),
+        (Hl7TimeoutError("silence"), "TIMEOUT"),
     ],
 )
 def test_a_peer_in_trouble_is_tried_again_with_a_growing_wait(error: Exception, code: str) -> None:
@@ -68,10 +75,25 @@ def test_a_peer_in_trouble_is_tried_again_with_a_growing_wait(error: Exception, 
         (NoAcceptedContextError("enable SR"), "SOP_CLASS_REFUSED"),
         (SpoolDamagedError("digest differs"), "SPOOL_DAMAGED"),
         (NotSendableError("no DICOM file"), "NOT_SENDABLE"),
+        (ClassesRefusedError("enable SR"), "SOP_CLASS_REFUSED"),
+        (OvertakenError("a later one is there"), "OVERTAKEN"),
+        (WebRefusedError("it answered with HTTP 413", 413), "HTTP_413"),
     ],
 )
 def test_what_no_retry_can_cure_fails_at_once(error: Exception, code: str) -> None:
     assert decided(error) == Failed(code, str(error))
+
+
+def test_a_receiver_that_asks_for_more_patience_gets_it() -> None:
+    patient = decided(WebRefusedError("busy", 503, retry_after_s=90))
+    assert patient == RetryAt(NOW + timedelta(seconds=90), "HTTP_503", "busy")
+    hasty = decided(WebRefusedError("busy", 503, retry_after_s=1))
+    assert hasty == RetryAt(NOW + timedelta(seconds=10), "HTTP_503", "busy")
+
+
+def test_a_refused_message_is_told_in_the_receivers_words() -> None:
+    again = decided(Hl7RefusedError("an error (AE)", "AE", "no such order"))
+    assert again == RetryAt(NOW + timedelta(seconds=10), "HL7_AE", "an error (AE): no such order")
 
 
 def test_an_error_nobody_foresaw_is_tried_again_without_its_text() -> None:

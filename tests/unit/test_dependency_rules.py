@@ -25,6 +25,10 @@ OWNERS = {
     "sqlalchemy": ("storage",),
     "alembic": ("storage",),
     "cryptography": ("dicom_node/tls",),
+    "hl7": ("dicom_node/hl7",),
+    "reportlab": ("dicom_node/report",),
+    "requests": ("dicom_node/dicomweb",),
+    "dicomweb_client": ("dicom_node/dicomweb",),
 }
 
 

@@ -54,7 +54,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
             '[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\n' * 2,
             "used twice: a",
         ),
-        ('[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\nkinds=["PDF"]\n', "kinds"),
+        ('[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\nkinds=["XML"]\n', "kinds"),
     ],
 )
 def test_wrong_values_say_where(tmp_path: Path, text: str, says: str) -> None:
@@ -135,3 +135,91 @@ def test_a_file_with_a_password_must_be_closed_to_other_users(tmp_path: Path) ->
     file.write_text(secret.replace(":secret", ""), "utf-8")
     file.chmod(0o644)
     read_settings(file, {})
+
+
+PACS = 'host = "h"\nport = 104\nae_title = "PACS"\n'
+WEB = 'url = "https://h/dicom-web"\n'
+RIS = 'protocol = "hl7"\nhost = "h"\nport = 2575\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (PACS, ("SR", "SC", "KOS")),
+        (PACS + 'kinds = ["SR", "PDF"]\n', ("SR", "PDF")),
+        (WEB + 'bearer_token = "t"\n', ("SR", "SC", "KOS")),
+        (WEB + 'user = "u"\npassword = "p"\n', ("SR", "SC", "KOS")),
+        (RIS + 'receiving_application = "RIS"\n', ("ORU",)),
+    ],
+)
+def test_a_destination_is_a_node_a_web_service_or_a_ris(
+    tmp_path: Path, text: str, kinds: tuple[str, ...]
+) -> None:
+    file = write(tmp_path, f'[[destination]]\nname = "d"\n{text}')
+    file.chmod(0o600)
+    assert read_settings(file, {}).destination[0].kinds == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "give host, port and ae_title, or the url"),
+        (PACS + WEB, "either a url, or host"),
+        (RIS + WEB.replace("https", "http"), "either a url, or host"),
+        (RIS + 'ae_title = "A"\n', "no AE title"),
+        ('protocol = "hl7"\n' + WEB, "needs host and port, and no url"),
+        (RIS + 'kinds = ["SR"]\n', "goes with protocol"),
+        (PACS + 'kinds = ["ORU"]\n', "goes with protocol"),
+        (PACS + 'receiving_facility = "H"\n', "are for HL7"),
+        (PACS + 'bearer_token = "t"\n', "give a url"),
+        (WEB + 'bearer_token = "t"\nuser = "u"\npassword = "p"\n', "either a password or"),
+        (WEB + 'password = "p"\n', "belong together"),
+        (WEB.replace("https", "http") + 'bearer_token = "t"\n', "by https only"),
+        ('url = "ftp://h"\n', "begins with https"),
+        (WEB + 'tls_name = "n"\n', "give tls_ca"),
+    ],
+)
+def test_a_destination_that_cannot_be_meant_so_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    file = write(tmp_path, f'[[destination]]\nname = "d"\n{text}')
+    file.chmod(0o600)
+    with pytest.raises(SettingsError) as caught:
+        read_settings(file, {})
+    assert says in str(caught.value)
+
+
+ARCHIVE = '[[archive]]\nname = "pacs"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "host, port and ae_title, or the url"),
+        ('host = "h"\nport = 104\n', "host, port and ae_title, or the url"),
+        ('url = "https://h/"\nae_title = "PACS"\n', "either a url"),
+        ('url = "https://h/"\nretrieve = "get"\n', "goes with a url"),
+        ('host = "h"\nport = 104\nae_title = "PACS"\nretrieve = "wado"\n', "goes with a url"),
+        ('url = "http://h/"\nbearer_token = "x"\n', "https"),
+        ('url = "https://h/"\nuser = "me"\n', "both or none"),
+    ],
+)
+def test_an_archive_is_reached_in_one_way_and_its_secret_stays_one(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    file = write(tmp_path, ARCHIVE + text)
+    file.chmod(0o600)
+    with pytest.raises(SettingsError, match=says):
+        read_settings(file, {})
+
+
+def test_a_file_with_a_token_must_be_closed_to_other_users(tmp_path: Path) -> None:
+    file = write(tmp_path, ARCHIVE + 'url = "https://h/"\nbearer_token = "t0ken"\n')
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod o=") as caught:
+        read_settings(file, {})
+    assert "t0ken" not in str(caught.value)
+    file.chmod(0o600)
+    archive = read_settings(file, {}).archive[0]
+    assert archive.way == "wado"
+    assert "t0ken" not in repr(archive)

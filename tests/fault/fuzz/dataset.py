@@ -23,6 +23,7 @@ from inference.ultrasound.decoding import _extended_offsets
 from inference.ultrasound.frame_bytes import EncapsulatedFrames
 from inference.ultrasound.native import NativeFrames
 from inference.ultrasound.pixel_format import read_pixel_format
+from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
 from tests.fault.fuzz.pdu import memory_disk
 
@@ -54,7 +55,8 @@ def run(data: bytes) -> None:
     with suppress(RefusedError):
         identify(path, len(head), syntax)
     with suppress(LoopUnreadableError), open_part10(path, inflated_limit_bytes=64 << 20) as part10:
-        assert isinstance(select(part10.header), Selected | Rejected)
+        for profile in Profile:
+            assert isinstance(select(part10.header, profile), Selected | Rejected)
         _locate(part10)
 
 

@@ -1,0 +1,70 @@
+"""What `echonode study show` says about whether a study has come whole."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dicom_node.cli.output import text
+from storage import completeness, missing_instances, study_orders
+from storage.completeness import Evidence
+from storage.engine import Transaction
+from storage.missing_instances import Alarm
+from storage.study_orders import Hold
+
+_MISSING_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What is known of a study; `missing_uids` are the first of those that are not here."""
+
+    evidence: Evidence
+    hold: Hold | None
+    alarm: Alarm | None
+    missing_uids: Sequence[str]
+
+
+def completeness_of(tx: Transaction, study_id: int) -> Completeness:
+    """Gather it.
+
+    Raises:
+        NotFoundError: no such study.
+    """
+    return Completeness(
+        completeness.evidence_of(tx, study_id),
+        study_orders.hold_of(tx, study_id),
+        missing_instances.alarm_of(tx, study_id),
+        completeness.missing_uids(tx, study_id, _MISSING_SHOWN),
+    )
+
+
+def completeness_lines(known: Completeness) -> Iterator[str]:
+    """Tell it; nothing, where nobody said anything about the study."""
+    lines = [*_said(known.evidence), *_ordered(known)]
+    lines += [f"  not here: {text(uid)}" for uid in known.missing_uids]
+    if lines:
+        yield "\nCompleteness"
+        yield from lines
+
+
+def _said(evidence: Evidence) -> Iterator[str]:
+    if evidence.in_progress:
+        yield f"  {evidence.in_progress} procedure step(s) in progress: waits for their end"
+    if evidence.announced:
+        yield f"  {evidence.announced} instance(s) announced"
+    if evidence.archive_instances is not None:
+        asked_at = text(evidence.archive_asked_at)
+        yield f"  {evidence.archive_instances} instance(s) in the archive, asked at {asked_at}"
+    if evidence.broken:
+        yield "  an association broke, and none made up for it"
+    if evidence.missing:
+        yield f"  {evidence.missing} instance(s) missing, {evidence.given_up} no longer waited for"
+
+
+def _ordered(known: Completeness) -> Iterator[str]:
+    if known.hold:
+        yield f"  HELD by {known.hold.actor} since {text(known.hold.held_at)}: {known.hold.reason}"
+    if known.alarm:
+        yield (
+            f"  ALARM since {text(known.alarm.raised_at)}: {known.alarm.missing} instance(s) did "
+            "not come; `echonode pull` may fetch them, `study complete` does without"
+        )
