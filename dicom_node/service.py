@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -19,6 +21,32 @@ class Service(Protocol):
 
     def stop(self) -> None:
         """Finish or hand back what is in flight, then return."""
+
+
+class Loops:
+    """A service of loops that go on until it is stopped, each on a thread of its own.
+
+    A loop returns soon after `stopping` is set.
+    """
+
+    def __init__(self, stopping: threading.Event, loops: Mapping[str, Callable[[], None]]) -> None:
+        self._stopping = stopping
+        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
+        self._threads = [
+            threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops.items()
+        ]
+
+    def start(self) -> None:
+        """Start, first of all with what a killed process left."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Let the steps in flight finish within a time; what was cut off is done again."""
+        self._stopping.set()
+        deadline = time.monotonic() + grace_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class Together:

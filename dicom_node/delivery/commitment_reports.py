@@ -4,10 +4,10 @@ What a peer asked is in the database; it is told what is held at the moment of t
 be told is tried again after a growing wait, until the request expires.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 
 import structlog
 
@@ -16,6 +16,7 @@ from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.scu.commitment import send_report
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
+from dicom_node.service import Loops
 from storage.commitment import (
     Owed,
     claim_owed,
@@ -37,7 +38,7 @@ _POLL_S = 0.5
 log = structlog.get_logger()
 
 
-class CommitmentReports:
+class CommitmentReports(Loops):
     """Reports to peers until it is stopped, each peer on a thread of its own.
 
     `peers` are those that are called back, by their name in the settings.
@@ -57,24 +58,7 @@ class CommitmentReports:
         self._spool = spool
         self._first_retry_s = first_retry_s
         self._maximum_retry_s = maximum_retry_s
-        self._stopping = Event()
-        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
-        self._threads = [
-            Thread(target=self._run, args=(peer,), name=f"report-{peer}", daemon=True)
-            for peer in peers
-        ]
-
-    def start(self) -> None:
-        """Start reporting, first of all what a killed process left."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, grace_s: float = 5.0) -> None:
-        """Let reports in flight finish within a time; a report that was cut off is sent again."""
-        self._stopping.set()
-        deadline = time.monotonic() + grace_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        super().__init__(Event(), {f"report-{peer}": partial(self._run, peer) for peer in peers})
 
     def _run(self, peer: str) -> None:
         while not self._stopping.is_set():

@@ -1,14 +1,15 @@
 """The ladder: what destinations accepted climbs on, each destination on a thread of its own."""
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 
 import structlog
 
 from dicom_node.delivery.climbing import Climbing
 from dicom_node.scu.peer import RemoteNode
+from dicom_node.service import Loops
 from storage.engine import Database
 
 LookIn = Callable[[str, str], Collection[str]]
@@ -38,7 +39,7 @@ class Ladder:
     maximum_retry_s: float = 600.0
 
 
-class Climber:
+class Climber(Loops):
     """Lets the deliveries of some destinations climb until it is stopped.
 
     An idle thread looks at the database every `poll_s`.
@@ -47,26 +48,17 @@ class Climber:
     def __init__(
         self, ladders: Sequence[Ladder], database: Database, *, poll_s: float = 0.5
     ) -> None:
-        self._stopping = Event()
+        stopping = Event()
+        super().__init__(
+            stopping,
+            {
+                f"climb-{ladder.destination}": partial(
+                    self._run, Climbing(ladder, database, stopping)
+                )
+                for ladder in ladders
+            },
+        )
         self._poll_s = poll_s
-        self._climbing = [Climbing(ladder, database, self._stopping) for ladder in ladders]
-        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
-        self._threads = [
-            Thread(target=self._run, args=(each,), name=f"climb-{each.destination}", daemon=True)
-            for each in self._climbing
-        ]
-
-    def start(self) -> None:
-        """Start climbing."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, grace_s: float = 5.0) -> None:
-        """Let the step in hand finish within a time; what it did not come to is due again later."""
-        self._stopping.set()
-        deadline = time.monotonic() + grace_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, climbing: Climbing) -> None:
         """Climb until stopped; nothing that happens to one delivery ends the loop."""

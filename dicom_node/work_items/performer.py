@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 
 import structlog
 
+from dicom_node.service import Loops
 from dicom_node.work_items.performing import Performing, WorkListRules
 from storage.engine import Database
 
@@ -15,33 +17,20 @@ _POLL_S = 0.5
 log = structlog.get_logger()
 
 
-class Performer:
+class Performer(Loops):
     """The node as the performer of the items of work lists."""
 
     def __init__(self, work_lists: Sequence[WorkListRules], database: Database) -> None:
-        self._stopping = Event()
-        # Daemons: a thread that hangs in the network must not keep a stopped process alive.
-        self._threads = [
-            Thread(
-                target=self._run,
-                args=(Performing(rules, database, self._stopping), rules.interval_s),
-                name=f"work-list-{rules.name}",
-                daemon=True,
-            )
-            for rules in work_lists
-        ]
-
-    def start(self) -> None:
-        """Start, first of all with what a killed process left."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, grace_s: float = 5.0) -> None:
-        """Let the steps in flight finish within a time; one that was cut off is done again."""
-        self._stopping.set()
-        deadline = time.monotonic() + grace_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        stopping = Event()
+        super().__init__(
+            stopping,
+            {
+                f"work-list-{rules.name}": partial(
+                    self._run, Performing(rules, database, stopping), rules.interval_s
+                )
+                for rules in work_lists
+            },
+        )
 
     def _run(self, performing: Performing, interval_s: float) -> None:
         find_at = time.monotonic()
