@@ -185,7 +185,7 @@ def test_who_we_are_is_told_as_configured(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with web_pacs(lambda _: Reply(body=[])) as pacs:
         ask(service(pacs, bearer_token="t0ken"))
-        ask(service(pacs, user="node", password="pässword"))
+        ask(service(pacs, user="node", password="pässword"))  # pragma: allowlist secret
     token, basic = (request.headers["authorization"] for request in pacs.requests)
     assert token == "Bearer t0ken"
     assert basic.startswith("Basic ")
