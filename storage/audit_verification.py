@@ -180,6 +180,11 @@ def _named(damage: Damage, row: Row[Any], position: int | None = None) -> Findin
         damage=damage,
         position=position,
         event_id=row.id if there else row.event_id,
-        at=canonical_time(row.at) if there else None,
+        at=_told(row.at) if there else None,
         action=row.action,
     )
+
+
+def _told(at: object) -> str:
+    """An event's time for the operator, even where somebody wrote what is no time."""
+    return canonical_time(at) if isinstance(at, datetime | str) else repr(at)

@@ -243,7 +243,7 @@ def test_what_fuzzing_found_ends_the_association(node: Abused) -> None:
             opened = data[0] & 1 == ESTABLISHED
             connection = stack.enter_context(associated(node) if opened else connected(node))
             connection.sendall(data[1:])
-            connection.settimeout(PATIENCE_S / 3)  # sooner than silence alone would end it
+            connection.settimeout(0.8 * PATIENCE_S)  # sooner than silence alone would end it
             wait_until(lambda sent_on=connection: is_over(sent_on), what="the end")
     at_rest(node, *before)
 

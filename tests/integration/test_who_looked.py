@@ -61,6 +61,7 @@ NOT_SHOWING = {
     *("run", "listen", "work", "deliver", "demo", "peer echo", "tls init", "tls show"),
     *("bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),
+    *("conformance", "peer doctor", "destination list", "destination show", "destination forget"),
     *("train fit", "train phantom", "train pretrain", "train recipes"),
 }
 #: These must be seen to show something, or the test itself is blind.

@@ -60,7 +60,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
 def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.work.reporting.build", lambda *_, **__: fails())
+    monkeypatch.setattr("dicom_node.work.composing.build", lambda *_, **__: fails())
     bench.receive(1)
     concluded(bench)
     detail = bench.study()

@@ -85,9 +85,9 @@ def do(tx: Transaction, kind: str, one: int, other: int, column: str, value: obj
         run("DELETE FROM audit_event WHERE id = :one")
         run("DELETE FROM audit_seal WHERE event_id = :one")
     elif kind == "swap" and one != other:
-        run("UPDATE audit_event SET id = -1 WHERE id = :one")
+        run("UPDATE audit_event SET id = -1000 WHERE id = :one")
         run("UPDATE audit_event SET id = :one WHERE id = :other")
-        run("UPDATE audit_event SET id = :other WHERE id = -1")
+        run("UPDATE audit_event SET id = :other WHERE id = -1000")
     elif kind == "insert":
         run(
             "INSERT OR IGNORE INTO audit_event (id, at, action, outcome, detail)"
