@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Real peers on a busy machine: what fails is tried once more, and the summary says so.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --reruns 1
 
 .PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
 	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom
@@ -25,13 +27,13 @@ demo: $(STAMP) ## run the main job on phantom studies and show the result
 	$(BIN)/echonode demo
 
 test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-faults: $(STAMP) ## break the node in every way we know: hundreds of kills, power cuts, full disks (an hour)
 	$(BIN)/python -m pytest -m faults tests/fault
 
 test-short: $(STAMP) ## run the tests that take less than ten seconds each
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not long and not faults"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long and not faults"
 
 supply-chain: $(STAMP) ## look for vulnerable or oddly licensed dependencies and for secrets
 	BIN=$(BIN) .ci/supply-chain

@@ -1,6 +1,8 @@
 """Real peers as processes: found, started on free ports of 127.0.0.1, and ended by pid."""
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,10 @@ _PACKAGES = (
     "dcmtk dicom3tools libgdcm-tools pixelmed-apps orthanc orthanc-dicomweb postgresql chromium"
     " poppler-utils"
 )
+
+
+#: Tests that run side by side choose differently, whatever seed a library sets.
+_CHANCE = random.SystemRandom()
 
 
 def require(tool: str) -> str:
@@ -40,10 +46,16 @@ def shared(*parts: str) -> Path:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now.
+
+    It lies below those that the system gives to connections: of thousands that other tests make
+    meanwhile, none takes it.
+    """
+    while True:
+        port = _CHANCE.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(port: int) -> bool:
