@@ -49,6 +49,28 @@ class Loops:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
+def keep_stepping(
+    stopping: threading.Event,
+    step: Callable[[], bool],
+    *,
+    idle_s: float,
+    on_trouble: Callable[[str], object],
+) -> None:
+    """Take steps until stopped, after one that found nothing to do or failed a while later.
+
+    Nothing that a step meets ends the loop: network or database may be away. `on_trouble` is told
+    the type of the error alone, since its text may quote a dataset.
+    """
+    while not stopping.is_set():
+        found = False
+        try:
+            found = step()
+        except Exception as exc:  # noqa: BLE001 - see above
+            on_trouble(type(exc).__name__)
+        if not found:
+            stopping.wait(idle_s)
+
+
 class Together:
     """Services of one process: started in order, stopped in the opposite one."""
 

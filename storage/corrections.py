@@ -28,6 +28,7 @@ __all__ = [
     "Standing",
     "correct_identification",
     "corrections_of",
+    "record_order",
     "reinstate",
     "standing_of",
     "study_id_of",
@@ -129,7 +130,7 @@ def correct_identification(
     _add(tx, study_id, before, CorrectionKind.IDENTIFICATION, order, given)
     detail = {f"{name}_old": before[name] for name in changed}
     detail |= {f"{name}_new": value for name, value in given.items()}
-    _audit(tx, Action.DEMOGRAPHICS_CORRECTED, study_id, order, detail)
+    record_order(tx, Action.DEMOGRAPHICS_CORRECTED, study_id, order, **detail)
     return revise(tx, study_id, order.at, order.pipelines)
 
 
@@ -224,7 +225,7 @@ def _switch(
     tx: Transaction, study_id: int, kind: CorrectionKind, action: Action, order: Order
 ) -> int | None:
     _add(tx, study_id, _locked(tx, study_id), kind, order, {})
-    _audit(tx, action, study_id, order, {})
+    record_order(tx, action, study_id, order)
     return revise(tx, study_id, order.at, order.pipelines)
 
 
@@ -250,9 +251,10 @@ def _add(
     )
 
 
-def _audit(
-    tx: Transaction, action: Action, study_id: int, order: Order, detail: Mapping[str, str]
+def record_order(
+    tx: Transaction, action: Action, study_id: int, order: Order, **detail: str
 ) -> None:
+    """Leave the audit event of an order about a study."""
     audit.record(
         tx,
         Event(

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from storage import audit, schema
-from storage.audit import Action, Event
+from storage import schema
+from storage.audit import Action
 from storage.completeness import lock_evidence, look_again
 from storage.completeness_schema import StudyHold
 from storage.completion import complete_study, revise
-from storage.corrections import Order
+from storage.corrections import Order, record_order
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.missing_instances import do_without
@@ -43,7 +43,7 @@ def complete_now(tx: Transaction, study_id: int, order: Order) -> int | None:
     tx.execute(delete(StudyHold).where(StudyHold.study_id == study_id))
     if evidence.missing:
         do_without(tx, study_id, evidence.missing, order.at)
-    _audit(tx, Action.STUDY_COMPLETED_BY_HAND, study_id, order)
+    record_order(tx, Action.STUDY_COMPLETED_BY_HAND, study_id, order)
     if evidence.state is StudyState.COMPLETE:
         return None
     return complete_study(
@@ -67,7 +67,7 @@ def hold(tx: Transaction, study_id: int, order: Order) -> None:
     row = insert_for(tx, StudyHold).values(study_id=study_id, **values)
     tx.execute(row.on_conflict_do_update(index_elements=["study_id"], set_=values))
     look_again(tx, study_id, order.at)
-    _audit(tx, Action.STUDY_HELD, study_id, order)
+    record_order(tx, Action.STUDY_HELD, study_id, order)
 
 
 def release(tx: Transaction, study_id: int, order: Order) -> None:
@@ -80,7 +80,7 @@ def release(tx: Transaction, study_id: int, order: Order) -> None:
     if not gone.rowcount:
         raise NotFoundError(f"study {study_id} is not held")
     look_again(tx, study_id, order.at)
-    _audit(tx, Action.STUDY_RELEASED, study_id, order)
+    record_order(tx, Action.STUDY_RELEASED, study_id, order)
 
 
 def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
@@ -93,7 +93,7 @@ def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
         NotFoundError: no such study.
     """
     _require(tx, study_id)
-    _audit(tx, Action.STUDY_RERUN, study_id, order)
+    record_order(tx, Action.STUDY_RERUN, study_id, order)
     return revise(tx, study_id, order.at, order.pipelines, DueReason.RERUN)
 
 
@@ -112,16 +112,3 @@ def _require(tx: Transaction, study_id: int) -> None:
     found = select(study.id).where(study.id == study_id).with_for_update(key_share=True)
     if tx.scalar(found) is None:
         raise NotFoundError(f"no study {study_id}")
-
-
-def _audit(tx: Transaction, action: Action, study_id: int, order: Order) -> None:
-    audit.record(
-        tx,
-        Event(
-            action=action,
-            at=order.at,
-            actor=order.actor,
-            study_id=study_id,
-            detail={"reason": order.reason},
-        ),
-    )

@@ -30,7 +30,7 @@ def open_archive(
         with _web_archive(settings, archive, database) as found:
             yield found
         return
-    node = partners.archive_node(settings, archive)
+    node = partners.remote_node(settings, archive)
     if archive.way == "move":
         yield MovingArchive(
             node,

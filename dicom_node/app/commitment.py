@@ -63,7 +63,7 @@ def look_in(settings: Settings, archive: ArchiveSettings) -> LookIn:
     """What asks an archive which instances of a series it names, by C-FIND or by QIDO-RS."""
     if archive.url is not None:
         return _search(settings, archive)
-    node = partners.archive_node(settings, archive)
+    node = partners.remote_node(settings, archive)
 
     def find(study_instance_uid: str, series_instance_uid: str) -> Collection[str]:
         found = find_instances(node, study_instance_uid, series_instance_uid)

@@ -58,15 +58,6 @@ def remote_node(
     )
 
 
-def archive_node(settings: Settings, archive: ArchiveSettings) -> "RemoteNode":
-    """An archive as the DICOM network sees it.
-
-    Raises:
-        SettingsError: it is reached by DICOMweb alone.
-    """
-    return remote_node(settings, archive)
-
-
 def web_service(settings: Settings, item: DestinationSettings | ArchiveSettings) -> "WebService":
     """A destination or an archive as its DICOMweb service.
 

@@ -80,7 +80,7 @@ def _service(
 def _archive(settings: Settings, item: ArchiveSettings) -> Steps:
     if item.url is not None:
         return doctor.examine_archive_service(partners.web_service(settings, item))
-    return doctor.examine_archive(partners.archive_node(settings, item), item.way)
+    return doctor.examine_archive(partners.remote_node(settings, item), item.way)
 
 
 def _peer(settings: Settings, item: PeerSettings) -> Steps:

@@ -16,7 +16,7 @@ from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.scu.commitment import send_report
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.service import Loops
+from dicom_node.service import Loops, keep_stepping
 from storage.commitment import (
     Owed,
     claim_owed,
@@ -61,15 +61,12 @@ class CommitmentReports(Loops):
         super().__init__(Event(), {f"report-{peer}": partial(self._run, peer) for peer in peers})
 
     def _run(self, peer: str) -> None:
-        while not self._stopping.is_set():
-            try:
-                found = self._step(peer)
-            except Exception as exc:  # noqa: BLE001 - the database may be away: wait and go on
-                # The type alone: a text may quote a dataset.
-                log.warning("commitment reports wait", peer=peer, code=type(exc).__name__)
-                found = False
-            if not found:
-                self._stopping.wait(_POLL_S)
+        keep_stepping(
+            self._stopping,
+            partial(self._step, peer),
+            idle_s=_POLL_S,
+            on_trouble=lambda code: log.warning("commitment reports wait", peer=peer, code=code),
+        )
 
     def _step(self, peer: str) -> bool:
         """Send the report that is due first; whether there was one."""

@@ -9,7 +9,7 @@ import structlog
 
 from dicom_node.delivery.climbing import Climbing
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.service import Loops
+from dicom_node.service import Loops, keep_stepping
 from storage.engine import Database
 
 LookIn = Callable[[str, str], Collection[str]]
@@ -62,13 +62,11 @@ class Climber(Loops):
 
     def _run(self, climbing: Climbing) -> None:
         """Climb until stopped; nothing that happens to one delivery ends the loop."""
-        while not self._stopping.is_set():
-            try:
-                was_due = climbing.step()
-            except Exception as exc:  # noqa: BLE001 - the database may be away: wait and go on
-                # The type alone: a text may quote a dataset.
-                code = type(exc).__name__
-                log.warning("ladder waits", destination=climbing.destination, code=code)
-                was_due = False
-            if not was_due:
-                self._stopping.wait(self._poll_s)
+        keep_stepping(
+            self._stopping,
+            climbing.step,
+            idle_s=self._poll_s,
+            on_trouble=lambda code: log.warning(
+                "ladder waits", destination=climbing.destination, code=code
+            ),
+        )

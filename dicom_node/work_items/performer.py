@@ -7,7 +7,7 @@ from threading import Event
 
 import structlog
 
-from dicom_node.service import Loops
+from dicom_node.service import Loops, keep_stepping
 from dicom_node.work_items.performing import Performing, WorkListRules
 from storage.engine import Database
 
@@ -34,15 +34,17 @@ class Performer(Loops):
 
     def _run(self, performing: Performing, interval_s: float) -> None:
         find_at = time.monotonic()
-        while not self._stopping.is_set():
-            busy = False
-            try:
-                if time.monotonic() >= find_at:
-                    find_at = time.monotonic() + interval_s
-                    performing.find()
-                busy = performing.step()
-            except Exception as exc:  # noqa: BLE001 - the network or the database may be away
-                # The type alone: a text may quote a dataset.
-                log.warning("work list waits", peer=performing.name, code=type(exc).__name__)
-            if not busy:
-                self._stopping.wait(_POLL_S)
+
+        def step() -> bool:
+            nonlocal find_at
+            if time.monotonic() >= find_at:
+                find_at = time.monotonic() + interval_s
+                performing.find()
+            return performing.step()
+
+        keep_stepping(
+            self._stopping,
+            step,
+            idle_s=_POLL_S,
+            on_trouble=lambda code: log.warning("work list waits", peer=performing.name, code=code),
+        )
