@@ -1,12 +1,17 @@
 """Single elements of a header, read without ever raising on a malformed value."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydicom import Dataset
 from pydicom import Sequence as DicomSequence
+from pydicom.datadict import dictionary_description, dictionary_VR
 from pydicom.multival import MultiValue
+
+#: A decimal comma where a Decimal String has a point (PS3.5 6.2), as some local settings write it.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
 def text(header: Dataset, keyword: str) -> str:
@@ -24,8 +29,20 @@ def integer(header: Dataset, keyword: str) -> int | None:
 
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     """All values that are finite numbers, in their order."""
-    found = (_finite(value) for value in _values(header, keyword))
+    values = _values(header, keyword)
+    if not values or not all(map(_is_number, values)):
+        values = _with_points(_written(header, keyword)) or values
+    found = (_finite(value) for value in values)
     return tuple(number for number in found if number is not None)
+
+
+def decimal_commas(header: Dataset, keywords: Iterable[str]) -> tuple[str, ...]:
+    """The names of those attributes whose numbers are written with a decimal comma."""
+    return tuple(
+        dictionary_description(keyword)
+        for keyword in keywords
+        if any(_DECIMAL_COMMA.fullmatch(value) for value in _written(header, keyword))
+    )
 
 
 def items(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
@@ -43,6 +60,30 @@ def _values(header: Dataset, keyword: str) -> Sequence[Any]:
     except Exception:  # noqa: BLE001 - pydicom converts here and raises whatever the bytes provoke
         return ()
     return (value,)
+
+
+def _is_number(value: Any) -> bool:
+    return _finite(value) is not None
+
+
+def _with_points(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        value.replace(",", ".") if _DECIMAL_COMMA.fullmatch(value) else value for value in values
+    )
+
+
+def _written(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of a Decimal String as they are written, stripped; empty for anything else."""
+    if dictionary_VR(keyword) != "DS":
+        return ()
+    try:
+        value = header.get_item(keyword).value
+        if isinstance(value, bytes):
+            value = value.decode("ascii").split("\\")
+    except Exception:  # noqa: BLE001 - absent, or no text
+        return ()
+    several = value if isinstance(value, MultiValue | list) else [value]
+    return tuple(str(each).strip(" \0") for each in several)
 
 
 def _finite(value: Any) -> float | None:

@@ -5,18 +5,22 @@ from pathlib import Path
 from pydicom import Dataset
 
 from inference.dicom.elements import integer, text
+from inference.dicom.frame_count import count_frames
 from inference.dicom.part10 import HEADER_LIMIT_BYTES, open_part10
 from inference.types import InstanceRef
 
 
 def read_header(path: Path) -> Dataset:
-    """Read a file's dataset up to its pixel data.
+    """Read a file's dataset up to its pixel data, with the true number of its frames.
 
     Raises:
         inference.errors.LoopUnreadableError: the bytes are no DICOM dataset.
         OSError: the file cannot be read.
     """
     with open_part10(path, inflated_limit_bytes=HEADER_LIMIT_BYTES) as part10:
+        count = count_frames(part10)
+        if count.miscounted:
+            part10.header.NumberOfFrames = count.true
         return part10.header
 
 

@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Iterator, Sequence
 
+from inference.dicom.codestreams import Coding, coding_of
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.codestreams import Coding, coding_of
 from inference.ultrasound.jpeg_2000 import decode_jpeg_2000
 from inference.ultrasound.jpeg_decoder import JpegDecoder
 from inference.ultrasound.jpeg_xl import decode_jpeg_xl
@@ -16,26 +16,17 @@ from inference.ultrasound.samples import Decoded
 
 
 def decode_stills(
-    codestreams: Sequence[bytes], written: PixelFormat, luma_only: bool
+    codestreams: Sequence[bytes], written: PixelFormat, luma_only: bool, clip: ClipColours
 ) -> Iterator[Decoded]:
     """Decode frames of one clip in their order; its first one tells what they are.
 
     Raises:
         LoopUnreadableError: they are damaged, of another size than the header says, or unknown.
+        LoopExcludedError: they are JPEG, and their colours cannot be told.
     """
-    frames = _decoded(codestreams, written, luma_only)
-    if written.photometric == "YBR_FULL_422":
-        # Whole samples are not that: the label outlived the JPEG that the image once was.
-        frames = map(ClipColours(written).given_to, frames)
-    yield from frames
-
-
-def _decoded(
-    codestreams: Sequence[bytes], written: PixelFormat, luma_only: bool
-) -> Iterator[Decoded]:
     match coding_of(codestreams[0], written.transfer_syntax):
         case Coding.JPEG:
-            yield from JpegDecoder(written, luma_only).decode(codestreams)
+            yield from JpegDecoder(written, luma_only, clip).decode(codestreams)
         case Coding.JPEG_2000:
             yield from (decode_jpeg_2000(each, written) for each in codestreams)
         case Coding.JPEG_XL:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.samples import Colours
 
+SEQUENTIAL_PROCESSES = frozenset({0xC0, 0xC1, 0xC3})
 LOSSLESS_PROCESS = 0xC3
 JPEG_LS_PROCESS = 0xF7
 
 _START_OF_IMAGE = b"\xff\xd8"
+_START_OF_SCAN_MARKER = b"\xff\xda"
+_END_OF_IMAGE = b"\xff\xd9"
 _APP0, _APP14, _START_OF_SCAN = 0xE0, 0xEE, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS_PROCESS}
 
@@ -62,6 +65,24 @@ class JpegStream:
             parts.append(codestream[position:start])
             position = end
         return b"".join([*parts, codestream[position:]])
+
+
+def ends(codestream: bytes) -> bool:
+    """Whether it ends as a JPEG does, but for padding."""
+    return codestream.rstrip(b"\0").endswith(_END_OF_IMAGE)
+
+
+def with_end(codestream: bytes, stream: JpegStream) -> bytes:
+    """A JPEG of one scan that lacks its end marker, with one: a decoder then sees what is missing.
+
+    Raises:
+        LoopUnreadableError: whether all of the picture is there cannot be told.
+    """
+    scans = codestream.count(_START_OF_SCAN_MARKER)
+    padded = codestream.endswith(b"\0\0")  # cut off, and filled up to a length
+    if stream.process not in SEQUENTIAL_PROCESSES or scans != 1 or padded:
+        raise LoopUnreadableError("a JPEG ends before its picture does")
+    return codestream + _END_OF_IMAGE
 
 
 def read_jpeg(codestream: bytes) -> JpegStream:

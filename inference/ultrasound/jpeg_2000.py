@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import imagecodecs
 
+from inference.dicom.codestreams import JPEG_2000_START
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.codestreams import JPEG_2000_START
 from inference.ultrasound.pixel_format import PixelFormat, check_size
 from inference.ultrasound.samples import Colours, Decoded, Samples
 

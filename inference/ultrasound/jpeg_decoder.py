@@ -1,97 +1,132 @@
 """JPEG and JPEG-LS frames to samples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from inference.dicom.codestreams import fill_bytes
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.isolated_stills import decode_isolated
 from inference.ultrasound.jpeg import (
     JPEG_LS_PROCESS,
     LOSSLESS_PROCESS,
     JpegStream,
+    ends,
     read_jpeg,
+    with_end,
 )
-from inference.ultrasound.photometric import ClipColours
+from inference.ultrasound.photometric import ClipColours, coarse
 from inference.ultrasound.pixel_format import PixelFormat, check_size
-from inference.ultrasound.samples import Colours, Decoded, Samples
+from inference.ultrasound.samples import Colours, Decoded
 
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
-_END_OF_IMAGE = b"\xff\xd9"
+_JUDGED_SIDE_PX = 64
+
+END_NOTE = "JPEG frames lack their end marker; their pixels are all there."
+FILL_NOTE = "JPEG frames begin with fill bytes, which were skipped."
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    codestream: bytes
+    stream: JpegStream
 
 
 class JpegDecoder:
     """JPEG and JPEG-LS frames of one clip.
 
-    Which process made a frame and which colours it holds is decided by the frame itself, and where
-    it does not say, by the picture.
-    With `luma_only` the luma alone is decoded where that is all a grey picture needs.
+    Which process made a frame is decided by the frame itself; which colours a lossy one holds, by
+    what it says and by a coarse picture of it. With `luma_only` the luma alone is decoded where
+    that is all a grey picture needs.
     """
 
-    def __init__(self, written: PixelFormat, luma_only: bool) -> None:
+    def __init__(self, written: PixelFormat, luma_only: bool, clip: ClipColours) -> None:
         self._written = written
         self._luma_only = luma_only
-        self._clip = ClipColours(written)
+        self._clip = clip
 
     def decode(self, codestreams: Sequence[bytes]) -> Iterator[Decoded]:
         """Decode the frames in their order.
 
         Raises:
             LoopUnreadableError: a frame is damaged, or of another size than the header says.
+            LoopExcludedError: its colours cannot be told.
         """
-        streams = [self._read(codestream) for codestream in codestreams]
-        if any(stream.precision != 8 and stream.process != JPEG_LS_PROCESS for stream in streams):
-            yield from self._deep(codestreams, streams)
+        frames = [self._read(codestream) for codestream in codestreams]
+        if any(f.stream.precision != 8 and f.stream.process != JPEG_LS_PROCESS for f in frames):
+            yield from self._deep(frames)
             return
-        for codestream, stream in zip(codestreams, streams, strict=True):
-            yield self._one(codestream, stream)
+        for number, frame in enumerate(frames):
+            yield self._one(frame, frames[number:])
 
-    def _read(self, codestream: bytes) -> JpegStream:
+    def _read(self, codestream: bytes) -> _Frame:
+        fill = fill_bytes(codestream)
+        if fill:
+            codestream = codestream[fill:]
+            self._clip.note(FILL_NOTE)
         stream = read_jpeg(codestream)
         check_size(self._written, stream.rows, stream.columns, len(stream.component_ids))
         if codestream.count(b"\xff\xda") > _MOST_SCANS:
             raise LoopUnreadableError("a JPEG has more scans than any picture needs")
-        return stream
+        if stream.process != JPEG_LS_PROCESS and not ends(codestream):
+            codestream = with_end(codestream, stream)
+            self._clip.note(END_NOTE)
+        return _Frame(codestream, stream)
 
-    def _deep(
-        self, codestreams: Sequence[bytes], streams: Sequence[JpegStream]
-    ) -> Iterator[Decoded]:
+    def _deep(self, frames: Sequence[_Frame]) -> Iterator[Decoded]:
         """Frames of 12 to 16 bits, whose decoder fills in what is missing without a word."""
-        if not all(each.rstrip(b"\0").endswith(_END_OF_IMAGE) for each in codestreams):
+        if END_NOTE in self._clip.notes:
             raise LoopUnreadableError("a JPEG ends before its picture does")
+        codestreams = [frame.codestream for frame in frames]
         decoded = decode_isolated("jpeg", codestreams, self._written)
-        for samples, stream in zip(decoded, streams, strict=True):
-            yield self._as_stored(samples, stream)
+        for samples, frame in zip(decoded, frames, strict=True):
+            yield Decoded(samples, frame.stream.precision, self._said(frame.stream))
 
-    def _as_stored(self, samples: Samples, stream: JpegStream) -> Decoded:
-        return Decoded(samples, stream.precision, self._colours(stream, lambda: samples))
-
-    def _one(self, codestream: bytes, stream: JpegStream) -> Decoded:
+    def _one(self, frame: _Frame, following: Sequence[_Frame]) -> Decoded:
+        stream = frame.stream
         if stream.process == JPEG_LS_PROCESS:
-            return Decoded(imagecodecs.jpegls_decode(codestream), stream.precision)
-        colours = self._colours(stream, lambda: self._stored(codestream, stream))
-        if colours is not Colours.YBR or stream.process == LOSSLESS_PROCESS:
-            return Decoded(self._stored(codestream, stream), 8, colours)
-        marked = stream.labelled(codestream, colours)
+            return Decoded(imagecodecs.jpegls_decode(frame.codestream), stream.precision)
+        if stream.process == LOSSLESS_PROCESS or self._written.samples == 1:
+            return Decoded(self._stored(frame), 8, self._said(stream))
+        colours = self._clip.settle(
+            self._said(stream), lambda count: coarse([_small(each) for each in following[:count]])
+        )
+        if colours is Colours.RGB:
+            return Decoded(self._stored(frame), 8, colours, judged=True)
+        marked = stream.labelled(frame.codestream, Colours.YBR)
+        if colours is Colours.YBR_TWICE:
+            return Decoded(_by_libjpeg(marked, "RGB"), 8, Colours.YBR, judged=True)
         if self._luma_only:
-            return Decoded(_by_libjpeg(marked, "GRAY")[..., 0], 8)
-        return Decoded(_by_libjpeg(marked, "RGB"), 8, Colours.RGB)
+            return Decoded(_by_libjpeg(marked, "GRAY")[..., 0], 8, judged=True)
+        return Decoded(_by_libjpeg(marked, "RGB"), 8, Colours.RGB, judged=True)
 
-    def _colours(self, stream: JpegStream, stored: Callable[[], Samples]) -> Colours | None:
-        if self._written.samples == 1:
-            return None
-        if len(stream.evidence) == 1:
-            return next(iter(stream.evidence))
-        return self._clip.seen(lambda: Decoded(stored(), stream.precision))
+    def _said(self, stream: JpegStream) -> Colours | None:
+        """What a stream says of its three components, if it does not contradict itself."""
+        single = self._written.samples == 3 and len(stream.evidence) == 1
+        return next(iter(stream.evidence)) if single else None
 
-    def _stored(self, codestream: bytes, stream: JpegStream) -> NDArray[np.uint8]:
+    def _stored(self, frame: _Frame) -> NDArray[np.uint8]:
         """The components as they are stored, without any colour transform."""
         if self._written.samples == 1:
-            return _by_libjpeg(codestream, "GRAY")[..., 0]
-        return _by_libjpeg(stream.labelled(codestream, Colours.RGB), "RGB")
+            return _by_libjpeg(frame.codestream, "GRAY")[..., 0]
+        return _by_libjpeg(frame.stream.labelled(frame.codestream, Colours.RGB), "RGB")
+
+
+def _small(frame: _Frame) -> NDArray[np.uint8]:
+    """The components as they are stored, as small as is enough to judge them."""
+    marked = frame.stream.labelled(frame.codestream, Colours.RGB)
+    return simplejpeg.decode_jpeg(
+        marked,
+        colorspace="RGB",
+        min_height=_JUDGED_SIDE_PX,
+        min_width=_JUDGED_SIDE_PX,
+        min_factor=1,
+        strict=False,
+    )
 
 
 def _by_libjpeg(codestream: bytes, colourspace: str) -> NDArray[np.uint8]:

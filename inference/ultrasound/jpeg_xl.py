@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from inference.dicom.codestreams import JPEG_XL_FILE_START, JPEG_XL_START
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.codestreams import JPEG_XL_FILE_START, JPEG_XL_START
 from inference.ultrasound.isolated_stills import decode_isolated
-from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Colours, Decoded
 
@@ -27,12 +26,11 @@ def decode_jpeg_xl(codestreams: Sequence[bytes], written: PixelFormat) -> Iterat
                 f"a frame of {size[0]} x {size[1]} stands in an image of "
                 f"{written.rows} x {written.columns}"
             )
-    # A label of YCbCr is also that of a JPEG packed again, which comes back as RGB.
-    labelled_ybr = written.photometric in {"YBR_FULL", "YBR_FULL_422"}
-    clip = ClipColours(written, otherwise=Colours.RGB)
-    for samples in decode_isolated("jpeg-xl", codestreams, written):
-        colours = None if labelled_ybr or written.samples == 1 else Colours.RGB
-        yield clip.given_to(Decoded(samples, written.bits_stored, colours))
+    colours = None if written.samples == 1 else Colours.RGB
+    frames = list(decode_isolated("jpeg-xl", codestreams, written))
+    deep = any(samples.max() > 255 for samples in frames)
+    for samples in frames:
+        yield Decoded(samples, 16 if deep else written.bits_allocated, colours)
 
 
 def read_jpeg_xl_size(codestream: bytes) -> tuple[int, int]:

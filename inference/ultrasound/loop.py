@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.decoding import decode_frames
+from inference.ultrasound.decoding import grey_pictures
 from inference.ultrasound.inspection import Inspected, inspect
 from inference.ultrasound.preprocessing import crop, resize, to_square
 from inference.ultrasound.profile import Profile
@@ -42,18 +42,20 @@ def look(path: Path, plan: Mapping[str, Any], size: int = 256) -> Loop:
     `plan` is what `inference.ultrasound.selection.select` made for this file.
 
     Raises:
-        LoopExcludedError: the pixels break a rule of the plan's profile.
+        LoopExcludedError: the pixels break a rule of the plan's profile, or are not what their
+            labels say and cannot be told.
         LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
     found = _find_frames(path, plan)
-    region = crop(decode_frames(path, found.frames), Bounds(*plan["bounds"]))
+    pictures = grey_pictures(path, found.frames)
+    region = crop(pictures.frames, Bounds(*plan["bounds"]))
     if region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
     return Loop(
         frames=resize(to_square(region), size),
         frame_numbers=tuple(index + 1 for index in found.frames),
-        notes=found.notes,
+        notes=(*found.notes, *pictures.notes),
         preview=_preview(region[0]),
     )
 

@@ -4,10 +4,9 @@ from typing import IO
 
 import numpy as np
 
+from inference.dicom.frame_count import shares_chroma
 from inference.dicom.part10 import PixelElement
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.codestreams import stated_coding
-from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Colours, Decoded, Samples
 
@@ -15,9 +14,7 @@ from inference.ultrasound.samples import Colours, Decoded, Samples
 class NativeFrames:
     """The frames of native Pixel Data.
 
-    In YBR_FULL_422 two pixels share their chroma. Some write that label, or the transfer syntax
-    of what the image was compressed with before, over data with all samples; what these are is
-    then seen in the first frame that is read.
+    In YBR_FULL_422 two pixels share their chroma; some write that label over data with all samples.
     """
 
     def __init__(self, file: IO[bytes], pixels: PixelElement, written: PixelFormat) -> None:
@@ -26,12 +23,11 @@ class NativeFrames:
         self._length_bytes = pixels.length_bytes or 0
         self._written = written
         self._frame_bytes = written.frame_bytes
-        labelled_422 = written.photometric == "YBR_FULL_422" and written.samples == 3
-        self._subsampled = labelled_422 and self._length_bytes < written.frames * self._frame_bytes
+        self._subsampled = written.samples == 3 and shares_chroma(
+            written.photometric, written.rows * written.columns, written.frames, self._length_bytes
+        )
         if self._subsampled:
             self._frame_bytes = written.rows * written.columns * 2
-        mislabelled = labelled_422 or stated_coding(written.transfer_syntax) is not None
-        self._clip = ClipColours(written) if mislabelled else None
 
     def read(self, index: int) -> Decoded:
         """The samples of one frame, zero-based.
@@ -46,8 +42,7 @@ class NativeFrames:
             raise LoopUnreadableError(f"the pixel data end before or within frame {index + 1}")
         if self._subsampled:
             return Decoded(self._samples_of_422(data), 8, Colours.YBR)
-        decoded = decode_native(data, self._written)
-        return self._clip.given_to(decoded) if self._clip else decoded
+        return decode_native(data, self._written)
 
     def _samples_of_422(self, data: bytes) -> Samples:
         # Y Y Cb Cr, one such group for two pixels (PS3.3 C.7.6.3.1.2)
@@ -69,4 +64,4 @@ def decode_native(data: bytes, written: PixelFormat) -> Decoded:
         samples = np.moveaxis(samples.reshape(3, written.rows, written.columns), 0, -1)
     else:
         samples = samples.reshape(written.rows, written.columns, 3)
-    return Decoded(samples, written.bits_stored)
+    return Decoded(samples, written.bits_allocated, labelled_order=written.samples == 3)

@@ -23,6 +23,7 @@ class PixelFormat:
     samples: int
     bits_allocated: int
     bits_stored: int
+    high_bit: int
     signed: bool
     planar: bool
     photometric: str
@@ -40,6 +41,8 @@ def read_pixel_format(header: Dataset) -> PixelFormat:
         LoopUnreadableError: they are missing, contradict each other, or are beyond all bounds.
     """
     implicit, little_endian = header.original_encoding
+    bits_stored = integer(header, "BitsStored") or integer(header, "BitsAllocated") or 8
+    high_bit = integer(header, "HighBit")
     written = PixelFormat(
         transfer_syntax=_transfer_syntax(header, implicit),
         little_endian=little_endian is not False,
@@ -48,7 +51,8 @@ def read_pixel_format(header: Dataset) -> PixelFormat:
         columns=integer(header, "Columns") or 0,
         samples=integer(header, "SamplesPerPixel") or 1,
         bits_allocated=integer(header, "BitsAllocated") or 8,
-        bits_stored=integer(header, "BitsStored") or integer(header, "BitsAllocated") or 8,
+        bits_stored=bits_stored,
+        high_bit=bits_stored - 1 if high_bit is None else high_bit,
         signed=integer(header, "PixelRepresentation") == 1,
         planar=integer(header, "PlanarConfiguration") == 1,
         photometric=text(header, "PhotometricInterpretation").upper(),

@@ -32,7 +32,7 @@ def decode_rle(codestream: bytes, written: PixelFormat) -> Decoded:
     words = np.ascontiguousarray(np.moveaxis(whole, 1, -1)).view(f">u{bytes_each}")[..., 0]
     samples: Samples = words.astype(f"u{bytes_each}", copy=False)
     shaped = samples[0] if written.samples == 1 else np.moveaxis(samples, 0, -1)
-    return Decoded(shaped, written.bits_stored)
+    return Decoded(shaped, written.bits_allocated)
 
 
 def _segment(packed: bytes, plane_bytes: int) -> NDArray[np.uint8]:

@@ -10,10 +10,14 @@ Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class Colours(StrEnum):
-    """What the samples of a colour picture are; YBR is the full range of PS3.3 C.7.6.3.1.2."""
+    """What the samples of a colour picture are; YBR is the full range of PS3.3 C.7.6.3.1.2.
+
+    YBR_TWICE is YCbCr that was taken for RGB and transformed once more.
+    """
 
     RGB = "RGB"
-    YBR = "YBR"
+    YBR = "YCbCr"
+    YBR_TWICE = "YCbCr, transformed twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,17 @@ class Decoded:
     """One frame's samples and how to read them.
 
     They are (rows, columns, 3), or (rows, columns) where there is one sample or only the luma was
-    decoded. `colours` is None where the label decides; `bits` count per sample.
+    decoded. `bits` count per sample, as the codestream or Bits Allocated says. `colours` is what
+    the codestream says; None where only the label does. `judged` tells that the picture itself
+    was asked for them already. `labelled_order` tells that only Planar Configuration says how the
+    samples of a pixel lie.
     """
 
     samples: Samples
     bits: int
     colours: Colours | None = None
+    judged: bool = False
+    labelled_order: bool = False
 
 
 def to_8_bit(samples: Samples, bits: int) -> NDArray[np.uint8]:

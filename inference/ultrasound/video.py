@@ -7,8 +7,8 @@ from typing import IO
 
 import numpy as np
 
+from inference.dicom.frame_bytes import Fragment
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.frame_bytes import Fragment
 from inference.ultrasound.isolation import run_isolated
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Colours, Decoded

@@ -17,9 +17,9 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.pixels import iter_pixels
 
+from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.part10 import open_part10
 from inference.ultrasound.decoding import decode_frames
-from inference.ultrasound.frame_bytes import EncapsulatedFrames
 from tests.benchmark import measuring
 from tests.benchmark import receive_workloads as workloads
 from tests.benchmark.measuring import Figure

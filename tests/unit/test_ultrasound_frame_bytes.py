@@ -7,8 +7,8 @@ from itertools import accumulate
 import pytest
 from pydicom.encaps import encapsulate, encapsulate_extended
 
+from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.frame_bytes import EncapsulatedFrames
 
 PREFIX = b"everything before the pixels"
 FRAMES = [b"\xff\xd8\xff" + bytes([65 + k]) * (40 + 10 * k) + b"\0" for k in range(5)]

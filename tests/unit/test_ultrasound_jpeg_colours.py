@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.errors import LoopExcludedError
 from inference.ultrasound.decoding import colour_frames, decode_frames
 from tests.unit.ultrasound_files import (
     compressed_cine,
@@ -87,9 +88,24 @@ def test_a_clip_does_not_change_its_colours_midway(tmp_path: Path) -> None:
     np.testing.assert_allclose(grey[1], grey_of(pictures)[1], atol=3)
 
 
-def test_a_picture_that_says_nothing_follows_its_label(tmp_path: Path) -> None:
+@pytest.mark.parametrize("markers", ["both", "adobe", "ids"])
+def test_a_picture_that_says_nothing_is_what_label_and_stream_say_alike(
+    markers: str, tmp_path: Path
+) -> None:
     pictures = np.broadcast_to(np.uint8((200, 30, 90)), echo_pictures().shape).copy()
-    codestreams = [rgb(picture, "nothing") for picture in pictures]
+    codestreams = [rgb(picture, markers) for picture in pictures]
     header = compressed_cine(codestreams, PhotometricInterpretation="RGB")
     grey = decode_frames(save(header, tmp_path / "instance"), [0])
     np.testing.assert_allclose(grey[0], grey_of(pictures)[0], atol=3)
+
+
+@pytest.mark.parametrize(("markers", "label"), [("nothing", "RGB"), ("both", "YBR_FULL_422")])
+def test_a_picture_that_says_nothing_is_excluded_where_only_one_of_them_tells(
+    markers: str, label: str, tmp_path: Path
+) -> None:
+    pictures = np.broadcast_to(np.uint8((200, 30, 90)), echo_pictures().shape).copy()
+    codestreams = [rgb(picture, markers) for picture in pictures]
+    header = compressed_cine(codestreams, PhotometricInterpretation=label)
+    with pytest.raises(LoopExcludedError) as caught:
+        decode_frames(save(header, tmp_path / "instance"), [0])
+    assert caught.value.reason.value == "COLOURS_UNCERTAIN"

@@ -30,7 +30,7 @@ def header_with(descriptor: list[int], keyword: str, data: Any, **attributes: An
 
 
 def reds(header: Dataset) -> list[int]:
-    palette = read_palette(header, read_pixel_format(header))
+    palette = read_palette(header, read_pixel_format(header)).colours
     assert palette.shape == (256, 3)
     assert (palette == palette[:, :1]).all()
     return palette[:, 0].tolist()

@@ -16,11 +16,11 @@ from dicom_node.scp.file_meta import file_meta
 from dicom_node.scp.identification import identify
 from dicom_node.scp.listener import tolerate_real_devices
 from dicom_node.scp.statuses import RefusedError
+from inference.dicom.frame_bytes import EncapsulatedFrames
+from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10
 from inference.errors import LoopUnreadableError
 from inference.types import Rejected, Selected
-from inference.ultrasound.decoding import _extended_offsets
-from inference.ultrasound.frame_bytes import EncapsulatedFrames
 from inference.ultrasound.native import NativeFrames
 from inference.ultrasound.pixel_format import read_pixel_format
 from inference.ultrasound.profile import Profile
@@ -66,7 +66,7 @@ def _locate(part10: Part10) -> None:
     if part10.pixels is None:
         return
     if part10.pixels.length_bytes is None:
-        offsets = _extended_offsets(part10.header)
+        offsets = extended_offsets(part10.header)
         frames = EncapsulatedFrames(part10.file, part10.pixels.offset, written.frames, offsets)
         for index in range(min(written.frames, _FRAMES_TRIED)):
             frames.read(index, _LARGEST_FRAME_BYTES)

@@ -38,6 +38,11 @@ _STARTS = {
 }
 _RLE_HEADER_BYTES = 64
 _MOST_RLE_SEGMENTS = 15
+#: Zeros and fill bytes (0xFF) that may stand before a JPEG's start of image.
+_MOST_FILL_BYTES = 64
+_AFTER_FILL = (b"\xff\xd8\xff", JPEG_2000_START)
+#: So many bytes of a frame are enough to see what it is.
+START_BYTES = _MOST_FILL_BYTES + 8
 
 #: PS3.5 A.4: what each encapsulated transfer syntax says; pydicom does not name the last five yet.
 _STATED = {
@@ -59,9 +64,9 @@ def stated_coding(transfer_syntax: UID) -> Coding | None:
 
 
 def coding_by_start(codestream: bytes) -> Coding | None:
-    """What the first eight bytes of a frame show; None where they show nothing.
+    """What the first `START_BYTES` of a frame show; None where they show nothing.
 
-    Only RLE and codestreams with a signature are known so.
+    Only RLE and codestreams with a signature are known so. Fill before a signature does not count.
     """
     for start, coding in _STARTS.items():
         if codestream.startswith(start):
@@ -69,7 +74,16 @@ def coding_by_start(codestream: bytes) -> Coding | None:
     segments, first = struct.unpack("<II", codestream[:8].ljust(8, b"\0"))
     if 1 <= segments <= _MOST_RLE_SEGMENTS and first == _RLE_HEADER_BYTES:
         return Coding.RLE
+    if fill_bytes(codestream):
+        return coding_by_start(codestream[fill_bytes(codestream) :])
     return None
+
+
+def fill_bytes(codestream: bytes) -> int:
+    """How many zeros and fill bytes stand before the signature of a JPEG or JPEG 2000."""
+    start = codestream[:START_BYTES]
+    places = [at for at in map(start.find, _AFTER_FILL) if at > 0]
+    return next((at for at in places if not start[:at].strip(b"\0\xff")), 0)
 
 
 def coding_of(codestream: bytes, transfer_syntax: UID) -> Coding | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO
 
+from inference.dicom.codestreams import START_BYTES, coding_by_start
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.codestreams import coding_by_start
 
 ITEM_TAG = b"\xfe\xff\x00\xe0"
+_END_TAG = b"\xfe\xff\xdd\xe0"
 _MOST_FRAGMENTS = 200_000
 
 
@@ -30,7 +31,8 @@ class EncapsulatedFrames:
     """The frames of encapsulated Pixel Data (PS3.5 A.4) that begins at `offset` of a file.
 
     A frame is found by the extended or basic offset table; where neither is there, or it does not
-    lead to whole items, by one pass over the item headers.
+    lead to whole items, by one pass over the item headers. The pad byte of an item of odd length
+    may lie outside of it.
 
     Raises:
         LoopUnreadableError: there are no items.
@@ -50,9 +52,8 @@ class EncapsulatedFrames:
         if table.length <= 4 * _MOST_FRAGMENTS and not self._starts_frame(table):
             self._first = table.end
             basic_offsets = self._read(table)
-        self._starts = self._usable(_integers("<Q", extended_offsets)) or self._usable(
-            _integers("<I", basic_offsets)
-        )
+        self._tables = (_integers("<Q", extended_offsets), _integers("<I", basic_offsets))
+        self._starts = next(filter(None, map(self._usable, self._tables)), None)
         self._found_by_pass: list[list[Fragment]] | None = None
 
     def read(self, index: int, limit_bytes: int) -> bytes:
@@ -73,6 +74,28 @@ class EncapsulatedFrames:
         fragments = self._items(self._first, self._file_end)
         return [fragment for fragment in fragments if fragment.end <= self._file_end]
 
+    def count(self) -> tuple[int | None, bool]:
+        """How many frames lie whole in the items, None where that cannot be told; and whether the
+        items end with their delimiter, as PS3.5 A.4 demands: then none is missing.
+        """
+        fragments = self.all_fragments()
+        ends = bool(fragments) and self._ends_at(fragments[-1].end)
+        whole = [fragment for fragment in fragments if fragment.length]
+        if len(whole) == self._frames:
+            return self._frames, ends
+        starts = sum(map(self._starts_frame, whole))
+        if starts in {0, len(whole)}:  # without any signature one item is one frame
+            return len(whole), ends
+        offsets = {fragment.offset - 8 - self._first for fragment in whole}
+        tabled = (len(table) for table in self._tables if table and offsets.issuperset(table))
+        if starts in {self._frames, *tabled}:
+            return starts, ends
+        return None, ends
+
+    def _ends_at(self, position: int) -> bool:
+        self._file.seek(position)
+        return self._file.read(5).find(_END_TAG) in {0, 1}
+
     def _by_table(self, index: int) -> list[Fragment]:
         """The fragments between two entries; none where an entry misses the items."""
         if self._starts is None:
@@ -80,7 +103,7 @@ class EncapsulatedFrames:
         last = index + 1 == self._frames
         end = self._file_end if last else self._starts[index + 1]
         fragments = list(self._items(self._starts[index], min(end, self._file_end)))
-        meets_next = last or (bool(fragments) and fragments[-1].end == end)
+        meets_next = last or (bool(fragments) and 0 <= end - fragments[-1].end <= 1)
         return fragments if meets_next else []
 
     def _by_pass(self, index: int) -> list[Fragment]:
@@ -99,7 +122,10 @@ class EncapsulatedFrames:
 
     def _starts_frame(self, fragment: Fragment) -> bool:
         self._file.seek(fragment.offset)
-        return coding_by_start(self._file.read(min(8, fragment.length))) is not None
+        start = self._file.read(min(8, fragment.length))
+        if start[:2] in {b"\0\0", b"\0\xff", b"\xff\0", b"\xff\xff"}:  # perhaps fill
+            start += self._file.read(min(START_BYTES, fragment.length) - len(start))
+        return coding_by_start(start) is not None
 
     def _items(self, position: int, end: int) -> Iterator[Fragment]:
         """Items from a position up to `end` or to what is no item; the last may be cut off.
@@ -107,13 +133,18 @@ class EncapsulatedFrames:
         Raises:
             LoopUnreadableError: there are more items than a cine can have.
         """
+        odd = False
         for _ in range(_MOST_FRAGMENTS):
             if position + 8 > end:
                 return
             self._file.seek(position)
-            tag, length = struct.unpack("<4sI", self._file.read(8))
-            if tag != ITEM_TAG:
+            head = self._file.read(9)
+            if odd and not head.startswith(ITEM_TAG):
+                head, position = head[1:], position + 1
+            if len(head) < 8 or not head.startswith(ITEM_TAG):
                 return
+            (length,) = struct.unpack("<I", head[4:8])
+            odd = length % 2 == 1
             yield Fragment(position + 8, length)
             position += 8 + length
         raise LoopUnreadableError("the pixel data are in more pieces than a cine can have")

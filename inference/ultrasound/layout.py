@@ -1,0 +1,76 @@
+"""Whether colour lies by pixel or by plane (Planar Configuration, PS3.3 C.7.6.3.1.3).
+
+Neighbouring pixels of a picture are alike. Read in the wrong order, what were neighbours lie three
+pixels, or a third of a row, apart.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from inference.errors import LoopExcludedError
+from inference.exclusions import SCHEME
+from inference.types import Code, Verdict
+from inference.ultrasound.samples import Samples
+
+LAYOUT_UNCERTAIN = Code("LAYOUT_UNCERTAIN", SCHEME, "Order of colour samples cannot be told")
+
+#: An order is the better one if its neighbours differ by less than this share of the other's.
+_CLEAR = 0.8
+#: Of every four rows two are compared.
+_STEP_ROWS = 4
+
+
+class Layout(StrEnum):
+    """What is done with samples that were read as (rows, columns, 3)."""
+
+    AS_READ = "as read"
+    BY_PLANE = "by plane"
+    BY_PIXEL = "by pixel"
+
+
+def arranged(samples: Samples, layout: Layout) -> Samples:
+    """The picture (rows, columns, 3) where samples lie otherwise than they were read."""
+    if layout is Layout.AS_READ:
+        return samples
+    rows, columns, _ = samples.shape
+    if layout is Layout.BY_PLANE:
+        return np.moveaxis(samples.reshape(3, rows, columns), 0, -1)
+    return np.ascontiguousarray(np.moveaxis(samples, -1, 0)).reshape(rows, columns, 3)
+
+
+def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled: bool) -> Layout:
+    """In which order the samples of some frames lie: as read, or as one of the others.
+
+    `labelled` tells that only Planar Configuration says how they were read; a codestream of
+    components knows by itself, and is believed where the picture does not tell.
+
+    Raises:
+        LoopExcludedError: the picture does not tell, and nothing but the label does.
+    """
+    as_read = sum(map(_roughness, pictures))
+    if as_read == 0:
+        return Layout.AS_READ
+    rough = {
+        other: sum(_roughness(arranged(picture, other)) for picture in pictures) for other in others
+    }
+    best = min(rough, key=rough.__getitem__)
+    if rough[best] < _CLEAR * as_read:
+        return best
+    if labelled and _CLEAR * rough[best] < as_read:
+        detail = "the picture is as rough by pixel as by plane"
+        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
+    return Layout.AS_READ
+
+
+def _roughness(picture: Samples) -> float:
+    """How much neighbours below and beside each other differ, on average."""
+    pairs = len(picture) // _STEP_ROWS or 1
+    upper = picture[::_STEP_ROWS][:pairs].astype(np.int32)
+    lower = picture[1::_STEP_ROWS][:pairs].astype(np.int32)
+    if len(lower) < len(upper):
+        return 0.0
+    down = np.abs(lower - upper).mean()
+    across = np.abs(np.diff(upper, axis=1)).mean() if picture.shape[1] > 1 else 0.0
+    return float(down + across)
