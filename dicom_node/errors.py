@@ -4,6 +4,7 @@ NodeError
 ├── SettingsError        the settings cannot be used; the message names the key and the remedy
 ├── DemoError            the demonstration did not come to its end; the message says why
 ├── PortTakenError       another process listens on the node's port
+├── NoProgressError      a job was put off too often; the message says why
 ├── TlsFileError         (tls/errors) a certificate, key or revocation list cannot be used
 ├── HandshakeError       (scp/handshake) no TLS came about
 ├── UnreadableMessageError (commitment) a request or report on storage commitment makes no sense
@@ -26,6 +27,10 @@ class SettingsError(NodeError):
 
 class PortTakenError(NodeError):
     """Another process listens on the node's port."""
+
+
+class NoProgressError(NodeError):
+    """A job was put off so often that somebody must look."""
 
 
 class DemoError(NodeError):

@@ -1,19 +1,28 @@
 """What to do about an exception in a worker: the one place that decides to retry or give up."""
 
+import errno
 import re
 from dataclasses import dataclass
 
+from dicom_node.errors import NoProgressError
 from inference.errors import InferenceError
 from storage.errors import (
     ClaimLostError,
     DatabaseUnavailableError,
     SchemaMismatchError,
+    SpoolAwayError,
     SpoolDamagedError,
+    SpoolUnavailableError,
     StorageFullError,
 )
+from storage.jobs import WORKER_DIED
 
 _FIRST_RETRY_S = 2.0
-_LONGEST_RETRY_S = 120.0
+_LONGEST_RETRY_S = 600.0
+#: What may pass by itself is tried so many times as often: with 4 attempts, for an hour.
+_PATIENCE = 3
+#: How often a report waits for preparations before somebody must look.
+MOST_POSTPONEMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +42,14 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is wrong with the job: hand it back and pause the whole process."""
+    """Nothing is wrong with the job: hand it back and pause the whole process.
+
+    Where that does not help, the pause grows up to `longest_s`; 0: it does not grow.
+    """
 
     after_s: float
     code: str
+    longest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +67,19 @@ class Halt:
 Decision = Retry | Fail | Wait | Forget | Halt
 
 
-WORKER_DIED = "WORKER_DIED"
-NO_SUCH_PIPELINE = "NO_SUCH_PIPELINE"
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
 
 _WHATEVER_THE_ATTEMPT: tuple[tuple[type[BaseException], Decision], ...] = (
     (ClaimLostError, Forget()),
     (DatabaseUnavailableError, Wait(_FIRST_RETRY_S, "DATABASE_UNAVAILABLE")),
-    (StorageFullError, Wait(10.0, "STORAGE_FULL")),
+    (StorageFullError, Wait(10.0, "STORAGE_FULL", longest_s=300.0)),
+    (SpoolAwayError, Wait(_FIRST_RETRY_S, "SPOOL_AWAY")),
     (SchemaMismatchError, Halt("SCHEMA_MISMATCH")),
     (SpoolDamagedError, Fail("SPOOL_DAMAGED")),
+    (NoProgressError, Fail("NO_PROGRESS")),
 )
+#: The failures that lie in the instance itself: its file is whole, and nothing helps.
+LIES_IN_THE_INSTANCE = frozenset({"INFERENCE", "LOOP_UNREADABLE"})
 
 
 def decide(error: BaseException, attempt: int, maximum_attempts: int) -> Decision:
@@ -72,16 +87,35 @@ def decide(error: BaseException, attempt: int, maximum_attempts: int) -> Decisio
     for kind, decision in _WHATEVER_THE_ATTEMPT:
         if isinstance(error, kind):
             return decision
-    if isinstance(error, InferenceError) or attempt >= maximum_attempts:
+    tries = maximum_attempts * (_PATIENCE if _may_pass(error) else 1)
+    if isinstance(error, InferenceError) or attempt >= tries:
         return Fail(_code_of(error))
-    delay_s = min(_FIRST_RETRY_S * 4 ** (attempt - 1), _LONGEST_RETRY_S)
-    return Retry(delay_s, _code_of(error))
+    return Retry(growing_delay_s(attempt), _code_of(error))
+
+
+def growing_delay_s(times: int) -> float:
+    """How long to wait after something went wrong for the nth time, in seconds."""
+    return min(_FIRST_RETRY_S * 4.0 ** (times - 1), _LONGEST_RETRY_S)
+
+
+def is_spent(attempt: int, last_error: str | None, maximum_attempts: int) -> bool:
+    """Whether a job is not to be tried once more, before this attempt of it.
+
+    Whoever ran it last did not come to decide: its worker died.
+    """
+    if last_error in (None, WORKER_DIED):
+        return attempt > maximum_attempts
+    return attempt > maximum_attempts * _PATIENCE
 
 
 _SENTENCES = {
     "SPOOL_DAMAGED": "the stored file is missing or damaged",
+    "SPOOL_UNAVAILABLE": "the disk could not read the stored file",
     WORKER_DIED: "the worker died each time it ran this job",
-    NO_SUCH_PIPELINE: "the settings no longer name this pipeline",
+    "NO_PROGRESS": (
+        "its instances were prepared again and again and never with the present model; all workers "
+        "of a pipeline need the same bundle"
+    ),
     _OUT_OF_MEMORY: (
         "the memory did not suffice; give the worker more, or set precision or device of the "
         "pipeline to one that needs less"
@@ -100,7 +134,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: Python's, the GPU's or, in a text of PyTorch's, the processor's."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the machine was short of something, which says nothing about the instance."""
+    if isinstance(error, SpoolUnavailableError) or is_out_of_memory(error):
+        return True
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _code_of(error: BaseException) -> str:

@@ -39,7 +39,10 @@ class Claimed(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What one table calls the states of its rows and the events that lead there."""
+    """What one table calls the states of its rows and the events that lead there.
+
+    `died` is the error code of a row whose holder died; None: it keeps the one it has.
+    """
 
     waiting: StrEnum
     in_work: StrEnum
@@ -50,6 +53,7 @@ class Words:
     fail: Action
     hand_back: Action
     rescue: Action
+    died: str | None = None
 
 
 def lease(now: datetime, lease_s: float) -> dict[str, Any]:
@@ -125,6 +129,8 @@ class Lifecycle:
         rescued = _stranded(in_work, now, is_dead)
         for row in rescued:
             waits = {"state": self.words.waiting, "available_at": now, **UNCLAIMED}
+            if self.words.died:
+                waits |= {"error_code": self.words.died, "error_message": None}
             self._change(tx, row, waits)
             self.record(tx, self.words.rescue, row, now)
         return len(rescued)

@@ -5,6 +5,8 @@ StorageError
 ├── StorageFullError           disk, quota or database full (C-STORE status 0xA700)
 ├── SchemaMismatchError        the database has another schema: run `echonode db upgrade`
 ├── ClaimLostError             a finish came too late: somebody else has the row now
+├── SpoolUnavailableError      the disk cannot be read or written now: try again (0xA700)
+│   └── SpoolAwayError         the whole spool is not at its place: mount its volume
 ├── SpoolDamagedError          a spool file is missing or its digest differs
 ├── BackupError                a backup is not whole, or the place to restore it is not empty
 ├── StudyBusyError             a study is still in work and cannot be purged
@@ -35,8 +37,16 @@ class ClaimLostError(StorageError):
     """The job or delivery is no longer this owner's: its lease ran out and it was given away."""
 
 
+class SpoolUnavailableError(StorageError):
+    """A disk cannot be read or written at this moment; nothing follows from that for any file."""
+
+
+class SpoolAwayError(SpoolUnavailableError):
+    """The spool is not where it should be, as a whole: the message says what to do."""
+
+
 class SpoolDamagedError(StorageError):
-    """A spool file is missing or does not hold the bytes it is named after."""
+    """A file is missing, or holds other bytes than it is named after, in a spool that is here."""
 
 
 class BackupError(StorageError):

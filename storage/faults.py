@@ -11,6 +11,7 @@ from sqlalchemy import exc
 from storage.errors import (
     DatabaseUnavailableError,
     SchemaMismatchError,
+    SpoolUnavailableError,
     StorageError,
     StorageFullError,
 )
@@ -50,13 +51,15 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def translated_disk() -> Iterator[None]:
-    """Let a disk's errors out as ours."""
+    """Let a disk's errors out as ours; an OSError without a number is not the disk's."""
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise
         if error.errno in FULL:
             raise StorageFullError(f"spool: {error.strerror}") from error
-        raise StorageError(f"spool: {error.strerror}") from error
+        raise SpoolUnavailableError(f"spool: {error.strerror}") from error
 
 
 def _ours(error: exc.DBAPIError) -> StorageError:

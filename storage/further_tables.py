@@ -9,4 +9,5 @@ from storage import (  # noqa: F401 - loading them is what matters
     retention_schema,
     retrieval_schema,
     work_item_schema,
+    work_schema,
 )

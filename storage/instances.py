@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from storage import audit, corrections, jobs, retention, schema
+from storage import audit, corrections, jobs, preparing, retention, schema
 from storage.announcements import claim_announcements
 from storage.audit import Action, Event
 from storage.columns import storable
@@ -159,6 +159,7 @@ def _repeated(
     if stored.digest == received.digest:
         if stored.removed_at is not None:
             retention.is_back(tx, stored.study_id, stored.id)
+        preparing.retry_instance(tx, stored.id, received.received_at)
         _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
         return Receipt.DUPLICATE
     insert_once(

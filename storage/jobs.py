@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from storage import audit, schema
 from storage.audit import Action, Detail, Event
-from storage.claims import Lifecycle, Words, lease
+from storage.claims import UNCLAIMED, Lifecycle, Words, lease
 from storage.engine import Transaction
+from storage.errors import ClaimLostError
 from storage.states import JobKind, JobState
 
 __all__ = [
+    "WORKER_DIED",
     "Job",
     "JobKind",
     "JobState",
@@ -28,10 +30,11 @@ __all__ = [
     "failed_reports",
     "finish",
     "hand_back",
+    "postpone",
     "queue_conclude",
     "queue_prepare",
     "renew",
-    "requeue_prepare",
+    "requeue",
     "rescue",
     "retry",
 ]
@@ -40,11 +43,17 @@ _INSERT = insert(schema.Base.metadata.tables["job"])
 
 #: Reports first: a study that waits for its answer goes before one that still arrives.
 URGENCY = (JobKind.CONCLUDE, JobKind.PREPARE)
+#: The error code of a job whose worker died with it.
+WORKER_DIED = "WORKER_DIED"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job; `attempt` counts from 1 and, with `claimed_by`, fences whatever ends it."""
+    """A claimed job; `attempt` counts from 1 and, with `claimed_by`, fences whatever ends it.
+
+    `last_error` is the code of what went wrong before. `postponed` is how often it was put off
+    without an attempt.
+    """
 
     id: int
     kind: JobKind
@@ -54,6 +63,8 @@ class Job:
     revision: int | None
     attempt: int
     claimed_by: str
+    last_error: str | None = None
+    postponed: int = 0
 
 
 def queue_prepare(
@@ -104,18 +115,20 @@ def claim(
     owner: str,
     now: datetime,
     lease_s: float,
+    pipelines: Sequence[str],
     limit: int = 1,
-    kinds: Sequence[JobKind] | None = None,
+    kinds: Sequence[JobKind] = URGENCY,
 ) -> list[Job]:
-    """Claim up to `limit` jobs for `lease_s` seconds: `conclude` first, then the oldest.
+    """Claim up to `limit` jobs of these pipelines for `lease_s` seconds.
 
-    A `conclude` job waits until no `prepare` job of its study and pipeline is queued or running,
-    and none for an earlier revision: it must see the report that it replaces.
+    All of the first kind go before any of the next; of one kind, the one that waits longest goes
+    first, whatever its study and pipeline. A `conclude` job waits until no `prepare` job of its
+    study and pipeline is queued or running, and none for an earlier revision: it must see the
+    report that it replaces.
     """
-    wanted = [kind for kind in URGENCY if kinds is None or kind in kinds]
     found: list[int] = []
-    for kind in wanted:
-        found += tx.scalars(_claimable(kind, now, limit - len(found)))
+    for kind in kinds:
+        found += _longest_waiting(tx, kind, pipelines, now, limit - len(found))
     if not found:
         return []
     claimed = tx.execute(
@@ -135,11 +148,30 @@ def claim(
     return jobs
 
 
-def _claimable(kind: JobKind, now: datetime, limit: int) -> Any:
+def _longest_waiting(
+    tx: Transaction, kind: JobKind, pipelines: Sequence[str], now: datetime, limit: int
+) -> list[int]:
+    """The jobs to claim, one query a pipeline: what waits for another's worker costs nothing."""
+    if limit <= 0:
+        return []
+    waiting = [
+        (row.available_at, row.id)
+        for pipeline in pipelines
+        for row in tx.execute(_claimable(kind, pipeline, now, limit))
+    ]
+    return [job_id for _, job_id in sorted(waiting)[:limit]]
+
+
+def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
     job = schema.Job
     query = (
-        select(job.id)
-        .where(job.state == "queued", job.kind == kind, job.available_at <= now)
+        select(job.id, job.available_at)
+        .where(
+            job.state == "queued",
+            job.pipeline == pipeline,
+            job.kind == kind,
+            job.available_at <= now,
+        )
         .order_by(job.available_at, job.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=job)
@@ -157,23 +189,50 @@ def _claimable(kind: JobKind, now: datetime, limit: int) -> Any:
     return query.where(~unfinished.exists())
 
 
-def requeue_prepare(
-    tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: datetime
-) -> None:
-    """Have instances prepared anew, such as with another bundle; those in work are left alone."""
+def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
+    """Begin ended jobs anew, those that meet all conditions; returns how many."""
     job = schema.Job
     again = tx.execute(
         update(job)
-        .where(
-            job.instance_id.in_(instance_ids),
-            job.pipeline == pipeline,
-            job.state.in_([JobState.DONE, JobState.FAILED]),
-        )
+        .where(*which, job.state.in_([JobState.DONE, JobState.FAILED]))
         .values(state=JobState.QUEUED, attempt=0, available_at=at, finished_at=None)
         .returning(job)
     ).all()
     for row in again:
-        _audit(tx, Action.JOB_REQUEUED, _job(row), at)
+        _audit(tx, Action.JOB_REQUEUED, row, at)
+    return len(again)
+
+
+def postpone(
+    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+) -> None:
+    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    row = schema.Job
+    done = tx.execute(
+        update(row)
+        .where(
+            row.id == job.id,
+            row.state == JobState.RUNNING,
+            row.attempt == job.attempt,
+            row.claimed_by == job.claimed_by,
+        )
+        .values(
+            state=JobState.QUEUED,
+            attempt=job.attempt - 1,
+            postponed=job.postponed + 1,
+            available_at=available_at,
+            error_code=code,
+            error_message=message,
+            **UNCLAIMED,
+        )
+    )
+    if done.rowcount == 0:
+        raise ClaimLostError(f"job {job.id} is no longer held by this process")
+    _audit(tx, Action.JOB_POSTPONED, job, at, code=code)
 
 
 def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
@@ -213,6 +272,8 @@ def _job(row: Row[Any]) -> Job:
         revision=row.revision,
         attempt=row.attempt,
         claimed_by=row.claimed_by,
+        last_error=row.error_code,
+        postponed=row.postponed or 0,
     )
 
 
@@ -253,6 +314,7 @@ _LIFECYCLE = Lifecycle(
         fail=Action.JOB_FAILED,
         hand_back=Action.JOB_HANDED_BACK,
         rescue=Action.JOB_RESCUED,
+        died=WORKER_DIED,
     ),
     _audit,
 )

@@ -38,7 +38,11 @@ def holding(spool: Spool, *, wait: bool = False) -> Iterator[bool]:
 
     With `wait` it begins once the other has ended. The lock lies in the spool, so it holds for
     every machine that shares it, and ends with its process.
+
+    Raises:
+        storage.errors.SpoolUnavailableError: the spool is not at its place.
     """
+    spool.require_here()
     with translated_disk(), (spool.root / "removal.lock").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -56,9 +56,10 @@ class Preparation:
 class CaseInstance:
     """One instance of a study as a pipeline sees it.
 
-    Without a preparation, `prepare_failed` says what went wrong where the job was given up.
-    `rejected` is the code (DCM) of the rejection note that took the instance back. `removed`: its
-    file left the spool, so that it cannot be prepared anew.
+    `prepare_failed` says what went wrong where the last attempt to prepare it was given up, and
+    `failure_code` in one word; an earlier preparation may be there all the same. `rejected` is the
+    code (DCM) of the rejection note that took the instance back. `removed`: its file left the
+    spool, so that it cannot be prepared anew.
     """
 
     instance_id: int
@@ -73,6 +74,7 @@ class CaseInstance:
     prepare_failed: str | None
     rejected: str | None = None
     removed: bool = False
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,13 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
         )
     }
     failed = {
-        row.instance_id: row.error_message or row.error_code or ""
+        row.instance_id: row
         for row in tx.execute(
-            select(schema.Job.instance_id, schema.Job.error_code, schema.Job.error_message).where(
+            select(
+                schema.Job.instance_id,
+                schema.Job.error_code,
+                schema.Job.error_message,
+            ).where(
                 schema.Job.study_id == study_id,
                 schema.Job.pipeline == pipeline,
                 schema.Job.state == JobState.FAILED,
@@ -248,9 +254,10 @@ def _is_rendition(
 def _case_instance(
     row: Row[Any],
     made: dict[int, Preparation],
-    failed: dict[int, str],
+    failed: dict[int, Row[Any]],
     rejected: dict[str, str],
 ) -> CaseInstance:
+    failure = failed.get(row.id)
     return CaseInstance(
         instance_id=row.id,
         sop_class_uid=row.sop_class_uid,
@@ -261,9 +268,10 @@ def _case_instance(
         modality=row.modality,
         patient_differs=row.patient_differs,
         preparation=made.get(row.id),
-        prepare_failed=failed.get(row.id),
+        prepare_failed=(failure.error_message or failure.error_code or "") if failure else None,
         rejected=rejected.get(row.sop_instance_uid),
         removed=row.removed_at is not None,
+        failure_code=(failure.error_code or "") if failure else None,
     )
 
 

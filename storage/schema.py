@@ -237,10 +237,11 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(comment="when it was done or failed")
     error_code: Mapped[str | None] = mapped_column(comment="what went wrong last, one word")
     error_message: Mapped[str | None] = mapped_column(comment="what went wrong last")
+    postponed: Mapped[int | None] = mapped_column(comment="how often it was put off; empty: never")
     __table_args__ = (
         UniqueConstraint(instance_id, pipeline),
         UniqueConstraint(study_id, pipeline, revision),
-        _partial_index("ix_job_claim", kind, available_at, "id", where=state == "queued"),
+        _partial_index("ix_job_claim", pipeline, kind, available_at, "id", where=state == "queued"),
         _partial_index("ix_job_running", "id", where=state == "running"),
         _partial_index("ix_job_failed", kind, "id", where=state == "failed"),
         Index("ix_job_study_id", study_id, kind, state),

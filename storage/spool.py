@@ -1,7 +1,9 @@
 """The files: streamed in, made durable, and named by what they hold.
 
 `objects/ab/<sha256>.dcm` below the root; `incoming/` holds what is still being written. A file
-that is in `objects` is whole and survives a power cut.
+that is in `objects` is whole and survives a power cut. `spool.id` tells the spool from a folder
+that only has its name, such as the mount point of a volume that is not mounted: there nothing is
+made, and of no file it is said that it is missing.
 """
 
 import fcntl
@@ -10,15 +12,15 @@ import os
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from storage import owner
-from storage.errors import SpoolDamagedError
+from storage import owner, spool_marker
+from storage.errors import SpoolAwayError, SpoolDamagedError, SpoolUnavailableError
 from storage.faults import translated_disk
 from storage.growing_digest import GrowingDigest
 
@@ -40,31 +42,92 @@ class SpoolFile(NamedTuple):
 class Spool:
     """A folder of files named by content; several processes may share it.
 
+    With an `identity` it must be there and be that one; without, it is made where there is none.
     `low_water_bytes` is the free space below which `has_room` says no.
+
+    Raises:
+        SpoolAwayError: there is no spool, or another one.
+        StorageError: it cannot be made.
     """
 
-    def __init__(self, root: Path, low_water_bytes: int = 0) -> None:
+    def __init__(self, root: Path, low_water_bytes: int = 0, identity: str | None = None) -> None:
         self.root = root
         self._low_water_bytes = low_water_bytes
         self._incoming = root / "incoming"
         self._objects = root / "objects"
         self._owner = owner.this_process()
+        if identity is None:
+            with translated_disk():
+                root.mkdir(parents=True, exist_ok=True)
+                self.identity = spool_marker.write_once(root)
+        else:
+            self.identity = identity
+            self.require_here()
         with translated_disk():
-            self._incoming.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(exist_ok=True)
             self._objects.mkdir(exist_ok=True)
             for number in range(256):
                 (self._objects / f"{number:02x}").mkdir(exist_ok=True)
             _sync_folder(self._objects)
             _sync_folder(root)
 
+    def require_here(self) -> None:
+        """Look whether the spool is at its place.
+
+        Raises:
+            SpoolAwayError: it is not, or its disk does not answer.
+        """
+        try:
+            found = spool_marker.read(self.root)
+        except OSError as error:
+            raise SpoolAwayError(
+                f"the spool in {self.root} cannot be read now: {error.strerror}"
+            ) from error
+        if found is None:
+            raise SpoolAwayError(
+                f"{self.root} is not the spool, it lacks {spool_marker.NAME}: mount the spool's "
+                "volume there; if only that file was lost, run `echonode spool adopt`"
+            )
+        if found != self.identity:
+            raise SpoolAwayError(
+                f"{self.root} is another spool than the database names: mount the right volume "
+                "there, or set the right spool_dir; if it shall be this one, run "
+                "`echonode spool adopt`"
+            )
+
+    @contextmanager
+    def at_place(self) -> Iterator[None]:
+        """Let out what the disk reports as ours: the whole spool's trouble, or one file's.
+
+        Raises:
+            SpoolAwayError: the spool is not at its place.
+            SpoolUnavailableError: it is, and yet the disk reports an error.
+            StorageFullError: no room.
+        """
+        try:
+            with translated_disk():
+                yield
+        except SpoolAwayError:
+            raise
+        except SpoolUnavailableError:
+            self.require_here()
+            raise
+
     def incoming(self) -> "IncomingFile":
         """Begin a file whose bytes are still to come.
 
         Raises:
+            SpoolUnavailableError: the spool is not at its place, or cannot be written.
             StorageFullError: not even an empty file fits.
         """
         name = f"{self._owner}-{secrets.token_hex(8)}.part"
-        return IncomingFile(self, self._incoming / name)
+        file = IncomingFile(self, self._incoming / name)
+        try:
+            self.require_here()  # an empty mount point may have such a folder too
+        except SpoolAwayError:
+            file.discard()
+            raise
+        return file
 
     def put(self, data: Buffer) -> SpoolFile:
         """Keep bytes that are all there already.
@@ -83,30 +146,56 @@ class Spool:
         return self._objects / digest[:2] / f"{digest}.dcm"
 
     def exists(self, digest: str) -> bool:
-        """Whether a file of this digest is there."""
-        return self.path(digest).is_file()
+        """Whether a file of this digest is there.
+
+        Raises:
+            SpoolUnavailableError: nobody can tell now.
+        """
+        path = self.path(digest)
+        with self.at_place():
+            if path.is_file():
+                return True
+            self.require_here()
+            return path.is_file()  # it may have come back with its spool just before
 
     def open(self, digest: str) -> BufferedReader:
         """Open a file for reading.
 
         Raises:
             SpoolDamagedError: it is missing.
+            SpoolUnavailableError: it cannot be read now.
         """
-        try:
-            return self.path(digest).open("rb")
-        except FileNotFoundError:
-            raise SpoolDamagedError(f"spool file {digest} is missing") from None
+        path = self.path(digest)
+        with self.at_place():
+            for _ in range(2):  # once more, since it may have come back with its spool
+                with suppress(FileNotFoundError):
+                    return path.open("rb")
+                self.require_here()
+        raise SpoolDamagedError(f"spool file {digest} is missing")
 
     def verify(self, digest: str) -> None:
         """Read a file and compare it with its name.
 
         Raises:
             SpoolDamagedError: it is missing, or holds other bytes.
+            SpoolUnavailableError: it cannot be read now.
         """
-        with self.open(digest) as file, translated_disk():
+        with self.open(digest) as file, self.at_place():
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != digest:
             raise SpoolDamagedError(f"spool file {digest} holds other bytes")
+
+    @contextmanager
+    def reading(self, digest: str) -> Iterator[Path]:
+        """The path of a whole file, for who reads it by its path in this block.
+
+        Raises:
+            SpoolDamagedError: it is missing, or holds other bytes.
+            SpoolUnavailableError: it cannot be read now, from the beginning or in the block.
+        """
+        self.verify(digest)
+        with self.at_place():
+            yield self.path(digest)
 
     def remove(self, digest: str, kept_before: datetime) -> bool:
         """Remove a file for good, unless it was kept since that time; whether it is gone.
@@ -114,9 +203,9 @@ class Spool:
         Who keeps a file records it a moment later: a young one may be wanted though no row says so.
         """
         path = self.path(digest)
-        if not path.exists():
+        if not self.exists(digest):
             return True
-        with translated_disk(), _open_folder(path.parent) as folder:
+        with self.at_place(), _open_folder(path.parent) as folder:
             fcntl.flock(folder, fcntl.LOCK_EX)
             if path.stat().st_mtime >= kept_before.timestamp():
                 return False
@@ -125,13 +214,24 @@ class Spool:
         return True
 
     def digests(self) -> Iterator[str]:
-        """The digests of all files, in order; those that come or go meanwhile may be missed."""
+        """The digests of all files, in order; those that come or go meanwhile may be missed.
+
+        Raises:
+            SpoolAwayError: the spool is not at its place.
+        """
+        self.require_here()
         for folder in sorted(self._objects.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(file.stem for file in folder.glob("*.dcm"))
 
     def free_bytes(self) -> int:
-        """Space left on the spool's disk for this user."""
-        disk = os.statvfs(self.root)
+        """Space left on the spool's disk for this user.
+
+        Raises:
+            SpoolUnavailableError: it is not at its place; the disk there is another.
+        """
+        self.require_here()
+        with self.at_place():
+            disk = os.statvfs(self.root)
         return disk.f_bavail * disk.f_frsize
 
     def has_room(self) -> bool:
@@ -148,7 +248,7 @@ class Spool:
     def settle(self, file: Path, kept: SpoolFile) -> None:
         """Move a synced file to its place, for good. For `IncomingFile`."""
         target = self.path(kept.digest)
-        with translated_disk(), _open_folder(target.parent) as folder:
+        with self.at_place(), _open_folder(target.parent) as folder:
             # Also where the file is there already: its new age keeps `remove` off it, and
             # whoever put it there may not have come as far as the sync.
             fcntl.flock(folder, fcntl.LOCK_SH)
@@ -178,7 +278,7 @@ class IncomingFile:
         self.path = path
         self.size_bytes = 0
         self._spool = spool
-        with translated_disk():
+        with spool.at_place():
             self._file = path.open("x+b", buffering=0)
         self._digest = GrowingDigest(self._file.fileno())
         self._syncing: Future[None] | None = None
@@ -240,7 +340,7 @@ class IncomingFile:
 
     def _settle(self, kept: SpoolFile) -> None:
         try:
-            with translated_disk():
+            with self._spool.at_place():
                 if self._syncing is None:
                     os.fsync(self._file.fileno())
                 else:
@@ -255,7 +355,7 @@ class IncomingFile:
     def _whole_or_gone(self) -> Iterator[None]:
         """Discard the file when a step fails: a second sync may succeed without the lost bytes."""
         try:
-            with translated_disk():
+            with self._spool.at_place():
                 yield
         except BaseException:
             self.discard()
@@ -270,8 +370,9 @@ class IncomingFile:
         self._remove()
 
     def _remove(self) -> None:
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that does not answer keeps it until `clean_incoming`
+            self._file.close()
+            self.path.unlink(missing_ok=True)
 
 
 def _orphaned(file: Path) -> bool:

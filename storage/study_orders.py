@@ -17,6 +17,7 @@ from storage.corrections import Order, record_order
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.missing_instances import do_without
+from storage.preparing import retry_failed
 from storage.states import DueReason, StudyState
 from storage.upsert import insert_for
 
@@ -84,7 +85,7 @@ def release(tx: Transaction, study_id: int, order: Order) -> None:
 
 
 def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
-    """Conclude a complete study anew, with the bundles of now.
+    """Conclude a complete study anew, with the bundles of now; what failed is tried again.
 
     Returns:
         the new revision, or None where the study is still being received.
@@ -94,6 +95,7 @@ def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
     """
     _require(tx, study_id)
     record_order(tx, Action.STUDY_RERUN, study_id, order)
+    retry_failed(tx, study_id, order.at)
     return revise(tx, study_id, order.at, order.pipelines, DueReason.RERUN)
 
 

@@ -6,11 +6,13 @@ listener never imports torch.
 
 from datetime import timedelta
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 import dicom_node
 from dicom_node import retention
 from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
+from dicom_node.app.spools import open_spool
 from dicom_node.settings import AuditRepositorySettings, Settings
 from storage.engine import Database, check, require_current, upgrade
 from storage.folders import make_folder
@@ -46,12 +48,6 @@ def open_database(settings: Settings, *, must_be_current: bool = True) -> Databa
     elif must_be_current:
         require_current(database)
     return database
-
-
-def open_spool(settings: Settings) -> Spool:
-    """Open the folder of received files."""
-    make_folder(settings.spool_dir)
-    return Spool(settings.spool_dir, low_water_bytes=settings.storage.low_water_bytes)
 
 
 def make_listener(settings: Settings) -> "Listener":
@@ -90,7 +86,8 @@ def make_listener(settings: Settings) -> "Listener":
         shares_port=receive.processes > 1,
     )
     tls = listening_tls(settings) if receive.tls_port else None
-    return Listener(config, peers, open_database(settings), open_spool(settings), tls)
+    database = open_database(settings)
+    return Listener(config, peers, database, open_spool(settings, database), tls)
 
 
 def make_worker(settings: Settings) -> "Worker":
@@ -107,6 +104,7 @@ def make_worker(settings: Settings) -> "Worker":
     from dicom_node.work.composing import kinds_for
     from dicom_node.work.engine import Engine
     from dicom_node.work.reporting import Recipient, Reporter
+    from dicom_node.work.second_chances import SECOND_CHANCES_EVERY_S, give_second_chances
     from dicom_node.work.worker import Worker
     from inference.models.allocator import keep_freed_memory
     from inference.pipeline import load_pipeline
@@ -120,7 +118,8 @@ def make_worker(settings: Settings) -> "Worker":
         )
         for item in settings.pipeline
     }
-    database, spool = open_database(settings), open_spool(settings)
+    database = open_database(settings)
+    spool = open_spool(settings, database)
     identity = node_identity(settings)
     recipients = [
         Recipient(item.name, frozenset(item.kinds), item.maximum_age_s)
@@ -138,7 +137,10 @@ def make_worker(settings: Settings) -> "Worker":
         notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
     )
-    chores = [(_retention(settings, database, spool).tick, retention.EVERY_S)]
+    chores = [
+        (_retention(settings, database, spool).tick, retention.EVERY_S),
+        (lambda: give_second_chances(database), SECOND_CHANCES_EVERY_S),
+    ]
     clock = Clock(
         database,
         list(pipelines),
@@ -146,6 +148,7 @@ def make_worker(settings: Settings) -> "Worker":
         chores=chores,
         rules=completion_rules(settings),
         ask_archive=archive_question(settings, database),
+        place=f"{gethostname()}:{settings.node.state_dir}",
     )
     return Worker(engine, clock)
 
@@ -192,9 +195,9 @@ def make_deliverer(settings: Settings) -> "Deliverer":
         )
         for item in settings.destination
     ]
-    return Deliverer(
-        destinations, open_database(settings), open_spool(settings), owner=this_process()
-    )
+    database = open_database(settings)
+    spool = open_spool(settings, database)
+    return Deliverer(destinations, database, spool, owner=this_process())
 
 
 def make_forwarder(settings: Settings) -> "Forwarder":

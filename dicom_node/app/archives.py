@@ -42,7 +42,7 @@ def open_archive(
     yield GettingArchive(
         node,
         standstill_s=archive.retrieve_timeout_s,
-        spool=app.open_spool(settings),
+        spool=app.open_spool(settings, database),
         keeper=_keeper(settings, database),
         carrier=_carrier(settings, archive, database),
     )
@@ -57,7 +57,7 @@ def _web_archive(
         yield WebArchive(
             service,
             session,
-            spool=app.open_spool(settings),
+            spool=app.open_spool(settings, database),
             keeper=_keeper(settings, database),
             carrier=_carrier(settings, archive, database),
         )

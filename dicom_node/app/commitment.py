@@ -32,7 +32,8 @@ def make_commitment_reports(settings: Settings) -> CommitmentReports:
     peers = {
         peer.name: called_back(settings, peer) for peer in settings.peer if peer.commitment_host
     }
-    return CommitmentReports(peers, app.open_database(settings), app.open_spool(settings))
+    database = app.open_database(settings)
+    return CommitmentReports(peers, database, app.open_spool(settings, database))
 
 
 def called_back(settings: Settings, peer: PeerSettings) -> RemoteNode:

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from dicom_node import app
+from dicom_node.app.spools import new_spool
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
 from dicom_node.settings import Settings
-from storage import audit, engine
+from storage import audit, engine, spool_identity
 from storage.backup import Backup, make_backup, restore_backup
 from storage.engine import Database
 
@@ -30,7 +31,7 @@ def backup(folder: Path, settings: Settings, as_json: bool) -> None:
     """Back up the database and the spool while the node runs; exit status 1 when files lack."""
     database = app.open_database(settings)
     try:
-        made = make_backup(database, app.open_spool(settings), folder, datetime.now(UTC))
+        made = make_backup(database, app.open_spool(settings, database), folder, datetime.now(UTC))
         _record(database, audit.Action.BACKUP_MADE, made)
     finally:
         database.close()
@@ -51,10 +52,13 @@ def backup(folder: Path, settings: Settings, as_json: bool) -> None:
 def restore(folder: Path, settings: Settings, as_json: bool) -> None:
     """Bring a backup to the empty place that the settings name; start no node before it is done."""
     url = settings.database_url
-    restored = restore_backup(folder, url, app.open_spool(settings))
+    spool = new_spool(settings)
+    restored = restore_backup(folder, url, spool)
     database = Database(url)
     try:
         engine.upgrade(database)
+        with database.write() as tx:
+            spool_identity.adopt(tx, spool.identity, getpass.getuser(), datetime.now(UTC))
         _record(database, audit.Action.BACKUP_RESTORED, restored)
     finally:
         database.close()

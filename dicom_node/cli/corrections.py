@@ -12,7 +12,7 @@ from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
 from dicom_node.settings import Settings
-from storage import corrections
+from storage import corrections, roster
 from storage.corrections import Identification, Order
 from storage.engine import Transaction
 
@@ -106,16 +106,17 @@ def carry_out(
     """Carry out an order about a study, and tell its revision; `otherwise`, where it makes none."""
     if not reason.strip():
         raise click.UsageError("--reason is empty")
-    order = Order(
-        actor=getpass.getuser(),
-        at=datetime.now(UTC),
-        reason=reason.strip(),
-        pipelines=[pipeline.name for pipeline in settings.pipeline],
-    )
+    own, now = [pipeline.name for pipeline in settings.pipeline], datetime.now(UTC)
     database = app.open_database(settings)
     try:
         with database.write() as tx:
             study_id = corrections.study_id_of(tx, key)
+            order = Order(
+                actor=getpass.getuser(),
+                at=now,
+                reason=reason.strip(),
+                pipelines=roster.pipelines(tx, own, now),
+            )
             revision = change(tx, study_id, order)
     finally:
         database.close()

@@ -108,7 +108,8 @@ def _database(settings: Settings) -> str:
 
 
 def _spool(settings: Settings) -> str:
-    spool = app.open_spool(settings)
+    with closing(app.open_database(settings)) as database:
+        spool = app.open_spool(settings, database)
     spool.put(b"echonode doctor")
     free_gb = spool.free_bytes() / 1e9
     if not spool.has_room():

@@ -50,8 +50,9 @@ def purge(
         raise click.UsageError("give either KEY or --patient")
     if not reason.strip():
         raise click.UsageError("--reason is empty")
-    database, spool = app.open_database(settings), app.open_spool(settings)
+    database = app.open_database(settings)
     try:
+        spool = app.open_spool(settings, database)
         numbers = _numbers(database, key, patient_id)
         if not numbers:
             raise click.UsageError("this patient has no study here")

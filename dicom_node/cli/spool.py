@@ -24,7 +24,8 @@ def spool() -> None:
 @with_json
 def check(settings: Settings, as_json: bool) -> None:
     """Compare files and database both ways; exit status 1 when a file is missing."""
-    database, files = app.open_database(settings), app.open_spool(settings)
+    database = app.open_database(settings)
+    files = app.open_spool(settings, database)
     # While it is held, no file leaves between the look at the database and the look at the spool.
     with removal.holding(files, wait=True), database.read() as tx:
         found = list(inventory.differences(inventory.needed_files(tx), files))

@@ -6,7 +6,7 @@
 | the receiver takes no SOP class or syntax we can offer | failed, an admin must enable one  |
 | the object is too large for it (HTTP 413)             | failed, an admin must raise that  |
 | it has a later message already (HL7)                  | failed, and nothing is missing    |
-| spool file damaged or unreadable                      | failed, an admin must look        |
+| spool file missing or damaged                         | failed, an admin must look        |
 | everything else: unreachable, rejected, aborted, no   | again after a growing wait, until |
 | answer, any failure status, an error of our own       | it expires; then a dead letter.   |
 |                                                       | Never sooner than it asked for    |
@@ -41,7 +41,7 @@ from dicom_node.scu.errors import (
     ResponseTimeoutError,
 )
 from dicom_node.scu.storing import SendResult
-from storage.errors import SpoolDamagedError
+from storage.errors import SpoolAwayError, SpoolDamagedError, SpoolUnavailableError
 
 EXPIRED = "EXPIRED"
 SOP_CLASS_REFUSED = "SOP_CLASS_REFUSED"
@@ -56,6 +56,8 @@ _PERMANENT: dict[type[Exception], str] = {
     NotSendableError: "NOT_SENDABLE",
 }
 _TRANSIENT: dict[type[Exception], str] = {
+    SpoolAwayError: "SPOOL_AWAY",
+    SpoolUnavailableError: "SPOOL_UNAVAILABLE",
     PeerUnreachableError: "UNREACHABLE",
     NotTrustedError: "NOT_TRUSTED",
     AssociationRejectedError: "REJECTED",

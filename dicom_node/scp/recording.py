@@ -4,7 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from storage.engine import Database
+from storage import roster
+from storage.engine import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageFullError
 from storage.index import Receipt, Received, record_instance
 from storage.spool import Settling
@@ -22,7 +23,8 @@ class Recorder:
     """Records received instances; safe to share by threads.
 
     There is no thread of its own: whoever comes first commits at once, and whoever comes meanwhile
-    is committed together by the first of them. A lone instance waits for nobody.
+    is committed together by the first of them. A lone instance waits for nobody. All pipelines of
+    the site get work, those that the settings of this machine name and those of others.
     """
 
     def __init__(self, database: Database, pipelines: Sequence[str]) -> None:
@@ -48,9 +50,13 @@ class Recorder:
     def _record_alone(self, received: Received, settling: Settling) -> Receipt:
         """Nobody else is at it: the database works while the disk does, and commits after it."""
         with self._database.write() as tx:
-            receipt = record_instance(tx, received, self._pipelines)
+            receipt = record_instance(tx, received, self._site(tx, received))
             settling.wait()
         return receipt
+
+    def _site(self, tx: Transaction, received: Received) -> Sequence[str]:
+        """The pipelines that look at each new instance."""
+        return roster.pipelines(tx, self._pipelines, received.received_at)
 
     def _record_together(self, received: Received) -> Receipt:
         mine = _Waiting(received)
@@ -72,7 +78,8 @@ class Recorder:
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
             with self._database.write() as tx:
-                receipts = [record_instance(tx, one.received, self._pipelines) for one in batch]
+                site = self._site(tx, batch[0].received)
+                receipts = [record_instance(tx, one.received, site) for one in batch]
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
             if len(batch) == 1 or isinstance(error, DatabaseUnavailableError | StorageFullError):
                 for one in batch:

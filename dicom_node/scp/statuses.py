@@ -7,7 +7,7 @@
 | 0x0111 | duplicate SOP instance            | PS3.7 annex C.5 | other bytes under a known UID   |
 | 0x0124 | refused: not authorized           | PS3.7 annex C.5 | the peer may not store          |
 | 0xB007 | data set does not match SOP class | PS3.4 B.2.3     | kept, but it names no study     |
-| 0xA700 | refused: out of resources         | PS3.4 B.2.3     | disk full, database unavailable |
+| 0xA700 | refused: out of resources         | PS3.4 B.2.3     | disk full, it or database away  |
 | 0xA900 | data set does not match SOP class | PS3.4 B.2.3     | UIDs of command and data differ |
 | 0xC000 | cannot understand                 | PS3.4 B.2.3     | the dataset cannot be read      |
 """
@@ -15,7 +15,7 @@
 from enum import IntEnum
 
 from dicom_node.scp.peers import OnConflict
-from storage.errors import DatabaseUnavailableError, StorageFullError
+from storage.errors import DatabaseUnavailableError, SpoolUnavailableError, StorageFullError
 from storage.index import Receipt
 
 
@@ -50,6 +50,8 @@ def refusal(error: Exception) -> RefusedError:
             return error
         case StorageFullError():
             return RefusedError(StoreStatus.OUT_OF_RESOURCES, "No space left to store the instance")
+        case SpoolUnavailableError():
+            return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Storage unavailable, try again")
         case DatabaseUnavailableError():
             return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Database unavailable, try again")
         case _:

@@ -8,6 +8,7 @@ that is set back: a thread that does not goes beside it and looks out for that.
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from socket import gethostname
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
-from storage import clock_jumps, index, jobs, outbox
+from storage import clock_jumps, index, jobs, outbox, roster
 from storage.announcements import forget_unclaimed
 from storage.audit_seals import seal_new
 from storage.engine import Database
@@ -25,6 +26,7 @@ from storage.owner import is_dead, this_process
 
 _SWEEP_S = 0.5
 _RESCUE_S = 15.0
+_ENROL_S = 15.0
 _SEAL_S = 1.0
 _SEAL_LATE_COMERS_S = 600.0
 _FORGET_S = 3600.0
@@ -40,7 +42,8 @@ class Clock:
     `on_complete` is called, on the clock's thread, after studies became complete. When the time of
     day jumps, what waits is moved along before anything is judged by the new time. `chores` are run
     beside all this, each every so many seconds. `ask_archive` has a thread of its own: whoever it
-    asks may take his time.
+    asks may take his time. `place` is where this worker runs its `pipelines`, which tells it from
+    others; empty: the name of this machine.
     """
 
     def __init__(
@@ -52,9 +55,11 @@ class Clock:
         chores: Sequence[tuple[Callable[[], None], float]] = (),
         rules: Rules | None = None,
         ask_archive: Callable[[], None] | None = None,
+        place: str = "",
     ) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
+        self._place = place or gethostname()
         self._on_complete = on_complete
         self._chores = tuple(chores)
         self._rules = rules or Rules()
@@ -73,6 +78,7 @@ class Clock:
         """Begin to tick; the first sweep and the first rescue come at once."""
         now = datetime.now(UTC)
         for task, every_s in (
+            (self._enrol, _ENROL_S),
             (self._rescue, _RESCUE_S),
             (self._sweep, _SWEEP_S),
             (self._seal, _SEAL_S),
@@ -94,8 +100,17 @@ class Clock:
         self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
+    def _enrol(self) -> None:
+        """Say that this worker runs its pipelines; other machines queue work by that."""
+        now = self._now()
+        with self._database.write() as tx:
+            roster.run_here(tx, self._place, self._pipelines, now)
+
     def _sweep(self) -> None:
-        if complete_due_studies(self._database, self._now(), self._pipelines, self._rules):
+        now = self._now()
+        with self._database.read() as tx:
+            pipelines = roster.pipelines(tx, self._pipelines, now)
+        if complete_due_studies(self._database, now, pipelines, self._rules):
             self._on_complete()
 
     def _rescue(self) -> None:

@@ -70,8 +70,8 @@ class Composer:
             SpoolDamagedError: its file is missing or is not what it was.
         """
         digest = _sr_digest(latest)
-        self.spool.verify(digest)
-        header = read_header(self.spool.path(digest))
+        with self.spool.reading(digest) as path:
+            header = read_header(path)
         return StudyContext.from_header(header, revision=revision)
 
     def _dicom(

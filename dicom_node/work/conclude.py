@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
+from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from inference.errors import InferenceError
 from inference.exclusions import FILES_REMOVED, NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
-from storage.results import Case, CaseInstance
+from storage.results import Case, CaseInstance, Preparation
 
 _PATIENT_CONFLICT = (
     "The study holds instances of more than one patient. No estimate is made until the archive "
@@ -32,14 +33,35 @@ class Gathered:
     input_digest: str
 
 
-def stale_instances(case: Case, bundle_digest: str) -> list[int]:
-    """Instances that were prepared with another bundle and can be prepared anew."""
+def unprepared_instances(case: Case, bundle_digest: str, *, retry_failed: bool) -> list[int]:
+    """Instances that were not prepared, or with another bundle, and can be.
+
+    Those of which that was given up are among them only with `retry_failed`.
+    """
     if case.withdrawn is not None:
         return []
     return [
         item.instance_id
         for item in standing_instances(case)
-        if _is_stale(item, bundle_digest) and not item.removed
+        if _prepared(item, bundle_digest) is None
+        and not item.removed
+        and (item.prepare_failed is None or retry_failed)
+    ]
+
+
+def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
+    """Instances of the pipeline's business of which nothing is known, for no fault of their own.
+
+    An instance that is there and cannot be analysed is left out; of one that could not be read, or
+    that the memory did not suffice for, nobody knows what it would have changed.
+    """
+    return [
+        item
+        for item in standing_instances(case)
+        if _prepared(item, pipeline.model.bundle_digest) is None
+        and not item.patient_differs
+        and _would_take_part(item)
+        and pipeline.concerns([item.sop_class_uid])
     ]
 
 
@@ -63,6 +85,8 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
         else:
             encoded.append(_encoded(item))
             identity.update(f"\n{item.sop_instance_uid} {item.digest}".encode())
+    for item in lacking_instances(case, pipeline):
+        identity.update(f"\n{item.sop_instance_uid} lacking".encode())
     return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
 
 
@@ -78,16 +102,34 @@ def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     """Fuse the loops of a study; a failure of the model is told to the reader as an abstention."""
     if case.patient_conflict:
         return pipeline.abstain(gathered.exclusions, _PATIENT_CONFLICT)
+    lacking = lacking_instances(case, pipeline)
+    if lacking:
+        return pipeline.abstain(gathered.exclusions, _told_lacking(case, lacking))
     try:
         return pipeline.conclude(gathered.encoded, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(gathered.exclusions, _FAILED)
 
 
-def _is_stale(item: CaseInstance, bundle_digest: str) -> bool:
-    if item.preparation is None:
-        return item.prepare_failed is None
-    return item.preparation.bundle_digest != bundle_digest
+def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
+    causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
+    return (
+        f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
+        f"{'; '.join(sorted(causes))}. No estimate is made from part of a study."
+    )
+
+
+def _prepared(item: CaseInstance, bundle_digest: str) -> Preparation | None:
+    """What was made of an instance with the present bundle."""
+    made = item.preparation
+    return made if made is not None and made.bundle_digest == bundle_digest else None
+
+
+def _would_take_part(item: CaseInstance) -> bool:
+    """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
+    if item.preparation is not None and not item.preparation.selected:
+        return False  # so another bundle's pipeline found
+    return item.failure_code not in LIES_IN_THE_INSTANCE
 
 
 def _exclusion(item: CaseInstance, bundle_digest: str) -> Exclusion | None:
@@ -97,9 +139,9 @@ def _exclusion(item: CaseInstance, bundle_digest: str) -> Exclusion | None:
         return Exclusion(reference, rejected, "taken back by a rejection note")
     if item.patient_differs:
         return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
-    if item.removed and _is_stale(item, bundle_digest):
+    preparation = _prepared(item, bundle_digest)
+    if item.removed and preparation is None:
         return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
-    preparation = item.preparation
     if preparation is None:
         code = item.prepare_failed or "UNKNOWN"
         return Exclusion(reference, NOT_ANALYSED, f"the analysis of this instance failed: {code}")

@@ -1,18 +1,19 @@
 """From a `conclude` job to one commit: the report, whom it goes to, and the end of the job."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from dicom_node.corrections.effects import is_filed_anew
 from dicom_node.delivery.acceptance import BELIEVED_FOR
-from dicom_node.policy import explain
-from dicom_node.work.conclude import stale_instances
+from dicom_node.errors import NoProgressError
+from dicom_node.policy import MOST_POSTPONEMENTS, explain, growing_delay_s
+from dicom_node.work.conclude import unprepared_instances
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.reporting import Recipient, Reporter, deliveries
 from inference.pipeline import Pipeline
-from storage import destinations, jobs, outbox, results
+from storage import destinations, jobs, outbox, preparing, results
 from storage.engine import Database, Transaction
 from storage.jobs import Job
 from storage.results import Case, Outcome, Report, StoredReport
@@ -41,12 +42,20 @@ class Conclusions:
         self._holding = holding
 
     def conclude(self, job: Job) -> None:
-        """Report on a study, or first have prepared anew what another bundle prepared."""
+        """Report on a study, or first have prepared what is not, or by another bundle.
+
+        Raises:
+            NoProgressError: that was done often enough.
+        """
         pipeline = self._pipelines[job.pipeline]
         case, latest = self._load(job)
-        stale = stale_instances(case, pipeline.model.bundle_digest)
-        if stale:
-            self._prepare_anew(job, stale)
+        # What failed for an earlier revision is tried once more: its cause may be gone.
+        retry_failed = (job.revision or 1) > 1 and job.postponed == 0
+        unprepared = unprepared_instances(
+            case, pipeline.model.bundle_digest, retry_failed=retry_failed
+        )
+        if unprepared:
+            self._prepare_first(job, unprepared)
             return
         report = self._reporter.report(job, case, latest, pipeline, now_utc())
         # What waits under a former identification, or is withdrawn, must not go out any more.
@@ -98,14 +107,26 @@ class Conclusions:
         self._holding.let_go(job, change)
         log.info("report made", study=job.study_id, revision=report.revision, state=report.outcome)
 
-    def _prepare_anew(self, job: Job, instance_ids: Sequence[int]) -> None:
+    def _prepare_first(self, job: Job, instance_ids: Sequence[int]) -> None:
+        if job.postponed >= MOST_POSTPONEMENTS:
+            raise NoProgressError("its instances are prepared again and again")
         now = now_utc()
+        # The first time is nothing unusual: the report only waits for what it has ordered.
+        delay_s = growing_delay_s(job.postponed) if job.postponed else 0.0
 
         def change(tx: Transaction) -> None:
-            jobs.requeue_prepare(tx, instance_ids, job.pipeline, now)
-            jobs.hand_back(tx, job, now)
+            preparing.prepare(tx, instance_ids, job.pipeline, now)
+            jobs.postpone(
+                tx,
+                job,
+                at=now,
+                available_at=now + timedelta(seconds=delay_s),
+                code="UNPREPARED",
+                message=f"{len(instance_ids)} instance(s) are prepared first",
+            )
 
         self._holding.let_go(job, change)
+        log.info("report postponed", job=job.id, study=job.study_id, count=len(instance_ids))
 
 
 def _is_spared(

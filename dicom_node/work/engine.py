@@ -10,8 +10,6 @@ import structlog
 
 from dicom_node.corrections.receiving import NoteKeeper
 from dicom_node.policy import (
-    NO_SUCH_PIPELINE,
-    WORKER_DIED,
     Decision,
     Fail,
     Halt,
@@ -19,18 +17,20 @@ from dicom_node.policy import (
     Wait,
     decide,
     explain,
+    is_spent,
 )
 from dicom_node.work.batch import Batch, BatchSize, encode_each
 from dicom_node.work.conclusions import Conclusions
 from dicom_node.work.holding import Holding, now_utc
+from dicom_node.work.pauses import Pauses
 from dicom_node.work.prepare import Judged, judge, preparation
 from dicom_node.work.reporting import Recipient, Reporter
 from inference.pipeline import Pipeline
 from inference.types import Features
-from storage import index, jobs, results
+from storage import index, jobs, preparing, results, roster
 from storage.engine import Database, Transaction
 from storage.errors import StorageError
-from storage.jobs import Job, JobKind
+from storage.jobs import URGENCY, WORKER_DIED, Job, JobKind
 from storage.spool import Spool
 
 _IDLE_S = 0.5
@@ -44,7 +44,8 @@ class Engine:
     """Runs `prepare` and `conclude` jobs until it is stopped.
 
     While one batch of loops is encoded, the next is claimed and decoded. A `conclude` job waits
-    for one batch at most.
+    for one batch at most, and after a report comes a batch: neither kind waits for the end of the
+    other. While the spool is away, nothing is claimed.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it works with
@@ -68,15 +69,17 @@ class Engine:
         self._notes = notes
         # By peer, where one has a selection profile of its own.
         self._profiles = profiles
-        self._holding = Holding(database, owner, lease_s)
+        self._holding = Holding(database, owner, lease_s, pipelines)
         self._conclusions = Conclusions(database, pipelines, reporter, recipients, self._holding)
         self._looking = ThreadPoolExecutor(_LOOKING_THREADS, thread_name_prefix="look")
         self._size = BatchSize()
         self._ahead: Batch | None = None
         # A job that was tried before waits for its turn: nothing is claimed beside another.
         self._careful = False
+        self._has_just_reported = False
         self._stopping = threading.Event()
         self._woken = threading.Event()
+        self._pauses = Pauses(self._stopping)
         self._halted: Halt | None = None
 
     @property
@@ -100,11 +103,12 @@ class Engine:
         ).start()
         while not self._stopping.is_set():
             self._woken.clear()
+            busy = True
             try:
                 busy = self._step()
             except StorageError as error:
-                self._pause(decide(error, 1, self._maximum_attempts))
-                continue
+                self._heed(decide(error, 1, self._maximum_attempts))
+            self._pauses.rest()
             if not busy:
                 self._woken.wait(_IDLE_S)
         if self._ahead:
@@ -113,9 +117,13 @@ class Engine:
 
     def _step(self) -> bool:
         """Run what is most urgent; whether there was anything."""
-        claimed = self._holding.claim(1, [JobKind.CONCLUDE] if self._ahead else None)
+        self._spool.require_here()
+        wanted = self._wanted()
+        claimed = self._holding.claim(1, wanted) if wanted else []
+        self._has_just_reported = False
         if claimed and claimed[0].kind is JobKind.CONCLUDE:
             self._run_report(claimed[0])
+            self._has_just_reported = True
             return True
         if claimed:
             self._ahead = self._begin(claimed[0])
@@ -125,6 +133,12 @@ class Engine:
         else:
             self._careful = False
         return batch is not None
+
+    def _wanted(self) -> Sequence[JobKind]:
+        """What to claim next, the most urgent first."""
+        if self._ahead:
+            return () if self._has_just_reported else (JobKind.CONCLUDE,)
+        return tuple(reversed(URGENCY)) if self._has_just_reported else URGENCY
 
     def _begin(self, first: Job) -> Batch:
         """Start to look at a job's instance and, where that is safe, at more of them."""
@@ -155,9 +169,8 @@ class Engine:
         with self._database.read() as tx:
             digest = index.instance_digest(tx, job.instance_id)
             peer = index.instance_peer(tx, job.instance_id) if self._profiles else ""
-        self._spool.verify(digest)
-        profile = self._profiles.get(peer)
-        return judge(self._spool.path(digest), self._pipelines[job.pipeline], profile)
+        with self._spool.reading(digest) as path:
+            return judge(path, self._pipelines[job.pipeline], self._profiles.get(peer))
 
     def _run_batch(self, batch: Batch) -> None:
         looked = []
@@ -190,7 +203,9 @@ class Engine:
             def change(tx: Transaction) -> None:
                 results.record_preparation(tx, kept)
                 if judged.note is not None:
-                    self._notes.keep(tx, instance_id, judged.note, list(self._pipelines), now)
+                    site = roster.pipelines(tx, list(self._pipelines), now)
+                    self._notes.keep(tx, instance_id, judged.note, site, now)
+                preparing.report_on(tx, job, now)
                 jobs.finish(tx, job, now)
 
             self._holding.let_go(job, change)
@@ -212,13 +227,10 @@ class Engine:
         log.info("job done", job=job.id, kind=job.kind, study=job.study_id, duration_s=seconds)
 
     def _is_hopeless(self, job: Job) -> bool:
-        """Whether a job cannot be run at all; it is then set aside."""
-        if job.attempt > self._maximum_attempts:
-            self._set_aside(job, WORKER_DIED)
-        elif job.pipeline not in self._pipelines:
-            self._set_aside(job, NO_SUCH_PIPELINE)
-        else:
+        """Whether a job is not to be run any more; it is then set aside."""
+        if not is_spent(job.attempt, job.last_error, self._maximum_attempts):
             return False
+        self._set_aside(job, WORKER_DIED)
         return True
 
     def _follow(self, job: Job, error: Exception) -> None:
@@ -231,13 +243,13 @@ class Engine:
                 self._holding.record(job, decision, explain(code))
             case _:
                 self._holding.record(job, decision, "")
-        self._pause(decision)
+        self._heed(decision)
 
     def _set_aside(self, job: Job, code: str) -> None:
         """Give a job up; where it was a report, a report that says so takes its place."""
         log.error("job set aside", job=job.id, kind=job.kind, study=job.study_id, code=code)
         # Where making even this one killed the worker, it is not tried again.
-        may_report = job.attempt <= self._maximum_attempts + 1 and job.pipeline in self._pipelines
+        may_report = not is_spent(job.attempt - 1, job.last_error, self._maximum_attempts)
         if job.kind is JobKind.CONCLUDE and may_report:
             try:
                 self._conclusions.report_failure(job, code)
@@ -247,10 +259,10 @@ class Engine:
                 return
         self._holding.record(job, Fail(code), explain(code))
 
-    def _pause(self, decision: Decision) -> None:
+    def _heed(self, decision: Decision) -> None:
         match decision:
-            case Wait(after_s, _):
-                self._stopping.wait(after_s)
+            case Wait():
+                self._pauses.want(decision)
             case Halt(code):
                 log.error("worker halted", code=code)
                 self._halted = decision

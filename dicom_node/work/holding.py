@@ -1,7 +1,7 @@
 """The jobs that this process holds: claimed, kept under lease, and always let go of."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -18,16 +18,19 @@ _HANDED_BACK = Wait(0.0, "")
 
 
 class Holding:
-    """Claims jobs for `lease_s` and renews what is held until it is let go of."""
+    """Claims jobs of some pipelines for `lease_s` and renews what is held until it is let go of."""
 
-    def __init__(self, database: Database, owner: str, lease_s: float) -> None:
+    def __init__(
+        self, database: Database, owner: str, lease_s: float, pipelines: Collection[str]
+    ) -> None:
         self._database = database
         self._owner = owner
+        self._pipelines = tuple(pipelines)
         self._lease_s = lease_s
         self._held: dict[int, Job] = {}
 
-    def claim(self, limit: int, kinds: Sequence[JobKind] | None = None) -> list[Job]:
-        """Claim what is due, reports first.
+    def claim(self, limit: int, kinds: Sequence[JobKind] = jobs.URGENCY) -> list[Job]:
+        """Claim what is due, the first kind first.
 
         Raises:
             storage.errors.StorageError: the database is away; nothing is held.
@@ -40,6 +43,7 @@ class Holding:
                 lease_s=self._lease_s,
                 limit=limit,
                 kinds=kinds,
+                pipelines=self._pipelines,
             )
         self._held |= {job.id: job for job in claimed}
         return claimed

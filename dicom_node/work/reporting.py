@@ -14,7 +14,12 @@ from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
 from inference.types import Findings
-from storage.errors import SpoolDamagedError
+from storage.errors import (
+    SpoolAwayError,
+    SpoolDamagedError,
+    SpoolUnavailableError,
+    StorageError,
+)
 from storage.jobs import Job
 from storage.results import Case, CaseInstance, Outcome, Report, StoredReport
 from storage.spool import Spool
@@ -53,6 +58,7 @@ class Reporter:
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
+            SpoolUnavailableError: nobody can tell now.
         """
         why = why_withdrawn(case, concerned=pipeline.concerns(sop_classes(case)))
         if why is not None and (latest or case.withdrawn is not None):
@@ -159,17 +165,18 @@ class Reporter:
         own = [item for item in case.instances if not item.patient_differs]
         own.sort(key=lambda item: (item.rejected is not None, not _is_loop(item)))
         reported = [item.digest for item in latest.objects if item.kind == "SR"] if latest else []
+        trouble: StorageError = SpoolDamagedError("no file of the study is whole")
         for digest in [item.digest for item in own] + reported:
-            if self._is_whole(digest):
-                return read_header(self.spool.path(digest))
-        raise SpoolDamagedError("no file of the study is whole")
-
-    def _is_whole(self, digest: str) -> bool:
-        try:
-            self.spool.verify(digest)
-        except SpoolDamagedError:
-            return False
-        return True
+            try:
+                with self.spool.reading(digest) as path:
+                    return read_header(path)
+            except SpoolAwayError:
+                raise
+            except SpoolDamagedError:
+                pass
+            except SpoolUnavailableError as error:
+                trouble = error
+        raise trouble
 
     @staticmethod
     def _without_objects(

@@ -118,7 +118,7 @@ OPERATIONS = (
     ),
     Operation(
         "claim a job",
-        lambda tx, d: jobs.claim(tx, owner=OWNER, now=d.now, lease_s=LEASE_S),
+        lambda tx, d: jobs.claim(tx, owner=OWNER, now=d.now, lease_s=LEASE_S, pipelines=[PIPELINE]),
         writes=True,
     ),
     Operation(

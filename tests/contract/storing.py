@@ -21,6 +21,7 @@ RELEASE_QUIET_S = 3.0
 LEASE_S = 30.0
 ME = "here:1:boot.1"
 PIPELINE = "echo_haemodynamics"
+PIPELINES = (PIPELINE, "newborn")
 
 
 def after(seconds: float) -> datetime:
@@ -97,7 +98,9 @@ def complete(database: Database, at_s: float, study_id: int = 1) -> int | None:
 
 def claim(database: Database, at_s: float, owner: str = ME, limit: int = 100) -> list[Job]:
     with database.write() as tx:
-        return jobs.claim(tx, owner=owner, now=after(at_s), lease_s=LEASE_S, limit=limit)
+        return jobs.claim(
+            tx, owner=owner, now=after(at_s), lease_s=LEASE_S, limit=limit, pipelines=PIPELINES
+        )
 
 
 def work(database: Database, at_s: float) -> list[JobKind]:

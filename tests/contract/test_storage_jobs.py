@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, index, jobs
+from storage import audit, index, jobs, preparing
 from storage.engine import Database
 from storage.errors import ClaimLostError
 from storage.jobs import Job, JobKind, JobState
@@ -13,6 +13,7 @@ from tests.contract.storing import (
     LEASE_S,
     ME,
     PIPELINE,
+    PIPELINES,
     after,
     claim,
     complete,
@@ -71,7 +72,14 @@ def test_jobs_are_claimed_oldest_first_up_to_the_limit(database: Database) -> No
 def test_a_worker_may_ask_for_one_kind_only(database: Database) -> None:
     store_study(database)
     with database.write() as tx:
-        claimed = jobs.claim(tx, owner=ME, now=after(1), lease_s=LEASE_S, kinds=[JobKind.CONCLUDE])
+        claimed = jobs.claim(
+            tx,
+            owner=ME,
+            now=after(1),
+            lease_s=LEASE_S,
+            pipelines=PIPELINES,
+            kinds=[JobKind.CONCLUDE],
+        )
     assert claimed == []
 
 
@@ -193,7 +201,7 @@ def test_instances_can_be_prepared_anew(database: Database) -> None:
     first, _second = claim(database, 1)
     with database.write() as tx:
         jobs.finish(tx, first, after(2))
-        jobs.requeue_prepare(tx, [1, 2], PIPELINE, after(3))
+        preparing.prepare(tx, [1, 2], PIPELINE, after(3))
     [again] = claim(database, 3)  # the other one is still in work
     assert (again.instance_id, again.attempt) == (1, 1)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, commitment, index, jobs, ladder, outbox, results
+from storage import audit, commitment, index, jobs, ladder, outbox, preparing, results
 from storage.audit import Action
 from storage.commitment import Reference
 from storage.commitment_answers import asked_about, record_answer
@@ -13,7 +13,16 @@ from storage.engine import Database, Transaction
 from storage.index import Ending, StudyState
 from storage.outbox import DeliveryState
 from storage.states import ClimbState
-from tests.contract.storing import LEASE_S, ME, PIPELINE, after, open_association, received, store
+from tests.contract.storing import (
+    LEASE_S,
+    ME,
+    PIPELINE,
+    PIPELINES,
+    after,
+    open_association,
+    received,
+    store,
+)
 from tests.plans import growing
 
 Query = Callable[[Transaction], object]
@@ -27,9 +36,11 @@ QUERIES: dict[str, Query] = {
     "sweep": lambda tx: index.due_studies(tx, after(100), 10),
     "next due": index.next_due_at,
     "complete": lambda tx: index.complete_study(tx, 1, after(100), [PIPELINE]),
-    "claim": lambda tx: jobs.claim(tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4),
+    "claim": lambda tx: jobs.claim(
+        tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4, pipelines=PIPELINES
+    ),
     "rescue": lambda tx: jobs.rescue(tx, after(100), lambda _: False),
-    "requeue": lambda tx: jobs.requeue_prepare(tx, [1], PIPELINE, after(100)),
+    "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
     "case": lambda tx: results.load_case(tx, 1, PIPELINE),
     "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),
     "claim a delivery": lambda tx: outbox.claim(

@@ -60,7 +60,9 @@ def test_what_may_have_killed_a_worker_runs_alone_and_costs_no_other_an_attempt(
 ) -> None:
     bench.receive(8)
     with bench.database.write() as tx:  # a worker that held all of them died
-        jobs.claim(tx, owner="dead", now=datetime.now(UTC), lease_s=30, limit=8)
+        jobs.claim(
+            tx, owner="dead", now=datetime.now(UTC), lease_s=30, limit=8, pipelines=[PIPELINE]
+        )
     with bench.database.write() as tx:
         assert jobs.rescue(tx, datetime.now(UTC), lambda owner: owner == "dead") == 8
     held: list[int] = []
@@ -78,7 +80,9 @@ def test_a_job_whose_worker_died_each_time_is_set_aside(bench: Bench) -> None:
     bench.receive(3)
     for _ in range(3):
         with bench.database.write() as tx:
-            jobs.claim(tx, owner="dead", now=datetime.now(UTC), lease_s=30, limit=1)
+            jobs.claim(
+                tx, owner="dead", now=datetime.now(UTC), lease_s=30, limit=1, pipelines=[PIPELINE]
+            )
             jobs.rescue(tx, datetime.now(UTC), lambda owner: owner == "dead")
         with bench.database.write() as tx:  # it goes to the front again
             tx.execute(

@@ -130,9 +130,11 @@ def test_a_batch_that_does_not_fit_is_halved_and_no_such_batch_is_tried_again(
     assert encoded == 40
 
 
-def test_a_loop_that_fits_no_memory_fails_with_advice_and_the_rest_is_reported(
-    bench: Bench,
+def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the_rest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1)
+
     def too_large(looks: Sequence[int]) -> None:
         if 2 in looks:
             raise MemoryError
@@ -141,7 +143,10 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_the_rest_is_reported(
     bench.pipeline.on_encode = too_large
     concluded(bench)
     assert bench.jobs()[2] == ("failed", 1, "OUT_OF_MEMORY")
-    assert "the memory did not suffice" in bench.study().reports[0].findings_json
+    [report] = bench.study().reports
+    assert "1 of the study's 3 instances could not be analysed" in report.findings_json
+    assert "the memory did not suffice" in report.findings_json
+    assert "No estimate is made from part of a study" in report.findings_json
     with bench.database.read() as tx:
         assert audit.search(tx, action=Action.JOB_FAILED)
 

@@ -12,7 +12,15 @@ from storage import jobs
 from storage.engine import Database, upgrade
 from storage.errors import ClaimLostError
 from storage.jobs import Job, JobState
-from tests.contract.storing import LEASE_S, after, job_states, open_association, received, store
+from tests.contract.storing import (
+    LEASE_S,
+    PIPELINES,
+    after,
+    job_states,
+    open_association,
+    received,
+    store,
+)
 
 OWNERS = st.sampled_from(["here:1:x", "here:2:x"])
 JOBS = 3
@@ -44,7 +52,9 @@ class Workers(RuleBasedStateMachine):
     @rule(target=claims, owner=OWNERS)
     def claim(self, owner: str) -> Job:
         with self.database.write() as tx:
-            found = jobs.claim(tx, owner=owner, now=after(self.now_s), lease_s=LEASE_S)
+            found = jobs.claim(
+                tx, owner=owner, now=after(self.now_s), lease_s=LEASE_S, pipelines=PIPELINES
+            )
         free = set(self.attempts) - set(self.held) - self.ended
         assert bool(found) == bool(free)
         for job in found:

@@ -117,7 +117,9 @@ def test_the_folders_are_durable_before_any_file_is_kept(
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
     root = Spool(tmp_path / "spool").root
-    assert synced == [root / "objects", root]
+    marker, *folders = synced
+    assert marker.name.startswith("spool.id")
+    assert folders == [root / "objects", root]
     assert len(list((root / "objects").iterdir())) == 256
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from dicom_node.work.conclude import gather, stale_instances
+from dicom_node.work.conclude import conclude, gather, unprepared_instances
 from dicom_node.work.feature_codec import encode_features
 from inference.exclusions import FILES_REMOVED
 from inference.types import Features, InstanceRef
@@ -52,7 +52,7 @@ def test_stored_features_do_without_the_file(pipeline: Numbers) -> None:
         instance(1, pipeline.model.bundle_digest, removed=True),
         instance(2, pipeline.model.bundle_digest, removed=False),
     )
-    assert stale_instances(late, pipeline.model.bundle_digest) == []
+    assert unprepared_instances(late, pipeline.model.bundle_digest, retry_failed=True) == []
     gathered = gather(late, pipeline)
     assert len(gathered.encoded) == 2
     assert gathered.exclusions == ()
@@ -66,8 +66,11 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
         instance(2, digest("old"), removed=False),
         replace(instance(3, "", removed=True), preparation=None),
     )
-    assert stale_instances(late, pipeline.model.bundle_digest) == [2]
-    reasons = {
-        item.instance.sop_instance_uid: item.reason for item in gather(late, pipeline).exclusions
-    }
+    assert unprepared_instances(late, pipeline.model.bundle_digest, retry_failed=True) == [2]
+    first, _, third = late.instances
+    anew = case(first, instance(2, pipeline.model.bundle_digest, removed=False), third)
+    gathered = gather(anew, pipeline)
+    reasons = {item.instance.sop_instance_uid: item.reason for item in gathered.exclusions}
     assert reasons == {"1.2.3.1": FILES_REMOVED, "1.2.3.3": FILES_REMOVED}
+    told = conclude(anew, gathered, pipeline).abstention
+    assert "2 of the study's 3 instances could not be analysed" in (told or "")

@@ -1,0 +1,46 @@
+"""The composition root's part on the spool: found again by its identity, made only once."""
+
+from datetime import UTC, datetime
+
+from dicom_node.settings import Settings
+from storage import spool_identity, spool_marker
+from storage.engine import Database
+from storage.errors import SpoolAwayError
+from storage.faults import translated_disk
+from storage.folders import make_folder
+from storage.spool import Spool
+
+
+def open_spool(settings: Settings, database: Database) -> Spool:
+    """Open the spool that belongs to the database; for a database without one it is made.
+
+    Raises:
+        storage.errors.SpoolAwayError: it is not in the folder that the settings name.
+    """
+    with database.read() as tx:
+        identity = spool_identity.recorded(tx)
+    if identity is None:
+        identity = _first(settings, database)
+    low_water_bytes = settings.storage.low_water_bytes
+    return Spool(settings.spool_dir, low_water_bytes=low_water_bytes, identity=identity)
+
+
+def new_spool(settings: Settings) -> Spool:
+    """The spool of a database that is still to come: the one that is there, or a new one."""
+    make_folder(settings.spool_dir)
+    return Spool(settings.spool_dir, low_water_bytes=settings.storage.low_water_bytes)
+
+
+def _first(settings: Settings, database: Database) -> str:
+    """Make the spool of a new database, or give that of an earlier version its marker."""
+    root = settings.spool_dir
+    with database.read() as tx, translated_disk():
+        is_ours = spool_marker.read(root) is not None or spool_identity.holds_our_files(tx, root)
+    if not is_ours:
+        raise SpoolAwayError(
+            f"{root} lacks the files that the database names: mount the spool's volume there; if "
+            "the files are lost, run `echonode spool adopt`"
+        )
+    spool = new_spool(settings)
+    with database.write() as tx:
+        return spool_identity.record_first(tx, spool.identity, datetime.now(UTC))

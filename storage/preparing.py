@@ -1,0 +1,103 @@
+"""Preparing anew: which instances are to be looked at once more, and that a report hears of it."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from storage import schema
+from storage.completion import revise
+from storage.engine import Transaction
+from storage.jobs import Job, queue_prepare, requeue
+from storage.states import DueReason, JobKind, JobState, StudyState
+
+#: What failed is tried again after as long as it was tried before, and not sooner than this.
+SOONEST = timedelta(minutes=10)
+#: Nobody waits for a study any more that could not be analysed for so long.
+_GIVEN_UP_AFTER = timedelta(days=14)
+_AT_ONCE = 500
+
+
+def prepare(tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: datetime) -> None:
+    """Have instances prepared: anew, such as with another bundle, or for the first time.
+
+    Those in work are left alone.
+    """
+    job, instance = schema.Job, schema.Instance
+    of_these = (job.instance_id.in_(instance_ids), job.pipeline == pipeline)
+    known = set(tx.scalars(select(job.instance_id).where(*of_these)))
+    requeue(tx, at, *of_these)
+    new = set(instance_ids) - known
+    rows = tx.execute(select(instance.id, instance.study_id).where(instance.id.in_(new)))
+    for row in rows.all():
+        queue_prepare(tx, row.study_id, row.id, at, [pipeline])
+
+
+def retry_failed(tx: Transaction, study_id: int, at: datetime) -> int:
+    """Have prepared what was given up of a study; returns how many jobs."""
+    job = schema.Job
+    return requeue(
+        tx,
+        at,
+        job.study_id == study_id,
+        job.kind == JobKind.PREPARE,
+        job.state == JobState.FAILED,
+    )
+
+
+def retry_instance(tx: Transaction, instance_id: int, at: datetime) -> int:
+    """Have an instance prepared whose file was sent again, where that was given up before."""
+    job = schema.Job
+    return requeue(tx, at, job.instance_id == instance_id, job.state == JobState.FAILED)
+
+
+def give_second_chances(tx: Transaction, now: datetime, but_for: Collection[str]) -> int:
+    """Have prepared again what failed for a cause that may be gone; returns how many jobs.
+
+    Each waits as long again as it was tried, so what never succeeds is tried ever more rarely.
+    `but_for` are the error codes that lie in the instance itself.
+    """
+    job, instance = schema.Job, schema.Instance
+    failed = tx.execute(
+        select(job.id, job.created_at, job.finished_at)
+        .join(instance, instance.id == job.instance_id)
+        .where(
+            job.state == "failed",
+            job.kind == JobKind.PREPARE,
+            job.finished_at <= now - SOONEST,
+            job.created_at > now - _GIVEN_UP_AFTER,
+            job.error_code.not_in(but_for),
+            instance.removed_at.is_(None),
+        )
+        .order_by(job.id.desc())
+        .limit(_AT_ONCE)
+    )
+    due = [row.id for row in failed if _is_due(row, now)]
+    return requeue(tx, now, job.id.in_(due), job.state == JobState.FAILED) if due else 0
+
+
+def _is_due(failed: Any, now: datetime) -> bool:
+    waited: timedelta = now - failed.finished_at
+    return waited >= failed.finished_at - failed.created_at
+
+
+def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:
+    """Have a preparation reported that came after its study was: no loop is left out for good.
+
+    Returns:
+        the new revision; None where a report is still to be made anyhow.
+    """
+    study, other = schema.Study, schema.Job
+    waiting = select(other.id).where(
+        other.study_id == job.study_id,
+        other.kind == JobKind.CONCLUDE,
+        other.pipeline == job.pipeline,
+        other.state == JobState.QUEUED,
+    )
+    missed = select(study.id).where(
+        study.id == job.study_id, study.state == StudyState.COMPLETE, ~waiting.exists()
+    )
+    if tx.scalar(missed) is None:
+        return None
+    return revise(tx, job.study_id, now, [job.pipeline], DueReason.RERUN)

@@ -1,0 +1,81 @@
+"""Who runs which pipeline: the one place that tells what work a site has.
+
+Workers say what they run as long as they run. Whoever queues work, on a machine whose settings may
+name no pipeline at all, asks here. A pipeline whose workers are away is still worked for: its jobs
+wait.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+
+from storage import schema
+from storage.engine import Transaction
+from storage.states import JobState
+from storage.upsert import insert_for
+from storage.work_schema import PipelinePlace
+
+#: A worker that said nothing for so long does not run.
+ALIVE_FOR = timedelta(minutes=1)
+#: Nothing more is queued for a pipeline that no worker ran for so long.
+REMEMBERED_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A pipeline that no living worker runs, and how many jobs wait for one.
+
+    `seen_at` is when a worker last ran it; None: never.
+    """
+
+    pipeline: str
+    waiting: int
+    seen_at: datetime | None
+
+
+def run_here(tx: Transaction, place: str, pipelines: Sequence[str], now: datetime) -> None:
+    """Say that the worker of a place runs these pipelines and no others."""
+    row = PipelinePlace
+    tx.execute(delete(row).where(row.place == place, row.pipeline.not_in(pipelines)))
+    for pipeline in pipelines:
+        values = insert_for(tx, row).values(place=place, pipeline=pipeline, seen_at=now)
+        tx.execute(
+            values.on_conflict_do_update(
+                index_elements=["place", "pipeline"], set_={"seen_at": now}
+            )
+        )
+
+
+def pipelines(tx: Transaction, own: Sequence[str], now: datetime) -> list[str]:
+    """The pipelines to queue work for: those of the site, and those of one's own settings."""
+    row = PipelinePlace
+    known = tx.scalars(
+        select(row.pipeline).where(row.seen_at > now - REMEMBERED_FOR).order_by(row.pipeline)
+    )
+    return list(dict.fromkeys([*own, *known]))
+
+
+def absent(tx: Transaction, now: datetime) -> list[Absent]:
+    """The pipelines that work waits for, and no living worker runs."""
+    row, job = PipelinePlace, schema.Job
+    last = select(row.pipeline, func.max(row.seen_at)).group_by(row.pipeline)
+    queued = (
+        select(job.pipeline, func.count())
+        .where(job.state == JobState.QUEUED)
+        .group_by(job.pipeline)
+    )
+    seen: dict[str, datetime] = dict(tx.execute(last).tuples().all())
+    waiting: dict[str, int] = dict(tx.execute(queued).tuples().all())
+    return [
+        Absent(pipeline, waiting.get(pipeline, 0), seen.get(pipeline))
+        for pipeline in sorted({*seen, *waiting})
+        if pipeline not in seen or seen[pipeline] <= now - ALIVE_FOR
+    ]
+
+
+def forget(tx: Transaction, pipeline: str) -> int:
+    """Queue nothing more for a pipeline that no worker runs; how many places named it."""
+    gone = tx.execute(delete(PipelinePlace).where(PipelinePlace.pipeline == pipeline))
+    return gone.rowcount
