@@ -199,7 +199,9 @@ class RetentionSettings(Section):
     results_keep_days: Annotated[float, Field(ge=0)] | None = None
     """Days to keep the files of reports after their last delivery; empty: for ever."""
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
-    """Bytes of free disk below which files of the oldest finished studies go before their time."""
+    """Bytes of free disk below which files of the oldest finished studies are deleted earlier."""
+    steady_clock_hours: Annotated[float, Field(ge=0)] = 24.0
+    """Hours without deletion by age after the clock jumped or the machine was off (5 minutes)."""
 
 
 class AuditRepositorySettings(Section):

@@ -33,7 +33,7 @@ def run(config_path: Path) -> None:
 @supervised_option
 def listen(config_path: Path, supervised: bool) -> None:
     """Receive only: accept associations and store instances."""
-    _serve("listen", config_path, app.make_listener, supervised)
+    _serve("listen", config_path, _reception, supervised)
 
 
 @click.command()
@@ -52,10 +52,15 @@ def deliver(config_path: Path, supervised: bool) -> None:
     _serve("deliver", config_path, _delivery, supervised)
 
 
+def _reception(settings: Settings) -> Service:
+    return Together(app.make_clock_watch(settings), app.make_listener(settings))
+
+
 def _delivery(settings: Settings) -> Service:
     from dicom_node.app import commitment, work_items
 
     return Together(
+        app.make_clock_watch(settings),
         app.make_deliverer(settings),
         commitment.make_climber(settings),
         commitment.make_commitment_reports(settings),
