@@ -1,5 +1,6 @@
 """`echonode run`, and its three processes alone."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,15 @@ import click
 from dicom_node import app, logs
 from dicom_node.activity import recorded
 from dicom_node.cli.options import config_file
+from dicom_node.errors import PortTakenError
+from dicom_node.ports import require_free
 from dicom_node.service import Service, Together, serve
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
-from dicom_node.supervisor import Supervisor
+from dicom_node.supervisor import PORT_TAKEN, Supervisor
+
+#: A listener of a node that was just ended finishes what it receives for so long.
+_PORT_PATIENCE_S = 15.0
 
 supervised_option = click.option(
     "--supervised", is_flag=True, hidden=True, help="End with the parent process."
@@ -24,6 +30,9 @@ def run(config_path: Path) -> None:
     """Run the whole node: receive, analyse and deliver, each in a process of its own."""
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
+    receive = settings.receive
+    ports = [port for port in (receive.port, receive.tls_port) if port]
+    require_free(receive.host, ports, _PORT_PATIENCE_S)
     app.open_database(settings).close()
     Supervisor(config_path, listeners=settings.receive.processes).run()
 
@@ -76,6 +85,12 @@ def _serve(
     logs.configure(settings.log.level)
     service = make(settings)
     with recorded(app.open_database(settings), role):
-        serve(role, service, supervised=supervised)
+        try:
+            serve(role, service, supervised=supervised)
+        except PortTakenError as error:
+            if not supervised:
+                raise
+            click.echo(f"echonode: {error}", err=True)
+            sys.exit(PORT_TAKEN)
     if getattr(service, "unusable", False):
         raise click.ClickException("the worker halted; the log says why")
