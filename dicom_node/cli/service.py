@@ -1,10 +1,13 @@
 """`echonode run`, and its three processes alone."""
 
+import select
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import structlog
 
 from dicom_node import app, logs
 from dicom_node.activity import recorded
@@ -15,9 +18,13 @@ from dicom_node.service import Service, Together, serve
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
 from dicom_node.supervisor import PORT_TAKEN, Supervisor
+from storage.errors import DatabaseUnavailableError
 
 #: A listener of a node that was just ended finishes what it receives for so long.
 _PORT_PATIENCE_S = 15.0
+_DATABASE_AGAIN_S = 1.0
+
+log = structlog.get_logger()
 
 supervised_option = click.option(
     "--supervised", is_flag=True, hidden=True, help="End with the parent process."
@@ -83,6 +90,7 @@ def _serve(
 ) -> None:
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
+    _wait_for_database(settings, supervised=supervised)
     service = make(settings)
     with recorded(app.open_database(settings), role):
         try:
@@ -94,3 +102,18 @@ def _serve(
             sys.exit(PORT_TAKEN)
     if getattr(service, "unusable", False):
         raise click.ClickException("the worker halted; the log says why")
+
+
+def _wait_for_database(settings: Settings, *, supervised: bool) -> None:
+    """Return when the database answers: a process that ends instead is started again and again."""
+    while True:
+        try:
+            app.open_database(settings).close()
+        except DatabaseUnavailableError as error:
+            log.warning("waiting for the database", exc_info=error)
+            if not supervised:
+                time.sleep(_DATABASE_AGAIN_S)
+            elif select.select([sys.stdin], [], [], _DATABASE_AGAIN_S)[0]:
+                sys.exit(1)  # the parent has ended
+        else:
+            return

@@ -45,6 +45,7 @@ class WallClock:
         self._compared: TimeOfDay | None = None
         self._compared_s = 0.0
         self._told_s: float | None = None
+        self._away_since_s: float | None = None
 
     def look(self) -> TimeOfDay:
         """Look at the clock; `has_jumped` since this process last looked.
@@ -57,13 +58,24 @@ class WallClock:
             jumped = self._jumped(reading)
             if self._compared is None or jumped or self._is_time(reading):
                 ago_s = reading.elapsed_s - self._last.elapsed_s if self._last else None
-                self._compared = clock_readings.compare(
-                    self._database, reading, this_process(), ago_s
-                )
+                self._compared = self._compare(reading, ago_s)
                 self._compared_s = reading.elapsed_s
                 self._tell(self._compared)
             self._last = reading
             return self._compared.at_time(reading.at, has_jumped=jumped)
+
+    def _compare(self, reading: Reading, ago_s: float | None) -> TimeOfDay:
+        try:
+            found = clock_readings.compare(self._database, reading, this_process(), ago_s)
+        except StorageError:
+            if self._away_since_s is None:
+                self._away_since_s = reading.elapsed_s
+            raise
+        if self._away_since_s is not None:
+            duration_s = round(reading.elapsed_s - self._away_since_s, 1)
+            log.info("database answers again", duration_s=duration_s)
+            self._away_since_s = None
+        return found
 
     def _jumped(self, reading: Reading) -> bool:
         if self._last is None:
@@ -108,7 +120,7 @@ class ClockWatch:
     """Looks at the clock every second, in a process that does not go by it for anything else.
 
     So the last known time is fresh while any process of the node runs, and a jump is found before
-    much is written by the new time.
+    much is written by the new time. It is also the first to notice that the database is away.
     """
 
     def __init__(self, wall: WallClock) -> None:
