@@ -14,6 +14,8 @@ from typing import Any
 import structlog
 
 from dicom_node.errors import NodeError
+from dicom_node.outages import OncePerMinute, reason_of
+from storage.errors import DatabaseUnavailableError
 
 #: Every field that may stand in a log line.
 FIELDS = frozenset(
@@ -69,7 +71,7 @@ def configure(level: str = "info") -> None:
         _only_allowed,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=True)],
+        processors=[*shared, OncePerMinute(), structlog.processors.JSONRenderer(sort_keys=True)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         # A line in one write: what libraries log goes to the same file.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -86,6 +88,9 @@ def configure(level: str = "info") -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
+    # What a lost connection is to its pool, and a late tick to the clock, our own lines say.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 def _silence_library(_: Any, __: str, record: Record) -> Record:
@@ -108,6 +113,8 @@ def _describe_exception(_: Any, __: str, record: Record) -> Record:
         ]
         if isinstance(error, NodeError):
             record["reason"] = str(error)
+        elif isinstance(error, DatabaseUnavailableError):
+            record["reason"] = reason_of(error)
     return record
 
 

@@ -3,7 +3,7 @@
 The environment wins over the file: `ECHONODE_RECEIVE__PORT=104` is `port` in `[receive]`.
 """
 
-from ipaddress import IPv4Network, IPv6Network
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from dicom_node.destination_settings import DestinationSettings
 from dicom_node.settings_section import (
     AETitle,
     Fingerprint,
+    Network,
     Port,
     PortOrNone,
     Seconds,
@@ -115,8 +116,8 @@ class PeerSettings(Section):
     """Name in logs and audit."""
     ae_title: AETitle
     """Its calling AE title."""
-    networks: Annotated[tuple[IPv4Network | IPv6Network, ...], Field(min_length=1)]
-    """Addresses it may call from, as networks: "10.1.2.3/32"."""
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
+    """Networks it may call from: "10.1.2.3/32" is one address, "10.1.2.0/24" a network."""
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
     """What it may do: also "reject" (rejection notes), "announce" (MPPS, IAN), "commit"."""
     quiet_s: Seconds | None = None
@@ -199,7 +200,9 @@ class RetentionSettings(Section):
     results_keep_days: Annotated[float, Field(ge=0)] | None = None
     """Days to keep the files of reports after their last delivery; empty: for ever."""
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
-    """Bytes of free disk below which files of the oldest finished studies go before their time."""
+    """Bytes of free disk below which files of the oldest finished studies are deleted earlier."""
+    steady_clock_hours: Annotated[float, Field(ge=0)] = 24.0
+    """Hours without deletion by age after the clock jumped or the machine was off (5 minutes)."""
 
 
 class AuditRepositorySettings(Section):
@@ -267,6 +270,17 @@ class Settings(Section):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _peers_can_be_told_apart(self) -> "Settings":
+        for one, other in combinations(self.peer, 2):
+            if one.ae_title == other.ae_title and _meet(one, other) and not _unlike(one, other):
+                raise ValueError(
+                    f"peers {one.name} and {other.name} both call as {one.ae_title} and their "
+                    "networks overlap, so the node cannot tell them apart: give each its own "
+                    "networks or AE title, or make them one [[peer]]"
+                )
         return self
 
     @model_validator(mode="after")
@@ -338,3 +352,18 @@ class Settings(Section):
     def spool_dir(self) -> Path:
         """The spool's folder, the default filled in."""
         return self.storage.spool_dir or self.node.state_dir / "spool"
+
+
+def _meet(one: PeerSettings, other: PeerSettings) -> bool:
+    """Whether some address belongs to both."""
+    return any(mine.overlaps(theirs) for mine in one.networks for theirs in other.networks)
+
+
+def _unlike(one: PeerSettings, other: PeerSettings) -> bool:
+    """Whether one comes by TLS and the other not, or each by a certificate of its own."""
+    if one.tls != other.tls:
+        return True
+    named = one.tls_name and other.tls_name and one.tls_name.lower() != other.tls_name.lower()
+    issued = one.tls_ca and other.tls_ca and one.tls_ca != other.tls_ca
+    mine, theirs = set(one.tls_fingerprints), set(other.tls_fingerprints)
+    return bool(named or issued or (mine and theirs and not mine & theirs))

@@ -52,7 +52,7 @@ def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise SettingsError(f"{file}: {_explain(error)}") from None
+        raise SettingsError(f"{file}: {_explain(error, table)}") from None
     return _anchored(settings, file.resolve().parent)
 
 
@@ -128,10 +128,10 @@ def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, Any]]:
         yield at, tree
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, table: Mapping[str, Any]) -> str:
     problems = []
     for item in error.errors(include_url=False, include_input=False):
-        where = _dotted(item["loc"])
+        where = _dotted(item["loc"]) + _of(item["loc"], table)
         if item["type"] == "extra_forbidden":
             problems.append(f"unknown key {where}{_hint(item['loc'])}")
         else:
@@ -144,6 +144,18 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _of(location: tuple[int | str, ...], table: Mapping[str, Any]) -> str:
+    """The name of the table that a key is in, where it has one: positions are hard to count."""
+    match location:
+        case [str() as section, int() as number, *_]:
+            try:
+                name = table[section][number]["name"]
+            except (LookupError, TypeError):
+                return ""
+            return f" of {name!r}"
+    return ""
 
 
 def _hint(location: tuple[int | str, ...]) -> str:

@@ -1,5 +1,6 @@
 """What the tables of the settings file are made of: a strict base, and kinds of values."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -29,6 +31,27 @@ def _fingerprint(value: str) -> str:
     return plain
 
 
+def _network(value: Any) -> Any:
+    """Read a network as an administrator writes it, and say what to write instead."""
+    text = str(value)
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_interface(text)
+    except ValueError:
+        raise ValueError(
+            f'{text!r} is no network: write "10.1.2.3/32" for one address, "10.1.2.0/24" for all '
+            "of a network"
+        ) from None
+    raise ValueError(
+        f'{text!r} names one address inside a network: write "{meant.network}" for the whole '
+        f'network, or "{meant.ip}/{meant.max_prefixlen}" for this address alone'
+    )
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]

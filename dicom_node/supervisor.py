@@ -10,6 +10,11 @@ from types import FrameType
 
 import structlog
 
+from dicom_node.errors import PortTakenError
+
+#: Exit status of a supervised listener that cannot have its port.
+PORT_TAKEN = 3
+_PORT_TRIES = 3
 _FIRST_RESTART_S = 0.5
 _LONGEST_RESTART_S = 30.0
 _STEADY_S = 60.0
@@ -26,13 +31,15 @@ class _Child:
     started_at: float = 0.0
     failures: int = 0
     restart_at: float = field(default=0.0)
+    was_steady: bool = False
 
 
 class Supervisor:
     """Keeps its children alive until it is told to stop: listeners, a worker, a deliverer.
 
-    A child that cannot run, for want of a sound bundle say, is tried again at longer and longer
-    intervals; the others go on: receiving never depends on analysing.
+    A child that cannot run, without a sound bundle say, is tried again at longer and longer
+    intervals; the others go on: receiving never depends on analysing. Where another process holds
+    the port from the beginning, that is another node, and this one ends.
     """
 
     def __init__(self, config: Path, listeners: int = 1) -> None:
@@ -42,15 +49,21 @@ class Supervisor:
         self._stopped_by: signal.Signals | None = None
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            PortTakenError: another process has held the node's port since this one began.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        while self._stopped_by is None:
-            for child in self._children:
-                self._tend(child)
-            time.sleep(_POLL_S)
-        log.info("stopping", signal=self._stopped_by.name)
-        self._end_all()
+        try:
+            while self._stopped_by is None:
+                for child in self._children:
+                    self._tend(child)
+                time.sleep(_POLL_S)
+            log.info("stopping", signal=self._stopped_by.name)
+        finally:
+            self._end_all()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # No more than this: a handler may interrupt whoever holds a lock or writes the log.
@@ -66,7 +79,11 @@ class Supervisor:
         if status is None:
             return
         child.process = None
-        child.failures = 1 if now - child.started_at > _STEADY_S else child.failures + 1
+        if now - child.started_at > _STEADY_S:
+            child.failures, child.was_steady = 0, True
+        child.failures += 1
+        if status == PORT_TAKEN and not child.was_steady and child.failures >= _PORT_TRIES:
+            raise PortTakenError("the port is taken: is this node running already?")
         delay_s = min(_FIRST_RESTART_S * 2 ** (child.failures - 1), _LONGEST_RESTART_S)
         child.restart_at = now + delay_s
         log.error("process died", role=child.role, status=status, delay_s=delay_s)

@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -198,14 +198,23 @@ def _run(program: str, url: URL, options: list[str]) -> None:
     path = shutil.which(program)
     if path is None:
         raise BackupError(f"{program} is not installed: it is in the package postgresql-client")
-    environment: Mapping[str, str] = os.environ
-    if url.password:
-        environment = {**os.environ, "PGPASSWORD": str(url.password)}
-    place = url.set(drivername="postgresql", password=None).render_as_string()
+    place, password = _without_password(url)
+    environment = {**os.environ, "PGPASSWORD": password} if password else os.environ
     command = [path, f"--dbname={place}", *options]
     done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - fixed program, own settings
     if done.returncode != 0:
         raise BackupError(f"{program} failed with exit status {done.returncode}")
+
+
+def _without_password(url: URL) -> tuple[str, str]:
+    """A libpq URL that may be seen by all users of the machine, and the password apart from it."""
+    query = dict(url.query)
+    in_query = query.pop("password", "")
+    # Made again: `URL.set` takes None for "as it was", and would show *** in the password's place.
+    plain = URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database, query
+    ).render_as_string(hide_password=False)
+    return plain, str(url.password or in_query)
 
 
 def _prune(folder: Path, backup: Backup) -> None:

@@ -1,9 +1,9 @@
 """When the time of day jumps: what waits for a time goes on waiting as long as it was to.
 
 Due times are times of day, since they outlive processes and machines. When somebody sets the clock,
-or a machine was suspended, all that was written before is moved along with it. Between the jump
-and its being noticed, new rows may have been written by the new time: they are told apart by when
-they say they were written.
+or a machine was suspended or off, all that was written before is moved along with it. Between the
+jump and its being noticed, new rows may have been written by the new time: they are told apart by
+when they say they were written. `storage.clock_readings` finds the jumps.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import inspect, or_, select, update
 
 from storage import audit, schema
 from storage.audit import Action, Event
 from storage.commitment_schema import Climb, CommitmentRequest
+from storage.completeness_schema import Announcement, ArchiveCount
 from storage.engine import Transaction
 from storage.states import (
     ClimbState,
@@ -27,9 +28,6 @@ from storage.states import (
     WorkItemState,
 )
 from storage.work_item_schema import WorkItem
-
-#: Several clocks notice one jump within this time; the first moves the rows.
-_TOGETHER = timedelta(seconds=5)
 
 #: (table, waiting state, state in work)
 _CLAIMED: Sequence[tuple[Any, Any, Any]] = (
@@ -54,12 +52,14 @@ _EXPIRING: Sequence[tuple[Any, Sequence[Any]]] = (
 class Jump:
     """The clock shows `now` where it should have shown `expected`.
 
-    It jumped at most `unnoticed_s` seconds ago.
+    It jumped at most `unnoticed_s` seconds ago. `restarted`: the machine was off meanwhile, so that
+    nobody knows how long, and `expected` is when it was last at work.
     """
 
     expected: datetime
     now: datetime
     unnoticed_s: float
+    restarted: bool = False
 
     @property
     def by(self) -> timedelta:
@@ -76,10 +76,8 @@ class Jump:
         return self.not_before <= written_at <= self.now
 
 
-def absorb(tx: Transaction, jump: Jump, actor: str) -> bool:
-    """Move all that waits along with the clock; whether this call did, and not another clock's."""
-    if not _is_first(tx, jump.now):
-        return False
+def absorb(tx: Transaction, jump: Jump, actor: str) -> None:
+    """Move all that waits along with the clock; called once for each jump."""
     _move_studies(tx, jump)
     for table, waiting, in_work in _CLAIMED:
         _move_waiting(tx, jump, table, waiting)
@@ -88,23 +86,10 @@ def absorb(tx: Transaction, jump: Jump, actor: str) -> bool:
         _move_waiting(tx, jump, table, waiting)
     for table, states in _EXPIRING:
         _move_expiries(tx, jump, table, states)
-    seconds = round(jump.by.total_seconds(), 3)
-    audit.record(
-        tx,
-        Event(action=Action.CLOCK_JUMPED, at=jump.now, actor=actor, detail={"jump_s": seconds}),
-    )
-    return True
-
-
-def _is_first(tx: Transaction, now: datetime) -> bool:
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("clock jump", 0))))
-    event = schema.AuditEvent
-    seen = select(event.id).where(
-        event.action == Action.CLOCK_JUMPED.value,
-        event.at.between(now - _TOGETHER, now + _TOGETHER),
-    )
-    return tx.scalar(seen.limit(1)) is None
+    detail: dict[str, float | bool] = {"jump_s": round(jump.by.total_seconds(), 3)}
+    if jump.restarted:
+        detail["machine_restarted"] = True
+    audit.record(tx, Event(action=Action.CLOCK_JUMPED, at=jump.now, actor=actor, detail=detail))
 
 
 def _move_studies(tx: Transaction, jump: Jump) -> None:
@@ -125,8 +110,30 @@ def _move_studies(tx: Transaction, jump: Jump) -> None:
         if moved:
             values = {name: getattr(row, name) + jump.by for name in moved}
             tx.execute(update(study).where(study.id == row.id).values(values))
-    # What else a study waits for is judged anew.
+    _move_evidence(tx, jump)
+    # What else a study waits for is judged again.
     tx.execute(update(study).where(study.look_at.isnot(None)).values(look_at=jump.now))
+
+
+def _move_evidence(tx: Transaction, jump: Jump) -> None:
+    """Move what a study's own times are compared with: its associations and announcements."""
+    study, association = schema.Study, schema.Association
+    carried, count, said = schema.AssociationStudy, ArchiveCount, Announcement
+    receiving = select(study.id).where(study.state == StudyState.RECEIVING)
+    judged = select(study.id).where(
+        or_(study.state == StudyState.RECEIVING, study.look_at.isnot(None))
+    )
+    carriers = select(carried.association_id).where(carried.study_id.in_(receiving))
+    for table, column, condition in (
+        (association, "opened_at", association.association_id.in_(carriers)),
+        (association, "closed_at", association.association_id.in_(carriers)),
+        (carried, "last_received_at", carried.study_id.in_(receiving)),
+        (count, "asked_at", count.study_id.in_(receiving)),
+        (count, "ask_at", count.study_id.in_(receiving)),
+        (said, "updated_at", said.study_id.in_(judged)),
+    ):
+        old = ~getattr(table, column).between(jump.not_before, jump.now)
+        _shift(tx, jump, table, column, condition & old)
 
 
 def _move_waiting(tx: Transaction, jump: Jump, table: Any, waiting: Any) -> None:
@@ -166,6 +173,8 @@ def _move_expiries(tx: Transaction, jump: Jump, table: Any, states: Sequence[Any
 
 
 def _shift(tx: Transaction, jump: Jump, table: Any, column: str, condition: Any) -> None:
-    rows = tx.execute(select(table.id, getattr(table, column)).where(condition)).all()
-    for row_id, time in rows:
-        tx.execute(update(table).where(table.id == row_id).values({column: time + jump.by}))
+    keys = inspect(table).primary_key
+    time = getattr(table, column)
+    for *key, at in tx.execute(select(*keys, time).where(condition, time.isnot(None))).all():
+        row = [part == value for part, value in zip(keys, key, strict=True)]
+        tx.execute(update(table).where(*row).values({column: at + jump.by}))

@@ -2,6 +2,7 @@
 
 from storage import (  # noqa: F401 - loading them is what matters
     audit_schema,
+    clock_schema,
     commitment_schema,
     completeness_schema,
     correction_schema,

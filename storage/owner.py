@@ -29,9 +29,10 @@ def _started(pid: int) -> str | None:
         return None
     # The command, in parentheses, may itself hold blanks and parentheses.
     state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else f"{_boot()}.{fields[18]}"
+    return None if state in "ZX" else f"{boot_id()[:8]}.{fields[18]}"
 
 
 @cache
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+def boot_id() -> str:
+    """Name the present run of this machine: its next start gives another."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

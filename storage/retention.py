@@ -54,10 +54,13 @@ class Held(NamedTuple):
     reason: str
 
 
-def retain(database: Database, spool: Spool, rules: Rules, now: datetime) -> Removed:
+def retain(
+    database: Database, spool: Spool, rules: Rules, now: datetime, *, by_age: bool = True
+) -> Removed:
     """Let go some of what the rules no longer keep; nothing while another process holds the spool.
 
-    A call is short, so that a process that stops waits for it; the next one goes on.
+    A call is short, so that a process that stops waits for it; the next one goes on. `by_age`:
+    whether the time of day is good enough to delete by; for want of space the oldest go anyway.
 
     Raises:
         storage.errors.StorageError: disk or database is away.
@@ -65,12 +68,13 @@ def retain(database: Database, spool: Spool, rules: Rules, now: datetime) -> Rem
     with removal.holding(spool) as ours:
         if not ours:
             return Removed(0, removal.waiting(database))
-        _mark_by_age(database, rules, now)
-        by_age = removal.remove_queued(database, spool, now)
+        if by_age:
+            _mark_by_age(database, rules, now)
+        removed = removal.remove_queued(database, spool, now)
         if not _mark_by_space(database, rules.minimum_free_bytes - spool.free_bytes(), now):
-            return by_age
-        by_space = removal.remove_queued(database, spool, now)
-        return Removed(by_age.files + by_space.files, by_space.waiting)
+            return removed
+        for_space = removal.remove_queued(database, spool, now)
+        return Removed(removed.files + for_space.files, for_space.waiting)
 
 
 def _mark_by_age(database: Database, rules: Rules, now: datetime) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from urllib.parse import quote
 
 import psycopg
 
@@ -15,14 +16,20 @@ from tests.peers import free_port, require
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[str]:
-    """A cluster, with these settings beside its own, until the block ends; its host and port."""
+def server(*, password: str = "", **settings: str) -> Iterator[str]:
+    """A cluster, with these settings beside its own, until the block ends; its host and port.
+
+    With a password it asks for it (SCRAM), else it trusts everybody.
+    """
     folder = Path(mkdtemp(prefix="echonode-postgresql-"))
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
     port = free_port()
     data = folder / "data"
-    _run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    secret = folder / "password"
+    secret.write_text(password, "utf-8")
+    asking = ["-A", "scram-sha-256", f"--pwfile={secret}"] if password else ["-A", "trust"]
+    _run("initdb", "-D", data, "-U", "postgres", *asking, "-E", "UTF8", "--no-sync")
     own = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -40,12 +47,13 @@ def server(**settings: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def create(server: str) -> str:
+def create(server: str, *, password: str = "") -> str:
     """Make an empty database; its URL."""
     name = f"echonode_{secrets.token_hex(6)}"
-    with psycopg.connect(f"postgresql://postgres@{server}/postgres", autocommit=True) as admin:
+    user = f"postgres:{quote(password, safe='')}" if password else "postgres"
+    with psycopg.connect(f"postgresql://{user}@{server}/postgres", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    return f"postgresql+psycopg://postgres@{server}/{name}"
+    return f"postgresql+psycopg://{user}@{server}/{name}"
 
 
 def _run(program: str, *arguments: object) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dicom_node.delivery.worker import Deliverer
     from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
+    from dicom_node.study.wall_clock import ClockWatch, WallClock
     from dicom_node.tls.profile import Credentials
     from dicom_node.work.worker import Worker
 
@@ -101,6 +102,7 @@ def make_worker(settings: Settings) -> "Worker":
     from dicom_node.app.completion import archive_question, completion_rules
     from dicom_node.corrections.receiving import NoteKeeper
     from dicom_node.study.clock import Clock
+    from dicom_node.study.wall_clock import WallClock
     from dicom_node.work.composing import kinds_for
     from dicom_node.work.engine import Engine
     from dicom_node.work.reporting import Recipient, Reporter
@@ -137,14 +139,16 @@ def make_worker(settings: Settings) -> "Worker":
         notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
     )
+    wall = WallClock(database)
     chores = [
-        (_retention(settings, database, spool).tick, retention.EVERY_S),
+        (_retention(settings, database, spool, wall).tick, retention.EVERY_S),
         (lambda: give_second_chances(database), SECOND_CHANCES_EVERY_S),
     ]
     clock = Clock(
         database,
         list(pipelines),
         engine.wake,
+        wall,
         chores=chores,
         rules=completion_rules(settings),
         ask_archive=archive_question(settings, database),
@@ -166,7 +170,16 @@ def node_identity(settings: Settings) -> "NodeIdentity":
     )
 
 
-def _retention(settings: Settings, database: Database, spool: Spool) -> retention.Retention:
+def make_clock_watch(settings: Settings) -> "ClockWatch":
+    """What keeps the last known time, beside the listener or the deliverer in its process."""
+    from dicom_node.study.wall_clock import ClockWatch, WallClock
+
+    return ClockWatch(WallClock(open_database(settings)))
+
+
+def _retention(
+    settings: Settings, database: Database, spool: Spool, wall: "WallClock"
+) -> retention.Retention:
     """What lets go of files that nobody needs any more."""
     given = settings.retention
     results_keep_days = given.results_keep_days
@@ -175,7 +188,8 @@ def _retention(settings: Settings, database: Database, spool: Spool) -> retentio
         keep_results=None if results_keep_days is None else timedelta(days=results_keep_days),
         minimum_free_bytes=given.minimum_free_bytes,
     )
-    return retention.Retention(database, spool, rules)
+    steady = timedelta(hours=given.steady_clock_hours)
+    return retention.Retention(database, spool, rules, wall.look, steady)
 
 
 def make_deliverer(settings: Settings) -> "Deliverer":

@@ -7,6 +7,7 @@ import click
 from dicom_node.cli.audit import audit
 from dicom_node.cli.backups import backup, restore
 from dicom_node.cli.bundles import bundle
+from dicom_node.cli.clock import clock
 from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
 from dicom_node.cli.conformance import conformance
@@ -61,6 +62,7 @@ for command in (
     conformance,
     db,
     spool,
+    clock,
     backup,
     restore,
     doctor,

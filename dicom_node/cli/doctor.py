@@ -15,12 +15,14 @@ from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.cli import commitment_checks, destinations, security_checks
 from dicom_node.cli.bundles import bundle_problems
+from dicom_node.cli.clock import clock_doubts, clock_faults, clock_lines
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json
 from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
+from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
 from inference.errors import InferenceError
 from storage import jobs, missing_instances, rejections
@@ -70,6 +72,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield Check("settings", True, str(config_path))
     yield _try("database", lambda: _database(settings))
     yield _try("spool", lambda: _spool(settings))
+    yield _clock(settings)
     yield _try("reports", lambda: _reports(settings))
     yield _try("rejection notes", lambda: _rejection_notes(settings))
     yield _try("missing instances", lambda: _missing_instances(settings))
@@ -105,6 +108,18 @@ def _database(settings: Settings) -> str:
         return f"{database.dialect}, schema as it should be"
     finally:
         database.close()
+
+
+def _clock(settings: Settings) -> Check:
+    try:
+        with closing(app.open_database(settings)) as database:
+            found, set_by = clock_standing(database)
+    except (NodeError, StorageError) as error:
+        return Check("clock", False, str(error))
+    faults = list(clock_faults(found)) if found else []
+    doubts = list(clock_doubts(settings, found, set_by)) if found else []
+    words = "; ".join(faults or doubts or clock_lines(settings, found, set_by))
+    return Check("clock", not faults, words, warns=bool(doubts))
 
 
 def _spool(settings: Settings) -> str:

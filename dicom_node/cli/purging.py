@@ -9,6 +9,7 @@ from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import print_rows, to_json
 from dicom_node.settings import Settings
+from dicom_node.study.wall_clock import clock_standing
 from storage import corrections, removal
 from storage import purge as purging
 from storage.engine import Database
@@ -73,7 +74,7 @@ def purge(
             f"{item.audit_events} audit event(s) about it stay"
         )
     if waiting:
-        click.echo(f"{waiting} file(s) leave within the hour: the node sees to it")
+        click.echo(f"{waiting} file(s) will be deleted within an hour (automatic)")
     if in_log:
         click.echo("the database's log still holds deleted rows: repeat when the node is idle")
 
@@ -114,7 +115,9 @@ def _purge(database: Database, number: int, reason: str, *, force: bool) -> Purg
 
 def _remove_files(database: Database, spool: Spool) -> int:
     """Remove what may go at once; how many files are left to the node."""
+    time_of_day, set_by = clock_standing(database)
+    is_steady = time_of_day is None or (not set_by and time_of_day.is_steady(removal.YOUNG))
     with removal.holding(spool) as ours:
-        if ours:
+        if ours and is_steady:
             removal.remove_queued(database, spool, datetime.now(UTC))
     return removal.waiting(database)

@@ -17,12 +17,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
-from storage import clock_jumps, index, jobs, outbox, roster
+from storage import index, jobs, outbox, roster
 from storage.announcements import forget_unclaimed
 from storage.audit_seals import seal_new
+from storage.clock_readings import TimeOfDay
 from storage.engine import Database
 from storage.errors import StorageError
-from storage.owner import is_dead, this_process
+from storage.owner import is_dead
 
 _SWEEP_S = 0.5
 _RESCUE_S = 15.0
@@ -64,8 +65,7 @@ class Clock:
         self._chores = tuple(chores)
         self._rules = rules or Rules()
         self._ask_archive = ask_archive
-        self._wall = wall or WallClock()
-        self._wall_lock = threading.Lock()
+        self._wall = wall or WallClock(database)
         self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -75,7 +75,11 @@ class Clock:
         )
 
     def start(self) -> None:
-        """Begin to tick; the first sweep and the first rescue come at once."""
+        """Begin to tick; the first sweep and the first rescue come at once.
+
+        Before anything is judged, the clock is held against the last known time.
+        """
+        _calmly(self._look)()
         now = datetime.now(UTC)
         for task, every_s in (
             (self._enrol, _ENROL_S),
@@ -91,7 +95,7 @@ class Clock:
         for chore, every_s in self._chores:
             self._scheduler.add_job(_calmly(chore), "interval", seconds=every_s, executor="chores")
         self._scheduler.start()
-        self._repeat(self._now, "clock-watch")
+        self._repeat(self._look, "clock-watch")
         if self._ask_archive is not None:
             self._repeat(self._ask_archive, "clock-archive")
 
@@ -102,19 +106,21 @@ class Clock:
 
     def _enrol(self) -> None:
         """Say that this worker runs its pipelines; other machines queue work by that."""
-        now = self._now()
+        now = self._look().at
         with self._database.write() as tx:
             roster.run_here(tx, self._place, self._pipelines, now)
 
     def _sweep(self) -> None:
-        now = self._now()
+        time = self._look()
+        if not time.in_step:
+            return  # by a time that another machine does not share, studies would be judged wrong
         with self._database.read() as tx:
-            pipelines = roster.pipelines(tx, self._pipelines, now)
-        if complete_due_studies(self._database, now, pipelines, self._rules):
+            pipelines = roster.pipelines(tx, self._pipelines, time.at)
+        if complete_due_studies(self._database, time.at, pipelines, self._rules):
             self._on_complete()
 
     def _rescue(self) -> None:
-        now = self._now()
+        now = self._look().at
         with self._database.write() as tx:
             count = jobs.rescue(tx, now, is_dead) + outbox.rescue(tx, now, is_dead)
             index.lose_dead_associations(tx, is_dead, now)
@@ -128,22 +134,19 @@ class Clock:
         seal_new(self._database, datetime.now(UTC), thorough=True)
 
     def _forget(self) -> None:
-        before = self._now() - _ANNOUNCED_IN_VAIN
+        time = self._look()
+        if not time.is_confirmed(_ANNOUNCED_IN_VAIN):
+            return
         with self._database.write() as tx:
-            forget_unclaimed(tx, before)
+            forget_unclaimed(tx, time.at - _ANNOUNCED_IN_VAIN)
 
-    def _now(self) -> datetime:
+    def _look(self) -> TimeOfDay:
         """The time to judge by; where the clock has jumped, all that waits was moved along."""
-        with self._wall_lock:
-            jump = self._wall.jump()
-            if jump:
-                with self._database.write() as tx:
-                    clock_jumps.absorb(tx, jump, this_process())
-                self._wall.settle(jump)
-                log.warning("time of day jumped", delay_s=jump.by.total_seconds())
-                for task in self._scheduler.get_jobs():
-                    task.modify(next_run_time=datetime.now(UTC))
-            return self._wall.at
+        time = self._wall.look()
+        if time.has_jumped:
+            for task in self._scheduler.get_jobs():
+                task.modify(next_run_time=datetime.now(UTC))
+        return time
 
     def _repeat(self, task: Callable[[], object], name: str) -> None:
         """Do something all the time on a thread of its own, which nobody waits for at the end."""

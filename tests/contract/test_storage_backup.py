@@ -2,9 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -249,3 +252,57 @@ def test_a_restored_node_sends_what_waited_with_the_same_bytes_and_nothing_twice
     assert delivery.alternatives == (made[1],)
     restored.verify(made[1].digest)
     database.close()
+
+
+PASSWORD = "p@ss:w/rd % &'*"  # pragma: allowlist secret
+
+
+@pytest.fixture(scope="module")
+def guarded_server() -> Iterator[str]:
+    """A PostgreSQL that asks for a password."""
+    require("pg_dump")
+    with postgresql.server(password=PASSWORD, fsync="off") as server:
+        yield server
+
+
+@pytest.mark.parametrize("place", ["before the host", "in the query"])
+def test_a_database_with_a_password_is_backed_up_and_restored(
+    guarded_server: str, spool: Spool, tmp_path: Path, place: str
+) -> None:
+    def url() -> str:
+        made = postgresql.create(guarded_server, password=PASSWORD)
+        secret = quote(PASSWORD, safe="")
+        return made if "host" in place else made.replace(f":{secret}@", "@") + f"?password={secret}"
+
+    source, target = url(), url()
+    database = Database(source)
+    engine.upgrade(database)
+    open_association(database)
+    store(database, received(digest=spool.put(b"an echo").digest))
+    backup.make_backup(database, spool, tmp_path / "backup", NOON)
+    database.close()
+    backup.restore_backup(tmp_path / "backup", target, Spool(tmp_path / "new"))
+    restored = Database(target)
+    with restored.read() as tx:
+        assert len(list(inventory.needed_files(tx))) == 1
+    restored.close()
+
+
+def test_the_password_is_never_an_argument(
+    monkeypatch: pytest.MonkeyPatch, spool: Spool, tmp_path: Path, guarded_server: str
+) -> None:
+    ran: list[list[str]] = []
+    run = subprocess.run
+
+    def seen(command: list[str], **how: Any) -> Any:
+        ran.append(command)
+        return run(command, **how)
+
+    monkeypatch.setattr(subprocess, "run", seen)
+    database = Database(postgresql.create(guarded_server, password=PASSWORD))
+    engine.upgrade(database)
+    ran.clear()
+    backup.make_backup(database, spool, tmp_path / "backup", NOON)
+    database.close()
+    [command] = ran
+    assert not any("p@ss" in word or "p%40ss" in word or "***" in word for word in command)

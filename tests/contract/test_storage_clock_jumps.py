@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storage import audit, index, jobs, ladder, outbox
+from storage import archive_counts, audit, completeness, index, jobs, ladder, outbox
 from storage.audit import Action
 from storage.clock_jumps import Jump, absorb
 from storage.engine import Database
 from storage.index import StudyDetail
-from storage.states import Rung
+from storage.states import Ending, Rung
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -18,6 +18,7 @@ from tests.contract.storing import (
     after,
     claim,
     complete,
+    end_association,
     open_association,
     received,
     record_report,
@@ -30,10 +31,10 @@ HOUR_S = 3600.0
 both_ways = pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, 20.0, -20.0])
 
 
-def jump(database: Database, at_s: float, by_s: float) -> bool:
+def jump(database: Database, at_s: float, by_s: float) -> None:
     """The clock that showed `at_s` seconds after noon is set; it is noticed half a second later."""
     with database.write() as tx:
-        return absorb(tx, Jump(after(at_s + 0.5), after(at_s + 0.5 + by_s), 0.5), ME)
+        absorb(tx, Jump(after(at_s + 0.5), after(at_s + 0.5 + by_s), 0.5), ME)
 
 
 def study(database: Database) -> StudyDetail:
@@ -51,7 +52,7 @@ def receiving(database: Database) -> Iterator[Database]:
 
 @both_ways
 def test_a_quiet_period_lasts_as_long_as_before(receiving: Database, by_s: float) -> None:
-    assert jump(receiving, 30, by_s)
+    jump(receiving, 30, by_s)
     assert complete(receiving, by_s + QUIET_S - 1) is None
     assert complete(receiving, by_s + QUIET_S) == 1
 
@@ -75,13 +76,33 @@ def test_what_came_after_the_jump_waits_by_the_new_time(database: Database, by_s
 
 
 @both_ways
-def test_two_clocks_notice_one_jump_and_move_once(receiving: Database, by_s: float) -> None:
-    assert jump(receiving, 30, by_s)
-    assert not jump(receiving, 30.4, by_s)
-    assert study(receiving).summary.due_at == after(by_s + QUIET_S)
+def test_a_jump_is_audited_with_its_size(receiving: Database, by_s: float) -> None:
+    jump(receiving, 30, by_s)
     with receiving.read() as tx:
         [event] = audit.search(tx, action=Action.CLOCK_JUMPED)
     assert event.detail == {"jump_s": by_s}
+
+
+@both_ways
+def test_an_association_that_broke_before_a_jump_is_still_waited_for(
+    receiving: Database, by_s: float
+) -> None:
+    end_association(receiving, how=Ending.ABORTED, at_s=5)
+    jump(receiving, 30, by_s)
+    with receiving.read() as tx:
+        assert completeness.evidence_of(tx, 1).broken
+
+
+@both_ways
+def test_what_an_archive_said_before_a_jump_counts_as_before(
+    receiving: Database, by_s: float
+) -> None:
+    question = archive_counts.Question(1, "1.2.9", 1, 0)
+    with receiving.write() as tx:
+        archive_counts.record_count(tx, question, "pacs", after(10), 1, frozenset())
+    jump(receiving, 30, by_s)
+    with receiving.read() as tx:
+        assert completeness.evidence_of(tx, 1).archive_asked
 
 
 def test_there_and_back_again_is_as_if_nothing_had_happened(receiving: Database) -> None:

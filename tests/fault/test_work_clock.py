@@ -10,11 +10,23 @@ from pathlib import Path
 import pytest
 from apscheduler.schedulers import base
 
+from dicom_node.retention import Retention
 from dicom_node.study.clock import Clock
 from dicom_node.study.wall_clock import WallClock
-from storage import index
+from storage import index, jobs
 from storage.engine import Database, upgrade
-from tests.contract.storing import PIPELINE, open_association, received, store
+from storage.errors import DatabaseUnavailableError
+from storage.results import Outcome
+from storage.retention import Rules
+from storage.spool import Spool
+from tests.contract.storing import (
+    PIPELINE,
+    open_association,
+    received,
+    record_report,
+    report,
+    store,
+)
 from tests.peers import wait_until
 
 QUIET_S = 2.0
@@ -59,7 +71,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @contextmanager
 def ticking(database: Database, now: Callable[[], datetime]) -> Iterator[None]:
-    clock = Clock(database, [PIPELINE], lambda: None, WallClock(now))
+    clock = Clock(database, [PIPELINE], lambda: None, WallClock(database, now))
     clock.start()
     try:
         yield
@@ -86,23 +98,90 @@ def test_a_study_is_complete_after_its_quiet_period(
         assert QUIET_S <= time.monotonic() - came_s < QUIET_S + 2
 
 
-def test_a_clock_that_was_paused_between_two_looks_has_not_jumped() -> None:
-    at, elapsed = datetime(2026, 1, 1, tzinfo=UTC), 0.0
+@pytest.mark.parametrize("by", [timedelta(days=1), timedelta(days=-1)], ids=["on", "back"])
+def test_a_clock_set_while_the_worker_is_down_completes_nothing_early_or_late(
+    database: Database, day: TimeOfDay, by: timedelta
+) -> None:
+    with ticking(database, day):
+        open_association(database)
+        store(database, replace(received(), received_at=day(), quiet_s=QUIET_S))
+        came_s = time.monotonic()
+    day.offset = by
+    with ticking(database, day):
+        wait_until(lambda: is_complete(database), 5, "complete")
+        assert QUIET_S <= time.monotonic() - came_s < QUIET_S + 2
+
+
+def test_a_clock_that_was_paused_between_two_looks_has_not_jumped(database: Database) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
     reads = iter([0.0, 0.0, 5.0, 3600.0, 3600.0, 3600.0])  # the second look is interrupted
-    times = iter([at, at + timedelta(seconds=5), at + timedelta(hours=1, seconds=elapsed)])
-    wall = WallClock(lambda: next(times), lambda: next(reads))
-    assert wall.jump() is None
-    assert wall.at == at + timedelta(hours=1)
+    times = iter([at, at + timedelta(seconds=5), at + timedelta(hours=1)])
+    wall = WallClock(database, lambda: next(times), lambda: next(reads))
+    wall.look()
+    found = wall.look()
+    assert not found.has_jumped
+    assert found.at == at + timedelta(hours=1)
 
 
-def test_a_jump_is_told_until_it_is_settled() -> None:
+def test_a_jump_is_found_again_where_the_database_was_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     day, elapsed_s = TimeOfDay(), [0.0]
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    wall = WallClock(lambda: start + day.offset, lambda: elapsed_s[0])
+    wall = WallClock(database, lambda: start + day.offset, lambda: elapsed_s[0])
+    wall.look()
     day.offset, elapsed_s[0] = timedelta(seconds=3600.5), 0.5
-    first = wall.jump()
-    assert first is not None
-    assert (first.by, first.unnoticed_s) == (timedelta(hours=1), 0.5)
-    assert wall.jump() == first
-    wall.settle(first)
-    assert wall.jump() is None
+    with monkeypatch.context() as away:
+        away.setattr("storage.clock_jumps.absorb", _away)
+        with pytest.raises(DatabaseUnavailableError):
+            wall.look()
+    found = wall.look()
+    assert found.has_jumped
+    assert found.jump is not None
+    assert (found.jump.by, found.jump.unnoticed_s) == (timedelta(hours=1), 0.5)
+    assert not wall.look().has_jumped
+
+
+def _away(*_: object) -> None:
+    raise DatabaseUnavailableError("away")
+
+
+def test_a_jump_while_running_deletes_nothing_until_it_is_confirmed(
+    database: Database, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    open_association(database)
+    kept = spool.put(b"an echo").digest
+    day, elapsed_s = TimeOfDay(), [0.0]
+    start = datetime.now(UTC)
+    wall = WallClock(
+        database, lambda: start + day.offset + timedelta(seconds=elapsed_s[0]), lambda: elapsed_s[0]
+    )
+    wall.look()
+    store(database, replace(received(), received_at=start, digest=kept), pipelines=())
+    finish(database, start)
+    rules = Rules(timedelta(days=30), None, minimum_free_bytes=0)
+    retention = Retention(database, spool, rules, wall.look, steady=timedelta(days=1))
+    day.offset = timedelta(days=31)
+    for after_s in (1, 60, 3600, 86_000):
+        elapsed_s[0] = after_s
+        retention.tick()
+        assert spool.exists(kept), after_s
+    day.offset = timedelta()  # somebody set it right again
+    for after_s in (86_400, 3 * 86_400):
+        elapsed_s[0] = after_s
+        retention.tick()
+        assert spool.exists(kept), after_s
+    elapsed_s[0] = 32 * 86_400
+    retention.tick()
+    assert not spool.exists(kept)
+
+
+def finish(database: Database, at: datetime) -> None:
+    """The study is complete and no pipeline's business."""
+    with database.write() as tx:
+        due = at + timedelta(seconds=600)
+        assert index.complete_study(tx, 1, due, [PIPELINE]) == 1
+        [job] = jobs.claim(tx, owner="here:1:x", now=due, lease_s=60, limit=9)
+        jobs.finish(tx, job, due)
+    record_report(database, report(outcome=Outcome.NOT_APPLICABLE, objects=(), made_at=due))

@@ -223,3 +223,85 @@ def test_a_file_with_a_token_must_be_closed_to_other_users(tmp_path: Path) -> No
     archive = read_settings(file, {}).archive[0]
     assert archive.way == "wado"
     assert "t0ken" not in repr(archive)
+
+
+def peer(name: str, title: str, networks: str, more: str = "") -> str:
+    return f'[[peer]]\nname = "{name}"\nae_title = "{title}"\nnetworks = [{networks}]\n{more}\n'
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        (
+            "10.1.2.3/24",
+            'names one address inside a network: write "10.1.2.0/24" for the whole network, or',
+        ),
+        (
+            "2001:db8::1/32",
+            'write "2001:db8::/32" for the whole network, or "2001:db8::1/128" for this address',
+        ),
+        ("cart.local", "'cart.local' is no network: write"),
+        ("10.0.0.0/33", "is no network"),
+        ("", "is no network"),
+    ],
+)
+def test_a_wrong_network_says_what_to_write(tmp_path: Path, network: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(write(tmp_path, peer("cart-1", "CART", f'"{network}"')), {})
+    assert says in str(caught.value)
+    assert "peer[0].networks[0] of 'cart-1'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('"10.0.0.0/8"', '"10.1.2.3/32"'),
+        ('"10.1.2.3/32"', '"10.1.2.3/32"'),
+        ('"192.168.0.0/24", "10.1.2.3/32"', '"10.0.0.0/8"'),
+        ('"::/0"', '"2001:db8::1/128"'),
+    ],
+)
+def test_peers_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    text = peer("mri", "CART", first) + peer("echo", " CART ", second)
+    with pytest.raises(SettingsError, match="peers mri and echo both call as CART"):
+        read_settings(write(tmp_path, text), {})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("CART", '"10.0.0.1/32"'), ("CART", '"10.0.0.2/32"')),
+        (("CART", '"10.0.0.0/8"'), ("CART2", '"10.0.0.0/8"')),
+        (("CART", '"0.0.0.0/0"'), ("CART", '"::/0"')),
+    ],
+)
+def test_peers_that_differ_in_title_or_network_are_two(
+    tmp_path: Path, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    settings = read_settings(write(tmp_path, peer("a", *one) + peer("b", *other)), {})
+    assert len(settings.peer) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("", 'tls = true\ntls_name = "a"', True),
+        ('tls = true\ntls_name = "a"', 'tls = true\ntls_name = "b"', True),
+        ('tls = true\ntls_name = "a"', 'tls = true\ntls_name = "A"', False),
+        ('tls = true\ntls_ca = "a.pem"', 'tls = true\ntls_ca = "b.pem"', True),
+        ('tls = true\ntls_name = "a"', 'tls = true\ntls_ca = "b.pem"', False),
+    ],
+)
+def test_peers_of_one_title_and_network_are_told_apart_by_their_certificates(
+    tmp_path: Path, one: str, other: str, apart: bool
+) -> None:
+    text = '[receive]\ntls_port = 2762\n[tls]\ncertificate = "n"\nkey = "k"\nca = "c"\n'
+    network = '"10.0.0.0/8"'
+    text += peer("a", "CART", network, one) + peer("b", "CART", network, other)
+    if apart:
+        read_settings(write(tmp_path, text), {})
+    else:
+        with pytest.raises(SettingsError, match="cannot tell them apart"):
+            read_settings(write(tmp_path, text), {})

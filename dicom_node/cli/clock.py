@@ -1,0 +1,93 @@
+"""`echonode clock`: whether the time of day can be trusted, and an operator's word that it can."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from dicom_node import app
+from dicom_node.cli.options import with_json, with_settings
+from dicom_node.cli.output import text, to_json
+from dicom_node.errors import NodeError
+from dicom_node.settings import Settings
+from dicom_node.study.wall_clock import clock_standing
+from storage import clock_readings
+from storage.clock_readings import TimeOfDay
+from storage.owner import boot_id
+
+
+@click.group()
+def clock() -> None:
+    """Show whether the clock of this machine can be trusted, and confirm it."""
+
+
+@clock.command()
+@with_settings
+@with_json
+def show(settings: Settings, as_json: bool) -> None:
+    """Show when the clock last jumped and whether files are deleted by their age."""
+    with closing(app.open_database(settings)) as database:
+        found, set_by = clock_standing(database)
+    if as_json:
+        click.echo(to_json({"time_of_day": found, "set_by_s": set_by.total_seconds()}))
+        return
+    click.echo("\n".join(clock_lines(settings, found, set_by)))
+
+
+@clock.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings
+def confirm(yes: bool, settings: Settings) -> None:
+    """Confirm that the clock of this machine is right: files are deleted by their age again."""
+    now = datetime.now(UTC)
+    if not yes:
+        click.confirm(f"Is it now {text(now)} (local time)?", abort=True)
+    with closing(app.open_database(settings)) as database:
+        _, set_by = clock_standing(database)
+        if set_by:
+            raise NodeError("the clock was set just now: start the node, then confirm it")
+        with database.write() as tx:
+            clock_readings.confirm(tx, boot_id(), getpass.getuser(), now)
+    click.echo("confirmed: files are deleted by their age again")
+
+
+def clock_lines(settings: Settings, found: TimeOfDay | None, set_by: timedelta) -> Iterator[str]:
+    """What an operator should know of the clock."""
+    if found is None:
+        yield "no process of this node has run here since the machine was started"
+        return
+    troubles = [*clock_faults(found), *clock_doubts(settings, found, set_by)]
+    since = f" since {text(found.steady_since)}" if found.steady_since else ""
+    yield from troubles or [f"steady{since}"]
+
+
+def clock_faults(found: TimeOfDay) -> Iterator[str]:
+    """What must be set right at once."""
+    if found.differs_s:
+        yield (
+            f"{found.differs_s:+.0f} s against another machine of this node: no study is completed "
+            "by this machine and no file is deleted until the clock is right"
+        )
+    elif found.server_differs_s:
+        yield (
+            f"{found.server_differs_s:+.0f} s against the database server: no file is deleted "
+            "until both clocks agree"
+        )
+
+
+def clock_doubts(settings: Settings, found: TimeOfDay, set_by: timedelta) -> Iterator[str]:
+    """What an operator should look at."""
+    steady = timedelta(hours=settings.retention.steady_clock_hours)
+    if set_by:
+        yield (
+            f"set by {set_by.total_seconds():+.0f} s since a process of this node last looked: "
+            "due times are moved along when the node runs"
+        )
+    elif found.doubted_since is not None and found.at - found.doubted_since < steady:
+        yield (
+            f"the clock jumped, or the machine was off, before {text(found.doubted_since)}: no "
+            f"file is deleted by its age until {text(found.doubted_since + steady)}; if the clock "
+            "is right, run `echonode clock confirm`"
+        )
