@@ -97,6 +97,16 @@ def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
     )
 
 
+def require_instance_uid(sop_instance_uid: str) -> None:
+    """Check the SOP Instance UID that a request gives, before anything is made of its dataset.
+
+    Raises:
+        RefusedError: 0x0117; it is no UID (PS3.5 section 9.1).
+    """
+    if not is_uid(sop_instance_uid):
+        raise RefusedError(StoreStatus.INVALID_INSTANCE, "SOP Instance UID is malformed")
+
+
 def require_same(identity: Identity, sop_class_uid: str, sop_instance_uid: str) -> None:
     """Check the dataset against what the C-STORE request announced.
 
