@@ -28,6 +28,7 @@ _TEXTS = {
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in (*_UIDS, *_TEXTS.values())]
 
+_STUDY = Tag("StudyInstanceUID")
 #: Float, double and integer pixel data begin here; nothing that we read comes later.
 _PIXELS = 0x7FE00008
 _ITEM = (0xFFFE, 0xE000)
@@ -146,12 +147,17 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 class _AtPixels:
-    """Stops pydicom before the pixels and remembers how they are announced."""
+    """Stops pydicom before the pixels and remembers how they are announced.
+
+    `passed_study`: an element came that stands behind the place of the Study Instance UID.
+    """
 
     vr: str | None = None
     length: int | None = None
+    passed_study = False
 
     def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        self.passed_study |= tag > _STUDY
         if tag < _PIXELS:
             return False
         self.vr, self.length = vr, length
@@ -182,8 +188,7 @@ def _read(file: BinaryIO, syntax: UID) -> _Header:
         specific_tags=_TAGS,
     )
     is_whole = _values_are_whole(dataset) and (deflated or _is_whole(file, pixels))
-    passed_study = pixels.length is not None or "StudyInstanceUID" in dataset
-    return _Header(dataset, is_whole, passed_study)
+    return _Header(dataset, is_whole, pixels.passed_study or "StudyInstanceUID" in dataset)
 
 
 def _values_are_whole(dataset: Dataset) -> bool:
