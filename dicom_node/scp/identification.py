@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
@@ -19,7 +20,9 @@ from dicom_node.scp.statuses import RefusedError, StoreStatus
 
 _TEXTS = {
     "patient_id": "PatientID",
+    "issuer_of_patient_id": "IssuerOfPatientID",
     "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
     "accession_number": "AccessionNumber",
     "study_date": "StudyDate",
     "modality": "Modality",
@@ -52,7 +55,9 @@ class Identity:
     study_instance_uid: str
     series_instance_uid: str
     patient_id: str
+    issuer_of_patient_id: str
     patient_name: str
+    patient_birth_date: str
     accession_number: str
     study_date: str
     modality: str
@@ -138,9 +143,14 @@ def _require_uid(keyword: str, uid: str) -> None:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    """A value as one line; a value of the wrong kind counts as none, for it identifies nothing."""
+    """A value as one line; a value of the wrong kind counts as none, for it identifies nothing.
+
+    A backslash divides values in DICOM, yet carts type it into a Patient ID: it is shown as sent.
+    """
     try:
-        value = str(dataset.get(keyword) or "")
+        given = dataset.get(keyword)
+        parts = given if isinstance(given, MultiValue) else [given or ""]
+        value = "\\".join(str(part) for part in parts)
     except (ValueError, TypeError, OverflowError):
         return ""
     return "".join(character for character in value if character.isprintable()).strip()

@@ -16,7 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
-from storage import clock_jumps, index, jobs, outbox
+from storage import clock_jumps, index, jobs, outbox, refused_instances
 from storage.announcements import forget_unclaimed
 from storage.audit_seals import seal_new
 from storage.engine import Database
@@ -116,6 +116,7 @@ class Clock:
         before = self._now() - _ANNOUNCED_IN_VAIN
         with self._database.write() as tx:
             forget_unclaimed(tx, before)
+            refused_instances.forget_unclaimed(tx, before)
 
     def _now(self) -> datetime:
         """The time to judge by; where the clock has jumped, all that waits was moved along."""
