@@ -132,7 +132,7 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     return Receipt.STORED
 
 
-def record_refusal(
+def record_refusal(  # noqa: PLR0913 - each is one thing that is known of it
     tx: Transaction,
     *,
     at: datetime,

@@ -1,14 +1,15 @@
 """Whether two instances name the same patient; one rule, whichever of them came first.
 
-What one side leaves blank says nothing, so it never makes two patients of one:
+They belong to one study already, so that it takes more than one slip of the pen to tell them apart;
+and what one side leaves blank says nothing, so it never makes two patients of one:
 
 1. Both have a Patient ID. Other IDs are other patients. The same ID by the same issuer is the same
    patient. The same ID by different issuers decides nothing (rule 2 does). Where one side or both
    name no issuer, the same ID is the same patient unless name and birth date both differ.
-2. Else the patients are different where their names differ, or their birth dates.
+2. Else the patients are different where name or birth date differs and the other does not agree.
 
-Names are compared as PS3.5 section 6.2 has PN: in the ideographic group where both have one, else in
-the alphabetic, else in the phonetic one. Case, width, accents, padding, prefixes and suffixes do
+Names are compared as PS3.5 section 6.2 has PN: in the ideographic group where both have one, else
+in the alphabetic, else in the phonetic one. Case, width, accents, padding, prefixes and suffixes do
 not count; a given or middle name that one side lacks is no difference, and neither is a name that
 was typed into one component.
 """
@@ -37,18 +38,17 @@ class Patient:
 
 
 def are_same(one: Patient, other: Patient) -> bool:
-    """Whether two instances may be of one patient."""
-    names_differ = _names_differ(one.patient_name, other.patient_name)
-    births_differ = _differ(_birth(one), _birth(other))
+    """Whether two instances of a study may be of one patient."""
+    known = [_is_same_person(one.patient_name, other.patient_name), _is_same_birth(one, other)]
     if _plain(one.patient_id) and _plain(other.patient_id):
         if _plain(one.patient_id) != _plain(other.patient_id):
             return False
         issuers = _plain(one.issuer_of_patient_id), _plain(other.issuer_of_patient_id)
         if not all(issuers):
-            return not (names_differ and births_differ)
+            return known != [False, False]
         if issuers[0] == issuers[1]:
             return True
-    return not (names_differ or births_differ)
+    return True in known or False not in known
 
 
 def _differ(one: str, other: str) -> bool:
@@ -59,20 +59,26 @@ def _plain(text: str) -> str:
     return text.strip(" \0")
 
 
+def _is_same_birth(one: Patient, other: Patient) -> bool | None:
+    """Whether two birth dates are the same; None where one is not known."""
+    mine, theirs = _birth(one), _birth(other)
+    return mine == theirs if mine and theirs else None
+
+
 def _birth(patient: Patient) -> str:
     """The digits of the birth date; the old form with points (PS3.5 6.2, DA) has the same."""
     digits = "".join(each for each in patient.patient_birth_date if each in "0123456789")
     return digits if len(digits) == _BIRTH_DATE_DIGITS else ""
 
 
-def _names_differ(one: str, other: str) -> bool:
-    """Whether two PN values name two people; without a group that both have, nothing is known."""
+def _is_same_person(one: str, other: str) -> bool | None:
+    """Whether two PN values name one person; None without a group that both have."""
     groups = _groups(one), _groups(other)
     for number in _BY_WEIGHT:
         mine, theirs = (group[number] for group in groups)
         if any(mine) and any(theirs):
-            return not _is_same_name(mine, theirs)
-    return False
+            return _is_same_name(mine, theirs)
+    return None
 
 
 def _groups(name: str) -> list[list[str]]:

@@ -160,8 +160,8 @@ class Reporter:
         """The header of the study's first whole instance that is its own patient's.
 
         One that has a Patient ID comes first, then loops that still stand: what was rejected may
-        bear what the archive has corrected since. Where retention has removed them all, the last report says the same of patient and
-        study.
+        bear what the archive has corrected since. Where retention has removed them all, the last
+        report says the same of patient and study.
         """
         own = [item for item in case.instances if not item.patient_differs]
         own.sort(

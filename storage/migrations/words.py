@@ -1,4 +1,4 @@
-"""Change what a table says of a column: the words that it may hold, the comment that explains it."""
+"""Change what a table says of a column: the words that it may hold, and its comment."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -116,8 +116,10 @@ JANE = {"patient_id": "P1", "patient_name": "Doe^Jane", "patient_birth_date": "1
         ({"patient_name": "Doe^J"}, False),  # the ID decides
         ({"patient_id": ""}, False),  # a blank ID is no other patient
         ({"patient_id": "", "patient_name": "DOE^JANE^^ ", "patient_birth_date": ""}, False),
-        ({"patient_id": "", "patient_name": "Roe^Rick"}, True),
-        ({"patient_id": "", "patient_birth_date": "19510101"}, True),
+        ({"patient_id": "", "patient_name": "Roe^Jane"}, False),  # born on the same day
+        ({"patient_id": "", "patient_birth_date": "19510101"}, False),  # of the same name
+        ({"patient_id": "", "patient_name": "Roe^Rick", "patient_birth_date": ""}, True),
+        ({"patient_id": "", "patient_name": "Roe^Rick", "patient_birth_date": "19900101"}, True),
         ({"issuer_of_patient_id": "B"}, False),
         ({"patient_name": "Roe^Rick", "patient_birth_date": "19900101"}, True),
     ],
