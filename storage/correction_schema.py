@@ -50,7 +50,7 @@ class Rejection(Base):
 
 
 class StudyCorrection(Base):
-    """One order of an administrator about a study; a column that is empty leaves its value."""
+    """One order about a study; a column that is empty leaves its value."""
 
     __tablename__ = "study_correction"
     id: Mapped[int] = mapped_column(RowId, primary_key=True, comment="our number of this row")
@@ -69,6 +69,16 @@ class StudyCorrection(Base):
     patient_sex: Mapped[str | None] = mapped_column(comment="corrected Patient's Sex (0010,0040)")
     accession_number: Mapped[str | None] = mapped_column(
         comment="corrected Accession Number (0008,0050)"
+    )
+    issuer_of_patient_id: Mapped[str | None] = mapped_column(
+        comment="corrected Issuer of Patient ID (0010,0021)"
+    )
+    study_date: Mapped[str | None] = mapped_column(comment="corrected Study Date (0008,0020)")
+    study_description: Mapped[str | None] = mapped_column(
+        comment="corrected Study Description (0008,1030)"
+    )
+    referring_physician_name: Mapped[str | None] = mapped_column(
+        comment="corrected Referring Physician's Name (0008,0090)"
     )
     previous_patient_id: Mapped[str] = mapped_column(comment="Patient ID of the study before")
     previous_patient_name: Mapped[str] = mapped_column(comment="Patient's Name of the study before")

@@ -1,4 +1,5 @@
-"""Corrections of a study by an administrator: another identification, withdrawn, reinstated.
+"""Corrections of a study by an administrator, or by a peer that may: another identification,
+withdrawn, reinstated.
 
 Orders are only ever added; the study stands as they say together. Each makes a new revision of
 a complete study, so that what was reported is concluded anew; a study that is still being
@@ -11,13 +12,13 @@ from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
-from storage import audit, schema
+from storage import alarms, audit, schema, study_patients
 from storage.audit import Action, Event
-from storage.columns import storable
 from storage.completion import revise
 from storage.correction_schema import StudyCorrection
 from storage.engine import Transaction
 from storage.errors import NotFoundError
+from storage.patients import Patient
 from storage.states import CorrectionKind
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "reinstate",
     "standing_of",
     "study_id_of",
-    "was_once",
     "withdraw",
 ]
 
@@ -46,6 +46,10 @@ class Identification:
     patient_birth_date: str | None = None
     patient_sex: str | None = None
     accession_number: str | None = None
+    issuer_of_patient_id: str | None = None
+    study_date: str | None = None
+    study_description: str | None = None
+    referring_physician_name: str | None = None
 
     def given(self) -> dict[str, str]:
         """Those that have a value."""
@@ -127,6 +131,10 @@ def correct_identification(
             update(instance).where(instance.study_id == study_id).values(patient_differs=False)
         )
         tx.execute(update(study).where(study.id == study_id).values(patient_conflict=False))
+    study_patients.correct_patient(
+        tx, study_id, _corrected_patient(before | given), only_one=same_patient
+    )
+    alarms.settle(tx, study_id, order.at)
     _add(tx, study_id, before, CorrectionKind.IDENTIFICATION, order, given)
     detail = {f"{name}_old": before[name] for name in changed}
     detail |= {f"{name}_new": value for name, value in given.items()}
@@ -187,38 +195,25 @@ def standing_of(tx: Transaction, study_id: int) -> Standing:
     return Standing(withdrawn, identification)
 
 
-def was_once(tx: Transaction, study_id: int, patient_id: str, patient_name: str) -> bool:
-    """Whether a study was of this patient before a correction; an ID decides before a name.
-
-    A cart goes on to send what is in its worklist, corrected or not.
-    """
-    order = StudyCorrection
-    known = (
-        order.previous_patient_id == storable(patient_id)
-        if patient_id
-        else (order.previous_patient_id == "")
-        & (order.previous_patient_name == storable(patient_name))
-    )
-    found = select(order.id).where(
-        order.study_id == study_id, order.kind == CorrectionKind.IDENTIFICATION, known
-    )
-    return tx.scalar(found.limit(1)) is not None
-
-
 _CORRECTABLE = tuple(field.name for field in fields(Identification))
-_KEPT_BY_STUDY = frozenset({"patient_id", "patient_name", "accession_number"})
+_KEPT_BY_STUDY = frozenset({"patient_id", "patient_name", "accession_number", "study_date"})
 
 
-def _locked(tx: Transaction, study_id: int) -> Mapping[str, str]:
+def _locked(tx: Transaction, study_id: int) -> dict[str, str]:
     study = schema.Study
     found = tx.execute(
-        select(study.patient_id, study.patient_name, study.accession_number)
+        select(study.patient_id, study.patient_name, study.accession_number, study.study_date)
         .where(study.id == study_id)
         .with_for_update(key_share=True)
     ).first()
     if found is None:
         raise NotFoundError(f"no study {study_id}")
     return found._asdict()
+
+
+def _corrected_patient(values: Mapping[str, str]) -> Patient:
+    names = (field.name for field in fields(Patient))
+    return Patient(**{name: values[name] for name in names if name in values})
 
 
 def _switch(

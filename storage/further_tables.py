@@ -7,6 +7,7 @@ from storage import (  # noqa: F401 - loading them is what matters
     completeness_schema,
     correction_schema,
     destinations_schema,
+    intake_schema,
     retention_schema,
     retrieval_schema,
     work_item_schema,

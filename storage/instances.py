@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from storage import audit, corrections, jobs, preparing, retention, schema
+from storage import audit, jobs, preparing, refused_instances, retention, schema, study_patients
 from storage.announcements import claim_announcements
 from storage.audit import Action, Event
-from storage.columns import storable
 from storage.completeness import BETWEEN_INSTANCES, look_again
 from storage.engine import Transaction
 from storage.errors import NotFoundError
+from storage.patients import Patient
 from storage.states import DueReason, StudyState
 from storage.upsert import each_dialect, insert_once, table_of
 
@@ -75,6 +75,18 @@ class Received:
     received_at: datetime
     quiet_s: float
     hard_limit_s: float
+    issuer_of_patient_id: str = ""
+    patient_birth_date: str = ""
+
+    @property
+    def patient(self) -> Patient:
+        """Whom it names."""
+        return Patient(
+            patient_id=self.patient_id,
+            issuer_of_patient_id=self.issuer_of_patient_id,
+            patient_name=self.patient_name,
+            patient_birth_date=self.patient_birth_date,
+        )
 
 
 class Receipt(StrEnum):
@@ -104,20 +116,23 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
         _audit(tx, Action.OWN_RESULT_RETURNED, received)
         return Receipt.OWN_RESULT
     study = _study(tx, received)
-    differs = _differs(tx, study, received)
+    differs = study_patients.join_study(tx, study.id, received.patient)
     _touch(tx, study, received, differs)
-    if not study.instances and claim_announcements(tx, study.id, received.study_instance_uid):
-        look_again(tx, study.id, received.received_at + BETWEEN_INSTANCES)
+    if not study.instances:
+        refused_instances.claim(tx, study.id, received.study_instance_uid)
+        if claim_announcements(tx, study.id, received.study_instance_uid):
+            look_again(tx, study.id, received.received_at + BETWEEN_INSTANCES)
     _carry(tx, study.id, received)
     instance_id = _insert(tx, study.id, received, differs)
     jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
+    refused_instances.forget(tx, received.sop_instance_uid)
     _audit(tx, Action.INSTANCE_STORED, received, study.id)
     if differs:
         _audit(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
     return Receipt.STORED
 
 
-def record_refusal(
+def record_refusal(  # noqa: PLR0913 - each is one thing that is known of it
     tx: Transaction,
     *,
     at: datetime,
@@ -127,8 +142,23 @@ def record_refusal(
     sop_instance_uid: str | None,
     status: int,
     reason: str,
+    study_instance_uid: str = "",
+    is_missing: bool = True,
 ) -> None:
-    """Record that an instance was refused; `status` is the C-STORE status that was answered."""
+    """Record that an instance was refused; `status` is the C-STORE status that was answered.
+
+    It counts as missing until it comes, unless it is none that its sender might send.
+    """
+    if sop_instance_uid and is_missing:
+        refused_instances.remember(
+            tx,
+            sop_instance_uid=sop_instance_uid,
+            study_instance_uid=study_instance_uid,
+            peer=peer,
+            status=status,
+            reason=reason,
+            at=at,
+        )
     audit.record(
         tx,
         Event(
@@ -213,20 +243,6 @@ def _locked_study(tx: Transaction, study_instance_uid: str) -> Row[Any] | None:
     return tx.execute(_LOCKED_STUDY, {"uid": study_instance_uid}).first()
 
 
-def _differs(tx: Transaction, study: Row[Any], received: Received) -> bool:
-    """Whether an instance names another patient than its study; an ID decides before a name.
-
-    What the study was called before an administrator corrected it names the same patient.
-    """
-    if study.patient_id or received.patient_id:
-        same = study.patient_id == storable(received.patient_id)
-    else:
-        same = study.patient_name == storable(received.patient_name)
-    return not same and not corrections.was_once(
-        tx, study.id, received.patient_id, received.patient_name
-    )
-
-
 def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) -> None:
     """Count a new instance in, and keep its study receiving or make it so again."""
     if study.state is StudyState.RECEIVING:
@@ -245,6 +261,7 @@ def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) 
             "removed_at": None,
             # What is waited for may be this instance.
             "look_at": study.look_at and received.received_at + BETWEEN_INSTANCES,
+            **({} if differs else study_patients.completed(study, received.patient)),
             **changes,
         },
     )
@@ -299,6 +316,7 @@ def _insert(tx: Transaction, study_id: int, received: Received, differs: bool) -
                 "modality": received.modality,
                 "instance_number": received.instance_number,
                 "patient_differs": differs,
+                "names_patient": bool(received.patient_id),
                 "digest": received.digest,
                 "size_bytes": received.size_bytes,
                 "peer": received.peer,

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, SQLColumnExpression, and_, func, insert, or_, select
 
-from storage import audit, corrections, rejections, schema
+from storage import alarms, audit, corrections, rejections, schema
 from storage.audit import Action, Event
 from storage.engine import Transaction
 from storage.errors import NotFoundError
-from storage.states import DeliveryState, JobState, Outcome
+from storage.refused_instances import Refused, refused_of
+from storage.states import AlarmKind, DeliveryState, JobState, Outcome
 from storage.upsert import insert_for
 
 __all__ = [
@@ -59,7 +60,7 @@ class CaseInstance:
     `prepare_failed` says what went wrong where the last attempt to prepare it was given up, and
     `failure_code` in one word; an earlier preparation may be there all the same. `rejected` is the
     code (DCM) of the rejection note that took the instance back. `removed`: its file left the
-    spool, so that it cannot be prepared anew.
+    spool, so that it cannot be prepared anew. `names_patient`: it has a Patient ID; None: not known.
     """
 
     instance_id: int
@@ -75,6 +76,7 @@ class CaseInstance:
     rejected: str | None = None
     removed: bool = False
     failure_code: str | None = None
+    names_patient: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Case:
 
     `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
     corrected of it, by the names of `storage.corrections.Identification`. `reported` are the
-    objects that destinations have, as far as no rejection note of ours names them yet.
+    objects that destinations have, as far as no rejection note of ours names them yet. `refused`
+    did not get in and was not sent again.
     """
 
     study_id: int
@@ -93,6 +96,7 @@ class Case:
     withdrawn: str | None = None
     identification: Mapping[str, str] = field(default_factory=dict)
     reported: tuple["ResultObject", ...] = ()
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
         withdrawn=standing.withdrawn,
         identification=standing.identification,
         reported=_reported(tx, study_id, pipeline),
+        refused=tuple(refused_of(tx, study_id)),
     )
 
 
@@ -272,6 +277,7 @@ def _case_instance(
         rejected=rejected.get(row.sop_instance_uid),
         removed=row.removed_at is not None,
         failure_code=(failure.error_code or "") if failure else None,
+        names_patient=row.names_patient,
     )
 
 
@@ -281,7 +287,10 @@ _ACTIONS = {
     Outcome.NO_EFFECT: Action.REPORT_NO_EFFECT,
     Outcome.NOT_APPLICABLE: Action.REPORT_NOT_APPLICABLE,
     Outcome.WITHDRAWN: Action.REPORT_WITHDRAWN,
+    Outcome.UNFILED: Action.REPORT_UNFILED,
 }
+#: What an administrator reads of a study that nothing can be reported of.
+_NO_PATIENT_ID = "no instance has a Patient ID, so that a report could be filed under nobody"
 
 
 def record_report(tx: Transaction, report: Report) -> int:
@@ -307,6 +316,12 @@ def record_report(tx: Transaction, report: Report) -> int:
         tx.execute(
             insert(schema.ResultObject), [{"report_id": report_id, **item} for item in objects]
         )
+    if report.outcome is Outcome.UNFILED:
+        alarms.raise_alarm(
+            tx, report.study_id, AlarmKind.NO_PATIENT_ID, _NO_PATIENT_ID, report.made_at
+        )
+    else:
+        alarms.settle(tx, report.study_id, report.made_at, AlarmKind.NO_PATIENT_ID)
     audit.record(
         tx,
         Event(

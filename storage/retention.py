@@ -19,7 +19,14 @@ from storage.commitment_schema import Climb
 from storage.engine import Database, Transaction
 from storage.removal import YOUNG, Removed
 from storage.spool import Spool
-from storage.states import ClimbState, DeliveryState, JobKind, JobState, StudyState
+from storage.states import (
+    ClimbState,
+    DeliveryState,
+    JobKind,
+    JobState,
+    Outcome,
+    StudyState,
+)
 
 _STUDIES_AT_ONCE = 20
 _OBJECTS_AT_ONCE = 500
@@ -154,7 +161,11 @@ def _obstacles(before: datetime) -> dict[str, ColumnElement[bool]]:
         job.state == JobState.FAILED,
         job.revision == study.revision,
     )
-    reported = and_(report.study_id == study.id, report.revision == study.revision)
+    reported = and_(
+        report.study_id == study.id,
+        report.revision == study.revision,
+        report.outcome != Outcome.UNFILED,
+    )
     return {
         "work on it is queued or running": select(job.id).where(working).exists(),
         "its report failed": select(job.id).where(unreported).exists(),

@@ -87,8 +87,12 @@ class Study(Base):
     __tablename__ = "study"
     id: Mapped[int] = _row_id()
     study_instance_uid: Mapped[str] = mapped_column(comment="Study Instance UID (0020,000D)")
-    patient_id: Mapped[str] = mapped_column(comment="Patient ID (0010,0020) of its first instance")
-    patient_name: Mapped[str] = mapped_column(comment="Patient's Name (0010,0010), same instance")
+    patient_id: Mapped[str] = mapped_column(
+        comment="Patient ID (0010,0020) of its first instance that has one"
+    )
+    patient_name: Mapped[str] = mapped_column(
+        comment="Patient's Name (0010,0010) of its first instance that has one"
+    )
     accession_number: Mapped[str] = mapped_column(comment="Accession Number (0008,0050)")
     study_date: Mapped[str] = mapped_column(comment="Study Date (0008,0020), YYYYMMDD")
     patient_conflict: Mapped[bool] = mapped_column(
@@ -161,6 +165,9 @@ class Instance(Base):
     modality: Mapped[str] = mapped_column(comment="Modality (0008,0060)")
     instance_number: Mapped[str] = mapped_column(comment="Instance Number (0020,0013)")
     patient_differs: Mapped[bool] = mapped_column(comment="true: not the patient of its study")
+    names_patient: Mapped[bool | None] = mapped_column(
+        comment="true: it has a Patient ID (0010,0020); empty: not known"
+    )
     digest: Mapped[str] = mapped_column(
         comment="SHA-256 of the file; objects/ab/cd/<digest>.dcm in the spool"
     )
@@ -284,7 +291,7 @@ class Report(Base):
     )
     outcome: Mapped[Outcome] = mapped_column(
         words(Outcome, "outcome"),
-        comment="estimated, abstained, no effect, not applicable or withdrawn",
+        comment="estimated, abstained, no effect, not applicable, withdrawn or unfiled",
     )
     supersedes: Mapped[int | None] = _link("report.id", "the report that this one replaces")
     findings_json: Mapped[str] = mapped_column(comment="the findings")

@@ -71,6 +71,7 @@ class Outcome(StrEnum):
     NO_EFFECT = "no effect"
     NOT_APPLICABLE = "not applicable"
     WITHDRAWN = "withdrawn"
+    UNFILED = "unfiled"
 
 
 class CorrectionKind(StrEnum):
@@ -79,6 +80,17 @@ class CorrectionKind(StrEnum):
     IDENTIFICATION = "identification"
     WITHDRAWAL = "withdrawal"
     REINSTATEMENT = "reinstatement"
+
+
+class AlarmKind(StrEnum):
+    """What an administrator has to look at.
+
+    EDITED: an instance came again with another patient or another value that a report shows.
+    NO_PATIENT_ID: no instance has a Patient ID, so that nothing can be reported.
+    """
+
+    EDITED = "edited"
+    NO_PATIENT_ID = "no patient id"
 
 
 class DeliveryState(StrEnum):

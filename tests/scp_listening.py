@@ -163,9 +163,9 @@ def item(**values: Any) -> Item:
     )
 
 
-def encoded(dataset: Dataset) -> bytes:
+def encoded(dataset: Dataset, *, implicit: bool = False) -> bytes:
     buffer = DicomBytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    buffer.is_implicit_VR, buffer.is_little_endian = implicit, True
     write_dataset(buffer, dataset)
     return buffer.getvalue()
 

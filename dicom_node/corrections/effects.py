@@ -19,6 +19,10 @@ _ATTRIBUTES: Mapping[str, str] = {
     "patient_birth_date": "Patient's Birth Date",
     "patient_sex": "Patient's Sex",
     "accession_number": "Accession Number",
+    "issuer_of_patient_id": "Issuer of Patient ID",
+    "study_date": "Study Date",
+    "study_description": "Study Description",
+    "referring_physician_name": "Referring Physician's Name",
 }
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from pydicom import Dataset
 
+from dicom_node.scp.contexts import STORAGE_CLASSES
 from dicom_node.scp.identification import is_uid
 from dicom_node.scp.services import Request, ServiceRefusedError, ServiceStatus
 from inference.dicom.elements import text
@@ -17,8 +18,12 @@ def announcement(
     state: StepState | None,
     references: list[Dataset] | None,
 ) -> Announcement:
-    """What a request says; a reference that nobody could match is left out, None says nothing."""
-    uids = [text(item, "ReferencedSOPInstanceUID") for item in references or ()]
+    """What a request says; None says nothing about instances.
+
+    A reference that nobody could match is left out, and so is one to an object of a class that
+    the node does not take: it will never come.
+    """
+    uids = [text(item, "ReferencedSOPInstanceUID") for item in references or () if _may_come(item)]
     return Announcement(
         kind=kind,
         sop_instance_uid=request.sop_instance_uid,
@@ -28,6 +33,11 @@ def announcement(
         at=datetime.now(UTC),
         association_id=request.admission.association_id,
     )
+
+
+def _may_come(reference: Dataset) -> bool:
+    sop_class_uid = text(reference, "ReferencedSOPClassUID")
+    return not sop_class_uid or sop_class_uid in STORAGE_CLASSES
 
 
 def study_uids(datasets: list[Dataset]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
@@ -19,7 +20,9 @@ from dicom_node.scp.statuses import RefusedError, StoreStatus
 
 _TEXTS = {
     "patient_id": "PatientID",
+    "issuer_of_patient_id": "IssuerOfPatientID",
     "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
     "accession_number": "AccessionNumber",
     "study_date": "StudyDate",
     "modality": "Modality",
@@ -28,6 +31,7 @@ _TEXTS = {
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in (*_UIDS, *_TEXTS.values())]
 
+_STUDY = Tag("StudyInstanceUID")
 #: Float, double and integer pixel data begin here; nothing that we read comes later.
 _PIXELS = 0x7FE00008
 _ITEM = (0xFFFE, 0xE000)
@@ -51,7 +55,9 @@ class Identity:
     study_instance_uid: str
     series_instance_uid: str
     patient_id: str
+    issuer_of_patient_id: str
     patient_name: str
+    patient_birth_date: str
     accession_number: str
     study_date: str
     modality: str
@@ -97,6 +103,16 @@ def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
     )
 
 
+def require_instance_uid(sop_instance_uid: str) -> None:
+    """Check the SOP Instance UID that a request gives, before anything is made of its dataset.
+
+    Raises:
+        RefusedError: 0x0117; it is no UID (PS3.5 section 9.1).
+    """
+    if not is_uid(sop_instance_uid):
+        raise RefusedError(StoreStatus.INVALID_INSTANCE, "SOP Instance UID is malformed")
+
+
 def require_same(identity: Identity, sop_class_uid: str, sop_instance_uid: str) -> None:
     """Check the dataset against what the C-STORE request announced.
 
@@ -127,21 +143,31 @@ def _require_uid(keyword: str, uid: str) -> None:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    """A value as one line; a value of the wrong kind counts as none, for it identifies nothing."""
+    """A value as one line; a value of the wrong kind counts as none, for it identifies nothing.
+
+    A backslash divides values in DICOM, yet carts type it into a Patient ID: it is shown as sent.
+    """
     try:
-        value = str(dataset.get(keyword) or "")
+        given = dataset.get(keyword)
+        parts = given if isinstance(given, MultiValue) else [given or ""]
+        value = "\\".join(str(part) for part in parts)
     except (ValueError, TypeError, OverflowError):
         return ""
     return "".join(character for character in value if character.isprintable()).strip()
 
 
 class _AtPixels:
-    """Stops pydicom before the pixels and remembers how they are announced."""
+    """Stops pydicom before the pixels and remembers how they are announced.
+
+    `passed_study`: an element came that stands behind the place of the Study Instance UID.
+    """
 
     vr: str | None = None
     length: int | None = None
+    passed_study = False
 
     def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        self.passed_study |= tag > _STUDY
         if tag < _PIXELS:
             return False
         self.vr, self.length = vr, length
@@ -172,8 +198,7 @@ def _read(file: BinaryIO, syntax: UID) -> _Header:
         specific_tags=_TAGS,
     )
     is_whole = _values_are_whole(dataset) and (deflated or _is_whole(file, pixels))
-    passed_study = pixels.length is not None or "StudyInstanceUID" in dataset
-    return _Header(dataset, is_whole, passed_study)
+    return _Header(dataset, is_whole, pixels.passed_study or "StudyInstanceUID" in dataset)
 
 
 def _values_are_whole(dataset: Dataset) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from dicom_node.scp.identification import identify, require_same
+from dicom_node.scp.identification import identify, require_instance_uid, require_same
 from dicom_node.scp.recording import Recorder
 from storage.engine import Database
 from storage.index import Receipt, Received
@@ -67,6 +67,7 @@ class Keeper:
             RefusedError: it is not what it was said to be, or cannot be read.
             storage.errors.StorageError: there is no room, or no database.
         """
+        require_instance_uid(arrived.sop_instance_uid)
         arrived.file.sync_beside()
         identity = identify(arrived.file.path, arrived.offset, arrived.transfer_syntax_uid)
         require_same(identity, arrived.sop_class_uid, arrived.sop_instance_uid)

@@ -215,9 +215,12 @@ def tolerate_real_devices() -> None:
     """Set pynetdicom and pydicom up for what hospitals send; both know only process-wide settings.
 
     AE titles padded with NUL or holding a stray character are taken, and compared by
-    `peers.plain_title`. Logging each message costs time; warnings about values quote identities.
+    `peers.plain_title`. A malformed UID reaches whoever answers the request: pynetdicom would end
+    the association instead. Logging each message costs time; warnings about values quote
+    identities.
     """
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
     _config.LOG_HANDLER_LEVEL = "none"
     _config.CODECS = ("ascii", "latin-1")
     _config.VALIDATORS["AE"] = lambda _title: (True, "")
+    _config.VALIDATORS["UI"] = lambda _uid: (True, "")

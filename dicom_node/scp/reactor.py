@@ -17,6 +17,8 @@ import structlog
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
+from dicom_node.association_pdu import tidied
+
 if TYPE_CHECKING:
     from pynetdicom.pdu_primitives import _PDUPrimitiveType
 
@@ -128,7 +130,7 @@ class ReceivingReactor(DULServiceProvider):
             if pdu[0] == _P_DATA_TF and self.state_machine.current_state == _ESTABLISHED:
                 self._take(pdu)
             elif pdu[0] in _PDU_TYPES:
-                decoded, event = self._decode_pdu(bytearray(pdu))
+                decoded, event = self._decode_pdu(bytearray(tidied(bytes(pdu))))
                 self._recv_pdu.put(decoded)
                 self.event_queue.put(event)
             else:

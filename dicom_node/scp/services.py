@@ -11,6 +11,7 @@ turned into statuses (PS3.7 annex C), and one line in the log.
 | 0x0112 | no such SOP instance     | N-SET, N-ACTION on one that is not               |
 | 0x0113 | no such event type       | N-EVENT-REPORT                                   |
 | 0x0115 | invalid argument value   | what a message is about makes no sense here      |
+| 0x0117 | invalid object instance  | the SOP Instance UID of the message is no UID    |
 | 0x0118 | no such SOP class        | not the one of the presentation context          |
 | 0x0120 | missing attribute        |                                                  |
 | 0x0121 | missing attribute value  |                                                  |
@@ -34,6 +35,7 @@ from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 
+from dicom_node.scp.identification import is_uid
 from dicom_node.scp.peers import Right
 from dicom_node.scp.transport import Admission, ReceivingAssociation
 from storage import audit
@@ -53,6 +55,7 @@ class ServiceStatus(IntEnum):
     NO_SUCH_INSTANCE = 0x0112
     NO_SUCH_EVENT_TYPE = 0x0113
     INVALID_ARGUMENT = 0x0115
+    INVALID_INSTANCE = 0x0117
     NO_SUCH_CLASS = 0x0118
     MISSING_ATTRIBUTE = 0x0120
     MISSING_VALUE = 0x0121
@@ -181,6 +184,10 @@ class Services:
             )
         dataset_part, type_part = _PARTS[event_type]
         named = _uid(message, "AffectedSOPInstanceUID", "RequestedSOPInstanceUID")
+        if named and not is_uid(named):
+            raise ServiceRefusedError(
+                ServiceStatus.INVALID_INSTANCE, "SOP Instance UID is malformed"
+            )
         request = Request(
             sop_class_uid=sop_class_uid,
             sop_instance_uid=named or f"2.25.{uuid.uuid4().int}",

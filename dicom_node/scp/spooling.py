@@ -12,6 +12,7 @@ from io import BytesIO
 from threading import Lock
 from typing import Any
 
+from pydicom import Dataset
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
@@ -174,8 +175,8 @@ class SpoolingProvider(DIMSEServiceProvider):
         if not self._spool.has_room():
             raise StorageFullError("the spool is below its low-water mark")
         command = stream.message.command_set
-        stream.sop_class_uid = str(command.get("AffectedSOPClassUID", ""))
-        stream.sop_instance_uid = str(command.get("AffectedSOPInstanceUID", ""))
+        stream.sop_class_uid = _uid(command, "AffectedSOPClassUID")
+        stream.sop_instance_uid = _uid(command, "AffectedSOPInstanceUID")
         stream.transfer_syntax_uid = str(context.transfer_syntax[0])
         head = file_meta(stream.sop_class_uid, stream.sop_instance_uid, stream.transfer_syntax_uid)
         stream.offset = len(head)
@@ -218,6 +219,11 @@ class SpoolingProvider(DIMSEServiceProvider):
     def busy(self) -> bool:
         """Whether an instance is arriving or waits for its answer."""
         return bool(self.streams) or not self.msg_queue.empty()
+
+
+def _uid(command: Dataset, keyword: str) -> str:
+    """A UID of a command set without the padding that some senders give it."""
+    return str(command.get(keyword) or "").strip(" \0")
 
 
 def _require_place(message: DIMSEMessage, context_id: int, *, is_command: bool) -> None:

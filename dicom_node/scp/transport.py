@@ -16,12 +16,14 @@ from socketserver import BaseServer
 from typing import Any, Protocol
 
 import structlog
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import DimseServiceType
+from pynetdicom.dimse_primitives import C_STORE, DimseServiceType
 from pynetdicom.pdu_primitives import A_ABORT
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import (
     AddressInformation,
     RequestHandler,
@@ -193,12 +195,26 @@ class ReceivingAssociation(Association):
         try:
             if heard is not None:
                 heard(int(msg.Status or 0))
+            elif isinstance(msg, C_STORE) and context_id in self._accepted_cx:
+                self._serve_store(msg, self._accepted_cx[context_id])
             else:
                 super()._serve_request(msg, context_id)
         finally:
             self.provider.answered(getattr(msg, "DataSet", None))
         while self._afterwards:
             self._afterwards.pop(0)()
+
+    def _serve_store(self, request: C_STORE, context: PresentationContext) -> None:
+        """Answer a C-STORE request, however little of it there is.
+
+        pynetdicom leaves one that lacks an element without an answer, and aborts at a class that it
+        does not know.
+        """
+        if request.MessageIDBeingRespondedTo is not None or request.MessageID is None:
+            return
+        request.AffectedSOPClassUID = request.AffectedSOPClassUID or context.abstract_syntax
+        request.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID or UID("")
+        StorageServiceClass(self).SCP(request, context)
 
     def _note_abort(self, event: evt.Event) -> None:
         primitive = getattr(event, "primitive", None)

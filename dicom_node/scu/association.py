@@ -17,6 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.association_pdu import tidied
 from dicom_node.scu.backlog import Backlog
 from dicom_node.scu.errors import (
     AssociationAbortedError,
@@ -146,7 +147,10 @@ class OpenAssociation:
         raise AssociationAbortedError(f"{node} ended the connection during negotiation{doubt}")
 
     def _on_connected(self, event: Any) -> None:
-        connection: socket.socket = event.assoc.dul.socket.socket
+        upper_layer = event.assoc.dul
+        decode = upper_layer._decode_pdu
+        upper_layer._decode_pdu = lambda pdu: decode(bytearray(tidied(bytes(pdu))))
+        connection: socket.socket = upper_layer.socket.socket
         connection.settimeout(self._node.dimse_timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection

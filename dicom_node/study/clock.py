@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
-from storage import index, jobs, outbox, roster
+from storage import index, jobs, outbox, refused_instances, roster
 from storage.announcements import forget_unclaimed
 from storage.audit_seals import seal_new
 from storage.clock_readings import TimeOfDay
@@ -139,6 +139,7 @@ class Clock:
             return
         with self._database.write() as tx:
             forget_unclaimed(tx, time.at - _ANNOUNCED_IN_VAIN)
+            refused_instances.forget_unclaimed(tx, time.at - _ANNOUNCED_IN_VAIN)
 
     def _look(self) -> TimeOfDay:
         """The time to judge by; where the clock has jumped, all that waits was moved along."""

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
+from dicom_node.work.refused import refused_sentences
 from inference.errors import InferenceError
 from inference.exclusions import FILES_REMOVED, NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
 from inference.pipeline import Pipeline
@@ -75,6 +76,8 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
     )
     if case.identification:
         identity.update(json.dumps(case.identification, sort_keys=True).encode())
+    for missing in case.refused:
+        identity.update(f"\nrefused {missing.sop_instance_uid} {missing.status}".encode())
     for item in case.instances:
         if item.rejected:
             identity.update(f"\n{item.sop_instance_uid} {item.rejected}".encode())
@@ -95,11 +98,15 @@ def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     digest = pipeline.model.bundle_digest
     excluded = [_exclusion(item, digest) for item in shown_instances(case)]
     told = f"The analysis failed: {why}. No estimate is made from this study."
-    return pipeline.abstain([item for item in excluded if item], told)
+    return _with_refused(case, pipeline.abstain([item for item in excluded if item], told))
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     """Fuse the loops of a study; a failure of the model is told to the reader as an abstention."""
+    return _with_refused(case, _concluded(case, gathered, pipeline))
+
+
+def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     if case.patient_conflict:
         return pipeline.abstain(gathered.exclusions, _PATIENT_CONFLICT)
     lacking = lacking_instances(case, pipeline)
@@ -109,6 +116,12 @@ def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
         return pipeline.conclude(gathered.encoded, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(gathered.exclusions, _FAILED)
+
+
+def _with_refused(case: Case, findings: Findings) -> Findings:
+    """Tell what did not get in: the estimate may rest on half of the examination."""
+    told = refused_sentences(case.refused)
+    return replace(findings, limitations=(*findings.limitations, *told)) if told else findings
 
 
 def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:

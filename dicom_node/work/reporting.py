@@ -56,6 +56,9 @@ class Reporter:
     ) -> Report:
         """Conclude a case and put its report objects into the spool; nothing is recorded yet.
 
+        Where no instance has a Patient ID there are no objects: an archive would file them under
+        nobody, or under whoever else has none.
+
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
             SpoolUnavailableError: nobody can tell now.
@@ -71,8 +74,10 @@ class Reporter:
             return self._without_objects(
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
             )
-        findings = conclude(case, gathered, pipeline)
         study = replace(_study(header, job, case), input_digest=gathered.input_digest)
+        if not study.patient_id:
+            return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
+        findings = conclude(case, gathered, pipeline)
         notice = reissue(case, study, self._reported_as(case, latest, study.revision))
         return self._with_objects(
             job, study, findings, gathered.input_digest, latest, pipeline, now, notice
@@ -95,8 +100,10 @@ class Reporter:
         header = self._header(case, latest)
         if not _is_business(header, case, pipeline):
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
-        findings = abandoned(case, pipeline, why)
         study = _study(header, job, case)
+        if not study.patient_id:
+            return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
+        findings = abandoned(case, pipeline, why)
         return self._with_objects(job, study, findings, "", latest, pipeline, now)
 
     def _withdrawal(
@@ -158,12 +165,18 @@ class Reporter:
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.
 
-        Loops that still stand come first: what was rejected may bear what the archive has corrected
-        since. Where retention has removed them all, the last report says the same of patient and
-        study.
+        One that has a Patient ID comes first, then loops that still stand: what was rejected may
+        bear what the archive has corrected since. Where retention has removed them all, the last
+        report says the same of patient and study.
         """
         own = [item for item in case.instances if not item.patient_differs]
-        own.sort(key=lambda item: (item.rejected is not None, not _is_loop(item)))
+        own.sort(
+            key=lambda item: (
+                item.names_patient is False,
+                item.rejected is not None,
+                not _is_loop(item),
+            )
+        )
         reported = [item.digest for item in latest.objects if item.kind == "SR"] if latest else []
         trouble: StorageError = SpoolDamagedError("no file of the study is whole")
         for digest in [item.digest for item in own] + reported:

@@ -1,6 +1,7 @@
-"""Let a column of words hold more words than its table was made with."""
+"""Change what a table says of a column: the words that it may hold, and its comment."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +21,29 @@ def allow(table: str, column: str, before: Sequence[str], after: Sequence[str]) 
         op.execute(
             f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{column} CHECK {_check(column, after)}"
         )
+
+
+def explain(table: str, column: str, before: str, after: str) -> None:
+    """Give a column another comment.
+
+    Raises:
+        RuntimeError: the comment is not as it is said to be.
+    """
+    if op.get_bind().dialect.name == "sqlite":
+        _rewrite(table, f"/* {before} */", f"/* {after} */")
+    else:
+        quoted = after.replace("'", "''")
+        op.execute(f"COMMENT ON COLUMN {table}.{column} IS '{quoted}'")
+
+
+def add_column(table: str, column: str, kind: sa.types.TypeEngine[Any], comment: str) -> None:
+    """Add a column that may be empty, with its comment."""
+    if op.get_bind().dialect.name == "sqlite":
+        # Written out, since Alembic would leave away the comment for whoever reads `.schema`.
+        name = kind.compile(dialect=op.get_bind().dialect)
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {name} /* {comment} */")
+    else:
+        op.add_column(table, sa.Column(column, kind, nullable=True, comment=comment))
 
 
 def _check(column: str, words: Sequence[str]) -> str:
@@ -45,4 +69,4 @@ def _rewrite(table: str, before: str, after: str) -> None:
     connection.execute(sa.text(f"PRAGMA schema_version = {version + 1}"))
     connection.execute(sa.text("PRAGMA writable_schema = RESET"))
     if changed.rowcount != 1:
-        raise RuntimeError(f"{table} has no constraint {before}")
+        raise RuntimeError(f"{table} does not say {before}")

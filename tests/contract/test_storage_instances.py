@@ -3,6 +3,7 @@
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
@@ -105,20 +106,67 @@ def test_an_instance_of_another_patient_is_stored_and_marked(database: Database)
     assert event.outcome == "failure"
 
 
+JANE = {"patient_id": "P1", "patient_name": "Doe^Jane", "patient_birth_date": "19500101"}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "the other way round"])
 @pytest.mark.parametrize(
     ("changes", "differs"),
     [
         ({"patient_name": "Doe^J"}, False),  # the ID decides
-        ({"patient_id": ""}, True),
+        ({"patient_id": ""}, False),  # a blank ID is no other patient
+        ({"patient_id": "", "patient_name": "DOE^JANE^^ ", "patient_birth_date": ""}, False),
+        ({"patient_id": "", "patient_name": "Roe^Jane"}, False),  # born on the same day
+        ({"patient_id": "", "patient_birth_date": "19510101"}, False),  # of the same name
+        ({"patient_id": "", "patient_name": "Roe^Rick", "patient_birth_date": ""}, True),
+        ({"patient_id": "", "patient_name": "Roe^Rick", "patient_birth_date": "19900101"}, True),
+        ({"issuer_of_patient_id": "B"}, False),
+        ({"patient_name": "Roe^Rick", "patient_birth_date": "19900101"}, True),
     ],
 )
-def test_the_patient_id_decides_who_a_patient_is(
-    database: Database, changes: dict[str, str], differs: bool
+def test_who_a_patient_is_does_not_depend_on_who_came_first(
+    database: Database, changes: dict[str, str], differs: bool, turned: bool
 ) -> None:
+    both = [received(1, **JANE), received(2, **{**JANE, **changes})]
     open_association(database)
-    store(database, received(1))
-    store(database, received(2, **changes))
-    assert study(database).instances[1].patient_differs is differs
+    for one in reversed(both) if turned else both:
+        store(database, one)
+    assert study(database).summary.patient_conflict is differs
+    assert [item.patient_differs for item in study(database).instances] == [False, differs]
+
+
+def test_the_same_id_of_another_issuer_is_another_patient(database: Database) -> None:
+    open_association(database)
+    store(database, received(1, **JANE, issuer_of_patient_id="A"))
+    store(database, received(2, **JANE, issuer_of_patient_id="B"))
+    assert not study(database).summary.patient_conflict, "name and birth date are the same"
+    rick = {"patient_name": "Roe^Rick", "patient_birth_date": "19900101"}
+    store(database, received(3, patient_id="P1", issuer_of_patient_id="B", **rick))
+    assert study(database).summary.patient_conflict
+
+
+def test_a_study_is_completed_by_the_instance_that_knows_more(database: Database) -> None:
+    open_association(database)
+    store(database, received(1, patient_id="", patient_name=""))
+    assert study(database).summary.patient_id == ""
+    store(database, received(2, **JANE))
+    store(database, received(3, patient_id="", patient_name="Doe"))
+    seen = study(database).summary
+    assert (seen.patient_id, seen.patient_name, seen.patient_conflict) == ("P1", "Doe^Jane", False)
+
+
+def test_two_strangers_in_one_study_are_found_in_whatever_order_a_blank_comes(
+    database: Database,
+) -> None:
+    blank = {"patient_id": "", "patient_name": "", "patient_birth_date": ""}
+    people = [received(1, **JANE), received(2, **blank), received(3, patient_id="P2")]
+    open_association(database)
+    for number, order in enumerate(permutations(people)):
+        for one in order:
+            uid = f"{one.sop_instance_uid}.{number}"
+            changed = replace(one, study_instance_uid=f"1.2.9.{number}", sop_instance_uid=uid)
+            store(database, changed)
+        assert study(database, f"1.2.9.{number}").summary.patient_conflict
 
 
 def test_without_any_patient_id_the_name_decides(database: Database) -> None:

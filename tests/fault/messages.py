@@ -34,6 +34,8 @@ CONTEXTS = {
     3: (SECONDARY_CAPTURE, DEFLATED),
     5: (VERIFICATION, EXPLICIT_LITTLE),
 }
+#: Type of the user information item (PS3.8 table 9-16).
+_USER = 0x50
 #: Message control headers (PS3.8 section E.2); DATA and LAST may be added up, COMMAND too.
 DATA, COMMAND, LAST = 0, 1, 2
 RELEASE_REQUEST = bytes([5, 0, 0, 0, 0, 4, 0, 0, 0, 0])
@@ -63,6 +65,90 @@ def association_request(calling: str = "CART", *, rich: bool = False) -> bytes:
     pdu = A_ASSOCIATE_RQ()
     pdu.from_primitive(request)
     return pdu.encode()
+
+
+def sub_item(kind: int, value: bytes) -> bytes:
+    return struct.pack(">BxH", kind, len(value)) + value
+
+
+def items_of(pdu: bytes) -> list[tuple[int, bytes]]:
+    """The variable items of an association PDU."""
+    found, position = [], 74
+    while position < len(pdu):
+        kind, length = struct.unpack_from(">BxH", pdu, position)
+        found.append((kind, pdu[position + 4 : position + 4 + length]))
+        position += 4 + length
+    return found
+
+
+def with_items(pdu: bytes, items: list[tuple[int, bytes]]) -> bytes:
+    """The PDU with other variable items."""
+    body = b"".join(sub_item(kind, value) for kind, value in items)
+    return pdu[:2] + struct.pack(">I", 68 + len(body)) + pdu[6:74] + body
+
+
+def with_user_information(pdu: bytes, *subs: tuple[int, bytes]) -> bytes:
+    others = [one for one in items_of(pdu) if one[0] != _USER]
+    return with_items(pdu, [*others, (_USER, b"".join(sub_item(*sub) for sub in subs))])
+
+
+def with_titles(pdu: bytes, called: bytes, calling: bytes) -> bytes:
+    return pdu[:10] + called.ljust(16) + calling.ljust(16) + pdu[42:]
+
+
+def odd_requests() -> dict[str, bytes]:
+    """What real devices write and PS3.8 does not foresee: requests for the contexts above."""
+    plain = association_request()
+    length = (0x51, struct.pack(">I", 16_384))
+    implementation = (0x52, b"1.2.3.4")
+    return {
+        "unknown item": with_items(plain, [(0x77, b"vendor"), *items_of(plain)]),
+        "unknown sub-item": with_user_information(plain, length, implementation, (0x99, b"\1\2\3")),
+        "unknown sub-item in a context": with_items(
+            plain,
+            [
+                (kind, value + sub_item(0x4F, b"x") if kind == 0x20 else value)
+                for kind, value in items_of(plain)
+            ],
+        ),
+        "no maximum length": with_user_information(plain, implementation),
+        "maximum length of two bytes": with_user_information(
+            plain, (0x51, b"\x40\x00"), implementation
+        ),
+        "no implementation class": with_user_information(plain, length),
+        "no user information": with_items(
+            plain, [one for one in items_of(plain) if one[0] != _USER]
+        ),
+        "version name of 40 characters": with_user_information(
+            plain, length, implementation, (0x55, b"A_VERSION_NAME_LONGER_THAN_ANY_STANDARD_")
+        ),
+        "version name with rubbish": with_user_information(
+            plain, length, implementation, (0x55, b"CART\0\xff\xfe")
+        ),
+        "malformed user identity": with_user_information(
+            plain, length, implementation, (0x58, b"\x09\xff")
+        ),
+        "malformed role": with_user_information(plain, length, implementation, (0x54, b"\0\x09\1")),
+        "role flag 2": with_user_information(
+            plain, length, implementation, (0x54, b"\0\x051.2.3\2\2")
+        ),
+        "malformed extended negotiation": with_user_information(
+            plain, length, implementation, (0x56, b"\xff\xff"), (0x57, b"\0")
+        ),
+        "implementation class of 70 characters": with_user_information(
+            plain, length, (0x52, b"1." * 35)
+        ),
+        "rubbish behind a NUL": with_titles(
+            plain, b"ECHONODE\0\xfe\x81ab", b"CART\0JUNK\xff\xff\xff"
+        ),
+        "leading spaces": with_titles(plain, b"   ECHONODE", b"  CART"),
+        "control characters": with_titles(plain, b"ECHONODE\r\n", b"\tCART\x1b"),
+        "NUL before the title": with_titles(plain, b"\0ECHONODE", b"\0\0CART"),
+        "no application context": with_items(
+            plain, [one for one in items_of(plain) if one[0] != 0x10]
+        ),
+        "two bytes at the end": plain[:2] + struct.pack(">I", len(plain) - 4) + plain[6:] + b"\0\0",
+    }
 
 
 def echo(message_id: int = 1) -> bytes:

@@ -210,6 +210,29 @@ def test_references_that_nobody_could_match_are_left_out(node: Node) -> None:
         assert evidence_of(tx, 1).announced == 1
 
 
+@pytest.mark.parametrize("sop_class", [MPPS, IAN], ids=["MPPS", "IAN"])
+def test_objects_of_classes_that_are_not_taken_are_not_waited_for(
+    node: Node, sop_class: UID
+) -> None:
+    private, old = "1.2.840.113619.4.2", "1.2.840.10008.5.1.4.1.1.6"
+    mine = item(StudyInstanceUID=STUDY)
+    send(node.port, mine)
+    what = (ended if sop_class == MPPS else available)(mine[1], "1.2.3.1", "1.2.3.2")
+    series = (what.get("PerformedSeriesSequence") or what.get("ReferencedSeriesSequence"))[0]
+    named = series.get("ReferencedImageSequence") or series.get("ReferencedSOPSequence")
+    named[1].ReferencedSOPClassUID = private
+    named[2].ReferencedSOPClassUID = old
+    with calling(node) as cart:
+        if sop_class == MPPS:
+            create(cart, begun())
+            assert change(cart, what).Status == 0x0000
+        else:
+            assert create(cart, what, IAN).Status == 0x0000
+    with node.database.read() as tx:
+        evidence = evidence_of(tx, 1)
+    assert (evidence.announced, evidence.missing) == (2, 1), "the retired class may still come"
+
+
 def test_whoever_may_not_announce_is_refused(node: Node) -> None:
     with calling(node, "MUTE") as mute:
         assert create(mute, begun()).Status == 0x0124

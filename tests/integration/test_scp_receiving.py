@@ -56,6 +56,25 @@ def test_xrays_waveforms_and_reports_arrive_too(tmp_path: Path, folder: str) -> 
         assert node.dataset_digests() == {digest(one[3]) for one in items}
 
 
+@pytest.mark.parametrize("folder", ["ecg", "sr"])
+def test_waveforms_and_reports_without_a_study_are_kept_with_a_warning(
+    tmp_path: Path, folder: str
+) -> None:
+    file = sorted(shared("data", folder).glob("*.dcm"))[0]
+    dataset = dcmread(file)
+    del dataset.StudyInstanceUID
+    syntax = dataset.file_meta.TransferSyntaxUID
+    one = (
+        str(dataset.SOPClassUID),
+        str(dataset.SOPInstanceUID),
+        str(syntax),
+        encoded(dataset, implicit=syntax.is_implicit_VR),
+    )
+    with listening(tmp_path) as node:
+        assert send(node.port, one) == [0xB007]
+        assert node.dataset_digests() == {digest(one[3])}
+
+
 def test_everything_nasty_gets_a_status_and_the_listener_lives(tmp_path: Path) -> None:
     files = sorted(shared("data", "nasty").glob("*.dcm"))
     with listening(tmp_path) as node:

@@ -67,6 +67,21 @@ def test_an_instance_without_a_study_gets_one_of_its_own(tmp_path: Path) -> None
     assert not read(tmp_path, item()[3]).is_orphan
 
 
+@pytest.mark.parametrize("series", ["1.2.3", None])
+def test_an_object_without_pixels_may_lack_its_study_too(
+    tmp_path: Path, series: str | None
+) -> None:
+    one = item(StudyInstanceUID=None, SeriesInstanceUID=series, Modality="SR", ContentDate=None)
+    found = read(tmp_path, one[3])
+    assert found.is_orphan
+    assert found.series_instance_uid == (series or found.study_instance_uid)
+
+
+def test_what_ends_before_the_place_of_the_study_may_have_been_cut_off(tmp_path: Path) -> None:
+    one = item(StudyInstanceUID=None, SeriesInstanceUID=None, InstanceNumber=None)
+    assert refused(tmp_path, one[3]) == "StudyInstanceUID is missing"
+
+
 @pytest.mark.parametrize("keyword", ["SeriesInstanceUID", "SOPInstanceUID"])
 def test_a_missing_uid_is_named(tmp_path: Path, keyword: str) -> None:
     assert refused(tmp_path, item(**{keyword: None})[3]) == f"{keyword} is missing"

@@ -6,7 +6,7 @@ from alembic import op
 from storage.columns import UtcDateTime
 
 revision = "0.4.1"
-down_revision = "0.3.5"
+down_revision = "0.4.0"
 
 
 def upgrade() -> None:

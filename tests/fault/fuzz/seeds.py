@@ -18,6 +18,7 @@ from tests.fault.messages import (
     association_request,
     echo,
     encode,
+    odd_requests,
     small_instance,
     store,
 )
@@ -31,6 +32,7 @@ def connections() -> list[bytes]:
         start + request + verify + instance + RELEASE_REQUEST,
         start + association_request(rich=True) + RELEASE_REQUEST,
         start + request + ABORT,
+        *(start + odd + verify + RELEASE_REQUEST for odd in odd_requests().values()),
         opened + verify + instance + RELEASE_REQUEST,
         opened + instance + instance + ABORT,
         opened + b"".join(store(context_id=3)) + verify,

@@ -1,0 +1,131 @@
+"""A node without its network: what was received is prepared, concluded and put into the outbox."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from sqlalchemy import select
+
+from dicom_node.corrections.receiving import NoteKeeper
+from dicom_node.report import NodeIdentity
+from dicom_node.work.engine import Engine
+from dicom_node.work.reporting import Recipient, Reporter
+from inference.pipeline import Pipeline
+from storage import audit, index, outbox, schema
+from storage.audit import Action
+from storage.corrections import Order
+from storage.engine import Database, upgrade
+from storage.index import Association, Received
+from storage.jobs import JobState
+from storage.results import Outcome
+from storage.spool import Spool
+from tests.peers import wait_until
+
+PIPELINE = "echo_haemodynamics"
+DEMONSTRATION = Path(__file__).resolve().parents[1] / "inference" / "bundle" / "demonstration"
+
+
+class Node:
+    """A database, a spool and an engine that sends to one PACS and obeys one archive."""
+
+    def __init__(self, folder: Path, pipeline: Pipeline) -> None:
+        self.database = Database(f"sqlite:///{folder / 'node.db'}")
+        upgrade(self.database)
+        self.spool = Spool(folder / "spool", low_water_bytes=0)
+        self.pipeline = pipeline
+        with self.database.write() as tx:
+            for name in ("archive", "cart"):
+                opened = Association(
+                    name, name, "AE", "ECHONODE", "10.0.0.7", "here:1:boot.1", datetime.now(UTC)
+                )
+                index.open_association(tx, opened)
+
+    def receive(self, *files: bytes, peer: str = "cart") -> None:
+        for data in files:
+            header = dcmread(BytesIO(data), stop_before_pixels=True)
+            file = self.spool.put(data)
+            received = Received(
+                sop_class_uid=header.SOPClassUID,
+                sop_instance_uid=header.SOPInstanceUID,
+                study_instance_uid=header.StudyInstanceUID,
+                series_instance_uid=header.SeriesInstanceUID,
+                transfer_syntax_uid=header.file_meta.TransferSyntaxUID,
+                patient_id=str(header.get("PatientID", "")),
+                patient_name=str(header.get("PatientName", "")),
+                issuer_of_patient_id=str(header.get("IssuerOfPatientID", "")),
+                patient_birth_date=str(header.get("PatientBirthDate", "")),
+                accession_number=str(header.get("AccessionNumber", "")),
+                study_date=str(header.get("StudyDate", "")),
+                modality=header.Modality,
+                instance_number=str(header.get("InstanceNumber", "")),
+                digest=file.digest,
+                size_bytes=file.size_bytes,
+                association_id=peer,
+                peer=peer,
+                received_at=datetime.now(UTC) - timedelta(seconds=2),
+                quiet_s=1,
+                hard_limit_s=60,
+            )
+            with self.database.write() as tx:
+                index.record_instance(tx, received, [PIPELINE])
+
+    def work(self) -> None:
+        """Complete what is due and run all jobs to their end."""
+        with self.database.write() as tx:
+            for due in index.due_studies(tx, datetime.now(UTC), 10):
+                index.complete_study(tx, due.study_id, datetime.now(UTC), [PIPELINE])
+        engine = Engine(
+            self.database,
+            self.spool,
+            {PIPELINE: self.pipeline},
+            Reporter(self.spool, NodeIdentity("echonode", "echonode", "1", "ECHONODE")),
+            [Recipient("pacs", frozenset({"SR", "SC", "KOS", "RN"}), 3600)],
+            owner="here:1:boot.1",
+            lease_s=30,
+            maximum_attempts=2,
+            notes=NoteKeeper(frozenset({"archive"})),
+        )
+        thread = threading.Thread(target=engine.run, daemon=True)
+        thread.start()
+        try:
+            wait_until(self._is_idle, 30, "all jobs ended")
+        finally:
+            engine.stop()
+            thread.join(10)
+
+    def _is_idle(self) -> bool:
+        job = schema.Job
+        with self.database.read() as tx:
+            open_ = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            return tx.scalar(open_.limit(1)) is None
+
+    def deliver(self) -> None:
+        """The PACS takes the best rendition of everything."""
+        now = datetime.now(UTC)
+        with self.database.write() as tx:
+            for held in outbox.claim(
+                tx, destination="pacs", owner="here:1:b.1", now=now, lease_s=9, limit=99
+            ):
+                best = held.alternatives[0]
+                outbox.mark_sent(tx, held, at=now, sop_instance_uid=best.sop_instance_uid, status=0)
+
+    def outcomes(self, study_id: int = 1) -> list[Outcome]:
+        with self.database.read() as tx:
+            return [report.outcome for report in index.show_study(tx, str(study_id)).reports]
+
+    def newest(self, kind: str = "SR", study_id: int = 1) -> Dataset:
+        """The best rendition of one kind of object in the last report that has it."""
+        with self.database.read() as tx:
+            reports = index.show_study(tx, str(study_id)).reports
+        made = [item for report in reports for item in report.objects if item.kind == kind]
+        best = [item for item in made if item.preference == 0]
+        return dcmread(self.spool.path(best[-1].digest))
+
+    def order(self, reason: str = "wrong probe") -> Order:
+        return Order(actor="eve", at=datetime.now(UTC), reason=reason, pipelines=[PIPELINE])
+
+    def actions(self) -> list[Action]:
+        with self.database.read() as tx:
+            return [event.action for event in audit.search(tx, limit=1000)]
