@@ -102,8 +102,8 @@ class Claims:
             self.renew()
         return delivery.id in self._held
 
-    def conclude(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Write down, in a transaction of its own, what follows from one attempt."""
+    def conclude(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Write down, in a transaction of its own, what follows; whether it is tried again."""
         self._held.pop(delivery.id, None)
         now = _now()
         decision = decide(
@@ -132,6 +132,7 @@ class Claims:
                     lambda tx: outbox.fail(tx, delivery, at=now, code=code, message=message)
                 )
                 about.error("delivery failed", code=code)
+        return isinstance(decision, RetryAt)
 
     def hand_back(self, delivery: Delivery) -> None:
         """Return what was not attempted; it is due at once and no attempt is counted."""

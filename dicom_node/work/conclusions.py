@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 
 from dicom_node.corrections.effects import is_filed_anew
-from dicom_node.delivery.acceptance import BELIEVED_FOR
+from dicom_node.delivery.acceptance import BELIEVED_FOR, CLASS_REFUSALS
 from dicom_node.policy import explain
 from dicom_node.work.conclude import stale_instances
 from dicom_node.work.holding import Holding, now_utc
@@ -116,4 +116,6 @@ def _is_spared(
         return False
     made = next(item for item in report.objects if item.kind == kind)
     since = now - BELIEVED_FOR
-    return destinations.spares(tx, recipient.name, made, report.study_id, now, since)
+    return destinations.spares(
+        tx, recipient.name, made, report.study_id, now, since, CLASS_REFUSALS
+    )
