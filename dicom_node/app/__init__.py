@@ -193,7 +193,11 @@ def make_deliverer(settings: Settings) -> "Deliverer":
         for item in settings.destination
     ]
     return Deliverer(
-        destinations, open_database(settings), open_spool(settings), owner=this_process()
+        destinations,
+        open_database(settings),
+        open_spool(settings),
+        owner=this_process(),
+        lease_s=settings.work.lease_s,
     )
 
 
