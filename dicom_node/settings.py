@@ -185,7 +185,7 @@ class WorkSettings(Section):
     """How jobs are run."""
 
     lease_s: Seconds = 60.0
-    """Seconds after which a job of a silent worker is given to another."""
+    """Seconds after which a job or delivery of a silent process or machine goes to another."""
     maximum_attempts: Annotated[int, Field(ge=1)] = 4
     """Tries before a job is set aside as failed."""
     threads: Annotated[int, Field(ge=0)] = 0

@@ -1,6 +1,6 @@
 """What destinations accept, as they answered: remembered, shown, forgotten."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -86,8 +86,9 @@ def spares(
     study_id: int,
     at: datetime,
     since: datetime,
+    refusals: Collection[str],
 ) -> bool:
-    """Whether an object need not be queued, its class having been refused after `since`.
+    """Whether an object need not be queued, its class having been refused so after `since`.
 
     That it was not is audited.
     """
@@ -96,7 +97,7 @@ def spares(
         select(row.refused_by).where(
             row.destination == destination,
             row.sop_class_uid == made.sop_class_uid,
-            row.refused_by != "",
+            row.refused_by.in_(refusals),
             row.confirmed_at > since,
         )
     )

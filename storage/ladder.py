@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from storage import audit, schema
 from storage.audit import Action, Event
@@ -254,6 +254,27 @@ def resume(
         .returning(ClimbRow.delivery_id)
     )
     return len(again.all())
+
+
+def wake(tx: Transaction, destination: str, now: datetime, codes: Sequence[str]) -> None:
+    """Make due what waits to ask a destination for commitment again.
+
+    `codes` are patterns (SQL LIKE) of the error codes that it waits with.
+    """
+    waiting = tx.scalars(
+        select(ClimbRow.id)
+        .where(
+            ClimbRow.state == "climbing",
+            ClimbRow.destination == destination,
+            ClimbRow.rung == Rung.ACCEPTED,
+            ClimbRow.available_at > now,
+            or_(*(ClimbRow.error_code.like(code) for code in codes)),
+        )
+        .order_by(ClimbRow.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if waiting:
+        tx.execute(update(ClimbRow).where(ClimbRow.id.in_(waiting)).values(available_at=now))
 
 
 def stalled_counts(tx: Transaction) -> dict[str, int]:

@@ -4,7 +4,7 @@ pending -> sending -> sent | failed. Rows are written in the commit that makes t
 and finishes are fenced as those of jobs are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,7 @@ __all__ = [
     "requeue",
     "rescue",
     "retry",
+    "wake",
 ]
 
 
@@ -211,6 +212,35 @@ def next_available_at(tx: Transaction, destination: str) -> datetime | None:
             delivery.state == "pending", delivery.destination == destination
         )
     )
+
+
+def wake(
+    tx: Transaction,
+    destination: str,
+    now: datetime,
+    codes: Sequence[str],
+    but: Collection[int] = (),
+) -> int:
+    """Make due what waits to be tried again at a destination; returns how many.
+
+    `codes` are patterns (SQL LIKE) of the error codes that it waits with; `but` go on waiting.
+    """
+    delivery = schema.Delivery
+    waiting = tx.scalars(
+        select(delivery.id)
+        .where(
+            delivery.state == "pending",
+            delivery.destination == destination,
+            delivery.available_at > now,
+            or_(*(delivery.error_code.like(code) for code in codes)),
+            delivery.id.not_in(but),
+        )
+        .order_by(delivery.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if waiting:
+        tx.execute(update(delivery).where(delivery.id.in_(waiting)).values(available_at=now))
+    return len(waiting)
 
 
 def _delivery(tx: Transaction, row: Row[Any]) -> Delivery:

@@ -210,8 +210,13 @@ def make_deliverer(settings: Settings) -> "Deliverer":
         for item in settings.destination
     ]
     database = open_database(settings)
-    spool = open_spool(settings, database)
-    return Deliverer(destinations, database, spool, owner=this_process())
+    return Deliverer(
+        destinations,
+        database,
+        open_spool(settings, database),
+        owner=this_process(),
+        lease_s=settings.work.lease_s,
+    )
 
 
 def make_forwarder(settings: Settings) -> "Forwarder":

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED
 from storage.destinations import Answer
 
 NEGOTIATION = "negotiation"
+HTTP_CLASS_REFUSED = 415
+
+#: Refusals of a SOP class, whatever the object; by any other a single object may be meant.
+CLASS_REFUSALS = frozenset(
+    {NEGOTIATION, f"status 0x{SOP_CLASS_NOT_SUPPORTED:04X}", f"HTTP {HTTP_CLASS_REFUSED}"}
+)
 
 #: For so long a class is not tried again that was refused in spite of its presentation context, or
 #: where nothing is negotiated. What an association negotiates is learned with each one.
@@ -25,8 +32,14 @@ class Acceptance:
 
     def refuses(self, sop_class_uid: str) -> bool:
         """Whether a class was refused lately, so that the next best is tried first."""
-        answer = self.answers.get(sop_class_uid)
-        return bool(answer and answer.refused_by and self._is_believed(answer))
+        return self._refused_lately(sop_class_uid) in CLASS_REFUSALS
+
+    def doubts(self, sop_class_uid: str) -> bool:
+        """Whether an object of a class was refused lately where another form of it was taken.
+
+        The class is tried all the same, since that object may have been the reason.
+        """
+        return self._refused_lately(sop_class_uid) not in CLASS_REFUSALS | {""}
 
     @property
     def refused_classes(self) -> list[str]:
@@ -55,11 +68,13 @@ class Acceptance:
         self._learn(Answer(sop_class_uid, (), how, self.now, self.now))
 
     def _refuses_objects(self, sop_class_uid: str) -> bool:
-        answer = self.answers.get(sop_class_uid)
-        return self.refuses(sop_class_uid) and bool(answer and answer.refused_by != NEGOTIATION)
+        return self._refused_lately(sop_class_uid) not in ("", NEGOTIATION)
 
-    def _is_believed(self, answer: Answer) -> bool:
-        return self.now - answer.confirmed_at < BELIEVED_FOR
+    def _refused_lately(self, sop_class_uid: str) -> str:
+        """How a class was refused, as far as that is still believed; empty: it was not."""
+        answer = self.answers.get(sop_class_uid)
+        is_believed = answer is not None and self.now - answer.confirmed_at < BELIEVED_FOR
+        return answer.refused_by if answer and is_believed else ""
 
     def _learn(self, answer: Answer) -> None:
         self.answers = {**self.answers, answer.sop_class_uid: answer}

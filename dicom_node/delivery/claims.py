@@ -13,7 +13,8 @@ import structlog
 
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.destination import Destination
-from dicom_node.delivery.policy import Failed, Outcome, RetryAt, Sent, decide
+from dicom_node.delivery.policy import AWAY, NEVER_REACHED, Failed, Outcome, RetryAt, Sent, decide
+from dicom_node.delivery.waking import Waking
 from storage import ladder, outbox
 from storage.engine import Database, Transaction
 from storage.errors import (
@@ -25,6 +26,9 @@ from storage.errors import (
 from storage.outbox import Delivery
 from storage.owner import is_dead
 from storage.states import Rung
+
+#: A delivery of a dead machine is taken over at most a tenth of a lease after its lease ended.
+_RESCUES_PER_LEASE = 10
 
 log = structlog.get_logger()
 
@@ -55,6 +59,7 @@ class Claims:
         self._rescue_due_s = 0.0
         self._renewed_s = 0.0
         self._held: dict[int, Delivery] = {}
+        self._waking = Waking()
 
     def due_in_s(self) -> float | None:
         """Seconds until the next delivery is due, 0 or less for now; None where there is none."""
@@ -102,8 +107,8 @@ class Claims:
             self.renew()
         return delivery.id in self._held
 
-    def conclude(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Write down, in a transaction of its own, what follows from one attempt."""
+    def conclude(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Write down, in a transaction of its own, what follows; whether it is tried again."""
         self._held.pop(delivery.id, None)
         now = _now()
         decision = decide(
@@ -118,9 +123,11 @@ class Claims:
         )
         match decision:
             case Sent(uid, status):
+                self._waking.sent(delivery.id)
                 self._write(lambda tx: self._accepted(tx, delivery, now, uid, status))
                 about.info("delivery sent", status=status)
             case RetryAt(again_at, code, message):
+                self._waking.failed(delivery.id, never_reached=code in NEVER_REACHED)
                 self._write(
                     lambda tx: outbox.retry(
                         tx, delivery, at=now, available_at=again_at, code=code, message=message
@@ -128,10 +135,12 @@ class Claims:
                 )
                 about.warning("delivery retry", code=code, delay_s=(again_at - now).total_seconds())
             case Failed(code, message):
+                self._waking.ended(delivery.id)
                 self._write(
                     lambda tx: outbox.fail(tx, delivery, at=now, code=code, message=message)
                 )
                 about.error("delivery failed", code=code)
+        return isinstance(decision, RetryAt)
 
     def hand_back(self, delivery: Delivery) -> None:
         """Return what was not attempted; it is due at once and no attempt is counted."""
@@ -139,21 +148,26 @@ class Claims:
         self._write(lambda tx: outbox.hand_back(tx, delivery, _now()))
 
     def rescue(self) -> None:
-        """Give back what dead processes and expired leases hold; once per lease is enough."""
+        """Give back what dead processes and expired leases hold, looked for ten times a lease."""
         if time.monotonic() < self._rescue_due_s:
             return
         with self._database.write() as tx:
             count = outbox.rescue(tx, _now(), is_dead)
-        self._rescue_due_s = time.monotonic() + self._lease_s
+        self._rescue_due_s = time.monotonic() + self._lease_s / _RESCUES_PER_LEASE
         if count:
             log.info("deliveries rescued", count=count)
 
     def _accepted(
         self, tx: Transaction, delivery: Delivery, at: datetime, uid: str, status: int
     ) -> None:
-        """The destination has the object, so it says; where that is not enough, it climbs on."""
+        """The destination has the object, so it says; where that is not enough, it climbs on.
+
+        It is not away: what waits for it waits no longer.
+        """
         outbox.mark_sent(tx, delivery, at=at, sop_instance_uid=uid, status=status)
         destination = self._destination
+        outbox.wake(tx, destination.name, at, AWAY, self._waking.not_woken)
+        ladder.wake(tx, destination.name, at, AWAY)
         if destination.climb_to is not Rung.ACCEPTED:
             ladder.begin(
                 tx,

@@ -1,6 +1,6 @@
 """The queue of one destination: what is due goes out, a batch over one line."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,6 +10,7 @@ import structlog
 
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.alternatives import offer_of
+from dicom_node.delivery.best_rendition import is_of_object
 from dicom_node.delivery.claims import Claims
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.errors import OvertakenError
@@ -50,6 +51,8 @@ class DestinationQueue:
         self._spool = spool
         self._stopping = stopping
         self._poll_s = poll_s
+        #: How often deliveries that go on were refused. Forgotten with the process: then later.
+        self._refusals: Counter[int] = Counter()
 
     def run(self) -> None:
         """Deliver until stopped; nothing that happens to one delivery ends the loop."""
@@ -110,7 +113,11 @@ class DestinationQueue:
             outcome = self._attempt(line, delivery, offer)
             if self._stopping.is_set() and isinstance(outcome, Exception):
                 return  # we may have cut it off ourselves
-            self._claims.conclude(delivery, outcome)
+            goes_on = self._claims.conclude(delivery, outcome)
+            if not goes_on:
+                del self._refusals[delivery.id]
+            elif is_of_object(outcome):
+                self._refusals[delivery.id] += 1
             waiting.popleft()
 
     def _opening_failed(self, error: Exception, waiting: Waiting) -> None:
@@ -123,6 +130,6 @@ class DestinationQueue:
         try:
             if delivery.kind in _IN_ORDER and self._memory.has_later(delivery):
                 return OvertakenError("the destination has a later message about the same study")
-            return line.send(offer)
+            return line.send(replace(offer, refusals=self._refusals[delivery.id]))
         except Exception as exc:  # noqa: BLE001 - the policy decides about every error
             return exc

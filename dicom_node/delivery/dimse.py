@@ -11,11 +11,11 @@ from pathlib import Path
 
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.alternatives import refused_by
-from dicom_node.delivery.transport import Line, Offer
+from dicom_node.delivery.best_rendition import send_best
+from dicom_node.delivery.transport import Line, Offer, Rendition
 from dicom_node.scu.errors import NoAcceptedContextError, NotSendableError
 from dicom_node.scu.outgoing import OutgoingObject, read_outgoing
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED
 from dicom_node.scu.storing import SendResult, StoreAssociation
 
 
@@ -67,27 +67,33 @@ class _StoreLine:
         return not any(self.association.negotiated.values()) or self.association.is_open
 
     def send(self, offer: Offer) -> SendResult:
-        """Send the best rendition; one that is refused for its class after all gives way.
+        """Send the best rendition that is taken; see `send_best`.
 
         Raises:
             ClassesRefusedError: no rendition is accepted; it says what to enable.
             NotSendableError: a file is no DICOM file.
             AssociationAbortedError, ResponseTimeoutError: nobody knows whether it arrived.
         """
-        offered = [
-            self.objects.get(item.path) or read_outgoing(item.path) for item in offer.renditions
+        offered = {item.path: self._object(item) for item in offer.renditions}
+        welcome = [
+            item for item in offer.renditions if self.association.accepts(offered[item.path])
         ]
-        welcome = [item for item in offered if self.association.accepts(item)]
-        result = None
-        for item in sorted(welcome, key=lambda item: self.taken.refuses(item.sop_class_uid)):
-            result = self.association.send(item)
-            if result.status != SOP_CLASS_NOT_SUPPORTED:
-                return result
-            self.taken.refused(item.sop_class_uid, f"status 0x{result.status:04X}")
-        if result is None:
+        if not welcome:
             to_whom = f" for calling AE title {self.node.calling_ae_title}"
-            raise refused_by(self.node, (item.sop_class_uid for item in offered), to_whom)
-        return result
+            classes = (item.sop_class_uid for item in offered.values())
+            raise refused_by(self.node, classes, to_whom)
+        outcome = send_best(
+            welcome,
+            lambda item: self.association.send(offered[item.path]),
+            self.taken,
+            offer.refusals,
+        )
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _object(self, item: Rendition) -> OutgoingObject:
+        return self.objects.get(item.path) or read_outgoing(item.path)
 
 
 def _readable(offers: Sequence[Offer]) -> dict[Path, OutgoingObject]:

@@ -10,6 +10,9 @@
 | everything else: unreachable, rejected, aborted, no   | again after a growing wait, until |
 | answer, any failure status, an error of our own       | it expires; then a dead letter.   |
 |                                                       | Never sooner than it asked for    |
+
+What waits because the destination was away (`AWAY`) is due at once when something is sent there.
+What waits for a reason of its own, or because it was asked to, is not.
 """
 
 from collections.abc import Callable
@@ -45,6 +48,7 @@ from storage.errors import SpoolAwayError, SpoolDamagedError, SpoolUnavailableEr
 
 EXPIRED = "EXPIRED"
 SOP_CLASS_REFUSED = "SOP_CLASS_REFUSED"
+BUSY = "BUSY"
 
 _TOO_LARGE = 413
 
@@ -72,6 +76,22 @@ _TRANSIENT: dict[type[Exception], str] = {
     Hl7TimeoutError: "TIMEOUT",
     Hl7AnswerError: "NO_ANSWER",
 }
+
+#: Codes of what never came to be sent.
+NEVER_REACHED = ("UNREACHABLE", "NOT_TRUSTED", "REJECTED")
+
+#: Patterns (SQL LIKE) of the codes that speak of the destination and not of one object.
+AWAY = (
+    *sorted(set(_TRANSIENT.values())),
+    "STATUS_0xA7%",
+    "HTTP_3%",
+    "HTTP_401",
+    "HTTP_403",
+    "HTTP_404",
+    "HTTP_407",
+    "HTTP_408",
+    "HTTP_5%",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,8 @@ def decide(
     if now >= expires_at:
         return Failed(EXPIRED, f"given up after attempt {attempt}: {code}: {message}")
     asked_s = outcome.retry_after_s if isinstance(outcome, WebRefusedError) else 0.0
+    if asked_s:
+        code, message = BUSY, f"{message} and asks to wait {asked_s:.0f} s"
     again_at = now + timedelta(seconds=max(asked_s, delay_s(attempt)))
     return RetryAt(min(again_at, expires_at), code, message)
 

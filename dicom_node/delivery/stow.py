@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.alternatives import refused_by
+from dicom_node.delivery.best_rendition import is_of_class, send_best
 from dicom_node.delivery.transport import Line, Offer, Rendition
-from dicom_node.dicomweb.errors import WebRefusedError
 from dicom_node.dicomweb.session import WebService
+from dicom_node.dicomweb.store_answer import Fate
 from dicom_node.dicomweb.storing import StoreSession
-from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED
 from dicom_node.scu.storing import SendResult
-
-_UNSUPPORTED_MEDIA_TYPE = 415
 
 
 class StowTransport:
@@ -53,33 +51,20 @@ class _StowLine:
         return True
 
     def send(self, offer: Offer) -> SendResult:
-        """Send the best rendition; one that is refused for its class gives way to the next.
+        """Send the best rendition that is taken; see `send_best`.
 
         Raises:
             ClassesRefusedError: every rendition is refused for its class.
             WebError: the service is away, or refused for another reason.
         """
-        for item in sorted(
-            offer.renditions, key=lambda item: self.taken.refuses(item.sop_class_uid)
-        ):
-            result = self._store(item)
-            if result is not None:
-                return result
-        raise refused_by(self.service, (item.sop_class_uid for item in offer.renditions))
+        outcome = send_best(offer.renditions, self._store, self.taken, offer.refusals)
+        if is_of_class(outcome):
+            raise refused_by(self.service, (item.sop_class_uid for item in offer.renditions))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def _store(self, item: Rendition) -> SendResult | None:
-        """The answer about one rendition; None where it is refused for its class."""
-        try:
-            status = self.session.store(item.path, item.sop_instance_uid)
-        except WebRefusedError as exc:
-            if exc.status != _UNSUPPORTED_MEDIA_TYPE:
-                raise
-            self.taken.refused(item.sop_class_uid, f"HTTP {exc.status}")
-            return None
-        if status == SOP_CLASS_NOT_SUPPORTED:
-            self.taken.refused(item.sop_class_uid, f"status 0x{status:04X}")
-            return None
-        result = SendResult(item.sop_instance_uid, status, "")
-        if result.stored:
-            self.taken.stored(item.sop_class_uid)
-        return result
+    def _store(self, item: Rendition) -> SendResult:
+        answer = self.session.store(item.path, item.sop_instance_uid)
+        is_failed = answer.fate is Fate.FAILED
+        return SendResult(item.sop_instance_uid, answer.status, "", refused=is_failed)

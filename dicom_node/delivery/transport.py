@@ -28,9 +28,13 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One object on its way, in its renditions, best first; one of them is to be sent."""
+    """One object on its way, in its renditions, best first; one of them is to be sent.
+
+    `refusals` counts how often the receiver has answered that it does not take the object.
+    """
 
     renditions: tuple[Rendition, ...]
+    refusals: int = 0
 
 
 class Line(Protocol):

@@ -35,7 +35,7 @@ class Deliverer:
         spool: Spool,
         *,
         owner: str,
-        lease_s: float = 300.0,
+        lease_s: float = 60.0,
         poll_s: float = 0.2,
     ) -> None:
         self._stopping = Event()

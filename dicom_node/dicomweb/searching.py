@@ -20,6 +20,7 @@ from dicom_node.scu.query import (
     found_instances,
     found_studies,
 )
+from inference.dicom.elements import text
 
 log = structlog.get_logger()
 
@@ -59,6 +60,18 @@ def search_instances(
     wanted = ("StudyInstanceUID", *SERIES_KEYS, *INSTANCE_KEYS)
     answers = _search(session, service, f"{path}/instances", {}, wanted)
     return found_instances(answers, study_instance_uid, series_instance_uid)
+
+
+def has_instance(session: Session, service: WebService, sop_instance_uid: str) -> bool:
+    """Whether a service lists an instance; what it answers beside the query does not count.
+
+    Raises:
+        WebError: it could not be asked, refused, or answered what nobody understands.
+    """
+    given = {"SOPInstanceUID": sop_instance_uid, "limit": "2"}
+    answers = _page(session, service, "instances", given)
+    found = [_dataset(service, item, INSTANCE_KEYS) for item in answers]
+    return any(text(item, "SOPInstanceUID") == sop_instance_uid for item in found)
 
 
 def _search(

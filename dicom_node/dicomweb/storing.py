@@ -4,32 +4,26 @@ Each object has a request of its own: what fails is then never in doubt, and one
 keeps no other back. A redirection is not followed: patients' data go where the settings say.
 """
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from uuid import uuid4
 
 import requests
 
-from dicom_node.dicomweb.errors import WebAnswerError, WebRefusedError, translated
+from dicom_node.dicomweb.errors import WebAnswerError, WebError, WebRefusedError, translated
+from dicom_node.dicomweb.searching import has_instance
 from dicom_node.dicomweb.session import WebService, open_session
+from dicom_node.dicomweb.store_answer import Fate, StoreAnswer, read_store_answer
+from dicom_node.scu.statuses import DUPLICATE_SOP_INSTANCE
 
 _JSON = "application/dicom+json"
 
-#: Attributes of the answer (PS3.18 section I.2).
-_FAILED_SOP_SEQUENCE = "00081198"
-_REFERENCED_SOP_SEQUENCE = "00081199"
-_FAILURE_REASON = "00081197"
-_WARNING_REASON = "00081196"
-_REFERENCED_SOP_INSTANCE_UID = "00081155"
+_CREATED, _CONFLICT = 201, 409
 
-_OK, _ACCEPTED, _CONFLICT = 200, 202, 409
-#: What is said of a failure without a reason: processing failure.
-_PROCESSING_FAILURE = 0x0110
+#: Failure Reasons that say that the service has the instance; the second is that of Azure.
+_ALREADY_THERE = (DUPLICATE_SOP_INSTANCE, 0xB00E)
 
 
 class StoreSession:
@@ -56,10 +50,10 @@ class StoreSession:
         if self._session is not None:
             self._session.close()
 
-    def store(self, path: Path, sop_instance_uid: str) -> int:
-        """Send one DICOM file and wait for the answer: a status as C-STORE has them.
+    def store(self, path: Path, sop_instance_uid: str) -> StoreAnswer:
+        """Send one DICOM file and learn whether the service has it: stored or failed, no third.
 
-        PS3.18 table 10.5.3-2 takes its reasons for failures and warnings from there; 0 is success.
+        Where the answer does not tell (PS3.18 table 10.5.3-1 allows 202), a search does.
 
         Raises:
             WebRefusedError: the service refused the request as a whole; `status`, `retry_after_s`.
@@ -67,9 +61,24 @@ class StoreSession:
             WebUnreachableError, WebNotTrustedError: the connection broke, or did not come about.
         """
         response = self._post(path.read_bytes())
-        if response.status_code not in (_OK, _ACCEPTED, _CONFLICT):
+        status = response.status_code
+        answer = read_store_answer(response.content, sop_instance_uid)
+        has_answered = 200 <= status < 300
+        if not has_answered and status != _CONFLICT:
             raise _refused(self._service, response)
-        return _told(self._service, response, sop_instance_uid)
+        if answer.fate is Fate.FAILED:
+            is_there = answer.status in _ALREADY_THERE and self._is_there(sop_instance_uid)
+            return StoreAnswer(Fate.STORED, DUPLICATE_SOP_INSTANCE) if is_there else answer
+        if not has_answered:
+            raise _refused(self._service, response)
+        if answer.fate is Fate.STORED:
+            return answer
+        if status == _CREATED or self._is_there(sop_instance_uid):
+            return StoreAnswer(Fate.STORED)
+        raise WebAnswerError(
+            f"{self._service} answered with HTTP {status}, does not say that it stored the object "
+            "and does not list it: is `url` the root of its DICOMweb service, and not a login page?"
+        )
 
     def probe(self) -> int:
         """Ask what may be done with studies: the HTTP status, any of which shows it is there.
@@ -87,6 +96,13 @@ class StoreSession:
             raise RuntimeError("the session is not open")
         return self._session
 
+    def _is_there(self, sop_instance_uid: str) -> bool:
+        """Whether the service lists the object; one that cannot be asked does not."""
+        try:
+            return has_instance(self._opened, self._service, sop_instance_uid)
+        except WebError:
+            return False
+
     def _post(self, content: bytes) -> requests.Response:
         boundary = uuid4().hex
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
@@ -102,55 +118,6 @@ class StoreSession:
 def _multipart(content: bytes, boundary: str) -> bytes:
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     return head + content + f"\r\n--{boundary}--\r\n".encode()
-
-
-def _told(service: WebService, response: requests.Response, sop_instance_uid: str) -> int:
-    """The status of our object in the answer; an answer without a word of it speaks by its HTTP."""
-    answer = _answer(response)
-    failed = _item(answer, _FAILED_SOP_SEQUENCE, sop_instance_uid)
-    if failed is not None:
-        return _number(failed, _FAILURE_REASON) or _PROCESSING_FAILURE
-    there = _item(answer, _REFERENCED_SOP_SEQUENCE, sop_instance_uid)
-    if there is not None:
-        return _number(there, _WARNING_REASON)
-    if response.status_code == _OK:
-        return 0
-    if response.status_code == _CONFLICT:
-        raise _refused(service, response)
-    raise WebAnswerError(f"{service} accepted a part of one object and does not say which")
-
-
-def _answer(response: requests.Response) -> Mapping[str, Any]:
-    """The dataset of the answer; empty where there is none that can be read."""
-    try:
-        answer = json.loads(response.content)
-    except ValueError:
-        return {}
-    if isinstance(answer, list):
-        answer = answer[0] if answer else {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _item(
-    answer: Mapping[str, Any], sequence: str, sop_instance_uid: str
-) -> Mapping[str, Any] | None:
-    """The item about our object. One without a UID is about it too: it was sent alone."""
-    for item in _values(answer, sequence):
-        uids = _values(item, _REFERENCED_SOP_INSTANCE_UID)
-        if uids in ([sop_instance_uid], []):
-            return item if isinstance(item, dict) else {}
-    return None
-
-
-def _number(item: Mapping[str, Any], tag: str) -> int:
-    values = _values(item, tag)
-    return values[0] if values and isinstance(values[0], int) else 0
-
-
-def _values(item: Any, tag: str) -> list[Any]:
-    element = item.get(tag) if isinstance(item, dict) else None
-    values = element.get("Value") if isinstance(element, dict) else None
-    return values if isinstance(values, list) else []
 
 
 def _refused(service: WebService, response: requests.Response) -> WebRefusedError:

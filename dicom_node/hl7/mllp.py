@@ -19,6 +19,8 @@ from dicom_node.hl7.errors import (
 from dicom_node.scu.peer import TlsTrust
 
 _START, _END = b"\x0b", b"\x1c\r"
+#: The CR behind it is missing from what some receivers send; no message holds this character.
+_END_OF_ANSWER = b"\x1c"
 #: No acknowledgement is as large.
 _LARGEST_ANSWER_BYTES = 1 << 20
 
@@ -63,6 +65,7 @@ class MllpConnection:
         """
         node = self._node
         try:
+            self._discard()
             self._connection.sendall(_START + message + _END)
             return self._block()
         except TimeoutError:
@@ -76,9 +79,20 @@ class MllpConnection:
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
+    def _discard(self) -> None:
+        """Forget what came unasked, as a second acknowledgement: it cannot answer what follows."""
+        self._received = b""
+        self._connection.setblocking(False)
+        try:
+            self._connection.recv(_LARGEST_ANSWER_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            self._connection.settimeout(self._node.response_timeout_s)
+
     def _block(self) -> bytes:
         deadline_s = time.monotonic() + self._node.response_timeout_s
-        while _END not in self._received:
+        while _END_OF_ANSWER not in self._received:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 raise TimeoutError
@@ -89,7 +103,7 @@ class MllpConnection:
             self._received += more
             if len(self._received) > _LARGEST_ANSWER_BYTES:
                 raise Hl7AnswerError(f"{self._node}: the answer does not end")
-        block, _, self._received = self._received.partition(_END)
+        block, _, self._received = self._received.partition(_END_OF_ANSWER)
         _, start, content = block.partition(_START)
         if not start:
             raise Hl7AnswerError(f"{self._node}: the answer is no MLLP block")

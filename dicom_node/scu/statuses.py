@@ -1,6 +1,7 @@
 """What a C-STORE response status means to the sender (PS3.4 annex B.2.3, PS3.7 annex C)."""
 
 SUCCESS = 0x0000
+PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 

@@ -32,17 +32,19 @@ MAXIMUM_CONTEXTS = 128
 class SendResult:
     """The answer to one C-STORE; `comment` is the peer's Error Comment (0000,0902).
 
-    A peer's comment may quote the dataset: show it, never log it.
+    A peer's comment may quote the dataset: show it, never log it. With `refused` the peer says
+    that it has not stored the object, whatever its status means elsewhere.
     """
 
     sop_instance_uid: str
     status: int
     comment: str
+    refused: bool = False
 
     @property
     def stored(self) -> bool:
         """Whether the peer now has the object."""
-        return means_stored(self.status)
+        return not self.refused and means_stored(self.status)
 
 
 class StoreAssociation:

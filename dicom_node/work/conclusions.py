@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from dicom_node.corrections.effects import is_filed_anew
-from dicom_node.delivery.acceptance import BELIEVED_FOR
+from dicom_node.delivery.acceptance import BELIEVED_FOR, CLASS_REFUSALS
 from dicom_node.errors import NoProgressError
 from dicom_node.policy import MOST_POSTPONEMENTS, explain, growing_delay_s
 from dicom_node.work.conclude import unprepared_instances
@@ -137,4 +137,6 @@ def _is_spared(
         return False
     made = next(item for item in report.objects if item.kind == kind)
     since = now - BELIEVED_FOR
-    return destinations.spares(tx, recipient.name, made, report.study_id, now, since)
+    return destinations.spares(
+        tx, recipient.name, made, report.study_id, now, since, CLASS_REFUSALS
+    )

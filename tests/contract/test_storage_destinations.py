@@ -144,14 +144,15 @@ def test_what_was_refused_lately_is_spared_and_the_audit_says_so(database: Datab
     store_study(database)
     picture = result_object("SC")
 
-    def spares(uid: str, since_s: float) -> bool:
+    def spares(uid: str, since_s: float, how: str = "negotiation") -> bool:
         with database.write() as tx:
             made = replace(picture, sop_class_uid=uid)
-            return destinations.spares(tx, "pacs", made, 1, after(20), after(since_s))
+            return destinations.spares(tx, "pacs", made, 1, after(20), after(since_s), {how})
 
     remember(database, refused(SC, 10), accepted(SR, 10))
     assert not spares(SR, 0)
     assert not spares(SC, 15)
+    assert not spares(SC, 0, "status 0xC000")
     assert spares(SC, 0)
     with database.read() as tx:
         [event] = audit.search(tx, action=Action.DELIVERY_SPARED)

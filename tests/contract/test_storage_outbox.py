@@ -99,6 +99,27 @@ def test_each_destination_has_a_queue_of_its_own(database: Database, report_id: 
         assert outbox.next_available_at(tx, "archive") is None
 
 
+def test_what_waits_for_a_destination_is_woken_and_nothing_else(database: Database) -> None:
+    store_study(database)
+    codes = ["UNREACHABLE", "STATUS_0xA700", "STATUS_0xC000", "BUSY", "TIMEOUT", "UNREACHABLE"]
+    for revision, code in enumerate(codes, 1):
+        where = "archive" if revision == len(codes) else "pacs"
+        enqueue(database, record_report(database, report(revision)), destination=where)
+        [item] = claim(database, 100, where)
+        with database.write() as tx:
+            outbox.retry(
+                tx, item, at=after(101), available_at=after(700), code=code, message="waits"
+            )
+    away = ["UNREACHABLE", "TIMEOUT", "STATUS_0xA7%"]
+    with database.write() as tx:
+        assert outbox.wake(tx, "pacs", after(110), away, but=[5]) == 2
+        assert outbox.wake(tx, "pacs", after(110), away, but=[5]) == 0
+    assert [item.id for item in claim(database, 110)] == [1, 2]
+    assert claim(database, 110, "archive") == []
+    with database.read() as tx:
+        assert outbox.next_available_at(tx, "pacs") == after(700)
+
+
 def test_many_senders_never_share_a_delivery(database: Database) -> None:
     store_study(database)
     for revision in range(1, 31):

@@ -1,4 +1,7 @@
-"""A deliverer as a process of its own, to be killed: database URL, spool, port, AE title, lease."""
+"""A deliverer as a process of its own, to be killed.
+
+Arguments: database URL, spool, port, AE title, lease in seconds, and the name of its machine.
+"""
 
 import signal
 import sys
@@ -11,13 +14,16 @@ from storage.spool import Spool
 from tests.outbox import destination
 
 
-def main(url: str, spool: str, port: str, ae_title: str, lease_s: str = "300") -> None:
+def main(
+    url: str, spool: str, port: str, ae_title: str, lease_s: str = "300", machine: str = ""
+) -> None:
     """Deliver to one destination called `pacs` until a signal comes."""
+    own = this_process()
     deliverer = Deliverer(
         [destination("pacs", int(port), ae_title)],
         Database(url),
         Spool(Path(spool)),
-        owner=this_process(),
+        owner=own.replace(own.partition(":")[0], machine, 1) if machine else own,
         lease_s=float(lease_s),
         poll_s=0.05,
     )

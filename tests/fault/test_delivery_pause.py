@@ -1,8 +1,9 @@
-"""A deliverer that is slow keeps its claim; one that was paused past its lease loses it."""
+"""A deliverer that is slow keeps its claim; one that was paused past its lease or died loses it."""
 
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ def node(tmp_path: Path) -> Iterator[Outbox]:
 
 
 @contextmanager
-def deliverer(node: Outbox, port: int, log: str = "other.log") -> Iterator[subprocess.Popen[bytes]]:
-    arguments = [node.url, str(node.spool.root), str(port), "X", str(LEASE_S)]
+def deliverer(
+    node: Outbox, port: int, log: str = "other.log", lease_s: float = LEASE_S, machine: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    arguments = [node.url, str(node.spool.root), str(port), "X", str(lease_s), machine]
     command = [sys.executable, "-m", "tests.fault.deliver_process", *arguments]
     with process(command, node.folder / log, cwd=CHECKOUT) as child:
         yield child
@@ -51,6 +54,28 @@ def test_a_send_longer_than_the_lease_keeps_its_claim(node: Outbox, tmp_path: Pa
         wait_until(lambda: node.states() == {"sent"}, 20, "sent")
         assert len(peer.files()) == 1
     assert node.deliveries()[0].attempt == 1
+
+
+def test_the_deliveries_of_a_dead_machine_are_taken_over_once_its_lease_is_over(
+    node: Outbox, tmp_path: Path
+) -> None:
+    """Whether a process of another machine lives cannot be seen: its lease alone tells."""
+    lease_s = 4.0
+    node.queue("pacs", "SC", [SECONDARY_CAPTURE])
+    with storescp(tmp_path, "--sleep-during", "1", "--fork") as peer:
+        with deliverer(node, peer.port, "dead.log", lease_s, "other-machine") as dead:
+            wait_until(lambda: node.states() == {"sending"}, what="claimed")
+            wait_until(peer.files, what="it is on its way")
+            dead.kill()
+            dead.wait()
+        died = time.monotonic()
+        with deliverer(node, peer.port, "living.log", lease_s):
+            time.sleep(lease_s / 4)
+            assert node.states() == {"sending"}
+            wait_until(lambda: node.deliveries()[0].attempt == 2, 30, "taken over")
+            assert time.monotonic() - died < 1.5 * lease_s
+            wait_until(lambda: node.states() == {"sent"}, 20, "sent")
+    assert "other-machine" not in str(node.deliveries()[0].claimed_by)
 
 
 @pytest.mark.faults

@@ -1,11 +1,14 @@
 """From the outbox to real receivers: what arrives, what is tried again, what is given up."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pynetdicom import AE, evt
 from structlog.testing import capture_logs
 
 from storage import outbox
@@ -132,6 +135,60 @@ def test_what_waited_for_a_destination_arrives_when_it_comes_back(
         with storescp(tmp_path, port=port) as peer:
             wait_until(lambda: node.states() == {"sent"}, what="sent")
             assert len(peer.files()) == 1
+
+
+def test_one_success_wakes_all_that_waits_for_the_destination(node: Outbox, tmp_path: Path) -> None:
+    port = free_port()
+    for _ in range(3):
+        node.queue("pacs")
+    patient = destination("pacs", port, maximum_retry_s=600)
+    with node.delivering(patient):
+        wait_until(
+            lambda: {item.error_code for item in node.deliveries()} == {"UNREACHABLE"},
+            what="all wait",
+        )
+    node.postpone("pacs", 300)
+    node.queue("pacs")
+    with storescp(tmp_path, port=port) as peer, node.delivering(patient):
+        wait_until(lambda: node.states() == {"sent"}, 10, "all sent")
+        assert len(peer.files()) == 4
+
+
+def test_what_is_refused_for_itself_is_not_woken_by_the_success_of_others(
+    node: Outbox, tmp_path: Path
+) -> None:
+    (refused,) = node.queue("pacs")
+    with (
+        receiver(lambda uid: 0xC000 if uid == refused else 0) as (port, sent),
+        node.delivering(destination("pacs", port)),
+    ):
+        wait_until(lambda: node.deliveries()[0].error_code == "STATUS_0xC000", what="refused")
+        node.postpone("pacs", 300)
+        tried = sent.count(refused)
+        node.queue("pacs")
+        wait_until(lambda: node.deliveries()[0].state == "sent", what="the other is sent")
+        time.sleep(0.5)
+        assert sent.count(refused) == tried
+
+
+@contextmanager
+def receiver(answer: Callable[[str], int]) -> Iterator[tuple[int, list[str]]]:
+    """A receiver of reports that answers with a status; its port and the UIDs it was sent."""
+    sent: list[str] = []
+
+    def store(event: Any) -> int:
+        sent.append(str(event.request.AffectedSOPInstanceUID))
+        return answer(sent[-1])
+
+    entity = AE("PACS")
+    entity.add_supported_context(COMPREHENSIVE_3D)
+    server = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
+    )
+    try:
+        yield server.socket.getsockname()[1], sent
+    finally:
+        server.shutdown()
 
 
 def test_a_dead_letter_is_written_off_when_it_expires_and_can_be_revived(

@@ -64,16 +64,21 @@ def test_what_was_negotiated_is_remembered_and_follows_the_peer_when_it_changes(
 
 
 @contextmanager
-def unwilling(*refused: str) -> Iterator[tuple[int, list[str]]]:
-    """A receiver that negotiates every class and answers these with 0x0122; what it was sent."""
+def unwilling(
+    *refused: str, status: int = 0x0122, times: int = 1000
+) -> Iterator[tuple[int, list[str]]]:
+    """A receiver that negotiates every class and answers these with a status, so many times.
+
+    Gives its port and the classes that it was sent.
+    """
     sent: list[str] = []
 
     def store(event: Any) -> int:
         sent.append(str(event.request.AffectedSOPClassUID))
-        return 0x0122 if sent[-1] in refused else 0
+        return status if sent[-1] in refused and len(sent) <= times else 0
 
     entity = AE("PACS")
-    for uid in REPORTS:
+    for uid in (*REPORTS, SECONDARY_CAPTURE):
         entity.add_supported_context(uid)
     server = entity.start_server(
         ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
@@ -97,6 +102,66 @@ def test_a_class_that_is_refused_after_all_gives_way_at_once_and_comes_last_from
         node.queue("pacs", "SR", REPORTS)
         wait_until(lambda: node.states() == {"sent"}, what="sent")
         assert sent[2:] == [COMPREHENSIVE]
+
+
+@pytest.mark.parametrize("status", [0xA900, 0x0110, 0xC000, 0x0124])
+def test_a_class_refused_by_status_gives_way_after_three_tries_and_is_remembered(
+    node: Outbox, status: int
+) -> None:
+    node.queue("pacs", "SR", REPORTS)
+    with (
+        unwilling(COMPREHENSIVE_3D, status=status) as (port, sent),
+        node.delivering(destination("pacs", port)),
+    ):
+        wait_until(lambda: node.states() == {"sent"}, what="sent as the next best")
+        assert sent == [COMPREHENSIVE_3D] * 3 + [COMPREHENSIVE]
+        assert node.deliveries()[0].attempt == 3
+        where = destination("pacs", port)
+        wait_until(lambda: COMPREHENSIVE_3D in remembered(node, where), what="learned")
+        assert remembered(node, where)[COMPREHENSIVE_3D].refused_by == f"status 0x{status:04X}"
+        node.queue("pacs", "SR", REPORTS)
+        wait_until(lambda: node.states() == {"sent"}, what="sent without a wait")
+        assert sent[4:] == [COMPREHENSIVE_3D, COMPREHENSIVE]
+
+
+def test_the_picture_goes_where_every_report_is_refused_by_status(node: Outbox) -> None:
+    *_, picture = node.queue("pacs", "SR", REPORTS, beside=[("SC", SECONDARY_CAPTURE)])
+    with (
+        unwilling(*REPORTS, status=0xC000) as (port, sent),
+        node.delivering(destination("pacs", port)),
+    ):
+        wait_until(lambda: node.states() == {"sent"}, what="sent as a picture")
+        assert sent == [COMPREHENSIVE_3D] * 2 + [*REPORTS, SECONDARY_CAPTURE]
+        assert node.deliveries()[0].sent_sop_instance_uid == picture
+        # One study's report may have been the reason: the next is tried as a report again.
+        node.queue("pacs", "SR", REPORTS, beside=[("SC", SECONDARY_CAPTURE)])
+        wait_until(lambda: node.states() == {"sent"}, what="sent")
+        assert sent[6:] == [*REPORTS, SECONDARY_CAPTURE]
+
+
+def test_trouble_that_passes_costs_no_report_its_form(node: Outbox) -> None:
+    (best, *_) = node.queue("pacs", "SR", REPORTS, beside=[("SC", SECONDARY_CAPTURE)])
+    with (
+        unwilling(*REPORTS, status=0x0110, times=2) as (port, sent),
+        node.delivering(destination("pacs", port)),
+    ):
+        wait_until(lambda: node.states() == {"sent"}, what="sent")
+        assert sent == [COMPREHENSIVE_3D] * 3
+        where = destination("pacs", port)
+        wait_until(lambda: COMPREHENSIVE_3D in remembered(node, where), what="learned")
+        assert not any(item.refused_by for item in remembered(node, where).values())
+    assert node.deliveries()[0].sent_sop_instance_uid == best
+
+
+def test_a_destination_out_of_resources_is_waited_for(node: Outbox) -> None:
+    (best, *_) = node.queue("pacs", "SR", REPORTS, beside=[("SC", SECONDARY_CAPTURE)])
+    with (
+        unwilling(*REPORTS, SECONDARY_CAPTURE, status=0xA700, times=6) as (port, sent),
+        node.delivering(destination("pacs", port)),
+    ):
+        wait_until(lambda: node.states() == {"sent"}, what="sent")
+        assert sent == [COMPREHENSIVE_3D] * 7
+    assert node.deliveries()[0].sent_sop_instance_uid == best
 
 
 def test_a_companion_that_was_refused_is_proposed_with_the_next_report(

@@ -22,7 +22,7 @@ from tests.orthanc import running_orthanc
 from tests.outbox import Outbox, destination
 from tests.peers import free_port, wait_until
 from tests.storescp import silent_port, storescp
-from tests.web_pacs import Reply, Request, failed, warned, web_pacs
+from tests.web_pacs import Reply, Request, failed, listed, stored, warned, web_pacs
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
@@ -89,23 +89,46 @@ def test_a_token_is_shown_instead_where_one_is_given(node: Outbox) -> None:
     assert request.headers["authorization"] == "Bearer secret"
 
 
+XML = (
+    '<?xml version="1.0"?><NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/'
+    'NativeDICOM"><DicomAttribute tag="{sequence}" vr="SQ"><Item number="1">'
+    '<DicomAttribute tag="00081155" vr="UI"><Value number="1">{uid}</Value></DicomAttribute>'
+    '<DicomAttribute tag="{tag}" vr="US"><Value number="1">{reason}</Value></DicomAttribute>'
+    "</Item></DicomAttribute></NativeDicomModel>"
+)
+
+
+def xml(sequence: str, uid: str, tag: str, reason: int) -> bytes:
+    return XML.format(sequence=sequence, uid=uid, tag=tag, reason=reason).encode()
+
+
+def others(uid: str) -> dict[str, Any]:
+    """A failure that is about no instance (Other Failures Sequence)."""
+    return {"0008119A": failed(uid, 0x0110)["00081198"]}
+
+
 @pytest.mark.parametrize(
-    ("status", "told", "expected"),
+    ("reply", "expected"),
     [
-        (200, {}, 0),
-        (200, b"", 0),
-        (200, b"<xml/>", 0),
-        (202, warned, 0xB007),
-        (409, lambda uid, _: failed(uid, 0x0111), 0x0111),
+        (lambda uid: Reply(200, stored(uid)), 0),
+        (lambda uid: Reply(200, [stored(uid)]), 0),
+        (lambda uid: Reply(201, stored(uid)), 0),
+        (lambda _: Reply(201, b""), 0),
+        (lambda uid: Reply(202, warned(uid, 0xB007)), 0xB007),
+        (lambda uid: Reply(200, warned(uid, 0xB000)), 0xB000),
+        (lambda uid: Reply(200, stored(uid) | others(uid)), 0),
+        (lambda uid: Reply(200, xml("00081199", uid, "00081196", 0xB006)), 0xB006),
     ],
 )
 def test_what_is_stored_is_sent_with_its_status(
-    node: Outbox, status: int, told: Any, expected: int
+    node: Outbox, reply: Callable[[str], Reply], expected: int
 ) -> None:
     uids = node.queue("web")
-    body = told(uids[0], 0xB007) if callable(told) else told
-    delivery, _ = delivered(node, lambda _: Reply(status, body), {"sent"})
+    delivery, _ = delivered(node, lambda _: reply(uids[0]), {"sent"})
     assert delivery.status == expected
+
+
+LOGIN_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +136,26 @@ def test_what_is_stored_is_sent_with_its_status(
     [
         (lambda uid: Reply(202, failed(uid, 0xA700)), "STATUS_0xA700"),
         (lambda uid: Reply(200, failed(uid, 0xC000)), "STATUS_0xC000"),
+        (lambda uid: Reply(200, failed(uid, 45071)), "STATUS_0xB00F"),
+        (lambda uid: Reply(200, failed(uid, 0xB000)), "STATUS_0xB000"),
+        (lambda uid: Reply(201, failed(uid, 0xB000)), "STATUS_0xB000"),
+        (lambda uid: Reply(200, failed(uid, 0x0111)), "STATUS_0x0111"),
+        (lambda uid: Reply(200, failed("1.2.3", 0xA700) | stored(uid)), "STATUS_0xA700"),
+        (lambda uid: Reply(200, [stored(uid), failed(uid, 0xA700)]), "STATUS_0xA700"),
+        (lambda uid: Reply(200, others(uid)), "STATUS_0x0110"),
+        (lambda uid: Reply(200, xml("00081198", uid, "00081197", 45071)), "STATUS_0xB00F"),
         (lambda uid: Reply(409, failed(uid, 0)), "STATUS_0x0110"),
+        (lambda uid: Reply(409, stored(uid)), "HTTP_409"),
         (lambda _: Reply(409, b"conflict"), "HTTP_409"),
-        (lambda _: Reply(202), "NO_ANSWER"),
+        (lambda _: Reply(200, stored("1.2.3")), "NO_ANSWER"),
+        (lambda _: Reply(200, b""), "NO_ANSWER"),
+        (lambda _: Reply(200, {}), "NO_ANSWER"),
+        (lambda _: Reply(200, []), "NO_ANSWER"),
+        (lambda _: Reply(200, b"OK"), "NO_ANSWER"),
+        (lambda _: Reply(200, b"<xml/>"), "NO_ANSWER"),
+        (lambda _: Reply(200, LOGIN_PAGE), "NO_ANSWER"),
+        (lambda _: Reply(202, b""), "NO_ANSWER"),
+        (lambda _: Reply(204, b""), "NO_ANSWER"),
         (lambda _: Reply(400), "HTTP_400"),
         (lambda _: Reply(401), "HTTP_401"),
         (lambda _: Reply(500), "HTTP_500"),
@@ -138,6 +178,46 @@ def test_a_failure_is_named_and_tried_again_until_it_is_stored(
     with web_pacs(answer) as pacs, node.delivering(web_destination("web", pacs.url)):
         wait_until(is_sent, what=code)
     assert code in seen
+
+
+def test_an_answer_that_is_no_word_on_the_object_says_where_to_look(node: Outbox) -> None:
+    node.queue("web", expires_in_s=0.1)
+    delivery, _ = delivered(node, lambda _: Reply(200, LOGIN_PAGE), {"failed"})
+    assert "is `url` the root of its DICOMweb service, and not a login page?" in (
+        delivery.error_message or ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (lambda _: Reply(202, b""), 0),
+        (lambda _: Reply(200, b""), 0),
+        (lambda uid: Reply(409, failed(uid, 0x0111)), 0x0111),
+        (lambda uid: Reply(409, failed(uid, 45070)), 0x0111),
+    ],
+)
+def test_what_a_service_lists_is_there_whatever_it_answered(
+    node: Outbox, reply: Callable[[str], Reply], status: int
+) -> None:
+    (uid,) = node.queue("web")
+
+    def answer(request: Request) -> Reply:
+        return reply(uid) if request.method == "POST" else Reply(200, listed(uid))
+
+    delivery, requests = delivered(node, answer, {"sent"})
+    assert (delivery.status, len(requests)) == (status, 2)
+    assert requests[1].path == f"/dicom-web/instances?SOPInstanceUID={uid}&limit=2"
+
+
+def test_another_instance_that_a_service_lists_proves_nothing(node: Outbox) -> None:
+    node.queue("web", expires_in_s=0.1)
+
+    def answer(request: Request) -> Reply:
+        return Reply(202, b"") if request.method == "POST" else Reply(200, listed("1.2.3"))
+
+    delivery, _ = delivered(node, answer, {"failed"})
+    assert "NO_ANSWER" in (delivery.error_message or "")
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -180,6 +260,24 @@ def test_the_class_that_is_taken_is_found_once_and_remembered(
     delivered(node, answer, {"sent"})
     assert sent == [first[0], first[1], second[1]]
     assert {item.sent_sop_instance_uid for item in node.deliveries()} == {first[1], second[1]}
+
+
+@pytest.mark.parametrize("refusal", [Reply(400), Reply(409, b"conflict"), None])
+def test_a_class_that_is_refused_by_status_gives_way_after_a_few_tries(
+    node: Outbox, refusal: Reply | None
+) -> None:
+    uids = node.queue("web", "SR", (COMPREHENSIVE_3D, COMPREHENSIVE))
+    sent: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        sent.append(uid_in(request, uids))
+        if sent[-1] == uids[0]:
+            return refusal or Reply(409, failed(uids[0], 0xA900))
+        return Reply()
+
+    delivery, _ = delivered(node, answer, {"sent"})
+    assert sent == [uids[0], uids[0], uids[0], uids[1]]
+    assert delivery.sent_sop_instance_uid == uids[1]
 
 
 def test_a_service_that_takes_no_class_fails_with_advice(node: Outbox) -> None:

@@ -86,9 +86,13 @@ def test_what_no_retry_can_cure_fails_at_once(error: Exception, code: str) -> No
 
 def test_a_receiver_that_asks_for_more_patience_gets_it() -> None:
     patient = decided(WebRefusedError("busy", 503, retry_after_s=90))
-    assert patient == RetryAt(NOW + timedelta(seconds=90), "HTTP_503", "busy")
+    told = "busy and asks to wait 90 s"
+    assert patient == RetryAt(NOW + timedelta(seconds=90), "BUSY", told)
     hasty = decided(WebRefusedError("busy", 503, retry_after_s=1))
-    assert hasty == RetryAt(NOW + timedelta(seconds=10), "HTTP_503", "busy")
+    assert hasty == RetryAt(NOW + timedelta(seconds=10), "BUSY", "busy and asks to wait 1 s")
+    assert decided(WebRefusedError("away", 503)) == RetryAt(
+        NOW + timedelta(seconds=10), "HTTP_503", "away"
+    )
 
 
 def test_a_refused_message_is_told_in_the_receivers_words() -> None:

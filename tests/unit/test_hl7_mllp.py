@@ -48,6 +48,21 @@ def test_an_answer_may_come_in_any_pieces(cuts: list[int]) -> None:
     assert answered(*(whole[a:b] for a, b in pairwise(edges))) == ACK
 
 
+@pytest.mark.parametrize("end", [b"\x1c\r", b"\x1c", b"\x1c\n", b"\x1c\r\n"])
+def test_a_block_may_end_without_its_carriage_return(end: bytes) -> None:
+    assert answered(b"\x0b" + ACK + end) == ACK
+
+
+def test_what_came_unasked_answers_no_later_message() -> None:
+    """As of a receiver that sends a commit acknowledgement and an application's behind it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = MllpConnection(NODE, ours)
+        theirs.sendall(b"\x0bCA\x1c\r\x0bAA\x1c\r")
+        with pytest.raises(Hl7TimeoutError):
+            connection.ask(b"MSH|")
+
+
 @pytest.mark.parametrize(
     ("pieces", "closes", "error"),
     [
@@ -68,8 +83,40 @@ def test_what_is_no_block_is_said_to_be_none(
 def test_an_acceptance_is_of_our_message_alone() -> None:
     require_accepted(read_acknowledgement(ACK), "C1")
     require_accepted(read_acknowledgement(ACK.replace(b"AA", b"CA")), "C1")
-    with pytest.raises(Hl7AnswerError, match="another message"):
-        require_accepted(read_acknowledgement(ACK), "C2")
+    for other in ("C2", "", "C", "c1"):
+        with pytest.raises(Hl7AnswerError, match="another message"):
+            require_accepted(read_acknowledgement(ACK), other)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\r\r\n", b"\n\r"])
+@pytest.mark.parametrize("last", [b"", b"\n", b"\r\n\0"])
+def test_segments_may_end_as_lines_do(end: bytes, last: bytes) -> None:
+    told = ACK.rstrip(b"\r").replace(b"\r", end) + last
+    require_accepted(read_acknowledgement(told), "C1")
+    refused = told.rstrip(b"\r\n\0").replace(b"AA", b"AE") + end + b"ERR|||207|E||||no order" + last
+    with pytest.raises(Hl7RefusedError) as caught:
+        require_accepted(read_acknowledgement(refused), "C1")
+    assert "no order" in caught.value.comment
+
+
+def test_an_acknowledgement_of_another_kind_of_lines_in_one_message() -> None:
+    mixed = ACK.replace(b"\rMSA", b"\r\nMSA") + b"NTE|1||all well\n"
+    require_accepted(read_acknowledgement(b"\xef\xbb\xbf" + mixed), "C1")
+
+
+def test_codes_and_control_ids_may_be_padded() -> None:
+    require_accepted(read_acknowledgement(ACK.replace(b"AA|C1", b"aa |C1  ")), "C1")
+
+
+@pytest.mark.parametrize(("severity", "is_accepted"), [("E", False), ("F", False), ("W", True)])
+def test_an_acceptance_that_names_an_error_is_none(severity: str, *, is_accepted: bool) -> None:
+    answer = read_acknowledgement(ACK + f"ERR||PID^1^3|204|{severity}||||unknown\r".encode())
+    if is_accepted:
+        require_accepted(answer, "C1")
+        return
+    with pytest.raises(Hl7RefusedError) as caught:
+        require_accepted(answer, "C1")
+    assert (caught.value.code, "unknown" in caught.value.comment) == ("AA", True)
 
 
 @pytest.mark.parametrize("code", ["AE", "AR", "CE", "CR"])
