@@ -57,9 +57,10 @@ def build(
     """Make and check the objects of one revision; the same arguments give the same bytes.
 
     `made_at` becomes the content date and time; without a zone it is local to the study.
-    UIDs follow from everything that an object holds. `predecessor` is the last
-    report of the same study and pipeline, which this one replaces; `notice` is what corrections
-    changed. With `only_summary` the structured report holds no more than that. All objects are in the source's character set where all their words fit, else in UTF-8.
+    `predecessor` is the last report of the same study and pipeline, which this one replaces;
+    `notice` is what corrections changed. With `only_summary` the structured report holds no more
+    than that. UIDs follow from everything that an object holds. All objects are in the source's
+    character set where all their words fit, else in UTF-8.
 
     Raises:
         ReportError: an object did not pass our own check; nothing may be sent.

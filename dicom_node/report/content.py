@@ -19,7 +19,7 @@ from dicom_node.report.items import (
     uid,
 )
 from dicom_node.report.measurement_groups import imaging_measurements
-from dicom_node.report.references import is_ultrasound_image
+from dicom_node.report.relations import procedures_reported
 from inference.types import Findings, ModelCard
 
 
@@ -45,7 +45,10 @@ def report_content(
         [
             code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
             *device_observer(findings.model, identity),
-            *procedure_reported(findings, study),
+            *(
+                code(concepts.PROCEDURE_REPORTED, procedure, HAS_CONCEPT_MOD)
+                for procedure in procedures_reported(findings, study)
+            ),
             *said,
             image_library(findings),
             container(concepts.IMAGING_MEASUREMENTS, measured),
@@ -56,19 +59,6 @@ def report_content(
             *not_analysed(findings),
         ],
     )
-
-
-def procedure_reported(findings: Findings, study: StudyContext) -> Iterator[ContentItem]:
-    """The procedure as the source names it; TID 1500 asks for one at least.
-
-    Where the source names none, no more is claimed than what its instances show: that it is
-    ultrasound, or that it is imaging. What was examined is not claimed.
-    """
-    instances = [item.instance for item in (*findings.evidence, *findings.exclusions)]
-    is_ultrasound = any(is_ultrasound_image(instance.sop_class_uid) for instance in instances)
-    least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
-    for procedure in study.procedures or (least,):
-        yield code(concepts.PROCEDURE_REPORTED, procedure, HAS_CONCEPT_MOD)
 
 
 def device_observer(model: ModelCard, identity: NodeIdentity) -> Iterator[ContentItem]:

@@ -36,8 +36,9 @@ def imaging_measurements(
 ) -> list[ContentItem]:
     """All groups: the estimates, each calibrated verdict, the relevant loops with the best first.
 
-    The algorithm is identified with the estimates, once. A verdict without a probability has no number and stands among the Qualitative Evaluations
-    only: OHIF's reader fails on a group without a NUM.
+    The algorithm is identified with the estimates, once. A verdict without a probability has no
+    number and stands among the Qualitative Evaluations only: OHIF's reader fails on a group without
+    a NUM.
     """
     if not findings.measurements:
         return []

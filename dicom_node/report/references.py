@@ -20,11 +20,8 @@ def is_image(sop_class_uid: str) -> bool:
 
 def is_ultrasound_image(sop_class_uid: str) -> bool:
     """Whether this is a class of ultrasound images, retired or not."""
-    return (
-        is_image(sop_class_uid)
-        and "Ultrasound" in UID(sop_class_uid).name
-        or (sop_class_uid == EnhancedUSVolumeStorage)
-    )
+    named = is_image(sop_class_uid) and "Ultrasound" in UID(sop_class_uid).name
+    return named or sop_class_uid == EnhancedUSVolumeStorage
 
 
 def can_be_referenced(instance: InstanceRef) -> bool:
