@@ -20,7 +20,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRef:
-    """What a report needs to point at one instance."""
+    """What a report needs to point at one instance.
+
+    `acquired_at` is when it was made, YYYYMMDDHHMMSS in the local time of its source; "" where it
+    does not say.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -29,6 +33,7 @@ class InstanceRef:
     number_of_frames: int = 1
     modality: str = ""
     description: str = ""
+    acquired_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,10 @@ class ResultObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a pipeline concluded from one revision; `supersedes` is the id of an earlier report."""
+    """What a pipeline concluded from one revision; `supersedes` is the id of an earlier report.
+
+    `left_out` says what of it could not be made, for the audit; nothing, as a rule.
+    """
 
     study_id: int
     revision: int
@@ -131,6 +134,7 @@ class Report:
     findings_json: str
     made_at: datetime
     objects: tuple[ResultObject, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +313,7 @@ def record_report(tx: Transaction, report: Report) -> int:
     if existing is not None:
         return existing
     values = asdict(report)
-    objects = values.pop("objects")
+    objects, left_out = values.pop("objects"), values.pop("left_out")
     report_id = tx.execute(
         insert(schema.Report).values(values).returning(schema.Report.id)
     ).scalar_one()
@@ -335,6 +339,7 @@ def record_report(tx: Transaction, report: Report) -> int:
                 "pipeline": report.pipeline,
                 "outcome": report.outcome.value,
                 "objects": len(objects),
+                **({"left_out": "; ".join(left_out)} if left_out else {}),
             },
         ),
     )

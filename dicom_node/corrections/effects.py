@@ -101,7 +101,7 @@ def reissue(case: Case, study: StudyContext, earlier: StudyContext | None) -> No
 def _told(case: Case, *, named: bool) -> str:
     """Such as "Rejected for Quality Reasons: instance 3, instance 12."."""
     by_reason: dict[str, list[CaseInstance]] = defaultdict(list)
-    for item in case.instances:
+    for item in sorted(case.instances, key=lambda item: item.sop_instance_uid):
         reason = reason_of(item)
         if reason is not None:
             by_reason[reason.meaning].append(item)

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from dicom_node.hl7 import observations, people
 from dicom_node.hl7.observations import Observation, Origin, Status
 from dicom_node.hl7.segments import Value, header, segment
-from dicom_node.report import NO_NOTICE, NodeIdentity, Notice, StudyContext, concepts, wording
+from dicom_node.report import NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
+from dicom_node.report.relations import procedures_reported
 from dicom_node.report.uids import object_uid
 from inference.types import Findings, Standing
 
-#: HL7 table 0074: cardiac ultrasound.
-_CARDIAC_ULTRASOUND = "CUS"
+#: HL7 table 0074: cardiac ultrasound; and imaging, where nothing shows that it was of a heart.
+_CARDIAC_ULTRASOUND, _IMAGING = "CUS", "IMG"
 #: HL7 table 0103: what an untrained or phantom's model says is for training, not for production.
 _PRODUCTION, _TRAINING = "P", "T"
 #: MSH-10 holds no more characters.
@@ -84,8 +85,12 @@ class _Writer:
     notice: Notice
 
     def control_id(self, study: StudyContext, *what: str) -> str:
-        """The same for the same report, so that a retry is known as one (MSH-10)."""
-        uid = object_uid(study, self.findings.model, "ORU", *what)
+        """The same for the same report, so that a retry is known as one (MSH-10).
+
+        A message says when it was made, so one of another time has another.
+        """
+        made_at = self.made_at.isoformat()
+        uid = object_uid(study, self.findings.model, "ORU", made_at, *what)
         return hashlib.sha256(uid.encode()).hexdigest()[:_CONTROL_ID_LENGTH].upper()
 
     def message(self, study: StudyContext, said: Sequence[Observation], *what: str) -> str:
@@ -128,13 +133,13 @@ class _Writer:
             {
                 1: "1",
                 3: study.accession_number or study.study_instance_uid,
-                4: observations.coded(concepts.ECHOCARDIOGRAPHY),
+                4: observations.coded(procedures_reported(self.findings, study)[0]),
                 7: origin.observed_at,
                 16: people.physician(study),
                 18: study.accession_number,
                 19: next((item.procedure_id for item in study.requested_procedures), ""),
                 22: origin.analysed_at,
-                24: _CARDIAC_ULTRASOUND,
+                24: _IMAGING if self.findings.abstention else _CARDIAC_ULTRASOUND,
                 25: (Status.CORRECTION if corrects else Status.PRELIMINARY).value,
             },
         )

@@ -8,7 +8,7 @@
     source, context, character_sets, requested_procedures      what is carried through
     header, references, relations, uids, concepts              what every object is made of
     conformance                                                what must hold before sending
-    build, rendering                                           the ways in
+    build, fallback, rendering                                 the ways in
 
 The law of the objects is shared/REPORT_OBJECTS.md; only this room knows highdicom.
 """
@@ -24,6 +24,7 @@ from dicom_node.report.context import (
     StudyContext,
 )
 from dicom_node.report.errors import ReportError
+from dicom_node.report.fallback import Made, build_what_passes
 from dicom_node.report.rendering import as_text
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "BuiltObject",
     "DocumentRef",
     "Kind",
+    "Made",
     "NodeIdentity",
     "Notice",
     "Predecessor",
@@ -39,5 +41,6 @@ __all__ = [
     "StudyContext",
     "as_text",
     "build",
+    "build_what_passes",
     "check",
 ]

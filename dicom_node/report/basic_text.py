@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from dicom_node.report import concepts, narrative, wording
 from dicom_node.report.content import device_observer
-from dicom_node.report.context import NodeIdentity, Notice, Predecessor
+from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     INFERRED_FROM,
@@ -20,21 +20,32 @@ from dicom_node.report.items import (
     root,
     text,
 )
-from inference.types import Code, Evidence, Findings, by_relevance
+from inference.types import Code, Evidence, Findings
 
 
 def basic_text_content(
-    findings: Findings, identity: NodeIdentity, predecessor: Predecessor | None, notice: Notice
+    findings: Findings,
+    study: StudyContext,
+    identity: NodeIdentity,
+    predecessor: Predecessor | None,
+    notice: Notice,
+    *,
+    only_summary: bool = False,
 ) -> Dataset:
-    """The root container; sections without anything to say are left out."""
-    opening = [*narrative.opening(findings, predecessor, notice), f"{wording.NOT_VERIFIED}."]
+    """The root container; sections without anything to say are left out.
+
+    What a reader needs comes first; with `only_summary`, nothing comes after it.
+    """
+    opening = [*narrative.opening(findings, notice), *narrative.changes(predecessor, notice)]
+    opening += narrative.abstention(findings, notice)
     values = (wording.estimate(measurement) for measurement in findings.measurements)
     verdicts = (wording.verdict(assessment) for assessment in findings.assessments)
-    remarks = [*narrative.abstention(findings, notice), *narrative.reservations(findings)]
+    remarks = [*narrative.reservations(findings)]
     if findings.measurements:
         remarks += filter(None, [wording.not_analysed(findings)])
-    procedure = f"{concepts.ECHOCARDIOGRAPHY.meaning}, analysed by {wording.model(findings)}"
-    loops = [_loop(item, findings) for item in by_relevance(findings.evidence)]
+    done = ", ".join(code.meaning for code in study.procedures)
+    procedure = f"{done}, analysed by" if done else "Analysed by"
+    loops = [] if only_summary else [_loop(item, findings) for item in wording.told_loops(findings)]
     return root(
         concepts.TEXT_REPORT_TITLE,
         "2000",
@@ -42,14 +53,14 @@ def basic_text_content(
             code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
             *device_observer(findings.model, identity),
             *_section(concepts.SUMMARY, _texts(concepts.COMMENT, opening)),
-            *_section(
-                concepts.PROCEDURE_DESCRIPTIONS,
-                _texts(concepts.PROCEDURE_DESCRIPTION, [procedure]),
-            ),
             *_section(concepts.FINDINGS, _texts(concepts.FINDING, values)),
             *_section(
                 concepts.IMPRESSIONS,
                 [*_texts(concepts.IMPRESSION, verdicts), *_texts(concepts.COMMENT, remarks)],
+            ),
+            *_section(
+                concepts.PROCEDURE_DESCRIPTIONS,
+                _texts(concepts.PROCEDURE_DESCRIPTION, [f"{procedure} {wording.model(findings)}"]),
             ),
             *_section(concepts.KEY_IMAGES, loops),
         ],

@@ -19,10 +19,11 @@ from dicom_node.report.context import (
 )
 from dicom_node.report.encapsulated_pdf import encapsulated_pdf
 from dicom_node.report.errors import ReportError
-from dicom_node.report.header import encode
+from dicom_node.report.header import declare_schemes, encode, name_by_content
 from dicom_node.report.key_objects import key_object_selection
 from dicom_node.report.rejection_note import rejection_note
 from dicom_node.report.secondary_capture import secondary_capture
+from dicom_node.report.source_codes import codes_in
 from dicom_node.report.structured_report import structured_reports
 from inference.types import Findings
 
@@ -51,12 +52,15 @@ def build(
     predecessor: Predecessor | None = None,
     notice: Notice = NO_NOTICE,
     kinds: Collection[Kind] = KINDS,
+    only_summary: bool = False,
 ) -> tuple[BuiltObject, ...]:
     """Make and check the objects of one revision; the same arguments give the same bytes.
 
-    `made_at` is timezone-aware and becomes the content date and time. `predecessor` is the last
-    report of the same study and pipeline, which this one replaces; `notice` is what corrections
-    changed. All objects are in the source's character set where all their words fit, else in UTF-8.
+    `made_at` becomes the content date and time; without a zone it is local to the study.
+    `predecessor` is the last report of the same study and pipeline, which this one replaces;
+    `notice` is what corrections changed. With `only_summary` the structured report holds no more
+    than that. UIDs follow from everything that an object holds. All objects are in the source's
+    character set where all their words fit, else in UTF-8.
 
     Raises:
         ReportError: an object did not pass our own check; nothing may be sent.
@@ -64,9 +68,12 @@ def build(
     ours = words_in((findings, identity, predecessor, notice))
     if not hold(study.character_set, chain(study.words(), ours)):
         study = study.in_utf_8()
+    codes = list(codes_in((findings, study, notice)))
     objects = []
-    made = _datasets(findings, study, identity, made_at, predecessor, notice, kinds)
+    made = _datasets(findings, study, identity, made_at, predecessor, notice, kinds, only_summary)
     for kind, preference, dataset in made:
+        declare_schemes(dataset, codes, study)
+        name_by_content(dataset, identity)
         data = encode(dataset, identity)
         problems = check(data, study)
         if problems:
@@ -92,9 +99,12 @@ def _datasets(
     predecessor: Predecessor | None,
     notice: Notice,
     kinds: Collection[Kind],
+    only_summary: bool,
 ) -> Iterator[tuple[Kind, int, Dataset]]:
     if "SR" in kinds:
-        documents = structured_reports(findings, study, identity, made_at, predecessor, notice)
+        documents = structured_reports(
+            findings, study, identity, made_at, predecessor, notice, only_summary=only_summary
+        )
         for preference, document in enumerate(documents):
             yield "SR", preference, document
     if "SC" in kinds:

@@ -13,7 +13,7 @@ IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
 IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
 MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
-OTHER_OBJECTS = Code("OTHER-OBJECTS", PRIVATE_SCHEME, "Other objects of the study")
+NOT_ANALYSED = Code("NOT-ANALYSED", PRIVATE_SCHEME, "Not analysed")
 
 # Report in words: TID 2000, its headings (CID 7001) and what stands below them (CID 7002)
 TEXT_REPORT_TITLE = Code("18748-4", "LN", "Diagnostic Imaging Report")
@@ -27,7 +27,7 @@ KEY_IMAGES = Code("121180", "DCM", "Key Images")
 
 # Context: TID 1204, 1001, 1004
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
-ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+ENGLISH = Code("en-GB", "RFC5646", "English (United Kingdom)")
 OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
 DEVICE = Code("121007", "DCM", "Device")
 DEVICE_UID = Code("121012", "DCM", "Device Observer UID")
@@ -36,7 +36,8 @@ DEVICE_MANUFACTURER = Code("121014", "DCM", "Device Observer Manufacturer")
 DEVICE_MODEL_NAME = Code("121015", "DCM", "Device Observer Model Name")
 DEVICE_SERIAL_NUMBER = Code("121016", "DCM", "Device Observer Serial Number")
 PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
-ECHOCARDIOGRAPHY = Code("433236007", "SCT", "Transthoracic echocardiography")
+ULTRASONOGRAPHY = Code("16310003", "SCT", "Diagnostic ultrasonography")
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 
 # Measurement groups: TID 1501, 300, 310, 4019

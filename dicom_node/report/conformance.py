@@ -24,6 +24,7 @@ from dicom_node.report.required_attributes import REQUIRED
 from dicom_node.report.source import text_of
 
 _CONTENT_SEQUENCE = Tag("ContentSequence")
+_STUDY_INSTANCE_UID = Tag("StudyInstanceUID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,14 @@ def _walk(item: Dataset, seen: set[bytes]) -> Iterator[Dataset]:
 
 
 def _broken_uids(item: Dataset) -> Iterator[str]:
-    """UIDs of the source may break the rules of PS3.5 chapter 9, but they must be there."""
+    """UIDs of the source may break the rules of PS3.5 chapter 9, but they must be there.
+
+    The study's own is what it is: under another, the report would lie in no study.
+    """
     for element in item.elements():
-        if element.VR == "UI" and not re.fullmatch(r"[0-9.]{1,64}", str(item[element.tag].value)):
+        if element.VR != "UI" or element.tag == _STUDY_INSTANCE_UID:
+            continue
+        if not re.fullmatch(r"[0-9.]{1,64}", str(item[element.tag].value)):
             yield f"{keyword_for_tag(element.tag)} is not a UID"
 
 

@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from dicom_node.report import concepts, narrative
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
-from dicom_node.report.image_library import image_library, other_objects
+from dicom_node.report.image_library import image_library, not_analysed
 from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     HAS_OBS_CONTEXT,
@@ -19,6 +19,7 @@ from dicom_node.report.items import (
     uid,
 )
 from dicom_node.report.measurement_groups import imaging_measurements
+from dicom_node.report.relations import procedures_reported
 from inference.types import Findings, ModelCard
 
 
@@ -28,23 +29,34 @@ def report_content(
     identity: NodeIdentity,
     predecessor: Predecessor | None,
     notice: Notice,
+    *,
+    only_summary: bool = False,
 ) -> Dataset:
-    """The root container; an abstention has no Imaging Measurements."""
-    measured = [imaging_measurements(findings, study, identity)] if findings.measurements else []
+    """The root container: the summary first, then everything else that is optional.
+
+    The containers of TID 1500 are there even where they are empty, since readers (OHIF, dcmjs)
+    fail without them.
+    """
+    said = [text(concepts.SUMMARY, "\r\n".join(narrative.summary(findings, notice)))]
+    measured = [] if only_summary else imaging_measurements(findings, study, identity)
     return root(
         concepts.REPORT_TITLE,
         "1500",
         [
             code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
             *device_observer(findings.model, identity),
-            code(concepts.PROCEDURE_REPORTED, concepts.ECHOCARDIOGRAPHY, HAS_CONCEPT_MOD),
-            *image_library(findings),
-            *measured,
+            *(
+                code(concepts.PROCEDURE_REPORTED, procedure, HAS_CONCEPT_MOD)
+                for procedure in procedures_reported(findings, study)
+            ),
+            *said,
+            image_library(findings),
+            container(concepts.IMAGING_MEASUREMENTS, measured),
             container(
                 concepts.QUALITATIVE_EVALUATIONS,
                 list(_evaluations(findings, predecessor, notice)),
             ),
-            *other_objects(findings),
+            *not_analysed(findings),
         ],
     )
 
@@ -71,10 +83,16 @@ def _evaluations(
         yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
     for assessment in findings.assessments:
         yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
+    if not findings.measurements:
+        yield from _algorithm_in_words(findings.model)
     sentences = chain(
-        narrative.opening(findings, predecessor, notice),
-        narrative.abstention(findings, notice),
-        narrative.results(findings),
+        narrative.changes(predecessor, notice),
         narrative.reservations(findings),
     )
     yield from (text(concepts.COMMENT, sentence) for sentence in sentences)
+
+
+def _algorithm_in_words(model: ModelCard) -> Iterator[ContentItem]:
+    """Which algorithm makes no estimate; one that does is identified with its estimates."""
+    yield text(concepts.ALGORITHM_NAME, model.algorithm)
+    yield text(concepts.ALGORITHM_VERSION, model.version)

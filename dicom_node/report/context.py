@@ -9,7 +9,11 @@ from pydicom import Dataset
 
 from dicom_node.report.character_sets import UTF_8, CharacterSet, words_in
 from dicom_node.report.errors import ReportError
-from dicom_node.report.requested_procedures import RequestedProcedure, requested_procedures
+from dicom_node.report.requested_procedures import (
+    RequestedProcedure,
+    procedures,
+    requested_procedures,
+)
 from dicom_node.report.source import (
     bytes_of,
     character_set_of,
@@ -18,6 +22,7 @@ from dicom_node.report.source import (
     is_time,
     text_of,
 )
+from dicom_node.report.source_codes import CodingScheme, coding_schemes_of
 from inference.types import Code
 
 #: Field of StudyContext -> DICOM keyword, for everything that is copied into each object.
@@ -65,10 +70,12 @@ _VERBATIM = (
 class StudyContext:
     """The patient and study attributes of one source header, as decoded text; "" where unknown.
 
-    `input_digest` tells what a report is made of: a revision may be concluded anew, from other
-    instances, after a backup was restored. `verbatim` holds the bytes of those that are written in
-    `character_set` as the source wrote them, by DICOM keyword. It has no repr: an identity must not
-    reach a log by accident.
+    `procedures` is what the source says was done; empty where it does not say. `input_digest` tells
+    what a report is made of: a revision may be concluded anew, from other instances, after a backup
+    was restored. `content_at` is when the newest instance of the study was made, without a zone: in
+    the time of the study's place; None where nothing says so. `verbatim` holds the bytes of those
+    that are written in `character_set` as the source wrote them, by DICOM keyword. It has no repr:
+    an identity must not reach a log by accident.
     """
 
     study_instance_uid: str
@@ -87,9 +94,12 @@ class StudyContext:
     timezone_offset_from_utc: str = ""
     institution_name: str = ""
     requested_procedures: tuple[RequestedProcedure, ...] = ()
+    procedures: tuple[Code, ...] = ()
+    coding_schemes: tuple[CodingScheme, ...] = ()
     character_set: CharacterSet = UTF_8
     verbatim: Mapping[str, bytes] = field(default_factory=dict)
     input_digest: str = ""
+    content_at: datetime | None = None
 
     @classmethod
     def from_header(cls, header: Dataset, *, revision: int) -> Self:
@@ -124,6 +134,8 @@ class StudyContext:
             timezone_offset_from_utc=text_of(header, "TimezoneOffsetFromUTC", is_offset),
             institution_name=text_of(header, "InstitutionName"),
             requested_procedures=requested_procedures(header),
+            procedures=procedures(header),
+            coding_schemes=coding_schemes_of(header),
             character_set=UTF_8 if character_set is None else character_set,
             verbatim=verbatim,
         )
@@ -137,8 +149,10 @@ class StudyContext:
     def local_time(self, at: datetime) -> datetime:
         """In the source's offset from UTC where it states one, else in the host's time zone.
 
-        DICOM assumes that devices at one place share theirs.
+        DICOM assumes that devices at one place share theirs. A time without a zone is local.
         """
+        if at.tzinfo is None:
+            return at
         offset = self.timezone_offset_from_utc
         return at.astimezone(datetime.strptime(offset, "%z").tzinfo if offset else None)
 
@@ -149,7 +163,7 @@ class StudyContext:
         """
         others: dict[str, Any] = dict(changes)
         if "accession_number" in changes:
-            others["requested_procedures"] = ()
+            others["requested_procedures"] = others["procedures"] = ()
         corrected = {IDENTITY_KEYWORDS[name] for name in changes}
         kept = {word: value for word, value in self.verbatim.items() if word not in corrected}
         return replace(self, verbatim=kept, **others)
@@ -157,6 +171,22 @@ class StudyContext:
     def in_utf_8(self) -> Self:
         """The same, to be written in UTF-8."""
         return replace(self, character_set=UTF_8, verbatim={})
+
+    def without_orders(self) -> Self:
+        """The same without what no archive files a study by: orders, procedures, descriptions."""
+        left_out = ("ReferringPhysicianName", "StudyDescription", "StudyID", "InstitutionName")
+        kept = {word: value for word, value in self.verbatim.items() if word not in left_out}
+        return replace(
+            self,
+            requested_procedures=(),
+            procedures=(),
+            coding_schemes=(),
+            referring_physician_name="",
+            study_description="",
+            study_id="",
+            institution_name="",
+            verbatim=kept,
+        )
 
     def words(self) -> Iterator[str]:
         """Every text that is not written with the source's bytes."""

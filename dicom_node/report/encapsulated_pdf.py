@@ -24,13 +24,12 @@ def encapsulated_pdf(
     notice: Notice,
 ) -> Dataset:
     """An Encapsulated PDF (PS3.3 A.45.1) that names every loop that it rests on as its source."""
-    what = "AI, unverified" if notice.withdrawn is None else "AI, WITHDRAWN"
     spec = ObjectSpec(
         sop_class_uid=EncapsulatedPDFStorage,
         kind="PDF",
         modality="DOC",
         series_number=9005,
-        series_description=wording.series_description(findings, what),
+        series_description=wording.series_description(findings, wording.kind_of(findings, notice)),
     )
     document = start(spec, study, identity, findings.model, made_at)
     document.ConversionType = "SYN"

@@ -1,5 +1,7 @@
 """What every result object carries besides its content, and its encoding as a file."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -13,8 +15,9 @@ from dicom_node.report.character_sets import encodings
 from dicom_node.report.context import NodeIdentity, StudyContext
 from dicom_node.report.items import concept
 from dicom_node.report.source import put, put_bytes
+from dicom_node.report.source_codes import declarations
 from dicom_node.report.uids import object_uid, uid_of
-from inference.types import ModelCard
+from inference.types import Code, ModelCard
 
 IMPLEMENTATION_CLASS_UID = UID(uid_of("echonode", "implementation"))
 
@@ -42,7 +45,8 @@ def start(
 ) -> Dataset:
     """Patient, General Study, Series, Equipment and SOP Common modules (PS3.3 C.7, C.12.1).
 
-    Dates and times are local to the study.
+    The content's date and time are local to the study. Nothing tells when the object was made, so
+    that the same input gives the same object whenever it is analysed.
     """
     dataset = Dataset()
     if any(study.character_set):
@@ -55,7 +59,7 @@ def start(
     set_series(dataset, spec, study, model)
     _add_equipment(dataset, study, identity, model)
     _add_times(dataset, study, made_at)
-    dataset.ContributingEquipmentSequence = [_contributing_equipment(identity, model, made_at)]
+    dataset.ContributingEquipmentSequence = [_contributing_equipment(identity, model)]
     scheme = Dataset()
     scheme.CodingSchemeDesignator = concepts.PRIVATE_SCHEME
     scheme.CodingSchemeName = concepts.PRIVATE_SCHEME_NAME
@@ -66,7 +70,7 @@ def start(
 
 
 def set_series(dataset: Dataset, spec: ObjectSpec, study: StudyContext, model: ModelCard) -> None:
-    """Class, UIDs and series; the UIDs follow from study, revision, pipeline, bundle and class."""
+    """Class, UIDs and series; the UIDs say what the object is, until its content is known."""
     dataset.SOPClassUID = spec.sop_class_uid
     dataset.SOPInstanceUID = object_uid(study, model, spec.kind, spec.sop_class_uid)
     dataset.SeriesInstanceUID = object_uid(study, model, spec.kind, spec.sop_class_uid, "series")
@@ -74,6 +78,18 @@ def set_series(dataset: Dataset, spec: ObjectSpec, study: StudyContext, model: M
     dataset.InstanceNumber = study.revision
     dataset.Modality = spec.modality
     dataset.SeriesDescription = spec.series_description
+
+
+def name_by_content(dataset: Dataset, identity: NodeIdentity) -> None:
+    """Derive the UIDs from all that the object holds: equal UIDs mean equal bytes, everywhere."""
+    digest = hashlib.sha256(encode(dataset, identity)).hexdigest()
+    dataset.SOPInstanceUID = uid_of(dataset.SOPInstanceUID, digest)
+    dataset.SeriesInstanceUID = uid_of(dataset.SeriesInstanceUID, digest)
+
+
+def declare_schemes(dataset: Dataset, codes: Iterable[Code], study: StudyContext) -> None:
+    """Declare the private coding schemes of codes that are not ours (0008,0110)."""
+    dataset.CodingSchemeIdentificationSequence.extend(declarations(codes, study.coding_schemes))
 
 
 def encode(dataset: Dataset, identity: NodeIdentity) -> bytes:
@@ -119,12 +135,11 @@ def _add_equipment(
 
 def _add_times(dataset: Dataset, study: StudyContext, made_at: datetime) -> None:
     local = study.local_time(made_at)
-    for prefix in ("InstanceCreation", "Series", "Content"):
-        setattr(dataset, f"{prefix}Date", local.strftime("%Y%m%d"))
-        setattr(dataset, f"{prefix}Time", local.strftime("%H%M%S"))
+    dataset.ContentDate = local.strftime("%Y%m%d")
+    dataset.ContentTime = local.strftime("%H%M%S")
 
 
-def _contributing_equipment(identity: NodeIdentity, model: ModelCard, made_at: datetime) -> Dataset:
+def _contributing_equipment(identity: NodeIdentity, model: ModelCard) -> Dataset:
     """(0018,A001) as IHE AIR 6.5.3.1 wants it; the Device UID changes whenever the model does."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [concept(concepts.PROCESSING_EQUIPMENT)]
@@ -134,6 +149,5 @@ def _contributing_equipment(identity: NodeIdentity, model: ModelCard, made_at: d
     item.DeviceSerialNumber = model.bundle_digest[:16]
     item.DeviceUID = model.device_uid
     item.StationName = identity.station_name[:16]
-    item.ContributionDateTime = made_at.strftime("%Y%m%d%H%M%S%z")
     item.ContributionDescription = "Analysis by artificial intelligence"
     return item

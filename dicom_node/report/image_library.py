@@ -1,14 +1,15 @@
-"""The Image Library (TID 1600): every image of the study, analysed or not and why."""
+"""The images of the study: what was analysed (TID 1600), and what was not and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from highdicom.sr import ContentItem, RelationshipTypeValues
+from highdicom.sr import ContentItem
 from pydicom.sr.codedict import codes
 
 from dicom_node.report import concepts, wording
-from dicom_node.report.items import HAS_ACQ_CONTEXT, HAS_PROPERTIES, code, container, image, text
+from dicom_node.report.items import HAS_ACQ_CONTEXT, code, container, image, text
 from dicom_node.report.references import is_image
-from inference.types import Code, Findings, InstanceRef, by_relevance
+from inference.types import Code, Evidence, Exclusion, Findings, by_relevance
 
 #: CID 29 "Acquisition Modality" by the value of (0008,0060).
 _MODALITIES = {
@@ -17,61 +18,66 @@ _MODALITIES = {
 }
 
 
-def image_library(findings: Findings) -> list[ContentItem]:
-    """The library with a group "analysed" and one "not analysed"; nothing where both are empty."""
-    analysed = [
-        image(item.instance, concepts.SOURCE, children=_description(item.instance, "analysed"))
-        for item in by_relevance(findings.evidence)
-    ]
-    excluded = [
-        image(
-            item.instance,
-            concepts.SOURCE,
-            children=[
-                *_description(item.instance, item.detail),
-                code(concepts.EXCLUSION_REASON, item.reason, HAS_ACQ_CONTEXT),
-            ],
-        )
-        for item in findings.exclusions
-        if is_image(item.instance.sop_class_uid)
-    ]
-    groups = [
-        container(concepts.IMAGE_LIBRARY_GROUP, entries)
-        for entries in (analysed, excluded)
-        if entries
-    ]
-    return [container(concepts.IMAGE_LIBRARY, groups)] if groups else []
+def image_library(findings: Findings) -> ContentItem:
+    """The images that were analysed, one line each; an empty library where none was.
 
-
-def other_objects(findings: Findings) -> list[ContentItem]:
-    """What is in the study but is no image, such as an ECG or an earlier SR, with its reason.
-
-    The Image Library takes images only. These are told in words and referenced by the evidence
-    sequence alone, since highdicom's reader fails on items that point at a waveform.
+    Readers of TID 1500 (OHIF, dcmjs) fail where there is no library at all.
     """
-    others = [
-        text(
-            concepts.COMMENT,
-            f"{item.instance.modality or 'Object'}, {wording.loop_name(item.instance)}",
-            children=[
-                code(concepts.EXCLUSION_REASON, item.reason, HAS_PROPERTIES),
-                *_remark(item.detail, HAS_PROPERTIES),
-            ],
-        )
-        for item in findings.exclusions
-        if not is_image(item.instance.sop_class_uid)
-    ]
-    return [container(concepts.OTHER_OBJECTS, others)] if others else []
+    analysed = by_relevance(findings.evidence)
+    by_modality = groupby(analysed, key=lambda item: item.instance.modality)
+    groups = []
+    for modality, members in by_modality:
+        known = _MODALITIES.get(modality)
+        shared = [code(concepts.MODALITY, known, HAS_ACQ_CONTEXT)] if known else []
+        entries = [
+            image(
+                item.instance,
+                concepts.SOURCE,
+                children=[text(concepts.COMMENT, _line(item), HAS_ACQ_CONTEXT)],
+            )
+            for item in members
+        ]
+        groups.append(container(concepts.IMAGE_LIBRARY_GROUP, [*shared, *entries]))
+    return container(concepts.IMAGE_LIBRARY, groups)
 
 
-def _description(instance: InstanceRef, detail: str) -> Iterator[ContentItem]:
-    modality = _MODALITIES.get(instance.modality)
-    if modality is not None:
-        yield code(concepts.MODALITY, modality, HAS_ACQ_CONTEXT)
-    yield from _remark(wording.loop_name(instance), HAS_ACQ_CONTEXT)
-    yield from _remark(detail, HAS_ACQ_CONTEXT)
+def _line(item: Evidence) -> str:
+    """Such as "instance 12 (A4C), weight 0.31; no R wave found: frames spread over the loop"."""
+    name = f"{wording.loop_name(item.instance)}, weight {item.weight:.2f}"
+    return "; ".join([name, *filter(None, item.notes)])
 
 
-def _remark(words: str, relationship: RelationshipTypeValues) -> Iterator[ContentItem]:
-    if words:
-        yield text(concepts.COMMENT, words, relationship)
+def not_analysed(findings: Findings) -> list[ContentItem]:
+    """What was not analysed, one container for each reason, the most frequent first.
+
+    What is no image, such as an ECG or an earlier SR, is told in words and referenced by the
+    evidence sequence alone, since highdicom's reader fails on items that point at a waveform.
+    """
+    by_reason: dict[Code, list[Exclusion]] = {}
+    for item in findings.exclusions:
+        by_reason.setdefault(item.reason, []).append(item)
+    ordered = sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0].meaning))
+    groups = [container(reason, _excluded(members)) for reason, members in ordered]
+    return [container(concepts.NOT_ANALYSED, groups)] if groups else []
+
+
+def _excluded(members: Sequence[Exclusion]) -> Iterator[ContentItem]:
+    """A line for each detail with the instances that it is said of, then the references."""
+    by_detail: dict[str, list[Exclusion]] = {}
+    for item in members:
+        by_detail.setdefault(item.detail, []).append(item)
+    for detail, alike in by_detail.items():
+        names = "; ".join(_name(item) for item in alike)
+        said = f"{len(alike)} x {detail}" if detail else f"{len(alike)}"
+        yield text(concepts.COMMENT, f"{said}: {names}")
+    for item in members:
+        if is_image(item.instance.sop_class_uid):
+            yield image(item.instance, concepts.SOURCE)
+
+
+def _name(item: Exclusion) -> str:
+    instance = item.instance
+    name = wording.loop_name(instance)
+    if is_image(instance.sop_class_uid):
+        return name
+    return f"{instance.modality or 'object'}, {name}"

@@ -28,26 +28,27 @@ from inference.types import (
     Findings,
     Measurement,
     Standing,
-    by_relevance,
 )
 
 
 def imaging_measurements(
     findings: Findings, study: StudyContext, identity: NodeIdentity
-) -> ContentItem:
-    """All groups: the estimates, each calibrated verdict, each loop with the best first.
+) -> list[ContentItem]:
+    """All groups: the estimates, each calibrated verdict, the relevant loops with the best first.
 
-    A verdict without a probability has no number and stands among the Qualitative Evaluations
-    only: OHIF's reader fails on a group without a NUM.
+    The algorithm is identified with the estimates, once. A verdict without a probability has no
+    number and stands among the Qualitative Evaluations only: OHIF's reader fails on a group without
+    a NUM.
     """
+    if not findings.measurements:
+        return []
     groups = [_estimates(findings, study, identity)]
     groups += [
-        _verdict(assessment, assessment.probability, findings, study, identity)
+        _verdict(assessment, assessment.probability, findings, study)
         for assessment in findings.assessments
         if assessment.probability is not None
     ]
-    groups += [_loop(item, findings, study) for item in by_relevance(findings.evidence)]
-    return container(concepts.IMAGING_MEASUREMENTS, groups)
+    return groups + [_loop(item, findings, study) for item in wording.told_loops(findings)]
 
 
 def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) -> ContentItem:
@@ -126,7 +127,6 @@ def _verdict(
     probability: float,
     findings: Findings,
     study: StudyContext,
-    identity: NodeIdentity,
 ) -> ContentItem:
     """No "Finding = the condition" here: it reads as positive even where the value is Absent."""
     return container(
@@ -134,7 +134,6 @@ def _verdict(
         [
             *_tracking(assessment.concept.meaning, study, findings, assessment.name),
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
-            *_algorithm(findings, identity),
             number(
                 concept(concepts.CERTAINTY),
                 100 * probability,
@@ -159,7 +158,6 @@ def _loop(evidence: Evidence, findings: Findings, study: StudyContext) -> Conten
             _calculated(concepts.ATTENTION_WEIGHT, evidence.weight, 3, concepts.NO_UNITS),
             *_effects(evidence, findings),
             code(concepts.LOOP_RELEVANT, concepts.YES if evidence.relevant else concepts.NO),
-            *(text(concepts.COMMENT, note) for note in evidence.notes if note),
             _source(evidence, CONTAINS),
         ],
     )

@@ -7,11 +7,23 @@ from dicom_node.report.context import Notice, Predecessor
 from inference.types import Findings
 
 
-def opening(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> Iterator[str]:
-    """What comes first: a withdrawal, the standing of the model, what was corrected or replaced."""
+def summary(findings: Findings, notice: Notice) -> Iterator[str]:
+    """The report in as many lines as can be read in ten seconds."""
+    yield from opening(findings, notice)
+    yield from abstention(findings, notice)
+    yield from results(findings)
+
+
+def opening(findings: Findings, notice: Notice) -> Iterator[str]:
+    """What comes first: a withdrawal, the standing of the model, that nobody has verified it."""
     if notice.withdrawn is not None:
         yield wording.withdrawn(notice.withdrawn)
     yield findings.model.warning
+    yield f"{wording.NOT_VERIFIED}."
+
+
+def changes(predecessor: Predecessor | None, notice: Notice) -> Iterator[str]:
+    """What was corrected, and which report is replaced."""
     yield from notice.sentences
     if predecessor is not None:
         yield wording.replaces(predecessor.revision)
@@ -24,8 +36,7 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
     elif findings.abstention is not None:
         yield f"No estimate was made: {findings.abstention}"
         yield wording.NOT_NORMAL
-        for reason, count in wording.exclusion_counts(findings):
-            yield f"Not analysed: {count} x {reason}."
+        yield from filter(None, [wording.not_analysed(findings)])
 
 
 def results(findings: Findings) -> Iterator[str]:

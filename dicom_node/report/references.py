@@ -1,5 +1,6 @@
 """How instances are pointed at: images by content items, all of them as evidence."""
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -15,6 +16,18 @@ _OTHER_IMAGE_CLASSES = frozenset({EnhancedUSVolumeStorage, SegmentationStorage})
 def is_image(sop_class_uid: str) -> bool:
     """Whether an IMAGE item may point at this class; not so for anything unknown."""
     return "Image Storage" in UID(sop_class_uid).name or sop_class_uid in _OTHER_IMAGE_CLASSES
+
+
+def is_ultrasound_image(sop_class_uid: str) -> bool:
+    """Whether this is a class of ultrasound images, retired or not."""
+    named = is_image(sop_class_uid) and "Ultrasound" in UID(sop_class_uid).name
+    return named or sop_class_uid == EnhancedUSVolumeStorage
+
+
+def can_be_referenced(instance: InstanceRef) -> bool:
+    """Whether a reference to this instance would be valid: class and UIDs are UIDs."""
+    uids = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_instance_uid)
+    return all(re.fullmatch(r"[0-9.]{1,64}", uid) for uid in uids)
 
 
 def frame_numbers(instance: InstanceRef, frames: Iterable[int]) -> list[int]:

@@ -2,9 +2,23 @@
 
 from pydicom import Dataset
 
+from dicom_node.report import concepts
 from dicom_node.report.context import DocumentRef, Predecessor, StudyContext
-from dicom_node.report.references import sop_reference
+from dicom_node.report.references import is_ultrasound_image, sop_reference
 from dicom_node.report.requested_procedures import referenced_requests
+from inference.types import Code, Findings
+
+
+def procedures_reported(findings: Findings, study: StudyContext) -> tuple[Code, ...]:
+    """The procedure as the source names it; TID 1500 asks for one at least.
+
+    Where the source names none, no more is claimed than what its instances show: that it is
+    ultrasound, or that it is imaging. What was examined is not claimed.
+    """
+    instances = [item.instance for item in (*findings.evidence, *findings.exclusions)]
+    is_ultrasound = any(is_ultrasound_image(instance.sop_class_uid) for instance in instances)
+    least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
+    return study.procedures or (least,)
 
 
 def add_requests(document: Dataset, study: StudyContext) -> None:

@@ -21,7 +21,7 @@ def secondary_capture(
     notice: Notice,
 ) -> Dataset:
     """One RGB image (PS3.3 A.8.1) that names the loops it shows as its sources."""
-    what = "AI picture" if notice.withdrawn is None else "AI picture, WITHDRAWN"
+    what = wording.kind_of(findings, notice).replace("AI", "AI picture", 1)
     spec = ObjectSpec(
         sop_class_uid=SecondaryCaptureImageStorage,
         kind="SC",

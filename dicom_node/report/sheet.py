@@ -44,7 +44,7 @@ class Sheet:
             self._buffer,
             pagesize=A4,
             invariant=1,
-            lang="en-US",
+            lang="en-GB",
             initialFontName=OWN_FONT,  # type: ignore[arg-type] # its stub takes it for a number
         )
         self._canvas.setTitle(title)

@@ -12,7 +12,7 @@ from pydicom.uid import (
     EnhancedSRStorage,
 )
 
-from dicom_node.report import concepts, wording
+from dicom_node.report import wording
 from dicom_node.report.basic_text import basic_text_content
 from dicom_node.report.content import report_content
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
@@ -37,14 +37,20 @@ def structured_reports(
     made_at: datetime,
     predecessor: Predecessor | None,
     notice: Notice,
+    *,
+    only_summary: bool = False,
 ) -> Iterator[Dataset]:
     """One document for each class (PS3.3 A.35), best first, unverified and preliminary.
 
     A tree is encoded once: elements that pydicom has read but not touched are written as they
     are, which makes the second and third document nearly free.
     """
-    measured = report_content(findings, study, identity, predecessor, notice)
-    in_words = basic_text_content(findings, identity, predecessor, notice)
+    measured = report_content(
+        findings, study, identity, predecessor, notice, only_summary=only_summary
+    )
+    in_words = basic_text_content(
+        findings, study, identity, predecessor, notice, only_summary=only_summary
+    )
     for content, classes in ((measured, MEASURED_CLASSES), (in_words, TEXT_CLASSES)):
         best, *_ = classes
         document = start(_spec(best, findings, notice), study, identity, findings.model, made_at)
@@ -60,13 +66,12 @@ def structured_reports(
 
 
 def _spec(sop_class_uid: str, findings: Findings, notice: Notice) -> ObjectSpec:
-    what = "AI, unverified" if notice.withdrawn is None else "AI, WITHDRAWN"
     return ObjectSpec(
         sop_class_uid=sop_class_uid,
         kind="SR",
         modality="SR",
         series_number=9001,
-        series_description=wording.series_description(findings, what),
+        series_description=wording.series_description(findings, wording.kind_of(findings, notice)),
     )
 
 
@@ -76,10 +81,9 @@ def _add_document_general(document: Dataset, findings: Findings, study: StudyCon
     document.CompletionFlag = "COMPLETE"
     document.PreliminaryFlag = "PRELIMINARY"
     document.VerificationFlag = "UNVERIFIED"
-    document.PerformedProcedureCodeSequence = [concept(concepts.ECHOCARDIOGRAPHY)]
+    document.PerformedProcedureCodeSequence = [concept(code) for code in study.procedures]
     add_requests(document, study)
-    instances = [item.instance for item in findings.evidence]
-    instances += [item.instance for item in findings.exclusions]
+    instances = [item.instance for item in (*findings.evidence, *findings.exclusions)]
     evidence = evidence_sequence(study.study_instance_uid, instances)
     if evidence:
         document.CurrentRequestedProcedureEvidenceSequence = evidence

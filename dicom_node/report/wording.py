@@ -3,6 +3,7 @@
 from collections import Counter
 from textwrap import shorten
 
+from dicom_node.report.context import Notice
 from inference.types import (
     Assessment,
     Evidence,
@@ -22,6 +23,9 @@ NOT_NORMAL = "No estimate does not mean a normal result."
 
 NO_LONGER_VALID = "Nothing that was reported before by this node on this study is valid any more."
 
+#: Of how many loops a report tells more than that they were analysed.
+LEAST_TOLD, MOST_TOLD = 3, 12
+
 _STANDING = {
     Standing.UNTRAINED: "UNTRAINED MODEL",
     Standing.PHANTOM: "PHANTOM",
@@ -34,6 +38,13 @@ def series_description(findings: Findings, what: str) -> str:
     standing = _STANDING[findings.model.standing]
     room = 64 - len(f"{standing} -  ({what})")
     return f"{standing} - {shorten(findings.title, room, placeholder='')} ({what})"
+
+
+def kind_of(findings: Findings, notice: Notice) -> str:
+    """What a list of series calls a report: one with values, one without, or one withdrawn."""
+    if notice.withdrawn is not None:
+        return "AI, WITHDRAWN"
+    return "AI, unverified" if findings.abstention is None else "AI, no estimate"
 
 
 def withdrawn(why: str) -> str:
@@ -140,6 +151,14 @@ def shown_loops(findings: Findings, most: int) -> list[Evidence]:
     ranked = by_relevance(findings.evidence)
     relevant = [item for item in ranked if item.relevant]
     return (relevant or ranked[:3])[:most]
+
+
+def told_loops(findings: Findings) -> list[Evidence]:
+    """The loops that a report tells more of: the relevant ones, at least three, best first."""
+    ranked = by_relevance(findings.evidence)
+    relevant = [item for item in ranked if item.relevant][:MOST_TOLD]
+    others = [item for item in ranked if not item.relevant][: max(0, LEAST_TOLD - len(relevant))]
+    return relevant + others
 
 
 def model(findings: Findings) -> str:

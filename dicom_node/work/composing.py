@@ -1,8 +1,10 @@
 """From findings to the files of one report: built, checked and put into the spool."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+import structlog
 
 from dicom_node.hl7.result_message import Reported, result_message
 from dicom_node.report import (
@@ -12,13 +14,15 @@ from dicom_node.report import (
     Notice,
     Predecessor,
     StudyContext,
-    build,
+    build_what_passes,
 )
 from dicom_node.work.findings_codec import decode_findings
 from inference.dicom.header import read_header
 from inference.types import Findings
 from storage.results import LAST_RESORT, ResultObject, StoredReport
 from storage.spool import Spool
+
+log = structlog.get_logger()
 
 
 def kinds_for(wanted: Sequence[frozenset[str]]) -> frozenset[str]:
@@ -30,6 +34,14 @@ def kinds_for(wanted: Sequence[frozenset[str]]) -> frozenset[str]:
     asked = {kind for kinds in wanted for kind in kinds}
     instead = {other for kind in asked for other in LAST_RESORT.get(kind, ())}
     return frozenset({"SR"} | asked | instead)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The objects of a report in the spool, and in words what had to be left out of it."""
+
+    objects: tuple[ResultObject, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +59,22 @@ class Composer:
         latest: StoredReport | None,
         notice: Notice,
         now: datetime,
-    ) -> tuple[ResultObject, ...]:
+    ) -> Composition:
         """The objects of a report that replaces `latest`; nothing is recorded yet.
 
         Raises:
-            ReportError: one did not pass our own check.
+            ReportError: not even the summary of the report passes our own check.
             SpoolDamagedError: the last report, which a message must quote, is not what it was.
         """
-        objects = self._dicom(findings, study, latest, notice, now)
-        if "ORU" in self.kinds:
-            objects = [*objects, self._message(findings, study, latest, notice, now)]
-        return tuple(objects)
+        made = self._dicom(findings, study, latest, notice, now)
+        if "ORU" not in self.kinds:
+            return made
+        try:
+            message = self._message(findings, study, latest, notice, now)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            log.exception("message left out", revision=study.revision)
+            return replace(made, left_out=(*made.left_out, "the HL7 message"))
+        return replace(made, objects=(*made.objects, message))
 
     def holds(self, latest: StoredReport) -> bool:
         """Whether the last report can still be read; retention may have removed it."""
@@ -81,18 +98,18 @@ class Composer:
         latest: StoredReport | None,
         notice: Notice,
         now: datetime,
-    ) -> list[ResultObject]:
-        built = build(
+    ) -> Composition:
+        made = build_what_passes(
             findings,
             study,
             identity=self.identity,
             predecessor=_predecessor(latest),
-            made_at=now,
+            made_at=study.content_at or now,
             notice=notice,
             kinds=[kind for kind in KINDS if kind in self.kinds],
         )
         objects = []
-        for item in built:
+        for item in made.objects:
             file = self.spool.put(item.data)
             objects.append(
                 ResultObject(
@@ -105,7 +122,7 @@ class Composer:
                     size_bytes=file.size_bytes,
                 )
             )
-        return objects
+        return Composition(tuple(objects), made.left_out)
 
     def _message(
         self,

@@ -10,7 +10,13 @@ from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from dicom_node.work.refused import refused_sentences
 from inference.errors import InferenceError
-from inference.exclusions import FILES_REMOVED, NOT_ANALYSED, PATIENT_DIFFERS, SCHEME
+from inference.exclusions import (
+    FILES_REMOVED,
+    NOT_ANALYSED,
+    PATIENT_DIFFERS,
+    SCHEME,
+    STUDY_NOT_ANALYSED,
+)
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
 from storage.results import Case, CaseInstance, Preparation
@@ -96,9 +102,10 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     """Findings of a study whose analysis failed for good; only stored words are looked at."""
     digest = pipeline.model.bundle_digest
-    excluded = [_exclusion(item, digest) for item in shown_instances(case)]
+    shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
+    excluded = [_exclusion(item, digest) or _unused(_reference(item)) for item in shown]
     told = f"The analysis failed: {why}. No estimate is made from this study."
-    return _with_refused(case, pipeline.abstain([item for item in excluded if item], told))
+    return _with_refused(case, pipeline.abstain(excluded, told))
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
@@ -108,14 +115,24 @@ def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
 
 def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     if case.patient_conflict:
-        return pipeline.abstain(gathered.exclusions, _PATIENT_CONFLICT)
+        return pipeline.abstain(_everything(gathered), _PATIENT_CONFLICT)
     lacking = lacking_instances(case, pipeline)
     if lacking:
-        return pipeline.abstain(gathered.exclusions, _told_lacking(case, lacking))
+        return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
         return pipeline.conclude(gathered.encoded, gathered.exclusions)
     except InferenceError:
-        return pipeline.abstain(gathered.exclusions, _FAILED)
+        return pipeline.abstain(_everything(gathered), _FAILED)
+
+
+def _everything(gathered: Gathered) -> list[Exclusion]:
+    """All instances of a study of which no estimate is made, the selected loops among them."""
+    unused = [_unused(loop.instance) for loop in gathered.encoded]
+    return sorted([*gathered.exclusions, *unused], key=lambda item: item.instance.sop_instance_uid)
+
+
+def _unused(loop: InstanceRef) -> Exclusion:
+    return Exclusion(loop, STUDY_NOT_ANALYSED, "selected for analysis, but not used")
 
 
 def _with_refused(case: Case, findings: Findings) -> Findings:

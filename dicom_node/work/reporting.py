@@ -10,6 +10,7 @@ from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
 from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
 from dicom_node.work.composing import Composer
 from dicom_node.work.conclude import abandoned, conclude, gather, sop_classes
+from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
@@ -123,7 +124,7 @@ class Reporter:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         if latest.outcome is Outcome.WITHDRAWN:
             return self._without_objects(job, pipeline, Outcome.NO_EFFECT, latest.input_digest, now)
-        study = self._composer.reported_study(latest, job.revision or 1)
+        study = _dated(self._composer.reported_study(latest, job.revision or 1), case)
         findings = pipeline.abstain((), wording.withdrawn(why))
         notice = withdrawal(case, why)
         return self._with_objects(job, study, findings, "", latest, pipeline, now, notice)
@@ -140,11 +141,13 @@ class Reporter:
         notice: Notice = NO_NOTICE,
     ) -> Report:
         outcome = _outcome(findings, notice)
+        composed = self._composer.compose(findings, study, latest, notice, now)
         return replace(
             self._without_objects(job, pipeline, outcome, input_digest, now),
             supersedes=latest.id if latest else None,
             findings_json=encode_findings(findings),
-            objects=self._composer.compose(findings, study, latest, notice, now),
+            objects=composed.objects,
+            left_out=composed.left_out,
         )
 
     def _reported_as(
@@ -166,8 +169,9 @@ class Reporter:
         """The header of the study's first whole instance that is its own patient's.
 
         One that has a Patient ID comes first, then loops that still stand: what was rejected may
-        bear what the archive has corrected since. Where retention has removed them all, the last
-        report says the same of patient and study.
+        bear what the archive has corrected since. Of those it is the first by UID, whatever the
+        order in which they came. Where retention has removed them all, the last report says the
+        same of patient and study.
         """
         own = [item for item in case.instances if not item.patient_differs]
         own.sort(
@@ -175,6 +179,7 @@ class Reporter:
                 item.names_patient is False,
                 item.rejected is not None,
                 not _is_loop(item),
+                item.sop_instance_uid,
             )
         )
         reported = [item.digest for item in latest.objects if item.kind == "SR"] if latest else []
@@ -228,7 +233,11 @@ def _is_loop(item: CaseInstance) -> bool:
 def _study(header: Dataset, job: Job, case: Case) -> StudyContext:
     """The study as its header has it, and as an administrator corrected it."""
     study = StudyContext.from_header(header, revision=job.revision or 1)
-    return study.corrected(**case.identification)
+    return _dated(study.corrected(**case.identification), case)
+
+
+def _dated(study: StudyContext, case: Case) -> StudyContext:
+    return replace(study, content_at=content_time(case, study))
 
 
 def _outcome(findings: Findings, notice: Notice) -> Outcome:

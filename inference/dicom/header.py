@@ -1,5 +1,6 @@
 """What one instance says about itself, read without its pixels."""
 
+import re
 from pathlib import Path
 
 from pydicom import Dataset
@@ -34,4 +35,23 @@ def instance_ref(header: Dataset) -> InstanceRef:
         number_of_frames=max(1, integer(header, "NumberOfFrames") or 1),
         modality=text(header, "Modality"),
         description=text(header, "SeriesDescription"),
+        acquired_at=acquired_at(header),
     )
+
+
+def acquired_at(header: Dataset) -> str:
+    """When an instance was made, by the most precise of its times: YYYYMMDDHHMMSS, or ""."""
+    whole = _digits(text(header, "AcquisitionDateTime"))
+    if len(whole) >= len("YYYYMMDDHHMMSS"):
+        return whole[:14]
+    for what in ("Acquisition", "Content", "Series", "Study"):
+        date, time = (_digits(text(header, f"{what}{part}")) for part in ("Date", "Time"))
+        if len(date) == len("YYYYMMDD") and time:
+            return date + time[:6].ljust(6, "0")
+    return ""
+
+
+def _digits(value: str) -> str:
+    """The digits that a date or time begins with; fractions and offsets come behind them."""
+    found = re.match(r"\d*", value)
+    return found.group() if found else ""

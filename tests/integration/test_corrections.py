@@ -55,14 +55,20 @@ def headers(files: Sequence[bytes]) -> list[Dataset]:
 
 
 def sentences(report: Dataset) -> list[str]:
-    """The comments of a report's evaluations, in order."""
+    """The lines of a report's summary, then the comments of its evaluations."""
+    [summary] = [
+        item
+        for item in report.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Summary"
+    ]
     [evaluations] = [
         item
         for item in report.ContentSequence
         if item.ValueType == "CONTAINER"
         and item.ConceptNameCodeSequence[0].CodeMeaning == "Qualitative Evaluations"
     ]
-    return [item.TextValue for item in evaluations.ContentSequence if item.ValueType == "TEXT"]
+    comments = [item for item in evaluations.ContentSequence if item.ValueType == "TEXT"]
+    return [*summary.TextValue.splitlines(), *(item.TextValue for item in comments)]
 
 
 def evidence(document: Dataset) -> set[str]:

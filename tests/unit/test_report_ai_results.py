@@ -57,15 +57,15 @@ def test_each_group_can_be_tracked_from_revision_to_revision() -> None:
     assert later == {each[0] for each in uids}
 
 
-def test_each_finding_names_the_algorithm_and_its_version() -> None:
-    """The groups about single loops explain the findings; they have weights and no algorithm."""
-    findings = [group for group in groups() if "IMAGE" not in _kinds(group)]
-    assert len(findings) == 3
-    assert all(named(group, "111001") and named(group, "111003") for group in findings)
-
-
-def _kinds(group: Dataset) -> set[str]:
-    return {str(item.ValueType) for item in group.ContentSequence}
+def test_the_estimates_name_the_algorithm_and_its_version() -> None:
+    """The other groups inherit the device observer, which is the same algorithm."""
+    estimates, *others = groups()
+    (name,), (version,) = named(estimates, "111001"), named(estimates, "111003")
+    assert not any(named(group, "111001") for group in others)
+    (observer,) = named(report(), "121015")
+    (equipment,) = report().ContributingEquipmentSequence
+    assert name.TextValue == observer.TextValue == equipment.ManufacturerModelName
+    assert version.TextValue == equipment.SoftwareVersions
 
 
 def test_observations_and_units_are_coded() -> None:

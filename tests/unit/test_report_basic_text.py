@@ -69,7 +69,7 @@ def test_an_estimate_reads_from_top_to_bottom() -> None:
         ],
         "Current Procedure Descriptions": [
             (
-                "Transthoracic echocardiography, analysed by echo_haemodynamics 1.0.0, "
+                "Analysed by echo_haemodynamics 1.0.0, "
                 "bundle rhh-resnet50 2026.1 (digest 9f31c29f31c29f31)"
             ),
         ],
@@ -129,10 +129,15 @@ def test_an_abstention_says_why_and_that_it_is_not_a_normal_result() -> None:
     said = sections(in_words(abstention()))
 
     assert "Findings" not in said
-    assert said["Impressions"][:3] == [
+    assert said["Summary"] == [
+        "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
+        "Made by artificial intelligence, not verified by a physician.",
         "No estimate was made: no instance of the study is a usable B-mode cine loop.",
         "No estimate does not mean a normal result.",
-        "Not analysed: 4 x Not an ultrasound image.",
+        (
+            "Not analysed: 4 x Not an ultrasound image, 2 x Not a cine loop, "
+            "1 x Colour flow or Doppler data."
+        ),
     ]
 
 

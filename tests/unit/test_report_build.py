@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -20,14 +20,16 @@ from pydicom.uid import (
 )
 
 from dicom_node.report import (
+    KINDS,
     BuiltObject,
     DocumentRef,
+    Kind,
     Predecessor,
     ReportError,
     StudyContext,
     build,
 )
-from inference.types import Findings, Presence, Standing
+from inference.types import Code, Findings, Presence, Standing
 from tests.report_cases import (
     ECG,
     IDENTITY,
@@ -45,7 +47,10 @@ from tests.report_cases import (
 
 
 def built(
-    findings: Findings, context: StudyContext | None = None, predecessor: Predecessor | None = None
+    findings: Findings,
+    context: StudyContext | None = None,
+    predecessor: Predecessor | None = None,
+    kinds: Collection[Kind] = KINDS,
 ) -> tuple[BuiltObject, ...]:
     return build(
         findings,
@@ -53,6 +58,7 @@ def built(
         identity=IDENTITY,
         made_at=MADE_AT,
         predecessor=predecessor,
+        kinds=kinds,
     )
 
 
@@ -61,7 +67,7 @@ def read(item: BuiltObject) -> Dataset:
 
 
 def report_of(findings: Findings) -> Dataset:
-    return read(built(findings)[0])
+    return read(built(findings, kinds=("SR",))[0])
 
 
 def items(dataset: Dataset) -> Iterator[Dataset]:
@@ -82,6 +88,12 @@ def named(dataset: Dataset, code_value: str) -> list[Dataset]:
 
 def comments(dataset: Dataset) -> list[str]:
     return [item.TextValue for item in named(dataset, "121106")]
+
+
+def summary(dataset: Dataset) -> list[str]:
+    """The lines of the summary, which is the first item that a reader sees."""
+    (item,) = named(dataset, "121111")
+    return str(item.TextValue).splitlines()
 
 
 def references(dataset: Dataset) -> list[tuple[str, str]]:
@@ -187,17 +199,17 @@ class TestEstimate:
         assert properties["121402"].ConceptCodeSequence[0].CodeMeaning == "Abnormally High"
 
     def test_the_coverage_of_the_intervals_is_said(self) -> None:
-        said = comments(report_of(estimate()))
+        report = report_of(estimate())
 
-        assert any("mPAP 38 mmHg, 90 % interval 31 to 47" in line for line in said)
-        assert any("in 90 % of patients" in line for line in said)
+        assert any("mPAP 38 mmHg, 90 % interval 31 to 47" in line for line in summary(report))
+        assert any("in 90 % of patients" in line for line in comments(report))
 
     def test_without_calibration_there_is_no_interval_and_no_certainty(self) -> None:
         report = report_of(estimate(calibrated=False, presence=Presence.UNDETERMINED))
 
         for absent in ("371886008", "371885007", "111012"):
             assert not named(report, absent)
-        assert any("no interval" in line for line in comments(report))
+        assert any("no interval" in line for line in summary(report))
 
     def test_an_untrained_model_judges_nothing_normal(self) -> None:
         findings = estimate(
@@ -220,13 +232,7 @@ class TestEstimate:
         for dataset in made.values():
             assert dataset.SeriesDescription.startswith(standing.value)
             assert len(dataset.SeriesDescription) <= 64
-        evaluations = next(
-            item
-            for item in report.ContentSequence
-            if item.ConceptNameCodeSequence[0].CodeValue == "C0034375"
-        )
-        first = next(item for item in evaluations.ContentSequence if item.ValueType == "TEXT")
-        assert first.TextValue == findings.model.warning
+        assert summary(report)[0] == findings.model.warning
         parameters = [item.TextValue for item in named(report, "111002")]
         assert findings.model.warning in parameters
 
@@ -238,10 +244,12 @@ class TestEstimate:
         assert findings == {"44324008"}
 
     @pytest.mark.parametrize("count", [1, 5])
-    def test_each_loop_has_its_weight_its_effects_and_the_frames_looked_at(
+    def test_a_relevant_loop_has_its_weight_its_effects_and_the_frames_looked_at(
         self, count: int
     ) -> None:
-        report = report_of(estimate(count))
+        findings = estimate(count)
+        evidence = tuple(replace(loop, relevant=True) for loop in findings.evidence)
+        report = report_of(replace(findings, evidence=evidence))
 
         weights = named(report, "ATTENTION-WEIGHT")
         assert len(weights) == count
@@ -274,6 +282,102 @@ class TestEstimate:
         assert equipment.SoftwareVersions == named(report, "111003")[0].TextValue
 
 
+class TestInTenSeconds:
+    def test_the_summary_is_the_first_thing_that_is_no_context(self) -> None:
+        first = next(
+            item
+            for item in report_of(estimate()).ContentSequence
+            if item.RelationshipType == "CONTAINS"
+        )
+
+        assert first.ConceptNameCodeSequence[0].CodeMeaning == "Summary"
+        assert first.TextValue.splitlines()[:3] == [
+            "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
+            "Made by artificial intelligence, not verified by a physician.",
+            (
+                "mPAP 38 mmHg, 90 % interval 31 to 47; "
+                "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)."
+            ),
+        ]
+
+    def test_the_image_library_has_a_line_for_each_image_that_was_analysed_and_no_other(
+        self,
+    ) -> None:
+        findings = estimate(5)
+
+        (group,) = named(report_of(findings), "126200")
+
+        lines = [item for item in group.ContentSequence if item.ValueType == "IMAGE"]
+        assert [len(line.ContentSequence) for line in lines] == [1] * 5
+        assert lines[0].ContentSequence[0].TextValue == "instance 1 (A4C), weight 0.50"
+        assert (
+            lines[1]
+            .ContentSequence[0]
+            .TextValue.endswith("; no R wave found: frames spread over the whole loop")
+        )
+
+    @pytest.mark.parametrize(("relevant", "told"), [(0, 3), (1, 3), (5, 5), (20, 12)])
+    def test_only_relevant_loops_are_told_more_of_but_three_at_least(
+        self, relevant: int, told: int
+    ) -> None:
+        evidence = tuple(
+            replace(loop, relevant=index < relevant) for index, loop in enumerate(loops(20))
+        )
+
+        report = report_of(replace(estimate(), evidence=evidence))
+
+        assert len(named(report, "ATTENTION-WEIGHT")) == told
+
+    def test_the_algorithm_is_identified_once(self) -> None:
+        for code_value in ("111001", "111003", "122405", "111000"):
+            assert len(named(report_of(estimate()), code_value)) == 1
+
+    @pytest.mark.parametrize("relevant", [False, True])
+    def test_an_exam_of_120_loops_stays_small(self, relevant: bool) -> None:
+        findings = estimate(120)
+        evidence = tuple(replace(loop, relevant=relevant) for loop in findings.evidence)
+        stills = tuple(replace(exclusions()[0], instance=instance(300 + n)) for n in range(40))
+
+        made = built(replace(findings, evidence=evidence, exclusions=stills), kinds=("SR",))
+
+        assert max(len(item.data) for item in made) < 150_000
+
+    @pytest.mark.parametrize(
+        ("findings", "word"), [(estimate(1), "unverified"), (abstention(), "no estimate")]
+    )
+    def test_a_list_of_series_tells_a_report_without_an_estimate(
+        self, findings: Findings, word: str
+    ) -> None:
+        for item in built(findings):
+            if item.kind != "KOS":
+                assert word in read(item).SeriesDescription
+
+
+class TestProcedure:
+    ECHO = Code("433236007", "SCT", "Transthoracic echocardiography")
+
+    def test_it_is_the_one_that_the_source_names(self) -> None:
+        report = read(built(estimate(1), study(procedures=(self.ECHO,)), kinds=("SR",))[0])
+
+        (reported,) = named(report, "121058")
+        assert reported.ConceptCodeSequence[0].CodeValue == self.ECHO.value
+        assert report.PerformedProcedureCodeSequence[0].CodeValue == self.ECHO.value
+
+    @pytest.mark.parametrize(
+        ("findings", "meaning"),
+        [(estimate(1), "Diagnostic ultrasonography"), (abstention(()), "Imaging procedure")],
+    )
+    def test_where_the_source_names_none_no_examination_of_the_heart_is_claimed(
+        self, findings: Findings, meaning: str
+    ) -> None:
+        for item in built(findings, kinds=("SR",)):
+            report = read(item)
+            assert not report.PerformedProcedureCodeSequence
+            reported = named(report, "121058")
+            assert [each.ConceptCodeSequence[0].CodeMeaning for each in reported] in ([], [meaning])
+            assert "ransthoracic" not in str(report)
+
+
 class TestOtherInstances:
     def test_every_instance_of_the_study_is_evidence(self) -> None:
         findings = estimate()
@@ -294,13 +398,13 @@ class TestOtherInstances:
         report = report_of(abstention())
 
         assert {uid for _, uid in references(report)} == {US_STILL, US_MULTIFRAME}
-        (others,) = named(report, "OTHER-OBJECTS")
+        (others,) = named(report, "EXCL-CLASS")
         told = [item.TextValue for item in others.ContentSequence]
         assert told == [
-            "ECG, instance 204",
-            "SR, instance 205",
-            "DOC, instance 206",
-            "US, instance without number",
+            "1 x 12-lead ECG: ECG, instance 204",
+            "1 x report of the cart: SR, instance 205",
+            "1 x document: DOC, instance 206",
+            "1 x unknown class: US, instance without number",
         ]
 
     def test_no_image_item_ever_points_at_something_else(self) -> None:
@@ -318,10 +422,16 @@ class TestOtherInstances:
         source = named(report, "121112")[0].ReferencedSOPSequence[0]
         assert "ReferencedFrameNumber" not in source, "dciodvfy takes it for single-frame"
 
-    def test_every_exclusion_has_its_reason(self) -> None:
-        reasons = named(report_of(abstention()), "EXCLUSION-REASON")
+    def test_what_was_not_analysed_comes_last_by_reason_the_most_frequent_first(self) -> None:
+        *_, last = report_of(estimate()).ContentSequence
 
-        assert len(reasons) == len(exclusions())
+        assert last.ConceptNameCodeSequence[0].CodeMeaning == "Not analysed"
+        reasons = [item.ConceptNameCodeSequence[0].CodeValue for item in last.ContentSequence]
+        assert reasons == ["EXCL-CLASS", "EXCL-STILL", "EXCL-COLOUR"]
+        stills = last.ContentSequence[1].ContentSequence
+        assert stills[0].TextValue == "2 x one frame only: instance 201; instance 202"
+        pointed_at = [item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in stills[1:]]
+        assert pointed_at == [item.instance.sop_instance_uid for item in exclusions()[:2]]
 
 
 class TestAbstention:
@@ -329,10 +439,33 @@ class TestAbstention:
         report = report_of(abstention())
 
         assert named(report, "ESTIMATE-STATUS")
-        said = comments(report)
-        assert any(line.startswith("No estimate was made: no instance") for line in said)
-        assert any("does not mean a normal result" in line for line in said)
-        assert "Not analysed: 2 x Not a cine loop." in said
+        assert summary(report) == [
+            "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
+            "Made by artificial intelligence, not verified by a physician.",
+            "No estimate was made: no instance of the study is a usable B-mode cine loop.",
+            "No estimate does not mean a normal result.",
+            (
+                "Not analysed: 4 x Not an ultrasound image, 2 x Not a cine loop, "
+                "1 x Colour flow or Doppler data."
+            ),
+        ]
+
+    def test_it_names_the_algorithm_that_made_none(self) -> None:
+        report = report_of(abstention())
+
+        assert [item.TextValue for item in named(report, "111001")] == ["echo_haemodynamics"]
+        assert [item.TextValue for item in named(report, "111003")] == ["1.0.0"]
+
+    @pytest.mark.parametrize("findings", [abstention(()), estimate(1)])
+    def test_the_containers_that_readers_look_for_are_always_there(
+        self, findings: Findings
+    ) -> None:
+        report = report_of(findings)
+
+        for code_value in ("111028", "126010"):
+            (item,) = named(report, code_value)
+            assert item.ValueType == "CONTAINER"
+            assert ("ContentSequence" in item) == bool(findings.measurements)
 
     def test_it_has_no_number_at_all(self) -> None:
         assert not [item for item in items(report_of(abstention())) if item.ValueType == "NUM"]

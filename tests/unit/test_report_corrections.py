@@ -38,12 +38,23 @@ def read(item: BuiltObject) -> Dataset:
 
 
 def sentences(report: Dataset) -> list[str]:
+    """The lines of the summary, then the comments of the evaluations."""
+    summary = next(
+        item
+        for item in report.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == "121111"
+    )
     evaluations = next(
         item
         for item in report.ContentSequence
         if item.ConceptNameCodeSequence[0].CodeValue == "C0034375"
     )
-    return [item.TextValue for item in evaluations.ContentSequence if item.ValueType == "TEXT"]
+    comments = [
+        item.TextValue
+        for item in evaluations.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == "121106"
+    ]
+    return [*summary.TextValue.splitlines(), *comments]
 
 
 def test_a_withdrawal_stands_in_the_first_line_and_in_the_list_of_series() -> None:
@@ -76,9 +87,10 @@ def test_without_anything_sent_there_is_no_rejection_note() -> None:
     assert sorted(built(Notice(withdrawn="Deleted."))) == ["PDF", "SC", "SR"]
 
 
-def test_a_report_that_stands_tells_what_was_corrected_behind_its_warning() -> None:
+def test_a_report_that_stands_tells_what_was_corrected_first_behind_its_summary() -> None:
     objects = built(Notice(("The identification was corrected.",)), estimated=True)
     assert sorted(objects) == ["KOS", "PDF", "SC", "SR"]
-    warning, corrected, *_ = sentences(read(objects["SR"]))
-    assert warning == estimate().model.warning
-    assert corrected == "The identification was corrected."
+    said = sentences(read(objects["SR"]))
+    assert said[0] == estimate().model.warning
+    behind = said.index("The identification was corrected.")
+    assert said[behind - 1].startswith("Pre-capillary pulmonary hypertension: present")

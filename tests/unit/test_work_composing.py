@@ -43,7 +43,7 @@ class Ris:
         self, findings: Findings, context: StudyContext, notice: Notice = NO_NOTICE
     ) -> list[hl7.Message]:
         """The messages of the next report."""
-        objects = self._composer.compose(findings, context, self.latest, notice, MADE_AT)
+        objects = self._composer.compose(findings, context, self.latest, notice, MADE_AT).objects
         self.latest = _stored(findings, context.revision, objects)
         (message,) = (item for item in objects if item.kind == "ORU")
         data = self.spool.path(message.digest).read_bytes()

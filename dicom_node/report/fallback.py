@@ -1,0 +1,173 @@
+"""A report in any case: where its full form does not pass our own check, the most that does.
+
+A reader who hears nothing takes silence for "nothing found". So each object is tried with less and
+less in it, the structured report down to its summary alone; a companion that passes in no form is
+left out. What was left out is said in the report and handed back for the audit.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from dicom_node.report.build import BuiltObject, Kind, build
+from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
+from dicom_node.report.errors import ReportError
+from dicom_node.report.references import can_be_referenced, is_image
+from inference.types import Findings
+
+log = structlog.get_logger()
+
+_SHOWN_AS: dict[Kind, str] = {
+    "SC": "the summary picture",
+    "PDF": "the PDF page",
+    "KOS": "the key object selection",
+    "RN": "the rejection note",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The objects of a report, and in words what had to be left out; nothing, as a rule."""
+
+    objects: tuple[BuiltObject, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What an object is made of, as far as it is given up step by step."""
+
+    findings: Findings
+    study: StudyContext
+    notice: Notice
+    only_summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something less in an object; `words` name what is left out."""
+
+    words: str
+    reduce: Callable[[_Draft], _Draft]
+
+
+def _without_orders(draft: _Draft) -> _Draft:
+    return replace(draft, study=draft.study.without_orders())
+
+
+def _in_utf_8(draft: _Draft) -> _Draft:
+    return replace(draft, study=draft.study.in_utf_8())
+
+
+def _without_bad_references(draft: _Draft) -> _Draft:
+    """Without previews, too: what cannot be pointed at need not be shown."""
+    findings = draft.findings
+    evidence = [
+        item
+        for item in findings.evidence
+        if can_be_referenced(item.instance) and is_image(item.instance.sop_class_uid)
+    ]
+    return replace(
+        draft,
+        findings=replace(
+            findings,
+            evidence=tuple(replace(item, preview=None) for item in evidence),
+            exclusions=tuple(
+                item for item in findings.exclusions if can_be_referenced(item.instance)
+            ),
+        ),
+    )
+
+
+def _only_summary(draft: _Draft) -> _Draft:
+    bare = replace(draft.findings, evidence=(), exclusions=())
+    return replace(draft, findings=bare, only_summary=True)
+
+
+_EVERY_KIND = (
+    _Step("the order, the procedure and the description of the study", _without_orders),
+    _Step("the original character set of the patient's data", _in_utf_8),
+    _Step("instances whose UIDs are not valid, and previews", _without_bad_references),
+)
+_REPORT = (*_EVERY_KIND, _Step("everything but the summary", _only_summary))
+
+
+def build_what_passes(
+    findings: Findings,
+    study: StudyContext,
+    *,
+    identity: NodeIdentity,
+    made_at: datetime,
+    predecessor: Predecessor | None,
+    notice: Notice,
+    kinds: Collection[Kind],
+) -> Made:
+    """Make and check the objects of one revision, as `build` does, or the most that passes.
+
+    Raises:
+        ReportError: not even the summary of the report passes.
+    """
+
+    def attempt(draft: _Draft, kind: Kind) -> tuple[BuiltObject, ...]:
+        return build(
+            draft.findings,
+            draft.study,
+            identity=identity,
+            made_at=made_at,
+            predecessor=predecessor,
+            notice=draft.notice,
+            kinds=[kind],
+            only_summary=draft.only_summary,
+        )
+
+    full = _Draft(findings, study, notice)
+    left_out: list[str] = []
+    companions: list[BuiltObject] = []
+    for kind in sorted(set(kinds) - {"SR"}, key=list(_SHOWN_AS).index):
+        try:
+            made, without = _most_that_passes(full, kind, _EVERY_KIND, attempt)
+        except ReportError:
+            left_out.append(_SHOWN_AS[kind])
+        else:
+            companions += made
+            left_out += [f"from {_SHOWN_AS[kind]}: {words}" for words in without]
+    if "SR" not in kinds:
+        return Made(tuple(companions), tuple(left_out))
+    reports, without = _most_that_passes(_told(full, left_out), "SR", _REPORT, attempt)
+    return Made((*reports, *companions), (*without, *left_out))
+
+
+def _most_that_passes(
+    full: _Draft,
+    kind: Kind,
+    steps: Sequence[_Step],
+    attempt: Callable[[_Draft, Kind], tuple[BuiltObject, ...]],
+) -> tuple[tuple[BuiltObject, ...], list[str]]:
+    """The objects of one kind, and what each step that was needed left out."""
+    draft, without = full, list[str]()
+    problems: Sequence[str] = ()
+    for step in (None, *steps):
+        if step is not None:
+            draft, without = step.reduce(draft), [*without, step.words]
+        try:
+            return attempt(_told(draft, without), kind), without
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, less of the report may pass
+            problems = error.problems if isinstance(error, ReportError) else [type(error).__name__]
+            log.warning("report does not pass its check", kind=kind, code=problems[0])
+    raise ReportError(problems)
+
+
+def _told(draft: _Draft, left_out: Sequence[str]) -> _Draft:
+    """The same, saying what is left out."""
+    if not left_out:
+        return draft
+    said = (
+        f"Left out, since it did not pass this node's own check: {'; '.join(left_out)}. "
+        "Please tell the administrator."
+    )
+    limitations = (*draft.findings.limitations, said)
+    return replace(draft, findings=replace(draft.findings, limitations=limitations))
