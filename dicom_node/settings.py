@@ -179,6 +179,8 @@ class PipelineSettings(Section):
     """Numbers of the encoder; auto: bf16 where the chip has instructions for it, else fp32."""
     selection: Profile | None = None
     """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
+    without_heartbeat: Literal["exclude", "note"] = "exclude"
+    """Loops without R waves, drawn ECG or Heart Rate: "exclude", or use and "note" in reports."""
 
 
 class WorkSettings(Section):

@@ -58,7 +58,8 @@ class Pipeline(Protocol):
 
 
 #: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda), the
-#: precision (auto, fp32, bf16) and the selection profile (None: the one the bundle asks for).
+#: precision (auto, fp32, bf16), the selection profile (None: the one the bundle asks for), and what
+#: becomes of loops without a heartbeat (exclude, note).
 PIPELINES: Mapping[str, str] = {
     "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
 }
@@ -70,6 +71,7 @@ def load_pipeline(
     device: str = "auto",
     precision: str = "fp32",
     profile: str | None = None,
+    without_heartbeat: str = "exclude",
 ) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
@@ -81,5 +83,7 @@ def load_pipeline(
     if name not in PIPELINES:
         raise UnknownPipelineError(name, sorted(PIPELINES))
     module, factory = PIPELINES[name].split(":")
-    load: Callable[[Path, str, str, str | None], Pipeline] = getattr(import_module(module), factory)
-    return load(bundle, device, precision, profile)
+    load: Callable[[Path, str, str, str | None, str], Pipeline] = getattr(
+        import_module(module), factory
+    )
+    return load(bundle, device, precision, profile, without_heartbeat)

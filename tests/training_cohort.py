@@ -86,6 +86,7 @@ def _write_loop(archive: Path, patient: int, loop: int, mpap: float, *, syntheti
     data.SOPInstanceUID = f"{data.SeriesInstanceUID}.{loop + 1}"
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     data.PatientID, data.PatientName, data.StudyDate = f"X{patient}", "X^X", "20200110"
+    data.StudyDescription = "Echocardiogram"
     data.Manufacturer = "MAKER (SYNTHETIC)" if synthetic else "MAKER"
     data.Modality, data.NumberOfFrames, data.Rows, data.Columns = "US", FRAMES, SIDE, SIDE
     data.SamplesPerPixel, data.PhotometricInterpretation = 3, "RGB"

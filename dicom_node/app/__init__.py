@@ -116,7 +116,12 @@ def make_worker(settings: Settings) -> "Worker":
         torch.set_num_threads(settings.work.threads)
     pipelines = {
         item.name: load_pipeline(
-            item.name, item.bundle, item.device, item.precision, item.selection
+            item.name,
+            item.bundle,
+            item.device,
+            item.precision,
+            item.selection,
+            item.without_heartbeat,
         )
         for item in settings.pipeline
     }

@@ -20,6 +20,15 @@ def text(header: Dataset, keyword: str) -> str:
     return str(values[0]).strip(" \0") if values else ""
 
 
+def texts(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """All values as stripped text, in their order; empty where absent or malformed."""
+    return tuple(
+        str(value).strip(" \0")
+        for value in _values(header, keyword)
+        if not isinstance(value, Dataset)
+    )
+
+
 def integer(header: Dataset, keyword: str) -> int | None:
     """The value as a whole number, the first of several; None where it is not one."""
     values = _values(header, keyword)

@@ -7,6 +7,7 @@ digit of a result.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
+from inference.pipelines.study_words import no_loop, told_once, without_told_once
+from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
     Encoded,
@@ -60,13 +63,20 @@ class EchoHaemodynamics:
     version = VERSION
 
     def __init__(
-        self, bundle: Bundle, device: torch.device, precision: Precision, profile: Profile
+        self,
+        bundle: Bundle,
+        device: torch.device,
+        precision: Precision,
+        profile: Profile,
+        *,
+        without_heartbeat: bool = False,
     ) -> None:
         require_fit(bundle.manifest)
         self._bundle = bundle
         self._manifest = bundle.manifest
         self._device = device
         self._profile = profile
+        self._without_heartbeat = without_heartbeat
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
@@ -109,10 +119,16 @@ class EchoHaemodynamics:
         """Decode the first heartbeat of a loop.
 
         Raises:
-            LoopExcludedError: the pixels break a rule of the profile that selected it.
+            LoopExcludedError: the pixels break a rule of the profile that selected it, or nothing
+                tells its heartbeat.
             LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         """
-        return look(instance, selected.plan, self._manifest.preprocessing.frame_size_px)
+        size_px = self._manifest.preprocessing.frame_size_px
+        allowed = self._without_heartbeat
+        loop = look(instance, selected.plan, size_px, without_heartbeat=allowed)
+        if any(map(age_is_unknown, selected.verdicts)):
+            return replace(loop, notes=(*loop.notes, AGE_UNKNOWN))
+        return loop
 
     def encode(self, looks: Sequence[Loop]) -> list[Features]:
         """Keep, of each loop, its feature for every network.
@@ -135,7 +151,7 @@ class EchoHaemodynamics:
             InferenceError: the model gave a number that is not finite.
         """
         if not case:
-            return self.abstain(exclusions, _no_loop(len(exclusions)))
+            return self.abstain(exclusions, no_loop(exclusions))
         loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
@@ -149,7 +165,9 @@ class EchoHaemodynamics:
                 if name in self._targets
             ),
             assessments=self._assessments(exam.estimates),
-            evidence=rank_loops(loops, exam.weights, exam.scores, exam.effects, PRIMARY),
+            evidence=rank_loops(
+                without_told_once(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+            ),
             exclusions=tuple(exclusions),
             limitations=self._limitations(loops),
         )
@@ -187,17 +205,23 @@ class EchoHaemodynamics:
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),
+            *told_once(loops),
             *_selected_otherwise(loops, self._manifest.preprocessing.selection),
         )
 
 
 def load(
-    bundle: Path, device: str, precision: str = "fp32", profile: str | None = None
+    bundle: Path,
+    device: str,
+    precision: str = "fp32",
+    profile: str | None = None,
+    without_heartbeat: str = "exclude",
 ) -> EchoHaemodynamics:
     """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
 
     `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32. `profile`
-    selects the loops; None: the one that the bundle was trained with.
+    selects the loops; None: the one that the bundle was trained with. `without_heartbeat` says what
+    becomes of loops whose heartbeat nothing tells: "exclude", or "note" to use them with a note.
 
     Raises:
         BundleError: the bundle is damaged, made for something else, or gives no numbers.
@@ -208,7 +232,9 @@ def load(
     loaded = load_bundle(bundle, place)
     asked = None if profile is None else Profile(profile)
     selection = narrowest(asked, loaded.manifest.preprocessing.selection)
-    pipeline = EchoHaemodynamics(loaded, place, arithmetic, selection)
+    pipeline = EchoHaemodynamics(
+        loaded, place, arithmetic, selection, without_heartbeat=without_heartbeat == "note"
+    )
     pipeline.check()
     return pipeline
 
@@ -225,11 +251,6 @@ def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list
         f"{neutral}; in what each departs from the paper is said with the loop.",
         f"The model was trained on loops that were selected by the profile {trained_with}.",
     ]
-
-
-def _no_loop(excluded: int) -> str:
-    found = f"none of the {excluded} instances" if excluded > 1 else "no instance"
-    return f"No estimate was made: {found} of the study is a B-mode cine loop that can be analysed."
 
 
 @contextmanager

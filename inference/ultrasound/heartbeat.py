@@ -4,19 +4,28 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import median
 
 from pydicom import Dataset
 
-from inference.dicom.elements import integer, numbers
+from inference.dicom.elements import numbers
 
 FRAMES_PER_BEAT = 10
 SHORTEST_BEAT_MS = 250.0
 LONGEST_BEAT_MS = 2500.0
 
-_FRAME_TIME_VECTOR = 0x00181065
+#: Half of the frames that the model looks at: a fifth of a beat apart, they still hold one frame
+#: of the contraction and one near its end.
+FEWEST_FRAMES_PER_BEAT = 5
+
+#: What the notes of a loop say where nothing tells its heartbeat.
+NO_HEARTBEAT_NOTE = "No heartbeat found: frames are spread over the whole clip"
+
 _RATE_TOLERANCE = 0.25
+_FEWEST_REGULAR = 3
+#: Least and greatest length of one beat of an irregular rhythm, as shares of the mean.
+_IRREGULAR = (0.6, 1.6)
 
 
 class BeatSource(StrEnum):
@@ -46,20 +55,47 @@ class Sampling:
         return self.source is BeatSource.WHOLE_CLIP
 
 
-def frame_times_ms(header: Dataset) -> tuple[float, ...]:
-    """The time of each frame since the start of the first, ms; empty where there is none.
+@dataclass(frozen=True, slots=True)
+class RWaves:
+    """R waves that can be believed, ms since the first frame; `refused` says why there are none."""
 
-    Frame Time Vector counts where Frame Increment Pointer names it and it has one increment per
-    frame, else Frame Time (PS3.3 C.7.6.5). Frame Delay does not enter: it tells when the first
-    frame came after the start of the acquisition, and R waves are timed from the first frame.
+    times_ms: tuple[float, ...]
+    refused: str = ""
+
+
+def stated_heart_rate_bpm(header: Dataset) -> float:
+    """Heart Rate (0018,1088); 0 where none is stated that a heart can have."""
+    rate_bpm = next(iter(numbers(header, "HeartRate")), 0.0)
+    possible = 60_000 / LONGEST_BEAT_MS <= rate_bpm <= 60_000 / SHORTEST_BEAT_MS
+    return rate_bpm if possible else 0.0
+
+
+def read_r_waves(header: Dataset, times_ms: Sequence[float]) -> RWaves:
+    """R Wave Time Vector (0018,6060), where it fits the clip's length and its Heart Rate.
+
+    `times_ms` are those of the clip's frames. Most of the waves lie in the clip, since they are
+    timed from its first frame, and they come at the stated rate or at one that an irregular rhythm
+    may have: seconds for milliseconds, every second beat, and T waves counted as well do not.
     """
-    frames = integer(header, "NumberOfFrames") or 1
-    increments = numbers(header, "FrameTimeVector")
-    by_vector = integer(header, "FrameIncrementPointer") == _FRAME_TIME_VECTOR
-    if by_vector and len(increments) == frames and min(increments) >= 0:
-        return tuple(accumulate((0.0, *increments[1:])))
-    frame_time = next(iter(numbers(header, "FrameTime")), 0.0)
-    return tuple(k * frame_time for k in range(frames)) if frame_time > 0 else ()
+    waves_ms = tuple(sorted(set(numbers(header, "RWaveTimeVector"))))
+    if len(waves_ms) < 2 or not times_ms:
+        return RWaves(waves_ms)
+    first_ms, last_ms = _ends(times_ms)
+    inside = sum(first_ms <= wave_ms <= last_ms for wave_ms in waves_ms)
+    if 2 * inside < len(waves_ms):
+        return RWaves((), "R Wave Time Vector does not fit the length of the clip")
+    rate_bpm = stated_heart_rate_bpm(header)
+    typical_ms = _typical_ms(waves_ms)
+    slowest, fastest = _IRREGULAR
+    if rate_bpm and not slowest <= typical_ms * rate_bpm / 60_000 <= fastest:
+        stated = f"{typical_ms:.0f} ms between beats, Heart Rate {rate_bpm:g}/min"
+        return RWaves((), f"R Wave Time Vector contradicts Heart Rate ({stated})")
+    return RWaves(waves_ms)
+
+
+def has_beat(times_ms: Sequence[float], r_waves_ms: Sequence[float]) -> bool:
+    """Whether some two R waves in a row enclose a heartbeat within the clip."""
+    return _first_beat(times_ms, r_waves_ms) is not None
 
 
 def sample_first_beat(times_ms: Sequence[float], r_waves_ms: Sequence[float]) -> Sampling:
@@ -102,21 +138,44 @@ def agrees(r_waves_ms: Sequence[float], heart_rate_bpm: float) -> bool:
     """
     if heart_rate_bpm <= 0 or len(r_waves_ms) < 2:
         return True
-    typical_ms = median(after - before for before, after in pairwise(sorted(r_waves_ms)))
+    typical_ms = _typical_ms(sorted(r_waves_ms))
     return abs(typical_ms * heart_rate_bpm / 60_000 - 1) <= _RATE_TOLERANCE
+
+
+def are_regular(r_waves_ms: Sequence[float]) -> bool:
+    """Whether at least three R waves come at one possible distance, within a quarter."""
+    if len(r_waves_ms) < _FEWEST_REGULAR:
+        return False
+    distances = [after - before for before, after in pairwise(sorted(r_waves_ms))]
+    middle = median(distances)
+    return SHORTEST_BEAT_MS <= middle <= LONGEST_BEAT_MS and all(
+        abs(distance / middle - 1) <= _RATE_TOLERANCE for distance in distances
+    )
 
 
 def _first_beat(
     times_ms: Sequence[float], r_waves_ms: Sequence[float]
 ) -> tuple[float, float] | None:
-    frame_ms = (times_ms[-1] - times_ms[0]) / max(1, len(times_ms) - 1)
-    # The clip ends when its last frame does; carts round R waves to about half a frame.
-    first_ms, last_ms = times_ms[0] - frame_ms / 2, times_ms[-1] + 1.5 * frame_ms
+    first_ms, last_ms = _ends(times_ms)
     for start, end in pairwise(sorted(set(r_waves_ms))):
         inside = first_ms <= start and end <= last_ms
         if inside and SHORTEST_BEAT_MS <= end - start <= LONGEST_BEAT_MS:
             return start, end
     return None
+
+
+def _ends(times_ms: Sequence[float]) -> tuple[float, float]:
+    """Earliest and latest time of an R wave in the clip, ms.
+
+    The clip ends when its last frame does; carts round R waves to about half a frame.
+    """
+    frame_ms = (times_ms[-1] - times_ms[0]) / max(1, len(times_ms) - 1)
+    return times_ms[0] - frame_ms / 2, times_ms[-1] + 1.5 * frame_ms
+
+
+def _typical_ms(waves_ms: Sequence[float]) -> float:
+    """The median distance of ascending R waves."""
+    return median(after - before for before, after in pairwise(waves_ms))
 
 
 def _nearest(times_ms: Sequence[float], target_ms: float) -> int:

@@ -1,6 +1,6 @@
-"""What only the pixels can tell of a clip that its header let pass: motion, colour, heartbeat.
+"""What only the pixels can tell of a clip that its header let pass: colour and heartbeat.
 
-A few colour frames from the whole clip are enough for all three.
+A few colour frames from the whole clip are enough for both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,14 @@ from inference.errors import LoopExcludedError
 from inference.types import Verdict
 from inference.ultrasound.colour import flow_share
 from inference.ultrasound.decoding import colour_frames
+from inference.ultrasound.ecg_search import find_strip
 from inference.ultrasound.ecg_trace import r_wave_frames
 from inference.ultrasound.heartbeat import (
+    NO_HEARTBEAT_NOTE,
     BeatSource,
     Sampling,
     agrees,
+    are_regular,
     beats_from_start,
     sample_first_known_beat,
 )
@@ -29,9 +32,6 @@ from inference.ultrasound.regions import Bounds
 from inference.ultrasound.vendor_neutral import REASONS
 
 _FRAMES = 9
-#: A pixel moved when its brightest and darkest moment differ by more, 8 bit; so many of them do.
-_CHANGE = 16
-_MOVING_SHARE = 0.005
 #: Shares of the lit picture that are clearly, or perhaps, flow.
 _CLEAR_FLOW = 0.01
 _FAINT_FLOW = 0.002
@@ -44,6 +44,7 @@ class Inspected:
 
     frames: tuple[int, ...]
     notes: tuple[str, ...]
+    fallback: bool = False
 
 
 def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
@@ -52,7 +53,7 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
     `plan` is what the profile `vendor-neutral` made for this file.
 
     Raises:
-        LoopExcludedError: it stands still, or shows colour flow.
+        LoopExcludedError: it shows colour flow.
         LoopUnreadableError: the pixels cannot be decoded.
         OSError: the file cannot be read.
     """
@@ -60,9 +61,9 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
     indices = np.unique(np.linspace(0, len(times_ms) - 1, _FRAMES).round().astype(int)).tolist()
     pictures = colour_frames(path, indices)
     tissue = crop(pictures, Bounds(*plan["bounds"]))
-    for verdict in (moving(tissue), grey_tissue(tissue, plan["colour_signs"])):
-        if not verdict.passed:
-            raise LoopExcludedError(verdict, REASONS[verdict.rule])
+    verdict = grey_tissue(tissue, plan["colour_signs"])
+    if not verdict.passed:
+        raise LoopExcludedError(verdict, REASONS[verdict.rule])
     rate_bpm = plan["heart_rate_bpm"]
     sampling = sample_first_known_beat(
         times_ms,
@@ -72,18 +73,11 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
             BeatSource.HEART_RATE: beats_from_start(times_ms, rate_bpm),
         },
     )
-    return Inspected(sampling.frames, tuple(_notes(plan, sampling)))
-
-
-def moving(tissue: NDArray[np.uint8]) -> Verdict:
-    """Rule 9: the picture moves; `tissue` are RGB frames (k, h, w, 3)."""
-    changed = tissue.max(axis=0) - tissue.min(axis=0) > _CHANGE
-    share = float(changed.any(axis=-1).mean())
-    return Verdict("moving", share >= _MOVING_SHARE, f"{share:.1%} of the picture changes")
+    return Inspected(sampling.frames, tuple(_notes(plan, sampling)), sampling.fallback)
 
 
 def grey_tissue(tissue: NDArray[np.uint8], signs: Sequence[str]) -> Verdict:
-    """Rule 10: it shows no colour flow; `tissue` are RGB frames (k, h, w, 3).
+    """Rule: it shows no colour flow; `tissue` are RGB frames (k, h, w, 3).
 
     Pixels that are clearly flow count two votes, a few of them one, and each of the header's
     `signs` one; two votes are colour. So clear pixels decide alone, and the header alone only
@@ -99,12 +93,17 @@ def grey_tissue(tissue: NDArray[np.uint8], signs: Sequence[str]) -> Verdict:
 def _traced_r_waves_ms(
     pictures: NDArray[np.uint8], indices: Sequence[int], plan: Mapping[str, Any]
 ) -> list[float]:
-    """R waves of the drawn ECG, ms; none where they do not come at the stated heart rate."""
-    times_ms = plan["times_ms"]
-    for strip in plan["ecg_strips"]:
-        waves = r_wave_frames(crop(pictures, Bounds(*strip)), indices)
-        waves_ms = [_time_ms(times_ms, wave) for wave in waves]
-        if agrees(waves_ms, plan["heart_rate_bpm"]):
+    """R waves of the drawn ECG, ms; none where they do not come at the stated heart rate.
+
+    A strip that no region names is looked for below the tissue. Without a stated heart rate to
+    confirm it, it must hold at least three R waves at regular distances.
+    """
+    named = [crop(pictures, Bounds(*strip)) for strip in plan["ecg_strips"]]
+    found = None if named else find_strip(pictures, Bounds(*plan["bounds"]))
+    for strip in named if found is None else [found]:
+        waves_ms = [_time_ms(plan["times_ms"], wave) for wave in r_wave_frames(strip, indices)]
+        confirmed = bool(named) or plan["heart_rate_bpm"] > 0 or are_regular(waves_ms)
+        if confirmed and agrees(waves_ms, plan["heart_rate_bpm"]):
             return waves_ms
     return []
 
@@ -124,13 +123,14 @@ def _notes(plan: Mapping[str, Any], sampling: Sampling) -> list[str]:
         BeatSource.R_WAVE_TIMES: "First heartbeat",
         BeatSource.ECG_TRACE: "First heartbeat",
         BeatSource.HEART_RATE: "One heartbeat from the start of the clip",
-        BeatSource.WHOLE_CLIP: "No heartbeat found: frames are spread over the whole clip",
+        BeatSource.WHOLE_CLIP: NO_HEARTBEAT_NOTE,
     }[sampling.source]
     if sampling.beat_ms is not None:
         found += f", {sampling.beat_ms:.0f} ms by {sampling.source}"
-    cut = plan["off_image_px"]
+    refused = plan["r_waves_refused"]
     return [
         f"{PROFILE_NOTE}: {apart}.",
         f"{found}; frame times by {plan['clock']}.",
-        *([f"The region's bounds lay {cut} px off the image and were cut."] if cut else []),
+        *([f"{refused}: it was not used."] if refused else []),
+        *plan["notes"],
     ]

@@ -9,16 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.errors import LoopUnreadableError
+from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.types import Verdict
 from inference.ultrasound.decoding import grey_pictures
+from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
 from inference.ultrasound.inspection import Inspected, inspect
+from inference.ultrasound.picture import (
+    FEW_FRAMES,
+    FROZEN,
+    distinct_frames,
+    enough_frames,
+    heart_shaped,
+    moving,
+)
 from inference.ultrasound.preprocessing import crop, resize, to_square
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.regions import Bounds
+from inference.ultrasound.rules import reason
+from inference.ultrasound.subject import NOT_CARDIAC
 
 PREVIEW_HEIGHT_PX = 480
 
-FALLBACK_NOTE = "No complete heartbeat between R waves; frames are spread over the whole clip."
+NO_HEARTBEAT = reason("NO_HEARTBEAT", "No heartbeat could be told")
+#: Where nothing tells the heartbeat, frames can be spread over the whole clip, if that is allowed.
+FALLBACK_NOTE = f"{NO_HEARTBEAT_NOTE}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +50,33 @@ class Loop:
     preview: NDArray[np.uint8]
 
 
-def look(path: Path, plan: Mapping[str, Any], size: int = 256) -> Loop:
+def look(
+    path: Path, plan: Mapping[str, Any], size: int = 256, *, without_heartbeat: bool = False
+) -> Loop:
     """Decode the planned frames of a loop and bring them into the encoder's shape.
 
-    `plan` is what `inference.ultrasound.selection.select` made for this file.
+    `plan` is what `inference.ultrasound.selection.select` made for this file. A loop whose
+    heartbeat nothing tells is looked at only where `without_heartbeat` allows it.
 
     Raises:
-        LoopExcludedError: the pixels break a rule of the plan's profile, or are not what their
-            labels say and cannot be told.
+        LoopExcludedError: the pixels break a rule of the plan's profile, are not what their labels
+            say and cannot be told, or there is no heartbeat.
         LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
     found = _find_frames(path, plan)
+    if found.fallback and not without_heartbeat:
+        why = plan.get("r_waves_refused") or "neither R waves, nor a drawn ECG, nor a Heart Rate"
+        raise LoopExcludedError(Verdict("heartbeat", False, why), NO_HEARTBEAT)
     pictures = grey_pictures(path, found.frames)
     region = crop(pictures.frames, Bounds(*plan["bounds"]))
     if region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
+    _require_heart(region, plan)
     return Loop(
         frames=resize(to_square(region), size),
         frame_numbers=tuple(index + 1 for index in found.frames),
-        notes=(*found.notes, *pictures.notes),
+        notes=(*found.notes, *pictures.notes, *_repeated(region)),
         preview=_preview(region[0]),
     )
 
@@ -63,7 +84,25 @@ def look(path: Path, plan: Mapping[str, Any], size: int = 256) -> Loop:
 def _find_frames(path: Path, plan: Mapping[str, Any]) -> Inspected:
     if plan.get("profile") == Profile.VENDOR_NEUTRAL:
         return inspect(path, plan)
-    return Inspected(tuple(plan["frames"]), (FALLBACK_NOTE,) if plan["fallback"] else ())
+    notes = [*plan.get("notes", ()), *([FALLBACK_NOTE] if plan["fallback"] else ())]
+    return Inspected(tuple(plan["frames"]), tuple(notes), plan["fallback"])
+
+
+def _require_heart(region: NDArray[np.uint8], plan: Mapping[str, Any]) -> None:
+    """Exclude what stands still, has too few frames, or looks like another organ's picture."""
+    verdicts = [(moving(region), FROZEN), (enough_frames(region), FEW_FRAMES)]
+    if plan.get("widest_top"):
+        verdicts.append((heart_shaped(region, plan["widest_top"]), NOT_CARDIAC))
+    for verdict, why in verdicts:
+        if not verdict.passed:
+            raise LoopExcludedError(verdict, why)
+
+
+def _repeated(region: NDArray[np.uint8]) -> tuple[str, ...]:
+    count = distinct_frames(region)
+    if count == FRAMES_PER_BEAT:
+        return ()
+    return (f"Only {count} different frames show the heartbeat; some are used more than once.",)
 
 
 def _preview(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

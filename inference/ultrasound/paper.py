@@ -1,6 +1,6 @@
 """The profile `paper`: Table 4 of the paper that the pipeline follows (MIDL 2026), read strictly.
 
-Six rules, behind the question whether the instance is an ultrasound image at all.
+Its six rules stand between the questions what is examined and how, and what no profile believes.
 """
 
 from collections.abc import Mapping
@@ -9,26 +9,24 @@ from pydicom import Dataset
 
 from inference.dicom.elements import integer, numbers
 from inference.types import Code, Verdict
-from inference.ultrasound.heartbeat import frame_times_ms, sample_first_beat
+from inference.ultrasound import examination, plausibility
+from inference.ultrasound.clock import read_clock
+from inference.ultrasound.heartbeat import read_r_waves, sample_first_beat
+from inference.ultrasound.plausibility import cut_note
 from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region
-from inference.ultrasound.rules import (
-    MOST_FRAMES,
-    NOT_2D,
-    NOT_ULTRASOUND,
-    RuleSet,
-    reason,
-    ultrasound_image,
-)
+from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet, reason
+from inference.ultrasound.subject import widest_top
 
 #: Why an instance takes no part: one code per rule.
 REASONS: Mapping[str, Code] = {
-    "ultrasound_image": NOT_ULTRASOUND,
+    **examination.REASONS,
     "essential_tags": reason("TAGS_MISSING", "Essential ultrasound attributes missing"),
     "one_region": reason("NOT_ONE_REGION", "Not exactly one usable ultrasound region"),
     "spatial_format": NOT_2D,
     "data_type": reason("NOT_TISSUE", "Ultrasound region does not show tissue"),
     "r_waves": reason("FEW_R_WAVES", "Fewer than two R waves"),
     "four_dimensional": reason("NOT_COLOUR_CINE", "Pixels are not a cine of three samples"),
+    **plausibility.REASONS,
 }
 
 
@@ -89,26 +87,37 @@ def _value(name: str, value: int | None) -> str:
 
 
 def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, object]:
-    """What `look` must know: bounds inclusive, frames zero-based."""
-    bounds = regions[0].bounds
-    assert bounds is not None  # noqa: S101 - rule 2 has passed
-    sampling = sample_first_beat(frame_times_ms(header), numbers(header, "RWaveTimeVector"))
+    """What `look` must know: bounds inclusive, frames zero-based.
+
+    Only a loop that is out of the ordinary has `notes`, or `r_waves_refused`, or `widest_top`.
+    """
+    bounds, times = regions[0].bounds, read_clock(header)
+    assert bounds is not None and times is not None  # noqa: S101 - the rules of both have passed
+    waves = read_r_waves(header, times.times_ms)
+    sampling = sample_first_beat(times.times_ms, waves.times_ms)
+    unusual = {
+        "notes": [*times.notes, *cut_note(regions[0])],
+        "r_waves_refused": waves.refused,
+        "widest_top": widest_top(header),
+    }
     return {
         "bounds": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],
         "frames": list(sampling.frames),
         "fallback": sampling.fallback,
+        **{name: value for name, value in unusual.items() if value},
     }
 
 
+#: Table 4 of the paper.
+TABLE_4 = (essential_tags, one_region, spatial_format, data_type, r_waves, four_dimensional)
+
 PAPER = RuleSet(
     rules=(
-        ultrasound_image,
-        essential_tags,
-        one_region,
-        spatial_format,
-        data_type,
-        r_waves,
-        four_dimensional,
+        *examination.RULES,
+        *TABLE_4,
+        plausibility.clock,
+        plausibility.bounds,
+        plausibility.whole_beat,
     ),
     reasons=REASONS,
     plan=_plan,

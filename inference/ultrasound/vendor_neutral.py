@@ -11,44 +11,37 @@ from typing import Any
 
 from pydicom import Dataset
 
-from inference.dicom.elements import integer, items, numbers, text
+from inference.dicom.elements import integer
 from inference.types import Code, Verdict
+from inference.ultrasound import examination, plausibility
 from inference.ultrasound.clock import read_clock
-from inference.ultrasound.paper import PAPER
+from inference.ultrasound.heartbeat import (
+    FEWEST_FRAMES_PER_BEAT,
+    read_r_waves,
+    stated_heart_rate_bpm,
+)
+from inference.ultrasound.paper import TABLE_4
+from inference.ultrasound.plausibility import cut_note, tissue_of
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.regions import Bounds, Region
-from inference.ultrasound.rules import (
-    MOST_FRAMES,
-    NOT_2D,
-    NOT_ULTRASOUND,
-    RuleSet,
-    reason,
-    ultrasound_image,
-)
+from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet, reason
+from inference.ultrasound.subject import widest_top
 
-#: Half of the frames that the model looks at; fewer are stills.
-_FEWEST_FRAMES = 5
-#: Bounds may lie off the image by this share of its longer side; more of it and they belong to a
-#: picture of another size.
-_OFF_IMAGE = 0.02
 #: Image Type value 4 (PS3.3 C.8.5.6.1.1): colour Doppler, colour M-mode, colour power mode.
 _COLOUR_MODES = 0x0010 | 0x0020 | 0x0100
 
 COLOUR_FLOW = reason("COLOUR_FLOW", "Colour flow, not B-mode alone")
 STILL = reason("STILL", "Still picture")
 
-#: Why an instance takes no part: one code per rule; `grey_tissue` and `moving` need the pixels.
+#: Why an instance takes no part: one code per rule; `grey_tissue` needs the pixels.
 REASONS: Mapping[str, Code] = {
-    "ultrasound_image": NOT_ULTRASOUND,
+    **examination.REASONS,
     "two_dimensional": NOT_2D,
     "cine": STILL,
     "no_flow_region": COLOUR_FLOW,
     "tissue_region": reason("NO_TISSUE_REGION", "No region is said to show tissue"),
     "single_image": reason("SEVERAL_IMAGES", "Several pictures in one image"),
-    "bounds": reason("BOUNDS_OFF_IMAGE", "Bounds of the tissue region do not fit the image"),
-    "no_contrast": reason("CONTRAST_AGENT", "Taken with a contrast agent"),
-    "clock": reason("NO_CLOCK", "No plausible frame times"),
-    "moving": STILL,
+    **plausibility.REASONS,
     "grey_tissue": COLOUR_FLOW,
 }
 
@@ -66,7 +59,9 @@ def cine(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
     rows, columns = integer(header, "Rows") or 0, integer(header, "Columns") or 0
     samples = integer(header, "SamplesPerPixel") or 1
     passed = (
-        _FEWEST_FRAMES <= frames <= MOST_FRAMES and min(rows, columns) > 0 and samples in {1, 3}
+        FEWEST_FRAMES_PER_BEAT <= frames <= MOST_FRAMES
+        and min(rows, columns) > 0
+        and samples in {1, 3}
     )
     detail = f"{frames} frames of {rows} x {columns} with {samples} samples"
     return Verdict("cine", passed, detail)
@@ -101,28 +96,6 @@ def single_image(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
     return Verdict("single_image", len(places) < 2, detail)
 
 
-def bounds(header: Dataset, regions: tuple[Region, ...]) -> Verdict:
-    """Rule 6: the tissue region lies in the image but for a margin, which is cut off."""
-    region = _tissue(regions)
-    if region is None or region.bounds is None:
-        return Verdict("bounds", False, "no bounds that hold a part of the image")
-    longer_px = max(integer(header, "Rows") or 0, integer(header, "Columns") or 0)
-    detail = f"{region.beyond_px} px off the image" if region.beyond_px else "in the image"
-    return Verdict("bounds", region.beyond_px <= _OFF_IMAGE * longer_px, detail)
-
-
-def no_contrast(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule 7: no contrast agent is named, under which tissue looks like something else."""
-    named = bool(text(header, "ContrastBolusAgent") or items(header, "ContrastBolusAgentSequence"))
-    return Verdict("no_contrast", not named, "a contrast agent is named" if named else "none named")
-
-
-def clock(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule 8: frame times can be told."""
-    found = read_clock(header)
-    return Verdict("clock", found is not None, f"by {found.source}" if found else "no attribute")
-
-
 def colour_signs(header: Dataset) -> tuple[str, ...]:
     """What in the header speaks for colour; weak signs, for carts set them on B-mode as well."""
     signs = []
@@ -147,29 +120,28 @@ def _overlap(one: Bounds | None, other: Bounds | None) -> bool:
     return one.x0 <= other.x1 and other.x0 <= one.x1 and one.y0 <= other.y1 and other.y0 <= one.y1
 
 
-def _tissue(regions: tuple[Region, ...]) -> Region | None:
-    return next((region for region in regions if region.is_tissue), None)
-
-
 def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, Any]:
     """What `look` must know: bounds inclusive, times in ms since the first frame."""
-    region, times = _tissue(regions), read_clock(header)
-    assert region is not None and region.bounds is not None  # noqa: S101 - rules 4 and 6
-    assert times is not None  # noqa: S101 - rule 8
+    region, times = tissue_of(regions), read_clock(header)
+    assert region is not None and region.bounds is not None  # noqa: S101 - its rules have passed
+    assert times is not None  # noqa: S101 - so has the clock's
     strips = [item.bounds for item in regions if item.is_ecg and item.bounds is not None]
+    waves = read_r_waves(header, times.times_ms)
     return {
         "profile": Profile.VENDOR_NEUTRAL.value,
         "bounds": _corners(region.bounds),
         "times_ms": [round(time, 3) for time in times.times_ms],
         "clock": times.source,
-        "r_waves_ms": list(numbers(header, "RWaveTimeVector")),
-        "heart_rate_bpm": next(iter(numbers(header, "HeartRate")), 0.0),
+        "r_waves_ms": list(waves.times_ms),
+        "r_waves_refused": waves.refused,
+        "heart_rate_bpm": stated_heart_rate_bpm(header),
         "ecg_strips": [_corners(strip) for strip in strips[:1]],
         "colour_signs": list(colour_signs(header)),
-        "off_image_px": region.beyond_px,
+        "widest_top": widest_top(header),
+        "notes": [*times.notes, *cut_note(region)],
         "departures": [
             f"{verdict.rule} ({verdict.detail})"
-            for verdict in (rule(header, regions) for rule in PAPER.rules)
+            for verdict in (rule(header, regions) for rule in TABLE_4)
             if not verdict.passed
         ],
     }
@@ -181,15 +153,15 @@ def _corners(place: Bounds) -> list[int]:
 
 VENDOR_NEUTRAL = RuleSet(
     rules=(
-        ultrasound_image,
+        *examination.RULES,
         two_dimensional,
         cine,
         no_flow_region,
         tissue_region,
         single_image,
-        bounds,
-        no_contrast,
-        clock,
+        plausibility.bounds,
+        plausibility.clock,
+        plausibility.whole_beat,
     ),
     reasons=REASONS,
     plan=_plan,

@@ -7,10 +7,8 @@ from inference.ultrasound.heartbeat import (
     FRAMES_PER_BEAT,
     LONGEST_BEAT_MS,
     SHORTEST_BEAT_MS,
-    frame_times_ms,
     sample_first_beat,
 )
-from tests.unit.ultrasound_files import cine
 
 frame_counts = st.integers(2, 300)
 frame_times = st.floats(5, 120)
@@ -76,16 +74,3 @@ def test_implausible_and_incomplete_intervals_are_passed_over() -> None:
     assert sample_first_beat(times, [0.0, 100.0, 1100.0]).frames[0] == 2
     assert sample_first_beat(times, [-300.0, 500.0, 1500.0]).frames[0] == 10
     assert sample_first_beat(times, [2500.0, 3500.0]).fallback
-
-
-def test_frame_times_come_from_frame_time_and_not_from_the_delay() -> None:
-    assert frame_times_ms(cine(FrameDelay="-2362"))[:3] == (0.0, 100.0, 200.0)
-
-
-def test_a_frame_time_vector_counts_where_the_increment_pointer_names_it() -> None:
-    vector = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
-    pointed = cine(FrameTimeVector=vector, FrameIncrementPointer=0x00181065)
-    assert frame_times_ms(pointed) == (0.0, 10.0, 30.0, 60.0, 100.0, 150.0)
-    assert frame_times_ms(cine(FrameTimeVector=vector))[:2] == (0.0, 100.0)
-    pointed.FrameTimeVector = vector[:3]
-    assert frame_times_ms(pointed)[:2] == (0.0, 100.0)

@@ -18,6 +18,7 @@ def write_loop(folder: Path, number: int, *, blank: bool = False) -> Path:
     loop.SOPInstanceUID = f"2.25.{1000 + number}"
     loop.StudyInstanceUID, loop.SeriesInstanceUID = "2.25.1", "2.25.2"
     loop.Modality, loop.InstanceNumber = "US", number
+    loop.StudyDescription = "Echocardiogram"
     loop.Rows, loop.Columns, loop.NumberOfFrames = ROWS, COLUMNS, FRAMES
     loop.SamplesPerPixel, loop.PlanarConfiguration = 3, 0
     loop.PhotometricInterpretation = "RGB"

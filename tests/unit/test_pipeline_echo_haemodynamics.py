@@ -158,16 +158,18 @@ def test_one_loop_is_enough(pipeline: Pipeline, case: list[Encoded]) -> None:
 
 def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> None:
     instance = InstanceRef("1.2.840.10008.5.1.4.1.1.6.1", "2.25.3", "2.25.2")
-    excluded = [Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame")] * 2
+    excluded = [
+        Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame"),
+        Exclusion(instance, Code("Y", "99ECHONODE", "colour flow"), "a colour region"),
+    ]
     findings = pipeline.conclude([], excluded)
     assert findings.abstention == (
-        "No estimate was made: none of the 2 instances of the study is a B-mode cine loop "
-        "that can be analysed."
+        "None of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
     assert findings.limitations[-1].startswith("Loops are selected by the profile paper;")
-    assert "no instance" in str(pipeline.conclude([], []).abstention)
+    assert "No instance" in str(pipeline.conclude([], []).abstention)
 
 
 def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(
@@ -328,6 +330,7 @@ def test_findings_say_how_many_loops_another_profile_selected(
     assert not any("profile" in sentence for sentence in pipeline.conclude(case, []).limitations)
     whole = dcmread(files[0])
     del whole.RWaveTimeVector
+    whole.HeartRate = 75
     path = tmp_path / "loop.dcm"
     whole.save_as(path, enforce_file_format=True)
     selected = pipeline.select(dcmread(path, stop_before_pixels=True), "vendor-neutral")

@@ -53,6 +53,9 @@ def test_a_vector_of_anything_else_than_increments_does_not_count(vector: Any) -
         ({"FrameTime": "0", "CineRate": 25}, "Cine Rate", 40),
         ({"FrameTime": "6000", "CineRate": 25}, "Cine Rate", 40),
         ({"FrameTime": None, "CineRate": 25}, "Cine Rate", 40),
+        ({"FrameTime": "50000", "ActualFrameDuration": 50}, "Actual Frame Duration", 50),
+        ({"FrameTime": "50000", "EffectiveDuration": 0.3}, "Effective Duration", 50),
+        ({"FrameTime": "50000", "AcquisitionDuration": 0.3}, "Acquisition Duration", 50),
         (
             {"FrameTime": None, "CineRate": 900, "RecommendedDisplayFrameRate": 50},
             "Recommended Display Frame Rate",
@@ -66,6 +69,19 @@ def test_the_next_plausible_one_counts(
     found = clock(**attributes)
     assert found.source == source
     assert found.times_ms == pytest.approx(even(frame_ms))
+
+
+def test_frame_delay_does_not_enter_since_r_waves_are_timed_from_the_first_frame() -> None:
+    assert clock(FrameDelay="-2362").times_ms[:3] == (0.0, 100.0, 200.0)
+
+
+def test_what_the_increment_pointer_names_goes_first() -> None:
+    vector = [0.0, 10.0, 30.0, 20.0, 40.0, 50.0]
+    assert clock(FrameTimeVector=vector).source == "Frame Time Vector"
+    by_vector = clock(FrameTimeVector=vector, FrameIncrementPointer=0x00181065)
+    assert by_vector.times_ms == (0.0, 10.0, 40.0, 60.0, 100.0, 150.0)
+    by_time = clock(FrameTimeVector=vector, FrameIncrementPointer=0x00181063)
+    assert by_time.source == "Frame Time"
 
 
 @pytest.mark.parametrize("frame_time", [None, "0", "-33", "1000", "1"])

@@ -21,11 +21,13 @@ R_WAVES = (4.0, 19.0, 34.0)
 FRAME_MS = 50.0
 
 
-def seen(folder: Path, pictures: NDArray[np.uint8], **attributes: Any) -> Loop:
+def seen(
+    folder: Path, pictures: NDArray[np.uint8], *, without_heartbeat: bool = False, **attributes: Any
+) -> Loop:
     path = save(cine(pictures, **attributes), folder / "cine")
     selection = select(read_header(path), Profile.VENDOR_NEUTRAL)
     assert isinstance(selection, Selected)
-    return look(path, selection.plan, size=32)
+    return look(path, selection.plan, size=32, without_heartbeat=without_heartbeat)
 
 
 def with_strip(style: Style) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -69,9 +71,14 @@ def test_r_waves_of_the_header_go_before_the_drawn_ones(tmp_path: Path) -> None:
     assert "500 ms by R Wave Time Vector" in loop.notes[1]
 
 
-def test_without_any_source_the_whole_clip_is_used_and_that_is_said(tmp_path: Path) -> None:
+def test_without_any_source_the_loop_is_excluded_or_spread_over_the_clip_and_that_is_said(
+    tmp_path: Path,
+) -> None:
     pictures, attributes = with_strip(Style.STANDING)
-    loop = seen(tmp_path, pictures, **attributes)
+    with pytest.raises(LoopExcludedError, match="neither R waves, nor a drawn ECG") as caught:
+        seen(tmp_path, pictures, **attributes)
+    assert caught.value.reason.value == "NO_HEARTBEAT"
+    loop = seen(tmp_path, pictures, **attributes, without_heartbeat=True)
     assert (loop.frame_numbers[0], loop.frame_numbers[-1]) == (1, FRAMES)
     departures, beat = loop.notes
     assert departures == (
@@ -98,15 +105,15 @@ def test_cut_bounds_are_said(tmp_path: Path) -> None:
     pictures = echo_pictures()
     regions = DicomSequence([region((0, 0, pictures.shape[2], pictures.shape[1] - 1))])
     loop = seen(tmp_path, pictures, SequenceOfUltrasoundRegions=regions)
-    assert loop.notes[-1] == "The region's bounds lay 1 px off the image and were cut."
+    assert loop.notes[2] == "The region's bounds lay 1 px off the image and were cut."
 
 
 def test_a_loop_that_stands_still_is_excluded(tmp_path: Path) -> None:
     still = np.repeat(echo_pictures(1), 8, axis=0)
-    with pytest.raises(LoopExcludedError, match=r"0\.0% of the picture changes") as caught:
+    with pytest.raises(LoopExcludedError, match="0% of the picture moves") as caught:
         seen(tmp_path, still)
     assert caught.value.verdict.rule == "moving"
-    assert caught.value.reason.value == "STILL"
+    assert caught.value.reason.value == "FROZEN"
 
 
 def test_tissue_that_is_colour_is_excluded(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydicom.sequence import Sequence as DicomSequence
 
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.types import Selected
 from inference.ultrasound.loop import FALLBACK_NOTE, look
 from inference.ultrasound.selection import select
@@ -39,15 +39,20 @@ def test_only_the_region_is_seen(tmp_path: Path) -> None:
     np.testing.assert_allclose(preview, grey_of(pictures[0])[10:42, 20:60], atol=1)
 
 
-def test_without_a_heartbeat_the_whole_clip_is_used_and_that_is_said(tmp_path: Path) -> None:
+def test_without_a_heartbeat_the_loop_is_excluded_or_spread_over_the_clip_and_that_is_said(
+    tmp_path: Path,
+) -> None:
     path = save(cine(echo_pictures(19), RWaveTimeVector=[5.0, 10.0]), tmp_path / "cine")
-    loop = look(path, plan_of(path), size=16)
+    with pytest.raises(LoopExcludedError) as caught:
+        look(path, plan_of(path), size=16)
+    assert caught.value.reason.value == "NO_HEARTBEAT"
+    loop = look(path, plan_of(path), size=16, without_heartbeat=True)
     assert loop.frame_numbers == (1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
     assert loop.notes == (FALLBACK_NOTE,)
 
 
 def test_a_tall_region_is_previewed_at_480_pixels(tmp_path: Path) -> None:
-    pictures = echo_pictures(2, rows=960, columns=320)
+    pictures = echo_pictures(6, rows=96, columns=32).repeat(10, axis=1).repeat(10, axis=2)
     regions = DicomSequence([region((0, 0, 319, 959))])
     header = cine(pictures, SequenceOfUltrasoundRegions=regions)
     path = save(header, tmp_path / "cine")

@@ -122,7 +122,7 @@ def test_the_same_region_twice_is_one_picture() -> None:
 def test_bounds_that_are_off_by_one_are_cut() -> None:
     plan = selected(**regions(region((0, 0, COLUMNS, ROWS)))).plan
     assert plan["bounds"] == [0, 0, COLUMNS - 1, ROWS - 1]
-    assert plan["off_image_px"] == 1
+    assert plan["notes"] == ["The region's bounds lay 1 px off the image and were cut."]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def cine(pictures: NDArray[Any] | None = None, **attributes: Any) -> Dataset:
     header.SOPInstanceUID, header.SeriesInstanceUID = generate_uid(), generate_uid()
     header.StudyInstanceUID = generate_uid()
     header.Modality, header.InstanceNumber = "US", 3
+    header.StudyDescription = "Echocardiogram"
     header.NumberOfFrames = pictures.shape[0]
     header.Rows, header.Columns = pictures.shape[1:3]
     header.SamplesPerPixel = 3 if pictures.ndim == 4 else 1

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
-from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
@@ -19,6 +18,7 @@ from pydicom import Dataset
 from inference.dicom.elements import text
 from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError, TrainingDataError
+from inference.population import age_years, study_date
 from inference.types import Selected
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
@@ -163,32 +163,13 @@ def _store(index: sqlite3.Connection, rows: Sequence[Examined]) -> None:
 
 
 def _identity(header: Dataset) -> dict[str, Any]:
-    exam_date = _day(header, "StudyDate")
+    day, years = study_date(header), age_years(header)
     return {
         "patient_id": text(header, "PatientID"),
         "sex": text(header, "PatientSex"),
-        "age_years": _age_years(header, exam_date),
+        "age_years": None if years is None else round(years, 1),
         "study_instance_uid": text(header, "StudyInstanceUID"),
-        "exam_date": exam_date.isoformat() if exam_date else "",
+        "exam_date": day.isoformat() if day else "",
         "sop_instance_uid": text(header, "SOPInstanceUID"),
         "manufacturer": text(header, "Manufacturer"),
     }
-
-
-def _day(header: Dataset, keyword: str) -> date | None:
-    try:
-        return datetime.strptime(text(header, keyword), "%Y%m%d").date()
-    except ValueError:
-        return None
-
-
-def _age_years(header: Dataset, exam_date: date | None) -> float | None:
-    """PatientAge (PS3.5 AS: 063Y, 018M) or, without it, birth date to study date."""
-    age = text(header, "PatientAge")
-    per_year = {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}
-    if age[:3].isdigit() and age[3:] in per_year:
-        return float(age[:3]) / per_year[age[3:]]
-    born = _day(header, "PatientBirthDate")
-    if born is None or exam_date is None:
-        return None
-    return round((exam_date - born).days / 365.25, 1)

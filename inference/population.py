@@ -1,0 +1,86 @@
+"""For whom estimates are meant: adults. Their limits stand here and nowhere else."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from pydicom import Dataset
+
+from inference.dicom.elements import text
+from inference.exclusions import SCHEME
+from inference.types import Code, Verdict
+
+ADULT_YEARS = 18
+#: An age above this is an error, or a date that a cart or an anonymiser filled in.
+OLDEST_YEARS = 130
+
+UNDER_18 = Code("UNDER_18", SCHEME, f"Patient is younger than {ADULT_YEARS} years")
+AGE_UNKNOWN = (
+    f"The patient's age is not known; the model is for adults ({ADULT_YEARS} years or older) only."
+)
+#: The detail of a verdict that had no age to go by.
+_NO_AGE = "age not known"
+
+_PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
+_DATES = ("StudyDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
+
+
+def adult(header: Dataset) -> Verdict:
+    """Whether the patient is of the age that estimates are meant for, or of an unknown one."""
+    years = age_years(header)
+    if years is None:
+        return Verdict("adult", True, _NO_AGE)
+    return Verdict("adult", years >= ADULT_YEARS, f"patient of {int(years)} years")
+
+
+def age_is_unknown(verdict: Verdict) -> bool:
+    """Whether a verdict of `adult` had no age to go by."""
+    return verdict.rule == "adult" and verdict.detail == _NO_AGE
+
+
+def age_years(header: Dataset) -> float | None:
+    """Age at the examination in years, by Patient's Age (PS3.5 AS), else by the birth date.
+
+    None where neither tells, or only an impossible age (below 0, above 130). An age of zero is
+    believed only where no birth date speaks against it, since carts write it where none was typed.
+    """
+    return next((age for age in _ages(header) if 0 <= age <= OLDEST_YEARS), None)
+
+
+def study_date(header: Dataset) -> date | None:
+    """Study Date; None where it is none."""
+    return _day(header, "StudyDate")
+
+
+def _ages(header: Dataset) -> Iterator[float]:
+    """The ages that a header tells, most trusted first."""
+    stated = re.fullmatch(r"(\d{1,3})([DWMY])", text(header, "PatientAge").upper())
+    age = int(stated[1]) / _PER_YEAR[stated[2]] if stated else None
+    if age:
+        yield age
+    born = _day(header, "PatientBirthDate")
+    seen = next(filter(None, (_day(header, keyword) for keyword in _DATES)), None)
+    if born and seen:
+        yield _years_between(born, seen)
+    if age == 0:
+        yield age
+
+
+def _years_between(born: date, seen: date) -> float:
+    """Whole years by the calendar, and what has passed since the last birthday."""
+    whole = seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
+    if whole < 0:
+        return -1.0
+    # A birthday on 29 February is kept on 1 March.
+    birthday = (born.month, born.day) if (born.month, born.day) != (2, 29) else (3, 1)
+    last = date(seen.year - ((seen.month, seen.day) < birthday), *birthday)
+    return whole + min((seen - last).days / 366, 0.999)
+
+
+def _day(header: Dataset, keyword: str) -> date | None:
+    """A date (PS3.5 DA, DT), also with dots or dashes as older objects write it."""
+    digits = re.match(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", text(header, keyword))
+    try:
+        return date(*map(int, digits.groups())) if digits else None
+    except ValueError:
+        return None
