@@ -303,12 +303,12 @@ class Findings:
     model: ModelCard
     measurements: tuple[Measurement, ...] = ()
     assessments: tuple[Assessment, ...] = ()
-    classification: Classification | None = None
     evidence: tuple[Evidence, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
-    cautions: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()
     abstention: str | None = None
+    cautions: tuple[str, ...] = ()
+    classification: Classification | None = None
 
     def __post_init__(self) -> None:
         if bool(self.measurements) == (self.abstention is not None):

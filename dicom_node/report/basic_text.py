@@ -29,8 +29,10 @@ def basic_text_content(
     """The root container; sections without anything to say are left out."""
     opening = [*narrative.opening(findings, predecessor, notice), f"{wording.NOT_VERIFIED}."]
     values = (wording.estimate(measurement) for measurement in findings.measurements)
-    verdicts = (wording.verdict(assessment) for assessment in findings.assessments)
-    remarks = [*narrative.abstention(findings, notice), *narrative.reservations(findings)]
+    verdicts = [wording.verdict(assessment) for assessment in findings.assessments]
+    verdicts += filter(None, [wording.classification(findings)])
+    remarks = [*findings.cautions, *narrative.abstention(findings, notice)]
+    remarks += narrative.reservations(findings)
     if findings.measurements:
         remarks += filter(None, [wording.not_analysed(findings)])
     procedure = f"{concepts.ECHOCARDIOGRAPHY.meaning}, analysed by {wording.model(findings)}"
@@ -77,7 +79,7 @@ def _loop(evidence: Evidence, findings: Findings) -> ContentItem:
     place = f"Loop {evidence.rank} of {len(findings.evidence)}"
     return text(
         concepts.COMMENT,
-        f"{place}, {wording.loop_name(evidence.instance)}: {', '.join(filter(None, told))}.",
+        f"{place}, {wording.loop_name(evidence.instance)}: {wording.listed(told)}.",
         children=[
             image(
                 evidence.instance,
