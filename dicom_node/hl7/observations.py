@@ -6,12 +6,14 @@ from enum import StrEnum
 
 from dicom_node.hl7.segments import Value, segment
 from dicom_node.report import concepts, wording
-from inference.types import Assessment, Code, Findings, Measurement, Standing
+from inference.types import Assessment, Code, Findings, Measurement, Normality
 
 #: IHE CARD, Displayable Reports: the study that the observations are about.
 _DICOM_STUDY = Code("113014", "DCM", "DICOM Study")
 #: HL7 table 0105: the ancillary department that fills the order.
 _FROM_FILLER = "L"
+#: HL7 table 0078; no flag where the interval spans the limit.
+_FLAGS = {Normality.HIGH: "H", Normality.NORMAL: "N"}
 
 
 class Status(StrEnum):
@@ -24,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One OBX and its notes; `limit` is the reference range, `probability` in 0..1."""
+    """One OBX and its notes; `limit` is the reference range, `probability` in 0..1 of the value."""
 
     type: str
     concept: Code
@@ -43,7 +45,7 @@ def coded(code: Code) -> Value:
 
 
 def observed(findings: Findings) -> list[Observation]:
-    """Each estimate and each verdict; that there is none, where there is none."""
+    """Each estimate, each verdict and the class; that there is none, where there is none."""
     if findings.abstention is not None:
         status = coded(concepts.NOT_ESTIMATED)
         notes = (findings.abstention, wording.NOT_NORMAL)
@@ -51,6 +53,7 @@ def observed(findings: Findings) -> list[Observation]:
     return [
         *(_estimate(item, findings) for item in findings.measurements),
         *(_verdict(item) for item in findings.assessments),
+        *_class(findings),
     ]
 
 
@@ -115,25 +118,36 @@ def notes(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _estimate(measurement: Measurement, findings: Findings) -> Observation:
-    above = measurement.value > measurement.upper_limit
-    flag = "" if findings.model.standing is Standing.UNTRAINED else "H" if above else "N"
+    """A number (NM), or a comparison with the end of the model's range (SN)."""
+    end = measurement.value
+    sign = "<" if measurement.below_range(end) else ">" if measurement.above_range(end) else ""
+    number = wording.printed(measurement, end)
+    notes = f"{wording.value(measurement)}, {wording.interval(measurement)}"
     return Observation(
-        "NM",
+        "SN" if sign else "NM",
         measurement.concept,
-        wording.digits(measurement),
+        (sign, number) if sign else number,
         units=coded(measurement.unit),
         limit=f"<={measurement.upper_limit:g}",
-        flag=flag,
-        notes=(f"{wording.interval(measurement)}; {wording.limit(measurement)}",),
+        flag=_FLAGS.get(findings.normality(measurement), ""),
+        notes=(f"{notes}; {wording.judgement(measurement)}",),
     )
 
 
 def _verdict(assessment: Assessment) -> Observation:
-    known = assessment.probability is not None
+    """OBX-9 is the certainty of what is stated; nothing where nothing is."""
+    certainty = assessment.certainty_percent
     return Observation(
         "CE",
         assessment.concept,
         coded(concepts.PRESENCE[assessment.presence]),
-        probability=f"{assessment.probability:.2f}" if known else "",
+        probability="" if certainty is None else f"{certainty / 100:.2f}",
         notes=(wording.verdict(assessment),),
     )
+
+
+def _class(findings: Findings) -> Iterator[Observation]:
+    found = findings.classification
+    if found is not None:
+        notes = (wording.classification(findings),)
+        yield Observation("CE", found.concept, coded(found.value), notes=notes)

@@ -150,6 +150,7 @@ class _Writer:
         yield findings.model.warning
         yield wording.NOT_INVASIVE
         yield from self.notice.sentences
+        yield from findings.cautions
         yield from findings.limitations
         coverage = wording.coverage(findings)
         if coverage:

@@ -39,8 +39,9 @@ def basic_text_content(
     opening = [*narrative.opening(findings, notice), *narrative.changes(predecessor, notice)]
     opening += narrative.abstention(findings, notice)
     values = (wording.estimate(measurement) for measurement in findings.measurements)
-    verdicts = (wording.verdict(assessment) for assessment in findings.assessments)
-    remarks = [*narrative.reservations(findings)]
+    verdicts = [wording.verdict(assessment) for assessment in findings.assessments]
+    verdicts += filter(None, [wording.classification(findings)])
+    remarks = [*findings.cautions, *narrative.reservations(findings)]
     if findings.measurements:
         remarks += filter(None, [wording.not_analysed(findings)])
     done = ", ".join(code.meaning for code in study.procedures)
@@ -88,7 +89,7 @@ def _loop(evidence: Evidence, findings: Findings) -> ContentItem:
     place = f"Loop {evidence.rank} of {len(findings.evidence)}"
     return text(
         concepts.COMMENT,
-        f"{place}, {wording.loop_name(evidence.instance)}: {', '.join(filter(None, told))}.",
+        f"{place}, {wording.loop_name(evidence.instance)}: {wording.listed(told)}.",
         children=[
             image(
                 evidence.instance,

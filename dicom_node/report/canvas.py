@@ -1,10 +1,12 @@
 """Drawing words and shapes on the summary picture, in pixels from its upper left corner."""
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
 from PIL import ImageDraw, ImageFont
 
+from dicom_node.report.letters import FONT_FILE, NOT_SHOWN, in_own_font
 from inference.types import Standing
 
 Colour = tuple[int, int, int]
@@ -32,14 +34,29 @@ _SMALLEST = 11
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Pillow's drawing with its built-in scalable font, which needs no font file on the host."""
+    """Pillow's drawing with its built-in scalable font, which needs no font file on the host.
+
+    It has the letters of English alone: words that need more come in the font of the page.
+    """
 
     draw: ImageDraw.ImageDraw
 
     def text(self, x: int, y: int, words: str, size: int, fill: Colour = BRIGHT) -> int:
         """One line, its upper left corner at (x, y); returns the x behind it."""
-        self.draw.text((x, y), words, fill=fill, font=_font(size))
-        return x + round(self.draw.textlength(words, font=_font(size)))
+        font = _font(size, english=words.isascii())
+        self.draw.text((x, y), words, fill=fill, font=font)
+        return x + round(self.draw.textlength(words, font=font))
+
+    def line(self, x: int, y: int, width: int, words: str, size: int, fill: Colour) -> None:
+        """One line of a source's words, cut to a width; that they cannot be shown, where so."""
+        shown = unicodedata.normalize("NFC", words)
+        shown = shown if in_own_font(shown) else NOT_SHOWN
+        font = _font(size, english=shown.isascii())
+        if self.draw.textlength(shown, font=font) > width:
+            while self.draw.textlength(f"{shown} ...", font=font) > width:
+                shown = shown[:-1]
+            shown = f"{shown.rstrip()} ..."
+        self.text(x, y, shown, size, fill)
 
     def right(self, x: int, y: int, words: str, size: int, fill: Colour) -> None:
         """One line that ends at x."""
@@ -98,8 +115,8 @@ def _line_height(size: int) -> int:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
+def _font(size: int, *, english: bool = True) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size) if english else ImageFont.truetype(FONT_FILE, size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("Pillow was built without FreeType")
     return font

@@ -1,6 +1,6 @@
 """The coded concepts of the report, and the private scheme for those that no one has coded yet."""
 
-from inference.types import Code, Presence
+from inference.types import Code, Normality, Presence
 
 PRIVATE_SCHEME = "99ECHONODE"
 PRIVATE_SCHEME_NAME = "echonode result codes"
@@ -60,6 +60,10 @@ FINDING_SITE = Code("363698007", "SCT", "Finding Site")
 NORMALITY = Code("121402", "DCM", "Normality")
 NORMAL = Code("17621005", "SCT", "Normal")
 ABNORMALLY_HIGH = Code("371879000", "SCT", "Abnormally High")
+#: Normality of a measurement -> Normality (121402); the rest is not stated.
+NORMALITIES = {Normality.NORMAL: NORMAL, Normality.HIGH: ABNORMALLY_HIGH}
+#: CID 42 "Numeric Value Qualifier"
+OUT_OF_RANGE = Code("114009", "DCM", "Value out of range")
 NORMAL_UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
 NORMAL_RANGE_AUTHORITY = Code("121408", "DCM", "Normal Range Authority")
 UNCERTAINTY_ABOVE = Code("371886008", "SCT", "+, range of upper measurement uncertainty")

@@ -83,6 +83,8 @@ def _evaluations(
         yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
     for assessment in findings.assessments:
         yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
+    if findings.classification is not None:
+        yield code(findings.classification.concept, findings.classification.value)
     if not findings.measurements:
         yield from _algorithm_in_words(findings.model)
     sentences = chain(

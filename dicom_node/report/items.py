@@ -95,12 +95,17 @@ def number(
     relationship: RelationshipTypeValues = CONTAINS,
     *,
     decimals: int,
+    qualifier: Code | None = None,
     children: Iterable[ContentItem] = (),
 ) -> ContentItem:
-    """A value with its UCUM unit and as many decimals as a reader shall see."""
-    item = NumContentItem(name, round(value, decimals), concept(unit), None, relationship)
+    """A value with its UCUM unit and as many decimals as a reader shall see.
+
+    `qualifier` says what the value alone does not (CID 42).
+    """
+    qualified = None if qualifier is None else concept(qualifier)
+    item = NumContentItem(name, round(value, decimals), concept(unit), qualified, relationship)
     # highdicom would write 38 as "38.0"
-    item.MeasuredValueSequence[0].NumericValue = f"{value:.{decimals}f}"
+    item.MeasuredValueSequence[0].NumericValue = f"{value:z.{decimals}f}"
     return _with_children(item, children)
 
 

@@ -22,7 +22,7 @@ from dicom_node.report.character_sets import CharacterSet
 
 NOT_SHOWN = "(in letters that this page cannot show)"
 
-_FILE = Path(__file__).parent / "fonts" / "DejaVuSans-Subset.ttf"
+FONT_FILE = Path(__file__).parent / "fonts" / "DejaVuSans-Subset.ttf"
 OWN_FONT = "DejaVuSans-Subset"
 
 _JAPANESE, _KOREAN, _CHINESE = "HeiseiKakuGo-W5", "HYGothic-Medium", "STSong-Light"
@@ -80,6 +80,11 @@ def is_east_asian(words: str) -> bool:
     return _EAST_ASIAN.search(words) is not None
 
 
+def in_own_font(words: str) -> bool:
+    """Whether the font that comes with the page has every letter."""
+    return all(ord(letter) in _own_letters() for letter in words)
+
+
 @cache
 def _register(font: str) -> None:
     pdfmetrics.registerFont(UnicodeCIDFont(font))
@@ -88,6 +93,6 @@ def _register(font: str) -> None:
 @cache
 def _own_letters() -> frozenset[int]:
     """Registers the font of the page and returns the code points that it has."""
-    font = TTFont(OWN_FONT, str(_FILE))
+    font = TTFont(OWN_FONT, str(FONT_FILE))
     pdfmetrics.registerFont(font)
     return frozenset(font.face.charToGlyph)

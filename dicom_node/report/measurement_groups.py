@@ -27,16 +27,15 @@ from inference.types import (
     Evidence,
     Findings,
     Measurement,
-    Standing,
 )
 
 
 def imaging_measurements(
     findings: Findings, study: StudyContext, identity: NodeIdentity
 ) -> list[ContentItem]:
-    """All groups: the estimates, each calibrated verdict, the relevant loops with the best first.
+    """All groups: the estimates, each verdict with its certainty, the relevant loops best first.
 
-    The algorithm is identified with the estimates, once. A verdict without a probability has no
+    The algorithm is identified with the estimates, once. A verdict without a certainty has no
     number and stands among the Qualitative Evaluations only: OHIF's reader fails on a group without
     a NUM.
     """
@@ -44,9 +43,9 @@ def imaging_measurements(
         return []
     groups = [_estimates(findings, study, identity)]
     groups += [
-        _verdict(assessment, assessment.probability, findings, study)
+        _verdict(assessment, assessment.certainty_percent, findings, study)
         for assessment in findings.assessments
-        if assessment.probability is not None
+        if assessment.certainty_percent is not None
     ]
     return groups + [_loop(item, findings, study) for item in wording.told_loops(findings)]
 
@@ -73,6 +72,7 @@ def _estimate(measurement: Measurement, findings: Findings) -> ContentItem:
         measurement.value,
         measurement.unit,
         decimals=measurement.decimals,
+        qualifier=concepts.OUT_OF_RANGE if measurement.beyond_range else None,
         children=[
             code(concepts.DERIVATION, concepts.ESTIMATED, HAS_CONCEPT_MOD),
             *_site(measurement),
@@ -89,10 +89,9 @@ def _site(measurement: Measurement) -> Iterator[ContentItem]:
 
 
 def _normality(measurement: Measurement, findings: Findings) -> Iterator[ContentItem]:
-    """Against the upper limit; an untrained model has no say in what is normal."""
-    if findings.model.standing is not Standing.UNTRAINED:
-        above = measurement.value > measurement.upper_limit
-        grade = concepts.ABNORMALLY_HIGH if above else concepts.NORMAL
+    """Against the upper limit; nothing is said where the interval spans it."""
+    grade = concepts.NORMALITIES.get(findings.normality(measurement))
+    if grade is not None:
         yield code(concepts.NORMALITY, grade, HAS_PROPERTIES)
     yield number(
         concept(concepts.NORMAL_UPPER_LIMIT),
@@ -105,14 +104,24 @@ def _normality(measurement: Measurement, findings: Findings) -> Iterator[Content
 
 
 def _uncertainty(measurement: Measurement) -> Iterator[ContentItem]:
-    """The distance from the value as shown to either bound, in the unit of the value (TID 310)."""
+    """The interval with its coverage in words, and the distance to either bound (TID 310).
+
+    The distance is that from the value as shown, in its unit. There is none where the value or the
+    bound is an end of the model's range: a number there would claim to be exact.
+    """
     if measurement.low is None or measurement.high is None:
         return
-    shown = round(measurement.value, measurement.decimals)
-    for name, distance in (
-        (concepts.UNCERTAINTY_ABOVE, measurement.high - shown),
-        (concepts.UNCERTAINTY_BELOW, shown - measurement.low),
+    stated = f"{wording.value(measurement)}, {wording.interval(measurement)}"
+    yield text(concepts.COMMENT, stated, HAS_PROPERTIES)
+    if measurement.beyond_range:
+        return
+    shown = measurement.printed(measurement.value)
+    for name, distance, end in (
+        (concepts.UNCERTAINTY_ABOVE, measurement.high - shown, measurement.high),
+        (concepts.UNCERTAINTY_BELOW, shown - measurement.low, measurement.low),
     ):
+        if measurement.below_range(end) or measurement.above_range(end):
+            continue
         yield number(
             concept(name),
             distance,
@@ -124,11 +133,14 @@ def _uncertainty(measurement: Measurement) -> Iterator[ContentItem]:
 
 def _verdict(
     assessment: Assessment,
-    probability: float,
+    certainty_percent: int,
     findings: Findings,
     study: StudyContext,
 ) -> ContentItem:
-    """No "Finding = the condition" here: it reads as positive even where the value is Absent."""
+    """A stated verdict; the certainty is that of what is stated, so 1 - p beside Absent.
+
+    No "Finding = the condition" here: it reads as positive even where the value is Absent.
+    """
     return container(
         concepts.MEASUREMENT_GROUP,
         [
@@ -136,13 +148,13 @@ def _verdict(
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
             number(
                 concept(concepts.CERTAINTY),
-                100 * probability,
+                certainty_percent,
                 concepts.PERCENT,
                 decimals=0,
                 children=[code(concepts.DERIVATION, concepts.CALCULATED, HAS_CONCEPT_MOD)],
             ),
             code(assessment.concept, concepts.PRESENCE[assessment.presence]),
-            text(concepts.COMMENT, f"Rule: {assessment.criterion}."),
+            text(concepts.COMMENT, wording.verdict(assessment)),
         ],
     )
 

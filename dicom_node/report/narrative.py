@@ -34,15 +34,17 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
     if notice.withdrawn is not None:
         yield wording.NOT_NORMAL
     elif findings.abstention is not None:
-        yield f"No estimate was made: {findings.abstention}"
+        yield wording.no_estimate(findings.abstention)
         yield wording.NOT_NORMAL
         yield from filter(None, [wording.not_analysed(findings)])
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Every value and every verdict."""
+    """Every value, every verdict and the class; first what must not be overlooked."""
+    yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
     yield from (wording.verdict(assessment) for assessment in findings.assessments)
+    yield from filter(None, [wording.classification(findings)])
 
 
 def reservations(findings: Findings) -> Iterator[str]:

@@ -26,9 +26,11 @@ from dicom_node.report.sheet import (
 )
 from inference.types import (
     Assessment,
+    Classification,
     Evidence,
     Findings,
     Measurement,
+    Normality,
     Presence,
     Standing,
     by_relevance,
@@ -41,6 +43,8 @@ _PREVIEW = (164.0, 123.0)
 #: Pixels of a preview: enough for print, little for the archive.
 _PREVIEW_PIXELS = (480, 360)
 _FOOTER_TOP = HEIGHT - 52
+_SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
+_VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
 _READERS_FONTS = (
     "Chinese, Japanese and Korean letters are shown in fonts of the reader; where it has none, "
     "see the attributes of this object."
@@ -70,6 +74,8 @@ def report_page(
     y += _GAP / 2
     for assessment in findings.assessments:
         y = _draw_assessment(sheet, y, assessment)
+    if findings.classification is not None:
+        y = _draw_class(sheet, y, findings.classification)
     y = _draw_loops(sheet, y + _GAP, findings)
     remarks = _remarks(findings, predecessor, notice)
     if any(is_east_asian(words) for _, words in shown):
@@ -83,7 +89,9 @@ def _draw_heading(sheet: Sheet, findings: Findings) -> float:
     sheet.box((0, 0, WIDTH, 30), BAND[findings.model.standing])
     sheet.centred(WIDTH / 2, 8, findings.model.warning, 12)
     y = sheet.paragraph(_LEFT, 42, _RIGHT - _LEFT, findings.title, 15)
-    return sheet.paragraph(_LEFT, y + 1, _RIGHT - _LEFT, wording.NOT_VERIFIED, 9.5, AMBER)
+    for warning in (wording.NOT_VERIFIED, *findings.cautions):
+        y = sheet.paragraph(_LEFT, y + 1, _RIGHT - _LEFT, warning, 9.5, AMBER)
+    return y
 
 
 def _draw_identification(sheet: Sheet, y: float, shown: list[tuple[str, str]]) -> float:
@@ -105,17 +113,15 @@ def _draw_measurement(
     sheet: Sheet, top: float, measurement: Measurement, findings: Findings
 ) -> float:
     """Name and value to the left, the interval against the upper limit of normal to the right."""
-    meaningless = findings.model.standing is Standing.UNTRAINED
-    words = DIM if meaningless else INK
+    words = DIM if findings.model.standing is Standing.UNTRAINED else INK
     sheet.text(_LEFT, top + 9, measurement.name, 12, DIM)
     behind = sheet.text(_LEFT + 52, top, wording.digits(measurement), 22, words)
     sheet.text(behind + 5, top + 9, measurement.unit.meaning, 12, words)
     sheet.paragraph(_LEFT + 52, top + 30, 185, wording.interval(measurement), 8.5, DIM)
-    above = measurement.value > measurement.upper_limit
-    _draw_bar(sheet, top + 13, measurement, DIM if meaningless else AMBER if above else GREEN)
-    sheet.paragraph(
-        _BAR_LEFT, top + 37.5, _BAR_RIGHT - _BAR_LEFT, wording.limit(measurement), 7, DIM
-    )
+    _draw_bar(sheet, top + 13, measurement, _SIDES.get(findings.normality(measurement), DIM))
+    sheet.text(_LEFT + 52, top + 41, wording.beyond(measurement), 7, DIM)
+    limit = wording.borderline(measurement) or wording.limit(measurement)
+    sheet.paragraph(_BAR_LEFT, top + 37.5, _BAR_RIGHT - _BAR_LEFT, limit, 7, DIM)
     return top + 54
 
 
@@ -138,15 +144,24 @@ def _draw_bar(sheet: Sheet, middle: float, measurement: Measurement, colour: Col
 
 
 def _draw_assessment(sheet: Sheet, top: float, assessment: Assessment) -> float:
-    colour = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
-    sheet.text(_LEFT, top + 1.5, assessment.concept.meaning, 10)
-    behind = sheet.text(
-        _BAR_LEFT, top, assessment.presence.value.upper(), 12, colour[assessment.presence]
-    )
-    if assessment.probability is not None:
-        sheet.text(behind + 8, top + 2, f"probability {100 * assessment.probability:.0f} %", 9.5)
-    y = sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, assessment.criterion, 7.5, DIM)
-    return y + 4
+    said = assessment.presence.value.upper(), _VERDICTS[assessment.presence]
+    behind = _draw_stated(sheet, top, assessment.concept.meaning, *said)
+    sheet.text(behind + 8, top + 2, wording.probability(assessment), 9)
+    why = wording.reasoning(assessment)
+    return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, why, 7.5, DIM) + 4
+
+
+def _draw_class(sheet: Sheet, top: float, found: Classification) -> float:
+    said = (found.value.meaning, INK) if found.determined else ("UNDETERMINED", DIM)
+    _draw_stated(sheet, top, wording.capitalised(found.name), *said)
+    why = found.criterion or wording.capitalised(found.reason)
+    return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, why, 7.5, DIM) + 4
+
+
+def _draw_stated(sheet: Sheet, top: float, name: str, stated: str, colour: Colour) -> float:
+    """What is judged to the left and what is stated to the right; returns the x behind it."""
+    sheet.text(_LEFT, top + 1.5, name, 10)
+    return sheet.text(_BAR_LEFT, top, stated, 12 if stated.isupper() else 10, colour)
 
 
 def _draw_refusal(sheet: Sheet, top: float, word: str, colour: Colour, said: list[str]) -> float:
@@ -154,7 +169,7 @@ def _draw_refusal(sheet: Sheet, top: float, word: str, colour: Colour, said: lis
     sheet.text(_LEFT, top + 6, word, 30, colour)
     y = top + 50
     for sentence in said:
-        y = sheet.paragraph(_LEFT, y, _RIGHT - _LEFT, sentence[:1].upper() + sentence[1:], 12) + 4
+        y = sheet.paragraph(_LEFT, y, _RIGHT - _LEFT, wording.capitalised(sentence), 12) + 4
     return y
 
 
@@ -186,7 +201,8 @@ def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: 
     relevant = ", relevant" if loop.relevant else ""
     y = top + height + 4
     y = sheet.paragraph(left, y, width, f"{name}: weight {loop.weight:.2f}{relevant}", 8.5)
-    return sheet.paragraph(left, y, width, wording.effects(loop, findings), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.effects(loop, findings), 6.6, DIM)
+    return sheet.paragraph(left, y, width, wording.plain(loop.instance.description), 6.6, DIM)
 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:

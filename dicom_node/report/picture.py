@@ -23,9 +23,11 @@ from dicom_node.report.context import NO_NOTICE, Notice, StudyContext
 from dicom_node.report.gauge import gauge
 from inference.types import (
     Assessment,
+    Classification,
     Evidence,
     Findings,
     Measurement,
+    Normality,
     Presence,
     Standing,
     by_relevance,
@@ -33,8 +35,13 @@ from inference.types import (
 
 #: Where the bars of the measurements and the column of the verdicts lie, in pixels.
 _BAR_LEFT, _BAR_RIGHT, _VERDICTS_LEFT, _VERDICTS_TOP = 400, 830, 880, 88
-_TOP, _MIDDLE = 170, 560
+_TOP, _MIDDLE = 182, 560
+_CLASS_HEIGHT = 104
+#: So many characters of a value leave room for its unit in large letters.
+_LARGE_DIGITS = 4
 _THUMBNAIL = (300, 225)
+_SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
+_VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
 
 
 def summary_picture(
@@ -60,7 +67,10 @@ def _draw_heading(canvas: Canvas, findings: Findings) -> None:
     canvas.box((0, 0, WIDTH, 64), BAND[findings.model.standing])
     canvas.centred(WIDTH // 2, 32, findings.model.warning, 30, (0, 0, 0))
     canvas.text(MARGIN, 86, findings.title, 27)
-    canvas.text(MARGIN, 124, wording.NOT_VERIFIED, 20, AMBER)
+    canvas.text(MARGIN, 120, wording.NOT_VERIFIED, 20, AMBER)
+    if findings.cautions:
+        caution = (MARGIN, 148, _BAR_RIGHT, _TOP - 8)
+        canvas.fitted(caution, " ".join(findings.cautions), 18, AMBER)
 
 
 def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
@@ -73,14 +83,16 @@ def _draw_measurement(
     canvas: Canvas, top: int, measurement: Measurement, findings: Findings
 ) -> None:
     """Name and value to the left, the interval against the upper limit of normal to the right."""
-    above = measurement.value > measurement.upper_limit
-    meaningless = findings.model.standing is Standing.UNTRAINED
-    words = DIM if meaningless else BRIGHT
-    colour = DIM if meaningless else AMBER if above else GREEN
+    words = DIM if findings.model.standing is Standing.UNTRAINED else BRIGHT
+    colour = _SIDES.get(findings.normality(measurement), DIM)
     canvas.text(MARGIN, top + 12, measurement.name, 26, DIM)
-    behind = canvas.text(MARGIN + 100, top, wording.digits(measurement), 46, words)
+    digits = wording.digits(measurement)
+    size = 46 if len(digits) <= _LARGE_DIGITS else 36
+    behind = canvas.text(MARGIN + 100, top + (46 - size), digits, size, words)
     canvas.text(behind + 10, top + 17, measurement.unit.meaning, 26, words)
-    canvas.text(MARGIN + 100, top + 62, wording.interval(measurement), 19, DIM)
+    canvas.text(MARGIN + 100, top + 60, wording.interval(measurement), 19, DIM)
+    doubt = "; ".join(filter(None, [wording.beyond(measurement), wording.borderline(measurement)]))
+    canvas.text(MARGIN + 100, top + 90, doubt, 17, DIM)
 
     scale = gauge(measurement)
 
@@ -100,22 +112,42 @@ def _draw_measurement(
 
 
 def _draw_verdicts(canvas: Canvas, findings: Findings) -> None:
-    row = (_MIDDLE - _VERDICTS_TOP) // max(2, len(findings.assessments))
+    """The verdicts, and below them the class that follows from them."""
+    bottom = _MIDDLE
+    if findings.classification is not None:
+        bottom -= _CLASS_HEIGHT + 16
+        _draw_class(canvas, bottom, findings.classification)
+    row = (bottom - _VERDICTS_TOP) // max(2, len(findings.assessments))
     for index, assessment in enumerate(findings.assessments):
         _draw_verdict(canvas, _VERDICTS_TOP + index * row, row - 16, assessment)
 
 
 def _draw_verdict(canvas: Canvas, top: int, height: int, assessment: Assessment) -> None:
-    colour = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
-    canvas.box((_VERDICTS_LEFT, top, WIDTH - MARGIN, top + height), PANEL, radius=12)
-    left, width = _VERDICTS_LEFT + 22, WIDTH - MARGIN - _VERDICTS_LEFT - 44
-    y = canvas.paragraph(left, top + 16, width, assessment.concept.meaning, 20, BRIGHT)
+    left, width = _panel(canvas, top, height)
+    name = (left, top + 9, left + width, top + 35)
+    canvas.fitted(name, assessment.concept.meaning, 19, BRIGHT)
     presence = assessment.presence.value.upper()
-    x = canvas.text(left, y + 4, presence, 34, colour[assessment.presence])
-    if assessment.probability is not None:
-        canvas.text(x + 14, y + 16, f"probability {100 * assessment.probability:.0f} %", 19, BRIGHT)
-    criterion = (left, y + 52, left + width, top + height - 6)
-    canvas.fitted(criterion, assessment.criterion, 17, DIM)
+    canvas.text(left, top + 32, presence, 30, _VERDICTS[assessment.presence])
+    y = top + 68
+    if assessment.percent is not None:
+        canvas.text(left, y, wording.probability(assessment), 19, BRIGHT)
+        y += 26
+    why = (left, y, left + width, top + height - 5)
+    canvas.fitted(why, wording.reasoning(assessment), 17, DIM)
+
+
+def _draw_class(canvas: Canvas, top: int, found: Classification) -> None:
+    left, width = _panel(canvas, top, _CLASS_HEIGHT)
+    canvas.text(left, top + 10, wording.capitalised(found.name), 17, DIM)
+    name, colour = (found.value.meaning, BRIGHT) if found.determined else ("UNDETERMINED", DIM)
+    y = canvas.paragraph(left, top + 34, width, name, 20, colour)
+    canvas.fitted((left, y, left + width, top + _CLASS_HEIGHT), found.reason, 16, DIM)
+
+
+def _panel(canvas: Canvas, top: int, height: int) -> tuple[int, int]:
+    """An empty panel in the column of the verdicts; the left and the width of its words."""
+    canvas.box((_VERDICTS_LEFT, top, WIDTH - MARGIN, top + height), PANEL, radius=12)
+    return _VERDICTS_LEFT + 22, WIDTH - MARGIN - _VERDICTS_LEFT - 44
 
 
 def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
@@ -130,7 +162,8 @@ def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
         number = loop.instance.instance_number
         name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
         canvas.text(left, text_top, f"{name}   weight {loop.weight:.2f}{marked}", 20, BRIGHT)
-        canvas.paragraph(left, text_top + 27, 385, wording.effects(loop, findings), 16, DIM)
+        canvas.text(left, text_top + 26, wording.effects(loop, findings), 16, DIM)
+        canvas.line(left, text_top + 46, 385, wording.plain(loop.instance.description), 16, DIM)
 
 
 def _draw_preview(
@@ -162,7 +195,7 @@ def _draw_withdrawal(canvas: Canvas, why: str) -> None:
 def _draw_abstention(canvas: Canvas, findings: Findings, why: str) -> None:
     width = WIDTH - 2 * MARGIN
     canvas.text(MARGIN, 200, "No estimate", 64, AMBER)
-    y = canvas.paragraph(MARGIN, 290, width, why[:1].upper() + why[1:], 26, BRIGHT)
+    y = canvas.paragraph(MARGIN, 290, width, wording.capitalised(why), 26, BRIGHT)
     y = canvas.paragraph(MARGIN, y + 12, width, wording.NOT_NORMAL, 26, AMBER)
     counts = wording.exclusion_counts(findings)
     if counts:

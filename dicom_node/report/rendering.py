@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from dicom_node.report import wording
-from inference.types import Findings, Standing
+from inference.types import Findings, Normality
 
 #: Loops listed by name in plain text.
 MOST_LOOPS = 6
+_SIDES = {Normality.HIGH: "above the ", Normality.NORMAL: "not above the "}
 
 
 def as_text(findings: Findings) -> str:
@@ -18,10 +19,12 @@ def _lines(findings: Findings) -> Iterator[str]:
     yield f"*** {findings.model.warning} ***"
     yield findings.title
     if findings.abstention is not None:
-        yield f"  No estimate: {findings.abstention}"
+        yield f"  {wording.no_estimate(findings.abstention)}"
         yield f"  {wording.NOT_NORMAL}"
     yield from _estimates(findings)
     yield from (f"  {wording.verdict(assessment)}" for assessment in findings.assessments)
+    yield from (f"  {sentence}" for sentence in filter(None, [wording.classification(findings)]))
+    yield from (f"  {sentence}" for sentence in findings.cautions)
     yield from _loops(findings)
     yield from _exclusions(findings)
     if findings.limitations:
@@ -32,11 +35,10 @@ def _lines(findings: Findings) -> Iterator[str]:
 
 def _estimates(findings: Findings) -> Iterator[str]:
     for m in findings.measurements:
-        side = "above the " if m.value > m.upper_limit else "not above the "
-        judged = "" if findings.model.standing is Standing.UNTRAINED else side
+        side = _SIDES.get(findings.normality(m), "")
         yield (
             f"  {m.name:<6} {wording.value(m):>10}   {wording.interval(m)}   "
-            f"{judged}{wording.limit(m)}"
+            f"{side}{wording.judgement(m)}"
         )
 
 

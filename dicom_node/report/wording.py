@@ -1,6 +1,7 @@
 """The sentences of a report, said the same way in the SR, on the picture and in plain text."""
 
 from collections import Counter
+from collections.abc import Iterable
 from textwrap import shorten
 
 from dicom_node.report.context import Notice
@@ -10,6 +11,7 @@ from inference.types import (
     Findings,
     InstanceRef,
     Measurement,
+    Normality,
     Standing,
     by_relevance,
 )
@@ -58,49 +60,107 @@ def replaces(revision: int) -> str:
 
 
 def digits(measurement: Measurement) -> str:
-    """The value without its unit, such as "38"."""
-    return _rounded(measurement, measurement.value)
+    """The value without its unit, such as "38", or "< 0.3" below the model's range."""
+    return _bound(measurement, measurement.value)
 
 
 def value(measurement: Measurement) -> str:
-    """Such as "38 mmHg"."""
-    return f"{digits(measurement)} {measurement.unit.meaning}"
+    """Such as "38 mmHg", or "below 0.3 Wood units (the model's range)"."""
+    if not measurement.beyond_range:
+        return f"{digits(measurement)} {measurement.unit.meaning}"
+    side = "below" if measurement.below_range(measurement.value) else "above"
+    end = printed(measurement, measurement.value)
+    return f"{side} {end} {measurement.unit.meaning} (the model's range)"
+
+
+def beyond(measurement: Measurement) -> str:
+    """Such as "below the model's range"; "" where the estimate lies inside it."""
+    if not measurement.beyond_range:
+        return ""
+    return f"{'below' if measurement.below_range(measurement.value) else 'above'} the model's range"
 
 
 def interval(measurement: Measurement) -> str:
-    """Such as "90 % interval 31 to 46", or that there is none."""
+    """Such as "90 % interval 31 to 46" or "90 % interval < 0.3 to 2.8", or that there is none."""
     if measurement.low is None or measurement.high is None or measurement.coverage is None:
         return "no interval (not calibrated)"
-    low, high = (_rounded(measurement, bound) for bound in (measurement.low, measurement.high))
+    low, high = (_bound(measurement, end) for end in (measurement.low, measurement.high))
     return f"{100 * measurement.coverage:.0f} % interval {low} to {high}"
 
 
 def limit(measurement: Measurement) -> str:
     """Such as "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)"."""
-    return (
-        f"upper limit of normal {measurement.upper_limit:g} {measurement.unit.meaning} "
-        f"({measurement.authority})"
-    )
+    return f"upper limit of normal {_limit(measurement)} ({measurement.authority})"
+
+
+def borderline(measurement: Measurement) -> str:
+    """Such as "borderline: the interval spans the limit of 20 mmHg"; "" where it does not."""
+    spans = measurement.normality is Normality.BORDERLINE
+    return f"borderline: the interval spans the limit of {_limit(measurement)}" if spans else ""
+
+
+def judgement(measurement: Measurement) -> str:
+    """The upper limit with its authority, and whether the interval spans it."""
+    spans = borderline(measurement)
+    return f"{spans} ({measurement.authority})" if spans else limit(measurement)
 
 
 def estimate(measurement: Measurement) -> str:
     """The whole sentence of one measurement."""
     return (
-        f"{measurement.name} {value(measurement)}, {interval(measurement)}; {limit(measurement)}."
+        f"{measurement.name} {value(measurement)}, {interval(measurement)}; "
+        f"{judgement(measurement)}."
     )
+
+
+def probability(assessment: Assessment) -> str:
+    """Such as "probability of PH 25 %"; "" where the bundle has none."""
+    if assessment.percent is None:
+        return ""
+    return f"probability of {assessment.name} {assessment.percent} %"
+
+
+def reasoning(assessment: Assessment) -> str:
+    """The rule, and why nothing is stated: what is drawn below a verdict."""
+    return ". ".join(filter(None, [capitalised(assessment.reason), assessment.criterion]))
 
 
 def verdict(assessment: Assessment) -> str:
-    """Such as "Pulmonary hypertension: present, probability 93 % (mPAP > 20 mmHg)."."""
-    probability = (
-        ""
-        if assessment.probability is None
-        else f", probability {100 * assessment.probability:.0f} %"
-    )
-    return (
-        f"{assessment.concept.meaning}: {assessment.presence.value}{probability} "
-        f"({assessment.criterion})."
-    )
+    """Such as "Pulmonary hypertension: present, probability of PH 93 %; rule: mPAP > 20 mmHg."."""
+    stated = f"{assessment.concept.meaning}: {assessment.presence.value}"
+    stated += f" ({assessment.reason})" if assessment.reason else ""
+    return f"{listed([stated, probability(assessment)])}; rule: {assessment.criterion}."
+
+
+def capitalised(words: str) -> str:
+    """With a capital letter at the beginning, as a sentence has."""
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def classification(findings: Findings) -> str:
+    """Such as "Haemodynamic class: No pulmonary hypertension; rule: mPAP <= 20 mmHg."; or ""."""
+    found = findings.classification
+    if found is None:
+        return ""
+    name = capitalised(found.name)
+    if not found.determined:
+        return f"{name}: undetermined ({found.reason})."
+    return f"{name}: {found.value.meaning}; rule: {found.criterion}."
+
+
+def no_estimate(why: str) -> str:
+    """Why there is none, such as "No estimate was made: no loop could be analysed."."""
+    return why if why.startswith("No estimate") else f"No estimate was made: {why}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Sentences and words as one enumeration: commas between them, no full stop, none empty."""
+    return ", ".join(part.rstrip(". ") for part in parts if part)
+
+
+def plain(words: str) -> str:
+    """Words of a source without control characters and without marks that turn the direction."""
+    return " ".join("".join(c if c.isprintable() else " " for c in words).split())
 
 
 def coverage(findings: Findings) -> str | None:
@@ -120,14 +180,15 @@ def loop_name(instance: InstanceRef) -> str:
     number = (
         " without number" if instance.instance_number is None else f" {instance.instance_number}"
     )
-    description = f" ({instance.description})" if instance.description else ""
+    described = plain(instance.description)
+    description = f" ({described})" if described else ""
     return f"instance{number}{description}"
 
 
 def effects(evidence: Evidence, findings: Findings) -> str:
     """Such as "without it: mPAP -2.1, PVR +0.12"; "" where not computed."""
     parts = [
-        f"{m.name} {evidence.effects[m.name]:+.{m.decimals + 1}f}"
+        f"{m.name} {evidence.effects[m.name]:+z.{m.decimals + 1}f}"
         for m in findings.measurements
         if m.name in evidence.effects
     ]
@@ -170,5 +231,16 @@ def model(findings: Findings) -> str:
     )
 
 
-def _rounded(measurement: Measurement, number: float) -> str:
-    return f"{number:.{measurement.decimals}f}"
+def printed(measurement: Measurement, number: float) -> str:
+    """A number at the measurement's decimals."""
+    return f"{measurement.printed(number):.{measurement.decimals}f}"
+
+
+def _bound(measurement: Measurement, number: float) -> str:
+    """A number, or that it lies below or above the end of the model's range."""
+    below, above = measurement.below_range(number), measurement.above_range(number)
+    return f"{'< ' if below else '> ' if above else ''}{printed(measurement, number)}"
+
+
+def _limit(measurement: Measurement) -> str:
+    return f"{measurement.upper_limit:g} {measurement.unit.meaning}"

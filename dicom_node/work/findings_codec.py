@@ -6,6 +6,7 @@ from typing import Any
 
 from inference.types import (
     Assessment,
+    Classification,
     Code,
     Evidence,
     Exclusion,
@@ -34,11 +35,13 @@ def decode_findings(text: str) -> Findings:
         model=_model(tree["model"]),
         measurements=tuple(_measurement(item) for item in tree["measurements"]),
         assessments=tuple(_assessment(item) for item in tree["assessments"]),
+        classification=_classification(tree.get("classification")),
         evidence=tuple(_evidence(item) for item in tree["evidence"]),
         exclusions=tuple(
             Exclusion(InstanceRef(**item["instance"]), Code(**item["reason"]), item["detail"])
             for item in tree["exclusions"]
         ),
+        cautions=tuple(tree.get("cautions", ())),
         limitations=tuple(tree["limitations"]),
         abstention=tree["abstention"],
     )
@@ -51,12 +54,20 @@ def _model(item: dict[str, Any]) -> ModelCard:
 
 def _measurement(item: dict[str, Any]) -> Measurement:
     codes = {key: _code(item[key]) for key in ("concept", "unit", "site", "equivalent")}
-    return Measurement(**item | codes)
+    model_range = item.get("model_range")
+    return Measurement(**item | codes | {"model_range": model_range and tuple(model_range)})
 
 
 def _assessment(item: dict[str, Any]) -> Assessment:
     changed = {"concept": _code(item["concept"]), "presence": Presence(item["presence"])}
     return Assessment(**item | changed)
+
+
+def _classification(item: dict[str, Any] | None) -> Classification | None:
+    if item is None:
+        return None
+    codes = {"concept": _code(item["concept"]), "value": _code(item["value"])}
+    return Classification(**item | codes)
 
 
 def _evidence(item: dict[str, Any]) -> Evidence:

@@ -20,6 +20,7 @@ from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
 from inference.pipelines.fusion import fuse_exam
+from inference.pipelines.haemodynamic_class import classify
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
@@ -38,7 +39,7 @@ from inference.types import (
     Standing,
 )
 from inference.ultrasound.loop import Loop, look
-from inference.ultrasound.profile import PROFILE_NOTE, Profile, narrowest
+from inference.ultrasound.profile import DEPARTURE_NOTE, PROFILE_NOTE, Profile, narrowest
 from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
@@ -156,19 +157,23 @@ class EchoHaemodynamics:
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
             exam = fuse_exam(self._bundle, features, PRIMARY)
+        measurements = tuple(
+            measure(self._targets[name], exam.estimates[name])
+            for name in QUANTITIES
+            if name in self._targets
+        )
+        assessments = self._assessments(exam.estimates)
         return Findings(
             title=TITLE,
             model=self._card,
-            measurements=tuple(
-                measure(self._targets[name], exam.estimates[name])
-                for name in QUANTITIES
-                if name in self._targets
-            ),
-            assessments=self._assessments(exam.estimates),
+            measurements=measurements,
+            assessments=assessments,
+            classification=classify(measurements, assessments),
             evidence=rank_loops(
                 without_told_once(loops), exam.weights, exam.scores, exam.effects, PRIMARY
             ),
             exclusions=tuple(exclusions),
+            cautions=_cautions(loops, self._manifest.preprocessing.selection),
             limitations=self._limitations(loops),
         )
 
@@ -188,14 +193,9 @@ class EchoHaemodynamics:
         return f"Loops are selected by the profile {self._profile}; {own}."
 
     def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
-        conditions = decidable(self._targets)
         if self._manifest.standing is Standing.UNTRAINED:
-            return tuple(undetermined(condition, self._targets) for condition in conditions)
-        curves = self._manifest.probabilities
-        return tuple(
-            assess(condition, estimates, self._targets, curves.get(condition.key))
-            for condition in conditions
-        )
+            return tuple(undetermined(condition) for condition in decidable(self._targets))
+        return assess(estimates, self._targets, self._manifest.probabilities)
 
     def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
@@ -237,6 +237,17 @@ def load(
     )
     pipeline.check()
     return pipeline
+
+
+def _cautions(loops: Sequence[Encoded], trained_with: Profile) -> tuple[str, ...]:
+    """That loops depart from the selection of the training, where some do."""
+    if trained_with is not Profile.PAPER:
+        return ()
+    count = sum(
+        any(note.startswith(DEPARTURE_NOTE) for note in loop.features.notes) for loop in loops
+    )
+    selection = "the selection that the model was trained with"
+    return (f"{count} of {len(loops)} loops differ from {selection}.",) if count else ()
 
 
 def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list[str]:

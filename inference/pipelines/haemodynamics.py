@@ -1,26 +1,31 @@
-"""The three quantities of a right heart catheter and the two verdicts that follow from them.
+"""The three quantities of a right heart catheter, and the verdicts and class that follow from them.
 
 Limits are those of the 2022 ESC/ERS Guidelines for pulmonary hypertension.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from inference.bundle.calibration import ProbabilityCurve
 from inference.bundle.manifest import Target
-from inference.types import Assessment, Code, Measurement, Presence
+from inference.pipelines import decision
+from inference.types import Assessment, Code, Measurement, Presence, as_percent
 
 AUTHORITY = "2022 ESC/ERS Guidelines"
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One quantity: its code, its unit and the upper end of the normal range in that unit."""
+    """One quantity: its code, its unit, the upper end of the normal range in that unit.
+
+    `meaningful` is the range in which an estimate can be true, in the same unit.
+    """
 
     concept: Code
     unit: Code
     upper_limit: float
     decimals: int
+    meaningful: tuple[float, float]
     site: Code | None = None
     equivalent: Code | None = None
 
@@ -31,6 +36,10 @@ class Criterion:
 
     quantity: str
     above: bool
+
+    def met(self, exceeds: bool | None) -> bool | None:
+        """Whether it is met by a number that is above the threshold, or is not; None: unknown."""
+        return None if exceeds is None else exceeds is self.above
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,16 @@ class Condition:
 _MMHG = Code("mm[Hg]", "UCUM", "mmHg")
 _WOOD = Code("[wood'U]", "UCUM", "Wood units")
 
+# Lower ends: the least normal values of mPAP and PVR in the 2022 ESC/ERS Guidelines (table 8), of
+# PAWP the mean less two SDs of healthy adults (Kovacs, Eur Respir J 2009). Upper ends: the highest
+# catheterisations that training accepts as plausible (inference/training/cohort/labels.py).
 QUANTITIES: Mapping[str, Quantity] = {
     "mPAP": Quantity(
         Code("8414-5", "LN", "Pulmonary artery Mean blood pressure"),
         _MMHG,
         upper_limit=20,
         decimals=0,
+        meaningful=(8, 120),
         site=Code("81040000", "SCT", "Pulmonary artery"),
         equivalent=Code("250770003", "SCT", "Pulmonary artery mean pressure"),
     ),
@@ -60,12 +73,14 @@ QUANTITIES: Mapping[str, Quantity] = {
         _WOOD,
         upper_limit=2,
         decimals=1,
+        meaningful=(0.3, 40),
     ),
     "PAWP": Quantity(
         Code("118433006", "SCT", "Pulmonary Capillary Wedge Pressure"),
         _MMHG,
         upper_limit=15,
         decimals=0,
+        meaningful=(2, 60),
     ),
 }
 
@@ -89,13 +104,14 @@ CONDITIONS = (PH, PRECAPILLARY_PH)
 
 
 def measure(target: Target, estimate: float) -> Measurement:
-    """A recalibrated estimate with its interval, both kept to what is possible (>= 0)."""
+    """A recalibrated estimate with its interval, both kept to the range that has a meaning."""
     quantity = QUANTITIES[target.name]
-    value = max(0.0, estimate)
+    least, most = quantity.meaningful
+    value = min(max(estimate, least), most)
     low = high = coverage = None
     if target.conformal is not None:
         half_width = target.conformal.half_width_at(value)
-        low, high = max(0.0, value - half_width), value + half_width
+        low, high = max(least, value - half_width), min(most, value + half_width)
         coverage = target.conformal.coverage
     return Measurement(
         name=target.name,
@@ -110,6 +126,7 @@ def measure(target: Target, estimate: float) -> Measurement:
         site=quantity.site,
         equivalent=quantity.equivalent,
         decimals=quantity.decimals,
+        model_range=quantity.meaningful,
     )
 
 
@@ -119,44 +136,52 @@ def margin(
     """How far estimates are on the condition's side, in SDs of the targets: the weakest criterion.
 
     This is the number that a bundle's probability curves are fitted on; positive means present.
+    As in the fit, estimates below zero count as zero.
     """
     return min(
         (1 if criterion.above else -1)
-        * (estimates[criterion.quantity] - targets[criterion.quantity].decision_threshold)
+        * (max(0.0, estimates[criterion.quantity]) - targets[criterion.quantity].decision_threshold)
         / targets[criterion.quantity].sd
         for criterion in condition.criteria
     )
 
 
 def assess(
-    condition: Condition,
     estimates: Mapping[str, float],
     targets: Mapping[str, Target],
-    curve: ProbabilityCurve | None,
-) -> Assessment:
-    """The verdict on one condition, with its probability where the bundle has a curve for it."""
-    met = all(
-        (estimates[criterion.quantity] > targets[criterion.quantity].decision_threshold)
-        == criterion.above
-        for criterion in condition.criteria
-    )
-    return Assessment(
-        name=condition.name,
-        concept=condition.concept,
-        presence=Presence.PRESENT if met else Presence.ABSENT,
-        criterion=_criterion(condition, targets),
-        probability=None if curve is None else curve(margin(condition, estimates, targets)),
-    )
+    curves: Mapping[str, ProbabilityCurve],
+) -> tuple[Assessment, ...]:
+    """The verdicts on all conditions that the targets can decide; `curves` by the condition's key.
+
+    A condition that includes another one is never more probable than it, and never present where
+    the other is not.
+    """
+    measured = {name: measure(target, estimates[name]) for name, target in targets.items()}
+    made: dict[Condition, Assessment] = {}
+    for condition in decidable(targets):
+        wider = [made[other] for other in made if set(other.criteria) < set(condition.criteria)]
+        curve = curves.get(condition.key)
+        margin_sd = margin(condition, estimates, targets)
+        bounds = [item.probability for item in wider if item.probability is not None]
+        probability = None if curve is None else min(curve(margin_sd), *bounds, 1.0)
+        own = _assess(condition, measured, margin_sd, probability)
+        made[condition] = _within(wider, own)
+    return tuple(made.values())
 
 
-def undetermined(condition: Condition, targets: Mapping[str, Target]) -> Assessment:
+def undetermined(condition: Condition) -> Assessment:
     """The verdict of a model whose estimates have no meaning."""
-    criterion = _criterion(condition, targets)
-    return Assessment(condition.name, condition.concept, Presence.UNDETERMINED, criterion)
+    return Assessment(
+        condition.name,
+        condition.concept,
+        Presence.UNDETERMINED,
+        rule(condition.criteria),
+        reason=decision.UNTRAINED,
+    )
 
 
 def decidable(targets: Mapping[str, Target]) -> list[Condition]:
-    """The conditions for which a bundle estimates everything needed."""
+    """The conditions for which a bundle estimates everything needed, the wider ones first."""
     return [
         condition
         for condition in CONDITIONS
@@ -164,21 +189,62 @@ def decidable(targets: Mapping[str, Target]) -> list[Condition]:
     ]
 
 
-def _criterion(condition: Condition, targets: Mapping[str, Target]) -> str:
-    rule = " and ".join(
-        _side(criterion, QUANTITIES[criterion.quantity].upper_limit)
-        for criterion in condition.criteria
+def rule(criteria: Sequence[Criterion]) -> str:
+    """Such as "mPAP > 20 mmHg (2022 ESC/ERS Guidelines)"."""
+    return f"{' and '.join(_side(criterion) for criterion in criteria)} ({AUTHORITY})"
+
+
+def shown_to_meet(criterion: Criterion, measured: Mapping[str, Measurement]) -> bool | None:
+    """Whether the printed value meets a criterion."""
+    quantity = criterion.quantity
+    return criterion.met(measured[quantity].exceeds(QUANTITIES[quantity].upper_limit))
+
+
+def sure_to_meet(criterion: Criterion, measured: Mapping[str, Measurement]) -> bool | None:
+    """Whether the printed value and interval meet a criterion."""
+    quantity = criterion.quantity
+    return criterion.met(measured[quantity].surely_exceeds(QUANTITIES[quantity].upper_limit))
+
+
+def _assess(
+    condition: Condition,
+    measured: Mapping[str, Measurement],
+    margin_sd: float,
+    probability: float | None,
+) -> Assessment:
+    calibrated = all(measured[item.quantity].coverage is not None for item in condition.criteria)
+    presence, reason = decision.decide(
+        [shown_to_meet(criterion, measured) for criterion in condition.criteria],
+        [sure_to_meet(criterion, measured) for criterion in condition.criteria]
+        if calibrated
+        else None,
+        None if probability is None else as_percent(probability),
+        operating_point=margin_sd > 0,
     )
-    shifted = [
-        _side(criterion, targets[criterion.quantity].decision_threshold)
-        for criterion in condition.criteria
-        if targets[criterion.quantity].decision_threshold
-        != QUANTITIES[criterion.quantity].upper_limit
-    ]
-    chosen = f"; decided at estimated {' and '.join(shifted)}" if shifted else ""
-    return f"{rule} ({AUTHORITY}){chosen}"
+    return Assessment(
+        condition.name,
+        condition.concept,
+        presence,
+        rule(condition.criteria),
+        probability,
+        reason,
+    )
 
 
-def _side(criterion: Criterion, threshold: float) -> str:
-    unit = QUANTITIES[criterion.quantity].unit.meaning
-    return f"{criterion.quantity} {'>' if criterion.above else '<='} {threshold:.3g} {unit}"
+def _within(wider: Sequence[Assessment], own: Assessment) -> Assessment:
+    """Kept to what the wider conditions allow; a probability that says otherwise is left out."""
+    if any(other.presence is Presence.ABSENT for other in wider):
+        if own.percent is not None and own.percent > 100 - decision.LIKELY_PERCENT:
+            own = replace(own, probability=None)
+        return replace(own, presence=Presence.ABSENT, reason="")
+    open_ones = [other for other in wider if other.presence is Presence.UNDETERMINED]
+    if open_ones and own.presence is Presence.PRESENT:
+        reason = f"{open_ones[0].name} is undetermined"
+        return replace(own, presence=Presence.UNDETERMINED, reason=reason)
+    return own
+
+
+def _side(criterion: Criterion) -> str:
+    quantity = QUANTITIES[criterion.quantity]
+    sign = ">" if criterion.above else "<="
+    return f"{criterion.quantity} {sign} {quantity.upper_limit:g} {quantity.unit.meaning}"

@@ -14,6 +14,8 @@ class Profile(StrEnum):
 
 #: What the notes of every loop begin with that was not selected by the paper's rules.
 PROFILE_NOTE = f"Selected by the profile {Profile.VENDOR_NEUTRAL}"
+#: What the notes of such a loop begin with where it breaks a rule of the paper.
+DEPARTURE_NOTE = f"{PROFILE_NOTE}: departs from the paper"
 
 
 def narrowest(*given: Profile | None) -> Profile:
