@@ -24,7 +24,7 @@ from inference.ultrasound.pixel_format import PixelFormat, check_size
 from inference.ultrasound.samples import Colours, Decoded
 
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
-_JUDGED_SIDE_PX = 64
+_JUDGED_SIDE_PX = 48
 
 END_NOTE = "JPEG frames lack their end marker; their pixels are all there."
 FILL_NOTE = "JPEG frames begin with fill bytes, which were skipped."

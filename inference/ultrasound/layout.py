@@ -18,8 +18,8 @@ LAYOUT_UNCERTAIN = Code("LAYOUT_UNCERTAIN", SCHEME, "Order of colour samples can
 
 #: An order is the better one if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8
-#: Of every four rows two are compared.
-_STEP_ROWS = 4
+#: So many rows of the first frame are compared with the next one; where that does not tell, all.
+_COMPARED_ROWS = 100
 
 
 class Layout(StrEnum):
@@ -49,28 +49,38 @@ def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled:
     Raises:
         LoopExcludedError: the picture does not tell, and nothing but the label does.
     """
-    as_read = sum(map(_roughness, pictures))
+    found = _smoother(pictures[:1], others, _COMPARED_ROWS)
+    found = found or _smoother(pictures, others, len(pictures[0]))
+    if found is None and labelled:
+        detail = "the picture is as rough by pixel as by plane"
+        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
+    return found or Layout.AS_READ
+
+
+def _smoother(
+    pictures: Sequence[Samples], others: Sequence[Layout], most_rows: int
+) -> Layout | None:
+    """The order in which neighbours are clearly more alike; None where that is none."""
+    as_read = sum(_roughness(picture, most_rows) for picture in pictures)
     if as_read == 0:
         return Layout.AS_READ
     rough = {
-        other: sum(_roughness(arranged(picture, other)) for picture in pictures) for other in others
+        other: sum(_roughness(arranged(picture, other), most_rows) for picture in pictures)
+        for other in others
     }
     best = min(rough, key=rough.__getitem__)
     if rough[best] < _CLEAR * as_read:
         return best
-    if labelled and _CLEAR * rough[best] < as_read:
-        detail = "the picture is as rough by pixel as by plane"
-        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
-    return Layout.AS_READ
+    return Layout.AS_READ if as_read < _CLEAR * rough[best] else None
 
 
-def _roughness(picture: Samples) -> float:
+def _roughness(picture: Samples, most_rows: int) -> float:
     """How much neighbours below and beside each other differ, on average."""
-    pairs = len(picture) // _STEP_ROWS or 1
-    upper = picture[::_STEP_ROWS][:pairs].astype(np.int32)
-    lower = picture[1::_STEP_ROWS][:pairs].astype(np.int32)
-    if len(lower) < len(upper):
+    if min(picture.shape[:2]) < 2:
         return 0.0
-    down = np.abs(lower - upper).mean()
-    across = np.abs(np.diff(upper, axis=1)).mean() if picture.shape[1] > 1 else 0.0
-    return float(down + across)
+    step = max(1, (len(picture) - 1) // most_rows)
+    wide = np.int16 if picture.itemsize == 1 else np.int32
+    upper = picture[:-1:step].astype(wide)
+    below = np.abs(picture[1::step][: len(upper)] - upper).mean()
+    beside = np.abs(np.diff(upper, axis=1)).mean()
+    return float(below + beside)
