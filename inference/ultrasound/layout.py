@@ -37,7 +37,8 @@ def arranged(samples: Samples, layout: Layout) -> Samples:
     rows, columns, _ = samples.shape
     if layout is Layout.BY_PLANE:
         return np.moveaxis(samples.reshape(3, rows, columns), 0, -1)
-    return np.ascontiguousarray(np.moveaxis(samples, -1, 0)).reshape(rows, columns, 3)
+    planes: Samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0))
+    return planes.reshape(rows, columns, 3)
 
 
 def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled: bool) -> Layout:
@@ -80,7 +81,7 @@ def _roughness(picture: Samples, most_rows: int) -> float:
         return 0.0
     step = max(1, (len(picture) - 1) // most_rows)
     wide = np.int16 if picture.itemsize == 1 else np.int32
-    upper = picture[:-1:step].astype(wide)
-    below = np.abs(picture[1::step][: len(upper)] - upper).mean()
+    upper, lower = picture[:-1:step].astype(wide), picture[1::step].astype(wide)
+    below = np.abs(lower[: len(upper)] - upper).mean()
     beside = np.abs(np.diff(upper, axis=1)).mean()
     return float(below + beside)

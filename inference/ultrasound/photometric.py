@@ -149,7 +149,8 @@ def _most(planes: Planes) -> Planes:
 
 def _spread(rgb: Planes) -> Planes:
     """How far apart R, G and B of each pixel are: how much colour it has."""
-    return _most(rgb) + _most(-rgb)
+    spread: Planes = _most(rgb) + _most(-rgb)
+    return spread
 
 
 def _by_ground(planes: Planes) -> Colours | None:
