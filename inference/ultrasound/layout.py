@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.errors import LoopExcludedError
 from inference.exclusions import SCHEME
@@ -37,8 +38,8 @@ def arranged(samples: Samples, layout: Layout) -> Samples:
     rows, columns, _ = samples.shape
     if layout is Layout.BY_PLANE:
         return np.moveaxis(samples.reshape(3, rows, columns), 0, -1)
-    planes: Samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0))
-    return planes.reshape(rows, columns, 3)
+    by_pixel: Samples = np.moveaxis(samples, -1, 0).reshape(rows, columns, 3)
+    return by_pixel
 
 
 def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled: bool) -> Layout:
@@ -80,8 +81,11 @@ def _roughness(picture: Samples, most_rows: int) -> float:
     if min(picture.shape[:2]) < 2:
         return 0.0
     step = max(1, (len(picture) - 1) // most_rows)
-    wide = np.int16 if picture.itemsize == 1 else np.int32
-    upper, lower = picture[:-1:step].astype(wide), picture[1::step].astype(wide)
+    upper, lower = (_signed(rows) for rows in (picture[:-1:step], picture[1::step]))
     below = np.abs(lower[: len(upper)] - upper).mean()
     beside = np.abs(np.diff(upper, axis=1)).mean()
     return float(below + beside)
+
+
+def _signed(samples: Samples) -> NDArray[np.int16] | NDArray[np.int32]:
+    return samples.astype(np.int16) if samples.itemsize == 1 else samples.astype(np.int32)

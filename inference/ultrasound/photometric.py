@@ -144,13 +144,13 @@ def as_rgb(planes: Planes, reading: Colours) -> Planes:
 
 
 def _most(planes: Planes) -> Planes:
-    return np.maximum(np.maximum(planes[0], planes[1]), planes[2])
+    most: Planes = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
+    return most
 
 
 def _spread(rgb: Planes) -> Planes:
     """How far apart R, G and B of each pixel are: how much colour it has."""
-    spread: Planes = _most(rgb) + _most(-rgb)
-    return spread
+    return _most(rgb) + _most(-rgb)
 
 
 def _by_ground(planes: Planes) -> Colours | None:

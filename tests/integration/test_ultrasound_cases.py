@@ -1,18 +1,22 @@
 """The small failing inputs of ../shared/cases give the value of their control, with a note."""
 
+import struct
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import generate_frames
 
 from dicom_node.work.prepare import judge
+from inference.dicom.frame_bytes import ITEM_TAG
 from inference.pipeline import Pipeline, load_pipeline
 from inference.types import Encoded, Selected
 from inference.ultrasound.loop import Loop
 from inference.ultrasound.profile import Profile
 from tests.peers import shared
+from tests.scp_listening import digest, listening, parts, send
 from tests.unit.ultrasound_files import save
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -100,3 +104,36 @@ def test_a_decimal_comma_in_frame_time_changes_no_value(tmp_path: Path) -> None:
         mpap_mmhg, _, loop = analysed(changed, profile)
         assert mpap_mmhg == pytest.approx(JPEG, abs=TOLERANCE_MMHG)
         assert loop.notes[-1] == "Frame Time: a decimal comma was read as a point."
+
+
+def odd_items(file: Path, changed: Path) -> Path:
+    """The same JPEG clip in items of odd length, the pad byte of each outside of it."""
+    content = file.read_bytes()
+    start = content.index(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff") + 12
+    frames = generate_frames(dcmread(file).PixelData, number_of_frames=20)
+    odd = [frame if len(frame) % 2 else frame + b"\0" for frame in frames]
+    items = [ITEM_TAG + struct.pack("<I", len(frame)) + frame + b"\0" for frame in odd]
+    value = ITEM_TAG + bytes(4) + b"".join(items) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    changed.write_bytes(content[:start] + value)
+    return changed
+
+
+def test_every_case_is_kept_as_it_was_sent_and_analysed_from_the_spool(tmp_path: Path) -> None:
+    files = [shared("cases", f"{case}.dcm") for case in CASES if case.startswith("px-")]
+    files.append(odd_items(shared("cases", "base-jpeg.dcm"), tmp_path / "odd.dcm"))
+    for number, file in enumerate(files):  # some have one UID
+        content = parts(file)
+        with listening(tmp_path / str(number)) as node:
+            assert send(node.port, content) == [0]
+            [kept] = [
+                each for each in node.spool_files() if digest(parts(each)[3]) == digest(content[3])
+            ]
+            mpap_mmhg, verdict, _ = analysed(kept, Profile.PAPER)
+        assert mpap_mmhg == pytest.approx(57, abs=0.9)
+        assert verdict == "present"
+
+
+def test_an_upload_of_odd_items_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    whole = parts(odd_items(shared("cases", "base-jpeg.dcm"), tmp_path / "odd.dcm"))
+    with listening(tmp_path / "node") as node:
+        assert send(node.port, (*whole[:3], whole[3][:-3000])) == [0xC000]
