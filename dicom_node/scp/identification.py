@@ -231,12 +231,19 @@ def _is_whole(file: BinaryIO, pixels: _AtPixels) -> bool:
 def _fragments_end(file: BinaryIO, position: int, size: int) -> int:
     """Where the encapsulated fragments end, or would (PS3.5 section A.4).
 
-    What is not an item ends the walk: judging the pixels is for whoever decodes them.
+    What is not an item ends the walk: judging the pixels is for whoever decodes them. The pad byte
+    of an item of odd length may lie outside of it.
     """
+    padded = False
     while position + 8 <= size:
         file.seek(position)
         *tag, length = struct.unpack("<HHI", file.read(8))
-        if tuple(tag) != _ITEM:
+        if tuple(tag) == _ITEM:
+            padded = length % 2 == 1
+            position += 8 + length
+        elif padded:
+            padded = False
+            position += 1
+        else:
             break
-        position += 8 + length
     return position

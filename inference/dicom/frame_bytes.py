@@ -78,6 +78,10 @@ class EncapsulatedFrames:
         """How many frames lie whole in the items, None where that cannot be told; and whether the
         items end with their delimiter, as PS3.5 A.4 demands: then none is missing.
         """
+        if self._starts:  # the last frame by the table tells as much as a pass over all items
+            last = list(self._items(self._starts[-1], self._file_end))
+            if len(last) == 1 and self._ends_at(last[0].end):
+                return self._frames, True
         fragments = self.all_fragments()
         ends = bool(fragments) and self._ends_at(fragments[-1].end)
         whole = [fragment for fragment in fragments if fragment.length]

@@ -22,12 +22,12 @@ _USUAL_BITS = (8, 10, 12, 14, 16)
 #: The brightest sample of a clip reaches this share of the range that its label gives it ...
 _LEAST_OF_LABEL = 1 / 8
 #: ... and of a range that is taken instead.
-_LEAST_OF_OTHER = 1 / 4
+_LEAST_OF_OTHER = 1 / 2
 #: One of two readings is clear if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8
-#: Shares of dark pixels that a picture with its ground has at least, and one without at most.
+#: The share of dark pixels that a picture with its ground has, and how much more than without.
 _DARK_GROUND = 0.25
-_NO_GROUND = 0.02
+_DARKER = 4
 #: Sums over all pixels are taken from every third row and column.
 _STEP = 3
 
@@ -133,7 +133,8 @@ def _explains(depth: Depth, label: Depth, seen: Sequence[Samples], bits: int) ->
 def _sign(depth: Depth, seen: Sequence[Samples]) -> Depth:
     """The same, signed or not as the dark ground of ultrasound tells, if it does."""
     other = replace(depth, signed=not depth.signed)
-    clearly = _dark(seen, other) >= _DARK_GROUND and _dark(seen, depth) <= _NO_GROUND
+    ground = _dark(seen, other)
+    clearly = ground >= _DARK_GROUND and ground >= _DARKER * _dark(seen, depth)
     return other if clearly else depth
 
 

@@ -18,6 +18,8 @@ JPEG_LS_PROCESS = 0xF7
 _START_OF_IMAGE = b"\xff\xd8"
 _START_OF_SCAN_MARKER = b"\xff\xda"
 _END_OF_IMAGE = b"\xff\xd9"
+#: More zeros than pad an item: a picture that was cut off, and filled up to a length.
+_CUT_AND_FILLED = bytes(4)
 _APP0, _APP14, _START_OF_SCAN = 0xE0, 0xEE, 0xDA
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS_PROCESS}
 
@@ -79,7 +81,7 @@ def with_end(codestream: bytes, stream: JpegStream) -> bytes:
         LoopUnreadableError: whether all of the picture is there cannot be told.
     """
     scans = codestream.count(_START_OF_SCAN_MARKER)
-    padded = codestream.endswith(b"\0\0")  # cut off, and filled up to a length
+    padded = codestream.endswith(_CUT_AND_FILLED)
     if stream.process not in SEQUENTIAL_PROCESSES or scans != 1 or padded:
         raise LoopUnreadableError("a JPEG ends before its picture does")
     return codestream + _END_OF_IMAGE

@@ -24,7 +24,7 @@ from inference.ultrasound.pixel_format import PixelFormat, check_size
 from inference.ultrasound.samples import Colours, Decoded
 
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
-_JUDGED_SIDE_PX = 64
+_JUDGED_SIDE_PX = 48
 
 END_NOTE = "JPEG frames lack their end marker; their pixels are all there."
 FILL_NOTE = "JPEG frames begin with fill bytes, which were skipped."
@@ -119,14 +119,11 @@ class JpegDecoder:
 def _small(frame: _Frame) -> NDArray[np.uint8]:
     """The components as they are stored, as small as is enough to judge them."""
     marked = frame.stream.labelled(frame.codestream, Colours.RGB)
-    return simplejpeg.decode_jpeg(
-        marked,
-        colorspace="RGB",
-        min_height=_JUDGED_SIDE_PX,
-        min_width=_JUDGED_SIDE_PX,
-        min_factor=1,
-        strict=False,
+    side_px = _JUDGED_SIDE_PX
+    small: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        marked, colorspace="RGB", min_height=side_px, min_width=side_px, strict=False
     )
+    return small
 
 
 def _by_libjpeg(codestream: bytes, colourspace: str) -> NDArray[np.uint8]:

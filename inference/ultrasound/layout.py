@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.errors import LoopExcludedError
 from inference.exclusions import SCHEME
@@ -18,8 +19,8 @@ LAYOUT_UNCERTAIN = Code("LAYOUT_UNCERTAIN", SCHEME, "Order of colour samples can
 
 #: An order is the better one if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8
-#: Of every four rows two are compared.
-_STEP_ROWS = 4
+#: So many rows of the first frame are compared with the next one; where that does not tell, all.
+_COMPARED_ROWS = 100
 
 
 class Layout(StrEnum):
@@ -37,7 +38,8 @@ def arranged(samples: Samples, layout: Layout) -> Samples:
     rows, columns, _ = samples.shape
     if layout is Layout.BY_PLANE:
         return np.moveaxis(samples.reshape(3, rows, columns), 0, -1)
-    return np.ascontiguousarray(np.moveaxis(samples, -1, 0)).reshape(rows, columns, 3)
+    by_pixel: Samples = np.moveaxis(samples, -1, 0).reshape(rows, columns, 3)
+    return by_pixel
 
 
 def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled: bool) -> Layout:
@@ -49,28 +51,41 @@ def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled:
     Raises:
         LoopExcludedError: the picture does not tell, and nothing but the label does.
     """
-    as_read = sum(map(_roughness, pictures))
+    found = _smoother(pictures[:1], others, _COMPARED_ROWS)
+    found = found or _smoother(pictures, others, len(pictures[0]))
+    if found is None and labelled:
+        detail = "the picture is as rough by pixel as by plane"
+        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
+    return found or Layout.AS_READ
+
+
+def _smoother(
+    pictures: Sequence[Samples], others: Sequence[Layout], most_rows: int
+) -> Layout | None:
+    """The order in which neighbours are clearly more alike; None where that is none."""
+    as_read = sum(_roughness(picture, most_rows) for picture in pictures)
     if as_read == 0:
         return Layout.AS_READ
     rough = {
-        other: sum(_roughness(arranged(picture, other)) for picture in pictures) for other in others
+        other: sum(_roughness(arranged(picture, other), most_rows) for picture in pictures)
+        for other in others
     }
     best = min(rough, key=rough.__getitem__)
     if rough[best] < _CLEAR * as_read:
         return best
-    if labelled and _CLEAR * rough[best] < as_read:
-        detail = "the picture is as rough by pixel as by plane"
-        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
-    return Layout.AS_READ
+    return Layout.AS_READ if as_read < _CLEAR * rough[best] else None
 
 
-def _roughness(picture: Samples) -> float:
+def _roughness(picture: Samples, most_rows: int) -> float:
     """How much neighbours below and beside each other differ, on average."""
-    pairs = len(picture) // _STEP_ROWS or 1
-    upper = picture[::_STEP_ROWS][:pairs].astype(np.int32)
-    lower = picture[1::_STEP_ROWS][:pairs].astype(np.int32)
-    if len(lower) < len(upper):
+    if min(picture.shape[:2]) < 2:
         return 0.0
-    down = np.abs(lower - upper).mean()
-    across = np.abs(np.diff(upper, axis=1)).mean() if picture.shape[1] > 1 else 0.0
-    return float(down + across)
+    step = max(1, (len(picture) - 1) // most_rows)
+    upper, lower = (_signed(rows) for rows in (picture[:-1:step], picture[1::step]))
+    below = np.abs(lower[: len(upper)] - upper).mean()
+    beside = np.abs(np.diff(upper, axis=1)).mean()
+    return float(below + beside)
+
+
+def _signed(samples: Samples) -> NDArray[np.int16] | NDArray[np.int32]:
+    return samples.astype(np.int16) if samples.itemsize == 1 else samples.astype(np.int32)

@@ -18,10 +18,17 @@ from inference.ultrasound.samples import Colours
 COLOURS_UNCERTAIN = Code("COLOURS_UNCERTAIN", SCHEME, "RGB or YCbCr cannot be told")
 
 Pictures = NDArray[np.uint8]
+Planes = NDArray[np.float32]
 
 _FRAMES = 3
 #: Pixels up to this (8 bits) may be black of RGB, or padding of either; they do not vote.
 _BLACK = 8
+#: Black in each reading (8 bits).
+_BLACK_GROUND = {
+    Colours.YBR: (0, 128, 128),
+    Colours.YBR_TWICE: (90, 150, 64),
+    Colours.RGB: (0, 0, 0),
+}
 #: By so much less colour (8 bits) a pixel votes for a reading.
 _MARGIN = 16
 #: Fewer votes say nothing; the share of all votes that is clear.
@@ -110,67 +117,58 @@ def colours_seen(pictures: Pictures, claimed: Colours) -> Colours | None:
 
     Where next to nothing is lit, what is `claimed`.
     """
-    pixels = pictures.reshape(-1, 3).astype(np.float32)
-    lit = pixels[pixels.max(axis=1) > _BLACK]
+    planes = np.ascontiguousarray(pictures.reshape(-1, 3).T, np.float32)
+    lit = planes[:, _most(planes) > _BLACK]
     names = tuple(Colours)
-    colour = np.stack([colour_in(lit, name) for name in names])
-    if colour.size == 0:
-        return claimed
-    ranked = np.sort(colour, axis=0)
-    sure = ranked[1] - ranked[0] > _MARGIN
-    votes = np.bincount(colour.argmin(axis=0)[sure], minlength=len(names))
+    colour = np.stack([_spread(as_rgb(lit, name)) for name in names])
+    best = np.minimum(np.minimum(colour[0], colour[1]), colour[2])
+    near = colour < best + _MARGIN
+    votes = near[:, near.sum(axis=0) == 1].sum(axis=1)
     if votes.sum() < _FEWEST_VOTES:
         return claimed
-    best = names[int(votes.argmax())]
+    seen: Colours | None = names[int(votes.argmax())]
     if votes.max() < _CLEAR_SHARE * votes.sum():
-        by_ground = _by_ground(pixels)
-        if by_ground is None:
-            return None
-        best = by_ground
-    return best if _is_a_picture(pixels, best) else None
+        seen = _by_ground(planes)
+    return seen if seen and _is_a_picture(as_rgb(planes, seen)) else None
 
 
-def colour_in(pixels: NDArray[np.float32], reading: Colours) -> NDArray[np.float32]:
-    """How far apart R, G and B of each pixel (n, 3) are in a reading, 8 bits, not clipped."""
-    rgb = as_rgb(pixels, reading)
-    spread: NDArray[np.float32] = rgb.max(axis=1) - rgb.min(axis=1)
-    return spread
-
-
-def as_rgb(pixels: NDArray[np.float32], reading: Colours) -> NDArray[np.float32]:
-    """RGB (n, 3) of samples (n, 3) in a reading; not clipped at the end."""
+def as_rgb(planes: Planes, reading: Colours) -> Planes:
+    """R, G and B (3, n) of samples (3, n) in a reading; not clipped at the end."""
     if reading is Colours.RGB:
-        return pixels
+        return planes
     if reading is Colours.YBR_TWICE:
-        pixels = np.clip(as_rgb(pixels, Colours.YBR), 0, 255)
-    luma, blue, red = pixels[:, 0], pixels[:, 1] - 128, pixels[:, 2] - 128
+        planes = np.clip(as_rgb(planes, Colours.YBR), 0, 255)
+    luma, blue, red = planes[0], planes[1] - 128, planes[2] - 128
     green = luma - np.float32(0.344136) * blue - np.float32(0.714136) * red
-    planes = luma + np.float32(1.402) * red, green, luma + np.float32(1.772) * blue
-    return np.stack(planes, axis=1)
+    return np.stack([luma + np.float32(1.402) * red, green, luma + np.float32(1.772) * blue])
 
 
-def _by_ground(pixels: NDArray[np.float32]) -> Colours | None:
+def _most(planes: Planes) -> Planes:
+    most: Planes = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
+    return most
+
+
+def _spread(rgb: Planes) -> Planes:
+    """How far apart R, G and B of each pixel are: how much colour it has."""
+    return _most(rgb) + _most(-rgb)
+
+
+def _by_ground(planes: Planes) -> Colours | None:
     """What the black ground shows; None where there is none."""
-    black = {
-        Colours.YBR: np.array((0, 128, 128), np.float32),
-        Colours.YBR_TWICE: np.array((90, 150, 64), np.float32),
-        Colours.RGB: np.zeros(3, np.float32),
-    }
-    for reading, ground in black.items():
-        if np.mean(np.abs(pixels - ground).max(axis=1) <= _BLACK) >= _GROUND_SHARE:
+    for reading, black in _BLACK_GROUND.items():
+        ground = np.abs(planes - np.array(black, np.float32)[:, None])
+        if np.mean(_most(ground) <= _BLACK) >= _GROUND_SHARE:
             return reading
     return None
 
 
-def _is_a_picture(pixels: NDArray[np.float32], reading: Colours) -> bool:
-    """Whether a reading gives an ultrasound picture: not colour all over with no black in it."""
-    rgb = as_rgb(pixels, reading)
-    dark = float(np.mean(rgb.max(axis=1) <= _DARK))
-    strong = float(np.mean(rgb.max(axis=1) - rgb.min(axis=1) > _STRONG))
-    return dark >= _LEAST_DARK or strong <= _MOST_STRONG
+def _is_a_picture(rgb: Planes) -> bool:
+    """Whether this may be an ultrasound picture: not colour all over, with no black in it."""
+    dark = float(np.mean(_most(rgb) <= _DARK))
+    return dark >= _LEAST_DARK or float(np.mean(_spread(rgb) > _STRONG)) <= _MOST_STRONG
 
 
-def coarse(pictures: Sequence[Pictures], longest_px: int = 128) -> Pictures:
+def coarse(pictures: Sequence[Pictures], longest_px: int = 96) -> Pictures:
     """Some pixels of some frames (h, w, 3) on a grid: (k, h, w, 3)."""
     step = max(1, max(pictures[0].shape[:2]) // longest_px)
     return np.stack([picture[::step, ::step] for picture in pictures])

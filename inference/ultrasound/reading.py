@@ -71,7 +71,7 @@ def _layout(frames: Sequence[Decoded], written: PixelFormat) -> tuple[Layout, st
     others = [Layout.BY_PLANE, Layout.BY_PIXEL]
     if labelled:
         others = [Layout.BY_PIXEL if written.planar else Layout.BY_PLANE]
-    layout = seen_layout([frame.samples for frame in frames[:1]], others, labelled)
+    layout = seen_layout([frame.samples for frame in frames], others, labelled)
     if layout is Layout.AS_READ:
         return layout, ""
     if not labelled:

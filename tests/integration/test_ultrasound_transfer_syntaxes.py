@@ -56,11 +56,12 @@ class Kind:
 def grey_kind(bits: int, signed: bool = False, photometric: str = "MONOCHROME2") -> Kind:
     most = 2**bits - 1
     levels = np.rint(grey_of(echo_pictures()) * (most / 255))
-    meant = levels * (255 / most)
+    shown = levels * (255 / most)
+    if photometric == "MONOCHROME1":
+        levels = most - levels
     stored = levels.astype(np.uint8 if bits == 8 else np.uint16)
     if signed:
         stored = (levels - 2 ** (bits - 1)).astype(np.int16)
-    shown = 255 - meant if photometric == "MONOCHROME1" else meant
     attributes = {
         "PhotometricInterpretation": photometric,
         "BitsStored": bits,

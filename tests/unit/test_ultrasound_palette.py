@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from inference.errors import LoopUnreadableError
+from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.ultrasound.palette import expand, read_palette
 from inference.ultrasound.pixel_format import read_pixel_format
 from tests.unit.ultrasound_files import cine
@@ -117,3 +117,50 @@ def test_segments_that_would_fill_the_memory_stop_at_the_last_entry() -> None:
 def test_a_palette_that_does_not_fit_its_descriptor_is_refused(descriptor: list[int]) -> None:
     with pytest.raises(LoopUnreadableError, match="palette"):
         reds(header_with(descriptor, WHOLE, bytes(256)))
+
+
+def grey_entries(width: type, scale: int = 1) -> bytes:
+    return (np.arange(256) * scale).astype(width).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "table"),
+    [
+        ([128, 0, 16], grey_entries(np.uint16, 257)),
+        ([4096, 0, 16], grey_entries(np.uint16, 257)),
+        ([0, 0, 16], grey_entries(np.uint16)),  # 65536 by the standard
+        ([255, 0, 8], grey_entries(np.uint16)),
+        ([16, 0, 8], grey_entries(np.uint8)),
+    ],
+)
+def test_a_descriptor_with_a_wrong_number_of_entries_yields_to_a_table_for_every_value(
+    descriptor: list[int], table: bytes
+) -> None:
+    header = header_with(descriptor, WHOLE, table)
+    palette = read_palette(header, read_pixel_format(header))
+    assert palette.colours[:, 1].tolist() == list(range(256))
+    assert palette.mapped.all()
+    stated = descriptor[0] or 2**16
+    assert palette.notes == (f"The palette holds 256 colours although it says {stated}.",)
+
+
+def test_a_right_descriptor_is_not_noted() -> None:
+    header = header_with([256, 0, 16], WHOLE, grey_entries(np.uint16, 257))
+    assert read_palette(header, read_pixel_format(header)).notes == ()
+
+
+@pytest.mark.parametrize("descriptor", [[64, 0, 8], [256, 128, 8], [16, 100, 8]])
+def test_a_palette_without_a_colour_for_what_is_shown_is_refused(descriptor: list[int]) -> None:
+    header = header_with(descriptor, WHOLE, bytes(range(descriptor[0])))
+    palette = read_palette(header, read_pixel_format(header))
+    shown = np.arange(200, dtype=np.uint8).reshape(1, 10, 20)
+    with pytest.raises(LoopExcludedError, match="have no colour in the palette") as caught:
+        palette.check(list(shown))
+    assert caught.value.reason.value == "PALETTE_MISFIT"
+
+
+def test_a_mark_that_has_no_colour_of_its_own_does_not_matter() -> None:
+    header = header_with([250, 0, 8], WHOLE, bytes(range(250)))
+    shown = np.arange(200, dtype=np.uint8).repeat(10).reshape(40, 50)
+    shown[0, 0] = 255
+    read_palette(header, read_pixel_format(header)).check([shown])
