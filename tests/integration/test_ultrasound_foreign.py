@@ -1,4 +1,4 @@
-"""Clips that must get no number, and controls that must keep theirs, through the demonstration model.
+"""Clips that must get no number, and controls that must keep theirs, by the demonstration model.
 
 The thyroid of a cart that says so, or says nothing, or says that it is a heart, is a real still of
 a lymph node by a linear probe, repeated as a hand and an amplifier would change it.

@@ -192,8 +192,10 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
         ),
         (
             Code("STILL", "99ECHONODE", "Still picture"),
-            "None of the 3 instances of the study is a B-mode cine loop that can be analysed "
-            "(all: Still picture).",
+            (
+                "None of the 3 instances of the study is a B-mode cine loop that can be analysed "
+                "(all: Still picture)."
+            ),
         ),
     ],
 )
