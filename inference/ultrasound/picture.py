@@ -17,13 +17,17 @@ FEW_FRAMES = reason("FEW_FRAMES", f"Fewer than {FEWEST_FRAMES_PER_BEAT} frames s
 
 _SIDE = 96
 _MARGIN = 8
-_CELL = 2
+_CELL = 4
 #: A cell of tissue is lit above this, and moved when its brightness changed by more, 8 bit.
 _LIT = 8
 _CHANGE = 12
-#: Of hearts, at least 0.29 of the lit picture moves outside the liveliest quarter of its height;
-#: of copies of one frame with jitter, noise and other gain up to 0.17.
+#: Of hearts, at least 0.31 of the lit picture moves outside the liveliest quarter of its height;
+#: of copies of one frame with jitter, noise and other gain up to 0.12.
 _MOVING_SHARE = 0.2
+#: Mean brightness, 8 bit, that the two above are meant for, of what is not black.
+_USUAL_LEVEL = 60
+_DARKEST = 2
+_MOST_GAIN = 4.0
 #: Cells whose brightness changes at all are tissue; letters and scales stand still.
 _ALIVE = 6
 _TOP = 0.06
@@ -50,7 +54,7 @@ def moving(tissue: Frames) -> Verdict:
     An ECG changes a strip of at most a quarter of the height, so the liveliest quarter does not
     count. `tissue` is grey (k, h, w).
     """
-    cells = _cells(_aligned(_even(_small(tissue))))
+    cells = _cells(_aligned(_even(_brightened(_small(tissue)))))
     lit = cells.mean(axis=0) > _LIT
     rows = ((np.ptp(cells, axis=0) > _CHANGE) & lit).sum(axis=1)
     quarter = len(rows) // 4
@@ -94,10 +98,20 @@ def _small(tissue: Frames) -> Small:
     return np.stack([np.asarray(picture, np.float32) for picture in pictures])
 
 
+def _brightened(frames: Small) -> Small:
+    """Dark frames at the brightness of usual ones, as far as noise allows."""
+    shown = frames[frames > _DARKEST]
+    gain = _USUAL_LEVEL / float(shown.mean()) if shown.size else 1.0
+    return frames * np.float32(min(max(gain, 1.0), _MOST_GAIN))
+
+
 def _even(frames: Small) -> Small:
-    """The frames at one mean brightness."""
-    means = frames.mean(axis=(1, 2), keepdims=True)
-    even: Small = frames * (means.mean() / np.maximum(means, 1))
+    """The frames at the brightness of the first, by how most of their lit cells differ from it."""
+    lit = frames.min(axis=0) > _LIT
+    if not lit.any():
+        return frames
+    gains = np.array([np.median(frames[0][lit] / frame[lit]) for frame in frames], np.float32)
+    even: Small = frames * gains[:, None, None]
     return even
 
 
@@ -109,8 +123,19 @@ def _aligned(frames: Small) -> Small:
     for frame in frames[1:]:
         here = np.fft.rfft2((frame - frame.mean()) * window)
         down, right = _best_shift(np.fft.irfft2(first * np.conj(here), s=frame.shape))
-        moved.append(_shifted(_shifted(frame, down, axis=0), right, axis=1))
-    return np.stack(moved)[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        shifted = _shifted(_shifted(frame, down, axis=0), right, axis=1)
+        # What runs through a standing picture must not carry it along.
+        moved.append(min(frame, shifted, key=lambda one: _apart(one, frames[0])))
+    return np.stack([_within(frame) for frame in moved])
+
+
+def _within(frame: Small) -> Small:
+    return frame[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+
+def _apart(one: Small, other: Small) -> float:
+    """The median difference of two frames, which few lively cells do not change."""
+    return float(np.median(np.abs(_within(one) - _within(other))))
 
 
 def _best_shift(correlation: NDArray[np.float64]) -> tuple[float, float]:

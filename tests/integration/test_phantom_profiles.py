@@ -100,6 +100,28 @@ def test_a_loop_by_the_paper_gives_the_same_frames_in_both_profiles(study: list[
         np.testing.assert_array_equal(one.frames, other.frames)
 
 
+def test_the_plan_of_an_ordinary_loop_is_its_region_and_the_tenths_of_its_first_beat(
+    study: list[Path],
+) -> None:
+    for path in study[:LOOPS]:
+        header = read_header(path)
+        selection = select(header)
+        assert isinstance(selection, Selected)
+        region = header.SequenceOfUltrasoundRegions[0]
+        start, end = numbers(header, "RWaveTimeVector")[:2]
+        tenths = (start + k * (end - start) / 10 for k in range(10))
+        assert dict(selection.plan) == {
+            "bounds": [
+                region.RegionLocationMinX0,
+                region.RegionLocationMinY0,
+                region.RegionLocationMaxX1,
+                region.RegionLocationMaxY1,
+            ],
+            "frames": [round(tenth / float(header.FrameTime)) for tenth in tenths],
+            "fallback": False,
+        }
+
+
 def test_without_r_wave_tag_nine_of_ten_strips_give_the_true_heartbeat(
     study: list[Path], tmp_path: Path
 ) -> None:

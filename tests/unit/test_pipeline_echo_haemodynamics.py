@@ -12,8 +12,14 @@ from pydicom import Dataset, dcmread
 from inference.bundle.manifest import Network, Preprocessing
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
-from inference.errors import BundleError, InferenceError, LoopUnreadableError
+from inference.errors import (
+    BundleError,
+    InferenceError,
+    LoopExcludedError,
+    LoopUnreadableError,
+)
 from inference.pipeline import Pipeline, load_pipeline
+from inference.population import AGE_UNKNOWN, UNDER_18
 from inference.types import (
     Code,
     Encoded,
@@ -26,7 +32,10 @@ from inference.types import (
     Selected,
     Standing,
 )
+from inference.ultrasound.acquisition import REASONS
 from inference.ultrasound.profile import Profile
+from inference.ultrasound.rules import NOT_ULTRASOUND
+from inference.ultrasound.subject import NOT_CARDIAC
 from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
 from tests.unit.echo_exams import US_MULTIFRAME, write_loop
 
@@ -170,6 +179,66 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     assert findings.measurements == findings.evidence == findings.assessments == ()
     assert findings.limitations[-1].startswith("Loops are selected by the profile paper;")
     assert "No instance" in str(pipeline.conclude([], []).abstention)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (UNDER_18, "The patient is younger than 18 years, and the model is for adults only."),
+        (NOT_CARDIAC, "The study does not show the heart of an adult."),
+        (
+            REASONS["at_rest"],
+            "The study is a stress examination, and the model is for hearts at rest.",
+        ),
+        (
+            Code("STILL", "99ECHONODE", "Still picture"),
+            (
+                "None of the 3 instances of the study is a B-mode cine loop that can be analysed "
+                "(all: Still picture)."
+            ),
+        ),
+    ],
+)
+def test_an_abstention_names_the_reason_that_all_images_share(
+    pipeline: Pipeline, code: Code, sentence: str
+) -> None:
+    image = InstanceRef("1.2.840.10008.5.1.4.1.1.6.1", "2.25.3", "2.25.2")
+    report = Exclusion(image, NOT_ULTRASOUND, "SOP class of another kind of object")
+    excluded = [Exclusion(image, code, "as its header says")] * 2
+    assert pipeline.conclude([], [*excluded, report]).abstention == sentence
+
+
+def test_an_unknown_age_is_a_limitation_of_the_study_and_no_note_of_every_loop(
+    pipeline: Pipeline, case: list[Encoded], files: list[Path], tmp_path: Path
+) -> None:
+    findings = pipeline.conclude(case, [])
+    assert findings.limitations.count(AGE_UNKNOWN) == 1
+    assert not any(AGE_UNKNOWN in item.notes for item in findings.evidence)
+    known = dcmread(files[0])
+    known.PatientAge = "070Y"
+    known.save_as(tmp_path / "known.dcm", enforce_file_format=True)
+    findings = pipeline.conclude([encode(pipeline, tmp_path / "known.dcm")], [])
+    assert AGE_UNKNOWN not in findings.limitations
+
+
+def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
+    folder: Path, pipeline: Pipeline, files: list[Path], tmp_path: Path
+) -> None:
+    header = dcmread(files[0])
+    header.RWaveTimeVector = [0.0, 10.0]
+    path = tmp_path / "loop.dcm"
+    header.save_as(path, enforce_file_format=True)
+    with pytest.raises(LoopExcludedError) as caught:
+        encode(pipeline, path)
+    assert caught.value.reason.value == "NO_HEARTBEAT"
+    allowing = load_pipeline(
+        "echo_haemodynamics", folder / "bundle", "cpu", without_heartbeat="note"
+    )
+    findings = allowing.conclude([encode(allowing, file) for file in (path, *files[1:3])], [])
+    assert (
+        "1 of 3 loops had no heartbeat that could be told; their frames are spread over the whole "
+        "clip."
+    ) in findings.limitations
 
 
 def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(

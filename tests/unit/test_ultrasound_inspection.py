@@ -55,6 +55,40 @@ def test_the_first_heartbeat_is_read_from_the_drawn_ecg(style: Style, tmp_path: 
     assert "by the drawn ECG trace" in loop.notes[1]
 
 
+@pytest.mark.parametrize("style", [Style.MARKER, Style.GROWING])
+@pytest.mark.parametrize("rate_bpm", [None, 80])
+def test_a_drawn_ecg_below_the_tissue_is_found_though_no_region_names_it(
+    style: Style, rate_bpm: int | None, tmp_path: Path
+) -> None:
+    pictures, attributes = with_strip(style)
+    pictures = np.pad(pictures, ((0, 0), (0, 14), (0, 0), (0, 0)))
+    pictures[:, -10:-4, 20:160:2] = 210  # a line of white text
+    attributes["SequenceOfUltrasoundRegions"] = attributes["SequenceOfUltrasoundRegions"][1:]
+    if rate_bpm:
+        attributes["HeartRate"] = rate_bpm
+    loop = seen(tmp_path, pictures, **attributes)
+    expected = 1 + np.array(R_WAVES[0]) + np.arange(10) * (R_WAVES[1] - R_WAVES[0]) / 10
+    assert np.abs(np.array(loop.frame_numbers) - expected).max() <= 1.5
+    assert "by the drawn ECG trace" in loop.notes[1]
+
+
+@pytest.mark.parametrize("colour", [(210, 210, 210), (60, 220, 90)], ids=["white", "green"])
+def test_text_and_a_running_clock_below_the_tissue_are_no_ecg(
+    colour: tuple[int, int, int], tmp_path: Path
+) -> None:
+    pictures, attributes = with_strip(Style.STANDING)
+    pictures[:, 120:] = 0
+    rng = np.random.default_rng(2)
+    letters = rng.random((12, 200)) < 0.5
+    for number, picture in enumerate(pictures):
+        picture[130:142, 10:210][letters] = colour
+        picture[130:142, 190:210][rng.random((12, 20)) < 0.5] = colour
+        picture[144:146, 10 : 10 + 4 * number] = colour  # a progress bar
+    attributes["SequenceOfUltrasoundRegions"] = attributes["SequenceOfUltrasoundRegions"][1:]
+    loop = seen(tmp_path, pictures, **attributes, HeartRate=80)
+    assert "by Heart Rate" in loop.notes[1]
+
+
 def test_a_drawn_ecg_that_belies_the_heart_rate_is_not_trusted(tmp_path: Path) -> None:
     pictures, attributes = with_strip(Style.MARKER)
     loop = seen(tmp_path, pictures, **attributes, HeartRate=120)
