@@ -78,8 +78,9 @@ def give_second_chances(tx: Transaction, now: datetime, but_for: Collection[str]
 
 
 def _is_due(failed: Any, now: datetime) -> bool:
-    waited: timedelta = now - failed.finished_at
-    return waited >= failed.finished_at - failed.created_at
+    waits_since: datetime = failed.finished_at
+    tried_since: datetime = failed.created_at
+    return now - waits_since >= waits_since - tried_since
 
 
 def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:

@@ -182,7 +182,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
             .where(schema.Instance.study_id == study_id, schema.Preparation.pipeline == pipeline)
         )
     }
-    failed = {
+    failed: dict[int, Row[Any]] = {
         row.instance_id: row
         for row in tx.execute(
             select(

@@ -64,8 +64,8 @@ def _rendered(
         try:
             decoded = _decoded(part10, part10.pixels, written, wanted, luma_only)
             rendered = [render(frame, written, palette) for frame in decoded]
-        except LoopUnreadableError:
-            raise
+        except (LoopUnreadableError, MemoryError):
+            raise  # a machine short of memory says nothing about the pixels
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's own; Pillow uses the type for broken pictures too
