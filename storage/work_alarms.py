@@ -1,6 +1,6 @@
 """Alarms about work: studies whose report waits for what cannot be read, or lacks it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -42,31 +42,32 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
         and_(job.attempt > 0, job.error_code.isnot(None), job.error_code != "UNPREPARED"),
         job.postponed > 1,
     )
-    waits = _by_study().where(job.state == "queued", in_trouble)
-    lacks = (
-        _by_study()
-        .join(instance, instance.id == job.instance_id)
-        .where(
-            job.state == "failed",
-            job.kind == JobKind.PREPARE,
-            job.error_code.not_in(but_for),
-            instance.removed_at.is_(None),
-        )
+    lacking = (
+        job.kind == JobKind.PREPARE,
+        job.error_code.not_in(but_for),
+        instance.removed_at.is_(None),
     )
-    found = [
-        *(_alarm("waits", row) for row in tx.execute(waits.limit(limit))),
-        *(_alarm("lacks", row) for row in tx.execute(lacks.limit(limit))),
-    ]
-    return sorted(found, key=lambda alarm: -alarm.study_id)[:limit]
+    queries: Sequence[tuple[Literal["waits", "lacks"], Select[Any]]] = (
+        ("waits", _by_study().where(job.state == "queued", in_trouble)),
+        ("waits", _by_study().where(job.state == "running", in_trouble)),
+        ("lacks", _by_study().where(job.state == "failed", *lacking)),
+    )
+    found: dict[Any, WorkAlarm] = {}
+    for standing, query in queries:
+        for row in tx.execute(query.limit(limit)):
+            key = (-row.study_id, row.pipeline, standing)
+            more = found[key].jobs if key in found else 0
+            found[key] = _alarm(standing, row, row.jobs + more)
+    return [alarm for _, alarm in sorted(found.items())][:limit]
 
 
-def _alarm(standing: Literal["waits", "lacks"], row: Row[Any]) -> WorkAlarm:
-    values = row._asdict()
-    return WorkAlarm(standing=standing, **values | {"message": values["message"] or ""})
+def _alarm(standing: Literal["waits", "lacks"], row: Row[Any], jobs: int) -> WorkAlarm:
+    values = row._asdict() | {"message": row.message or "", "jobs": jobs}
+    return WorkAlarm(standing=standing, **values)
 
 
 def _by_study() -> Select[Any]:
-    job, study = schema.Job, schema.Study
+    job, study, instance = schema.Job, schema.Study, schema.Instance
     return (
         select(
             study.id.label("study_id"),
@@ -79,6 +80,7 @@ def _by_study() -> Select[Any]:
             study.accession_number,
         )
         .join(study, study.id == job.study_id)
+        .outerjoin(instance, instance.id == job.instance_id)
         .group_by(study.id, job.pipeline, study.patient_id, study.accession_number)
         .order_by(study.id.desc())
     )
