@@ -17,6 +17,8 @@ from tests.contract.storing import (
     job_states,
     open_association,
     received,
+    record_report,
+    report,
     store,
     store_study,
     work,
@@ -94,6 +96,20 @@ def test_what_failed_is_tried_again_ever_more_rarely(database: Database, code: s
         [again] = give_up(database, at_s, code)
         assert again.attempt == 1
     assert second_chances(database, 15 * 86_400) == 0, "nobody waits for it any more"
+
+
+def test_a_study_that_ended_without_a_report_gets_a_second_chance_and_a_reported_one_none(
+    database: Database,
+) -> None:
+    store_study(database)
+    complete(database, 10)
+    work(database, 11)
+    [unreported] = give_up(database, 12, "SPOOL_DAMAGED")
+    assert second_chances(database, 700) == 1
+    [again] = give_up(database, 701, "SPOOL_DAMAGED")
+    assert again.id == unreported.id
+    record_report(database, report())
+    assert second_chances(database, 5000) == 0
 
 
 def test_what_lies_in_the_instance_is_not_tried_again_by_itself(database: Database) -> None:
