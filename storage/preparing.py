@@ -74,7 +74,7 @@ def give_second_chances(tx: Transaction, now: datetime, but_for: Collection[str]
     return requeue(tx, now, job.id.in_(due), job.state == JobState.FAILED) if due else 0
 
 
-def _failed_preparations(but_for: Collection[str]) -> Select[Any]:
+def _failed_preparations(but_for: Collection[str]) -> Select[*tuple[Any, ...]]:
     job, instance = schema.Job, schema.Instance
     return (
         select(job.id, job.created_at, job.finished_at)
@@ -88,7 +88,7 @@ def _failed_preparations(but_for: Collection[str]) -> Select[Any]:
     )
 
 
-def _failed_without_report() -> Select[Any]:
+def _failed_without_report() -> Select[*tuple[Any, ...]]:
     job, study, report = schema.Job, schema.Study, schema.Report
     made = select(report.id).where(
         report.study_id == job.study_id,

@@ -182,7 +182,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
             .where(schema.Instance.study_id == study_id, schema.Preparation.pipeline == pipeline)
         )
     }
-    failed: dict[int, Row[Any]] = {
+    failed: dict[int | None, Row[*tuple[Any, ...]]] = {
         row.instance_id: row
         for row in tx.execute(
             select(
@@ -254,7 +254,7 @@ def _is_rendition(
 def _case_instance(
     row: Row[Any],
     made: dict[int, Preparation],
-    failed: dict[int, Row[Any]],
+    failed: dict[int | None, Row[*tuple[Any, ...]]],
     rejected: dict[str, str],
 ) -> CaseInstance:
     failure = failed.get(row.id)

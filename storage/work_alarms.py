@@ -47,7 +47,7 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
         job.error_code.not_in(but_for),
         instance.removed_at.is_(None),
     )
-    queries: Sequence[tuple[Literal["waits", "lacks"], Select[Any]]] = (
+    queries: Sequence[tuple[Literal["waits", "lacks"], Select[*tuple[Any, ...]]]] = (
         ("waits", _by_study().where(job.state == "queued", in_trouble)),
         ("waits", _by_study().where(job.state == "running", in_trouble)),
         ("lacks", _by_study().where(job.state == "failed", *lacking)),
@@ -61,12 +61,12 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
     return [alarm for _, alarm in sorted(found.items())][:limit]
 
 
-def _alarm(standing: Literal["waits", "lacks"], row: Row[Any], jobs: int) -> WorkAlarm:
+def _alarm(standing: Literal["waits", "lacks"], row: Row[*tuple[Any, ...]], jobs: int) -> WorkAlarm:
     values = row._asdict() | {"message": row.message or "", "jobs": jobs}
     return WorkAlarm(standing=standing, **values)
 
 
-def _by_study() -> Select[Any]:
+def _by_study() -> Select[*tuple[Any, ...]]:
     job, study, instance = schema.Job, schema.Study, schema.Instance
     return (
         select(
