@@ -83,11 +83,10 @@ def list_(
         if as_json:
             click.echo(to_json([*lacking, *troubled]))
             return
-        print_rows(lacking, _ALARM_COLUMNS, as_json=False, empty="no study lacks instances")
-        click.echo()
-        print_rows(
-            troubled, _WORK_COLUMNS, as_json=False, empty="every study can be analysed whole"
-        )
+        if lacking or not troubled:
+            print_rows(lacking, _ALARM_COLUMNS, as_json=False, empty="no study lacks instances")
+        if troubled:
+            print_rows(troubled, _WORK_COLUMNS, as_json=False, empty="")
         return
     with looking(
         settings,

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -143,3 +145,15 @@ def test_a_damaged_marker_is_no_marker(console: Console) -> None:
     assert not console.check("spool")["good"]
     assert console.run("spool", "adopt").exit_code == 0
     assert console.check("spool")["good"]
+
+
+def test_a_process_that_starts_while_the_volume_is_away_ends_with_the_reason(
+    console: Console,
+) -> None:
+    assert console.check("spool")["good"]
+    console.spool.root.rename(console.spool.root.with_name("volume"))
+    command = [sys.executable, "-m", "dicom_node", "listen", "--config", str(console.settings)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "mount the spool's volume there" in ended.stderr
+    assert not console.spool.root.exists()
