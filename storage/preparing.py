@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from storage import schema
 from storage.completion import revise
@@ -53,33 +53,59 @@ def retry_instance(tx: Transaction, instance_id: int, at: datetime) -> int:
 
 
 def give_second_chances(tx: Transaction, now: datetime, but_for: Collection[str]) -> int:
-    """Have prepared again what failed for a cause that may be gone; returns how many jobs.
+    """Try again what failed for a cause that may be gone; returns how many jobs.
 
-    Each waits as long again as it was tried, so what never succeeds is tried ever more rarely.
-    `but_for` are the error codes that lie in the instance itself.
+    Those are preparations, and last revisions that ended without any report. Each waits as long
+    again as it was tried, so what never succeeds is tried ever more rarely. `but_for` are the error
+    codes that lie in the instance itself.
     """
+    queries = (_failed_preparations(but_for), _failed_without_report())
+    job = schema.Job
+    due = [
+        row.id
+        for query in queries
+        for row in tx.execute(
+            query.where(job.finished_at <= now - SOONEST, job.created_at > now - _GIVEN_UP_AFTER)
+            .order_by(job.id.desc())
+            .limit(_AT_ONCE)
+        )
+        if _is_due(row, now)
+    ]
+    return requeue(tx, now, job.id.in_(due), job.state == JobState.FAILED) if due else 0
+
+
+def _failed_preparations(but_for: Collection[str]) -> Select[*tuple[Any, ...]]:
     job, instance = schema.Job, schema.Instance
-    failed = tx.execute(
+    return (
         select(job.id, job.created_at, job.finished_at)
         .join(instance, instance.id == job.instance_id)
         .where(
             job.state == "failed",
             job.kind == JobKind.PREPARE,
-            job.finished_at <= now - SOONEST,
-            job.created_at > now - _GIVEN_UP_AFTER,
             job.error_code.not_in(but_for),
             instance.removed_at.is_(None),
         )
-        .order_by(job.id.desc())
-        .limit(_AT_ONCE)
     )
-    due = [row.id for row in failed if _is_due(row, now)]
-    return requeue(tx, now, job.id.in_(due), job.state == JobState.FAILED) if due else 0
+
+
+def _failed_without_report() -> Select[*tuple[Any, ...]]:
+    job, study, report = schema.Job, schema.Study, schema.Report
+    made = select(report.id).where(
+        report.study_id == job.study_id,
+        report.pipeline == job.pipeline,
+        report.revision == job.revision,
+    )
+    return (
+        select(job.id, job.created_at, job.finished_at)
+        .join(study, (study.id == job.study_id) & (study.revision == job.revision))
+        .where(job.state == "failed", job.kind == JobKind.CONCLUDE, ~made.exists())
+    )
 
 
 def _is_due(failed: Any, now: datetime) -> bool:
-    waited: timedelta = now - failed.finished_at
-    return waited >= failed.finished_at - failed.created_at
+    waits_since: datetime = failed.finished_at
+    tried_since: datetime = failed.created_at
+    return now - waits_since >= waits_since - tried_since
 
 
 def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:

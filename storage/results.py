@@ -191,7 +191,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
             .where(schema.Instance.study_id == study_id, schema.Preparation.pipeline == pipeline)
         )
     }
-    failed = {
+    failed: dict[int | None, Row[*tuple[Any, ...]]] = {
         row.instance_id: row
         for row in tx.execute(
             select(
@@ -264,7 +264,7 @@ def _is_rendition(
 def _case_instance(
     row: Row[Any],
     made: dict[int, Preparation],
-    failed: dict[int, Row[Any]],
+    failed: dict[int | None, Row[*tuple[Any, ...]]],
     rejected: dict[str, str],
 ) -> CaseInstance:
     failure = failed.get(row.id)

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
-from storage import schema
+from storage import audit, schema
+from storage.audit import Action, Event
 from storage.engine import Transaction
+from storage.errors import StudyBusyError
 from storage.states import JobState
 from storage.upsert import insert_for
 from storage.work_schema import PipelinePlace
@@ -33,6 +35,24 @@ class Absent:
     pipeline: str
     waiting: int
     seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """That the worker of a place ran a pipeline, and when it last said so."""
+
+    place: str
+    pipeline: str
+    seen_at: datetime
+
+
+def places(tx: Transaction) -> list[Place]:
+    """Who runs which pipeline, or did."""
+    row = PipelinePlace
+    found = tx.execute(
+        select(row.place, row.pipeline, row.seen_at).order_by(row.pipeline, row.place)
+    )
+    return [Place(*item) for item in found]
 
 
 def run_here(tx: Transaction, place: str, pipelines: Sequence[str], now: datetime) -> None:
@@ -60,14 +80,14 @@ def pipelines(tx: Transaction, own: Sequence[str], now: datetime) -> list[str]:
 def absent(tx: Transaction, now: datetime) -> list[Absent]:
     """The pipelines that work waits for, and no living worker runs."""
     row, job = PipelinePlace, schema.Job
-    last = select(row.pipeline, func.max(row.seen_at)).group_by(row.pipeline)
+    last = select(row.pipeline, func.max(row.seen_at).label("seen_at")).group_by(row.pipeline)
     queued = (
-        select(job.pipeline, func.count())
+        select(job.pipeline, func.count().label("waiting"))
         .where(job.state == JobState.QUEUED)
         .group_by(job.pipeline)
     )
-    seen: dict[str, datetime] = dict(tx.execute(last).tuples().all())
-    waiting: dict[str, int] = dict(tx.execute(queued).tuples().all())
+    seen = {found.pipeline: found.seen_at for found in tx.execute(last)}
+    waiting = {found.pipeline: found.waiting for found in tx.execute(queued)}
     return [
         Absent(pipeline, waiting.get(pipeline, 0), seen.get(pipeline))
         for pipeline in sorted({*seen, *waiting})
@@ -75,7 +95,36 @@ def absent(tx: Transaction, now: datetime) -> list[Absent]:
     ]
 
 
-def forget(tx: Transaction, pipeline: str) -> int:
-    """Queue nothing more for a pipeline that no worker runs; how many places named it."""
-    gone = tx.execute(delete(PipelinePlace).where(PipelinePlace.pipeline == pipeline))
-    return gone.rowcount
+def forget(tx: Transaction, pipeline: str, actor: str, now: datetime) -> int:
+    """Do without a pipeline that no worker runs any more; how many waiting jobs are given up.
+
+    Raises:
+        StudyBusyError: a worker runs it.
+    """
+    row, job = PipelinePlace, schema.Job
+    alive = select(row.place).where(row.pipeline == pipeline, row.seen_at > now - ALIVE_FOR)
+    if tx.scalar(alive.limit(1)) is not None:
+        raise StudyBusyError(
+            f"a worker runs pipeline {pipeline}: take it out of its settings and start it again"
+        )
+    tx.execute(delete(row).where(row.pipeline == pipeline))
+    gone = tx.execute(
+        update(job)
+        .where(job.pipeline == pipeline, job.state == JobState.QUEUED)
+        .values(
+            state=JobState.FAILED,
+            finished_at=now,
+            error_code="NO_SUCH_PIPELINE",
+            error_message="no worker runs this pipeline any more",
+        )
+    ).rowcount
+    audit.record(
+        tx,
+        Event(
+            action=Action.PIPELINE_FORGOTTEN,
+            at=now,
+            actor=actor,
+            detail={"pipeline": pipeline, "jobs": gone},
+        ),
+    )
+    return gone

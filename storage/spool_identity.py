@@ -8,6 +8,7 @@ from sqlalchemy import select
 from storage import audit, schema
 from storage.audit import Action, Event
 from storage.engine import Transaction
+from storage.inventory import needed_files
 from storage.upsert import insert_for, insert_once
 from storage.work_schema import SpoolIdentity
 
@@ -48,6 +49,15 @@ def holds_our_files(tx: Transaction, root: Path) -> bool:
     wanted = _sample(tx)
     found = sum((root / "objects" / name[:2] / f"{name}.dcm").is_file() for name in wanted)
     return 2 * found >= len(wanted)
+
+
+def count_files(tx: Transaction, root: Path) -> tuple[int, int]:
+    """How many files the database names, and how many of them are not in this folder."""
+    named = missing = 0
+    for digest in needed_files(tx):
+        named += 1
+        missing += not (root / "objects" / digest[:2] / f"{digest}.dcm").is_file()
+    return named, missing
 
 
 def _sample(tx: Transaction) -> set[str]:

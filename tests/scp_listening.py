@@ -72,7 +72,9 @@ class Node:
             ]
 
     def spool_files(self) -> list[Path]:
-        return sorted(file for file in self.spool.root.rglob("*") if file.is_file())
+        """What is kept, and what is on its way."""
+        found = (file for file in self.spool.root.rglob("*") if file.is_file())
+        return sorted(file for file in found if file.name != "spool.id")
 
     def dataset_digests(self) -> set[str]:
         """SHA-256 of each kept dataset, without what stands before it in the file."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import dicom_node
 from dicom_node import retention
 from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
-from dicom_node.app.spools import open_spool
+from dicom_node.app.spools import open_spool as open_spool
 from dicom_node.settings import AuditRepositorySettings, Settings
 from storage.engine import Database, check, require_current, upgrade
 from storage.folders import make_folder

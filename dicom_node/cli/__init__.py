@@ -19,6 +19,7 @@ from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
+from dicom_node.cli.pipelines import pipeline
 from dicom_node.cli.pull import pull
 from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
@@ -55,6 +56,7 @@ for command in (
     outbox,
     destination,
     peer,
+    pipeline,
     pull,
     tls,
     bundle,

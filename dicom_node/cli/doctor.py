@@ -13,7 +13,7 @@ import click
 
 from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.cli import commitment_checks, destinations, security_checks
+from dicom_node.cli import commitment_checks, destinations, security_checks, work_checks
 from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.clock import clock_doubts, clock_faults, clock_lines
 from dicom_node.cli.options import config_file, with_json
@@ -74,6 +74,8 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _try("spool", lambda: _spool(settings))
     yield _clock(settings)
     yield _try("reports", lambda: _reports(settings))
+    yield _try("work", lambda: work_checks.check_work(settings))
+    yield _try("workers", lambda: work_checks.check_workers(settings))
     yield _try("rejection notes", lambda: _rejection_notes(settings))
     yield _try("missing instances", lambda: _missing_instances(settings))
     yield _try("ladder", lambda: commitment_checks.check_ladder(settings))

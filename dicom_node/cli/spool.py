@@ -1,5 +1,6 @@
 """`echonode spool`: the files that were received, what they lack and why they stay."""
 
+import getpass
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +9,12 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, to_json
+from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
-from storage import inventory, removal, retention
+from storage import inventory, removal, retention, spool_identity, spool_marker
+from storage.faults import translated_disk
+from storage.folders import make_folder
+from storage.spool import Spool
 
 _HELD = {"study": "study_id", "complete since": "completed_at", "files stay because": "reason"}
 
@@ -59,3 +64,37 @@ def held(limit: int, settings: Settings, as_json: bool) -> None:
         found = retention.held_studies(tx, before, limit)
     database.close()
     print_rows(found, _HELD, as_json=as_json, empty="no study is held")
+
+
+@spool.command()
+@click.option("--incomplete", is_flag=True, help="Although files are missing there.")
+@with_settings
+def adopt(incomplete: bool, settings: Settings) -> None:
+    """Take the folder that the settings name for this database's spool.
+
+    For a spool whose file `spool.id` was lost, or that was moved on purpose. Before that, make sure
+    that its volume is mounted: an empty mount point is no spool.
+    """
+    root, now = settings.spool_dir, datetime.now(UTC)
+    database = app.open_database(settings)
+    try:
+        with database.read() as tx:
+            named, missing = spool_identity.count_files(tx, root)
+            recorded = spool_identity.recorded(tx)
+        if missing and not incomplete:
+            raise NodeError(
+                f"{root} lacks {missing} of the {named} files that the database names: mount the "
+                "spool's volume, or, if they are lost, repeat this with --incomplete"
+            )
+        make_folder(root)
+        with translated_disk():
+            if recorded and spool_marker.read(root) is None:
+                spool_marker.overwrite(root, recorded)
+        identity = Spool(root).identity
+        with database.write() as tx:
+            spool_identity.adopt(tx, identity, getpass.getuser(), now)
+    finally:
+        database.close()
+    click.echo(f"{root} is the spool now, with {named - missing} of {named} file(s)")
+    if identity != recorded:
+        click.echo("start the node's processes again: they still look for the one before")

@@ -9,8 +9,9 @@ from dicom_node.cli.completeness import completeness_lines, completeness_of
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, text, to_json
 from dicom_node.cli.viewing import looking
+from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.settings import Settings
-from storage import corrections, index, missing_instances, rejections
+from storage import corrections, index, missing_instances, rejections, work_alarms
 from storage.corrections import Correction
 from storage.index import InstanceView, ReportView, StudyDetail, StudyState
 from storage.rejections import NoteView
@@ -34,6 +35,16 @@ _ALARM_COLUMNS = {
     "patient": "patient_id",
     "accession": "accession_number",
 }
+_WORK_COLUMNS = {
+    "id": "study_id",
+    "pipeline": "pipeline",
+    "its report": "standing",
+    "jobs": "jobs",
+    "since": "since",
+    "because": "message",
+    "patient": "patient_id",
+    "accession": "accession_number",
+}
 
 
 @click.group()
@@ -45,7 +56,11 @@ def study() -> None:
 @click.option("--state", type=click.Choice([state.value for state in StudyState]))
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option("--alarms", is_flag=True, help="Only those that lack announced instances.")
+@click.option(
+    "--alarms",
+    is_flag=True,
+    help="Only those that lack announced instances, or cannot be analysed whole.",
+)
 @with_limit
 @with_settings
 @with_json
@@ -61,10 +76,17 @@ def list_(
     """List studies, the last received first; those with alarms, the last alarm first."""
     if alarms:
         if state or patient_id or accession_number:
-            raise click.UsageError("--alarms lists all studies that lack instances, and no others")
+            raise click.UsageError("--alarms lists all studies with an alarm, and no others")
         with looking(settings, "study list", alarms=True) as tx:
             lacking = missing_instances.alarms(tx, limit)
-        print_rows(lacking, _ALARM_COLUMNS, as_json=as_json, empty="no study lacks instances")
+            troubled = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, limit)
+        if as_json:
+            click.echo(to_json([*lacking, *troubled]))
+            return
+        if lacking or not troubled:
+            print_rows(lacking, _ALARM_COLUMNS, as_json=False, empty="no study lacks instances")
+        if troubled:
+            print_rows(troubled, _WORK_COLUMNS, as_json=False, empty="")
         return
     with looking(
         settings,

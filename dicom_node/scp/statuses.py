@@ -54,6 +54,8 @@ def refusal(error: Exception) -> RefusedError:
             return RefusedError(StoreStatus.OUT_OF_RESOURCES, "No space left to store the instance")
         case SpoolUnavailableError():
             return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Storage unavailable, try again")
+        case OSError() if error.errno is not None:  # the disk's own, while a file is read back
+            return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Storage unavailable, try again")
         case DatabaseUnavailableError():
             return RefusedError(StoreStatus.OUT_OF_RESOURCES, "Database unavailable, try again")
         case _:

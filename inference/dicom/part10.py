@@ -68,8 +68,8 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
 def _as_unreadable() -> Iterator[None]:
     try:
         yield
-    except LoopUnreadableError:
-        raise
+    except (LoopUnreadableError, MemoryError):
+        raise  # a machine short of memory says nothing about the file
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own; pydicom uses the type for missing tags too

@@ -94,8 +94,8 @@ def _rendered(
             frames, notes = _read(part10, part10.pixels, written, wanted, luma_only, palette)
             colours = palette.colours if palette else None
             rendered = [render(frame, colours) for frame in frames]
-        except (LoopUnreadableError, LoopExcludedError):
-            raise
+        except (LoopUnreadableError, LoopExcludedError, MemoryError):
+            raise  # a machine short of memory says nothing about the pixels
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's own; Pillow uses the type for broken pictures too

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ _LIMITS = {
     resource.RLIMIT_CORE: 0,  # a core would hold a patient's pictures
 }
 _TIMEOUT_S = 180
+_GRACE_S = 5
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -30,6 +32,7 @@ def run_isolated(
 
     Raises:
         LoopUnreadableError: it refused the pixels, failed, crashed, or needed more.
+        MemoryError: somebody else killed it, as a machine short of memory does.
     """
     with subprocess.Popen(  # noqa: S603 - our own program, its arguments are numbers
         [sys.executable, "-I", str(program), *map(str, arguments)],
@@ -48,6 +51,9 @@ def run_isolated(
             child.kill()
     if child.returncode == REFUSED:
         raise LoopUnreadableError(said.decode("ascii", "replace").strip())
+    if child.returncode == -signal.SIGKILL:
+        # No decoder does that to itself, and the limits end it by other signals first.
+        raise MemoryError("the decoder was killed, presumably for want of memory")
     if child.returncode < 0:
         raise LoopUnreadableError(f"the decoder of the pixels ended by signal {-child.returncode}")
     if child.returncode > 0:
@@ -59,4 +65,6 @@ def _confine(pid: int) -> None:
     for limit, most in _LIMITS.items():
         _, allowed = resource.prlimit(pid, limit)
         if allowed == resource.RLIM_INFINITY or allowed > most:
-            resource.prlimit(pid, limit, (most, most))
+            # SIGXCPU comes at the softer limit of time, and SIGKILL only at the harder one.
+            hard = most + _GRACE_S if limit == resource.RLIMIT_CPU else most
+            resource.prlimit(pid, limit, (most, min(hard, allowed) if allowed > 0 else hard))

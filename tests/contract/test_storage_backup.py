@@ -103,7 +103,7 @@ def test_a_second_backup_brings_what_is_new_and_drops_what_is_gone(
     assert kept.path(first).stat().st_ino == inode, "copied once"
     assert not kept.exists(stray)
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted(
-        [made.database, made.files, "backup.json"]
+        [made.database, made.files, "backup.json", "spool.id"]
     )
 
 

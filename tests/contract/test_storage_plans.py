@@ -40,6 +40,12 @@ QUERIES: dict[str, Query] = {
         tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4, pipelines=PIPELINES
     ),
     "rescue": lambda tx: jobs.rescue(tx, after(100), lambda _: False),
+    "second chances": lambda tx: preparing.give_second_chances(tx, after(100), ["INFERENCE"]),
+    "a preparation after its report": lambda tx: preparing.report_on(
+        tx, jobs.Job(1, jobs.JobKind.PREPARE, PIPELINE, 1, 1, None, 1, ME), after(100)
+    ),
+    "retry what failed of a study": lambda tx: preparing.retry_failed(tx, 1, after(100)),
+    "retry an instance": lambda tx: preparing.retry_instance(tx, 1, after(100)),
     "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
     "case": lambda tx: results.load_case(tx, 1, PIPELINE),
     "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),

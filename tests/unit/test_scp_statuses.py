@@ -1,9 +1,17 @@
 """Errors and receipts as C-STORE statuses."""
 
+import errno
+
 import pytest
 
 from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
-from storage.errors import DatabaseUnavailableError, SpoolDamagedError, StorageFullError
+from storage.errors import (
+    DatabaseUnavailableError,
+    SpoolAwayError,
+    SpoolDamagedError,
+    SpoolUnavailableError,
+    StorageFullError,
+)
 from storage.index import Receipt
 
 
@@ -12,6 +20,10 @@ from storage.index import Receipt
     [
         (StorageFullError("disk"), 0xA700),
         (DatabaseUnavailableError("locked"), 0xA700),
+        (SpoolAwayError("not mounted"), 0xA700),
+        (SpoolUnavailableError("Input/output error"), 0xA700),
+        (FileNotFoundError(errno.ENOENT, "gone with its volume"), 0xA700),
+        (OSError("of a library"), 0x0110),
         (SpoolDamagedError("gone"), 0x0110),
         (ZeroDivisionError(), 0x0110),
         (RefusedError(StoreStatus.MISMATCH, "differs"), 0xA900),

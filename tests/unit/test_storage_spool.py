@@ -3,14 +3,26 @@
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from storage.errors import SpoolDamagedError, StorageError, StorageFullError
+from storage import removal
+from storage.errors import (
+    SpoolAwayError,
+    SpoolDamagedError,
+    SpoolUnavailableError,
+    StorageError,
+    StorageFullError,
+)
 from storage.owner import this_process
 from storage.spool import Spool, SpoolFile
 
@@ -241,3 +253,113 @@ def test_a_full_disk_is_said_and_recovered_from(small_disk: Path) -> None:
     assert leftovers(spool) == []
     assert spool.put(CONTENT).digest == DIGEST
     spool.verify(DIGEST)
+
+
+@contextmanager
+def away(spool: Spool, *, filled: bool = False) -> Iterator[None]:
+    """The spool's volume is not mounted: its mount point is an empty folder, or once filled."""
+    elsewhere = spool.root.with_name("elsewhere")
+    spool.root.rename(elsewhere)
+    spool.root.mkdir()
+    if filled:
+        for name in ("incoming", "objects", f"objects/{DIGEST[:2]}"):
+            (spool.root / name).mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(spool.root)
+        elsewhere.rename(spool.root)
+
+
+Use = Callable[[Spool], object]
+USES: dict[str, Use] = {
+    "receive": lambda spool: spool.incoming(),
+    "keep": lambda spool: spool.put(CONTENT),
+    "room": lambda spool: spool.has_room(),
+    "exists": lambda spool: spool.exists(DIGEST),
+    "open": lambda spool: spool.open(DIGEST),
+    "verify": lambda spool: spool.verify(DIGEST),
+    "remove": lambda spool: spool.remove(DIGEST, kept_before=datetime.max.replace(tzinfo=UTC)),
+    "list": lambda spool: list(spool.digests()),
+    "hold": lambda spool: removal.holding(spool).__enter__(),
+    "open again": lambda spool: Spool(spool.root, identity=spool.identity),
+}
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_spool_that_is_away_is_said_to_be_and_nothing_is_made_in_its_place(
+    spool: Spool, use: Use, filled: bool
+) -> None:
+    spool.put(CONTENT)
+    with away(spool, filled=filled):
+        before = sorted(spool.root.rglob("*"))
+        with pytest.raises(SpoolAwayError, match=r"mount the spool's volume"):
+            use(spool)
+        assert sorted(spool.root.rglob("*")) == before
+    assert spool.exists(DIGEST)
+    spool.verify(DIGEST)
+
+
+def test_a_file_on_its_way_when_the_spool_goes_is_not_kept(spool: Spool) -> None:
+    with spool.incoming() as file:
+        file.write(CONTENT)
+        with away(spool, filled=True), pytest.raises(SpoolAwayError):
+            file.keep()
+    assert not spool.exists(DIGEST)
+
+
+def test_a_file_that_is_read_when_the_spool_goes_is_not_said_to_be_bad(spool: Spool) -> None:
+    spool.put(CONTENT)
+    with away(spool), pytest.raises(SpoolAwayError), spool.reading(DIGEST):
+        pass
+    # Here it is back before anybody looks: the file alone could not be read.
+    with pytest.raises(SpoolUnavailableError), spool.reading(DIGEST) as path, away(spool):
+        path.read_bytes()
+
+
+def test_another_spool_is_not_ours(spool: Spool, tmp_path: Path) -> None:
+    other = Spool(tmp_path / "other")
+    with pytest.raises(SpoolAwayError, match="another spool"):
+        Spool(other.root, identity=spool.identity)
+
+
+def test_a_spool_keeps_its_identity_whoever_opens_it(tmp_path: Path) -> None:
+    root = tmp_path / "spool"
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: Spool(root).identity, range(8)))
+    assert found == {Spool(root).identity}
+    assert len(list(root.glob("spool.id*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+)
+def test_a_disk_that_does_not_answer_says_nothing_about_a_file(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    spool.put(CONTENT)
+    open_path = Path.open
+
+    def failing(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.suffix == ".dcm":
+            raise OSError(number, os.strerror(number))
+        return open_path(path, *arguments, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", failing)
+        with pytest.raises(SpoolUnavailableError) as one_file:
+            spool.verify(DIGEST)
+        assert not isinstance(one_file.value, SpoolAwayError), "the rest of the spool answers"
+    spool.verify(DIGEST)
+
+
+def test_an_unreadable_marker_means_that_the_whole_disk_does_not_answer(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_arguments: Any, **_named: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(SpoolAwayError, match="Input/output error"):
+        spool.open(DIGEST)

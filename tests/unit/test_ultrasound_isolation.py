@@ -1,5 +1,7 @@
 """A decoder in a process of its own cannot harm the worker."""
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,19 @@ def test_it_may_leave_its_input_unread(program: Path) -> None:
 def test_it_leaves_no_core_behind(program: Path) -> None:
     program.write_text("import resource; print(resource.getrlimit(resource.RLIMIT_CORE))")
     assert run_isolated(program, [], b"").strip() == b"(0, 0)"
+
+
+def test_a_decoder_that_somebody_else_killed_says_nothing_about_the_pixels(program: Path) -> None:
+    program.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(MemoryError):
+        run_isolated(program, [], b"")
+
+
+def test_a_decoder_that_never_ends_is_stopped_by_its_limit_of_time(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {resource.RLIMIT_CPU: 1}
+    monkeypatch.setattr("inference.ultrasound.isolation._LIMITS", limits)
+    program.write_text("while True: pass")
+    with pytest.raises(LoopUnreadableError, match=f"signal {int(signal.SIGXCPU)}"):
+        run_isolated(program, [], b"")

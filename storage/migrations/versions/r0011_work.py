@@ -35,7 +35,11 @@ def upgrade() -> None:
         comment="which pipelines workers run, and where",
     )
     comment = "how often it was put off; empty: never"
-    op.add_column("job", sa.Column("postponed", sa.Integer(), nullable=True, comment=comment))
+    if op.get_bind().dialect.name == "sqlite":
+        # SQLite keeps the statement as it is written, comment and all.
+        op.execute(f"ALTER TABLE job ADD COLUMN postponed INTEGER /* {comment} */")
+    else:
+        op.add_column("job", sa.Column("postponed", sa.Integer(), nullable=True, comment=comment))
     queued = sa.text("state = 'queued'")
     op.drop_index("ix_job_claim", table_name="job")
     op.create_index(

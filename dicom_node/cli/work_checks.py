@@ -1,0 +1,51 @@
+"""What `echonode doctor` looks at of the work: what cannot be analysed, and who is to do it."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+
+from dicom_node import app
+from dicom_node.errors import NodeError
+from dicom_node.policy import LIES_IN_THE_INSTANCE, explain
+from dicom_node.settings import Settings
+from storage import roster, work_alarms
+
+_MOST_ALARMS = 20
+
+
+def check_work(settings: Settings) -> str:
+    """Whether every study can be analysed whole.
+
+    Raises:
+        NodeError: some wait for what cannot be read now, or lack it.
+    """
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        found = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, _MOST_ALARMS)
+    if found:
+        numbers = ", ".join(str(alarm.study_id) for alarm in found)
+        causes = "; ".join(sorted({alarm.message or explain(alarm.code) for alarm in found}))
+        raise NodeError(
+            f"studies {numbers} cannot be analysed whole: {causes}. They are tried again by "
+            "themselves; for a file that is missing or damaged, send the study again or copy the "
+            "file back from a backup, then `echonode study rerun`; see `echonode study list "
+            "--alarms`"
+        )
+    return "every study can be analysed whole"
+
+
+def check_workers(settings: Settings) -> str:
+    """Whether somebody runs every pipeline that jobs wait for.
+
+    Raises:
+        NodeError: nobody does.
+    """
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        absent = roster.absent(tx, datetime.now(UTC))
+    wanted = [item for item in absent if item.waiting]
+    if wanted:
+        told = ", ".join(f"{item.pipeline} ({item.waiting} job(s) wait)" for item in wanted)
+        raise NodeError(
+            f"no worker runs {told}: start a worker whose settings name it, or do without it by "
+            "`echonode pipeline forget`"
+        )
+    away = ", ".join(item.pipeline for item in absent)
+    return f"no worker runs {away}, and nothing waits" if away else "no job waits for a worker"
