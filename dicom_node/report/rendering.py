@@ -11,7 +11,8 @@ MOST_LOOPS = 6
 
 def as_text(findings: Findings) -> str:
     """Estimates with intervals, verdicts, relevant loops, exclusions by reason; standing first."""
-    return "\n".join(_lines(findings))
+    # A description of a peer's may hold line breaks; it makes no line of its own here.
+    return "\n".join(" ".join(line.split("\n")) for line in _lines(findings))
 
 
 def _lines(findings: Findings) -> Iterator[str]:
