@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 from storage import owner
 from storage.errors import SpoolDamagedError
 from storage.faults import translated_disk
+from storage.folders import PRIVATE_FOLDER, private_file
 from storage.growing_digest import GrowingDigest
 
 Buffer = bytes | bytearray | memoryview
@@ -50,10 +51,11 @@ class Spool:
         self._objects = root / "objects"
         self._owner = owner.this_process()
         with translated_disk():
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            self._objects.mkdir(exist_ok=True)
+            root.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self._incoming.mkdir(PRIVATE_FOLDER, exist_ok=True)
+            self._objects.mkdir(PRIVATE_FOLDER, exist_ok=True)
             for number in range(256):
-                (self._objects / f"{number:02x}").mkdir(exist_ok=True)
+                (self._objects / f"{number:02x}").mkdir(PRIVATE_FOLDER, exist_ok=True)
             _sync_folder(self._objects)
             _sync_folder(root)
 
@@ -179,7 +181,7 @@ class IncomingFile:
         self.size_bytes = 0
         self._spool = spool
         with translated_disk():
-            self._file = path.open("x+b", buffering=0)
+            self._file = open(path, "x+b", buffering=0, opener=private_file)  # noqa: SIM115 - kept open
         self._digest = GrowingDigest(self._file.fileno())
         self._syncing: Future[None] | None = None
         self._settling: Future[None] | None = None

@@ -184,6 +184,8 @@ def _warnings(settings: Settings) -> Iterator[Check]:
     """What works today and should not stay so."""
     if words := security_checks.user_warning():
         yield Check("user", True, words, warns=True)
+    for words in security_checks.open_files(settings):
+        yield Check("files", True, words, warns=True)
     for destination, words in commitment_checks.unheard(settings):
         yield Check(f"commitment of {destination}", True, words, warns=True)
     try:
