@@ -116,10 +116,10 @@ def read_backup(folder: Path) -> Backup:
     Raises:
         BackupError: there is none, or it is not whole.
     """
+    if not (folder / MANIFEST).is_file():
+        raise BackupError(f"{folder} holds no {MANIFEST}, so no whole backup")
     try:
         values = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError:
-        raise BackupError(f"{folder} holds no {MANIFEST}, so no whole backup") from None
     except ValueError:
         raise BackupError(f"{MANIFEST} cannot be read") from None
     if values.get("format") != _FORMAT:
