@@ -11,7 +11,7 @@ from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
 from dicom_node.settings import Settings
-from storage import audit, engine
+from storage import audit, clock_readings, engine
 from storage.backup import Backup, make_backup, restore_backup
 from storage.engine import Database
 
@@ -55,6 +55,8 @@ def restore(folder: Path, settings: Settings, as_json: bool) -> None:
     database = Database(url)
     try:
         engine.upgrade(database)
+        with database.write() as tx:
+            clock_readings.database_was_away(tx)
         _record(database, audit.Action.BACKUP_RESTORED, restored)
     finally:
         database.close()
