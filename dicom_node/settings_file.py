@@ -13,9 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
+from inference.regular_files import read_regular
 
 PREFIX = "ECHONODE_"
 _OTHERS_MAY = 0o007
+#: Far above any real settings file.
+_LARGEST_BYTES = 1_000_000
 _SECRETS = (".password", ".bearer_token")
 _PATHS = (
     ("node", "state_dir"),
@@ -64,13 +67,15 @@ def origins(file: Path, environment: Mapping[str, str] = os.environ) -> dict[str
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(read_regular(file, _LARGEST_BYTES).decode("utf-8"))
     except FileNotFoundError:
         raise SettingsError(
             f"{file}: no such settings file; start from deploy/node.example.toml"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {type(error).__name__}") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: cannot be read: it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
 

@@ -9,7 +9,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select
 
+from storage.columns import bounded
 from storage.schema import AuditEvent, Base, Study
+
+#: Characters of one detail of an event.
+_LONGEST_DETAIL = 2000
 
 Detail = Mapping[str, str | int | float | bool | None]
 
@@ -151,9 +155,17 @@ def record(tx: Connection, event: Event) -> None:
             "patient_id": patient_id or None,
             "accession_number": accession_number or None,
             "sop_instance_uid": event.sop_instance_uid,
-            "detail": json.dumps(dict(event.detail), ensure_ascii=False),
+            "detail": json.dumps(_bounded(event.detail), ensure_ascii=False),
         },
     )
+
+
+def _bounded(detail: Detail) -> dict[str, str | int | float | bool | None]:
+    """Details without a text of a peer's that fills pages."""
+    return {
+        key: bounded(value, _LONGEST_DETAIL) if isinstance(value, str) else value
+        for key, value in detail.items()
+    }
 
 
 def _whose(tx: Connection, study_id: int) -> tuple[str | None, str | None]:

@@ -27,6 +27,7 @@ from storage import engine, inventory, removal
 from storage.engine import Database, Transaction
 from storage.errors import BackupError
 from storage.faults import translated_disk
+from storage.folders import PRIVATE_FOLDER, make_private_file
 from storage.spool import Spool
 
 MANIFEST = "backup.json"
@@ -59,7 +60,7 @@ def make_backup(database: Database, spool: Spool, folder: Path, now: datetime) -
         storage.errors.StorageError: a disk or the database is away; the backup before stays whole.
     """
     with translated_disk():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
     stamp = now.strftime("%Y%m%dT%H%M%S%f")
     dump, files = folder / f"database-{stamp}", folder / f"files-{stamp}"
     target = Spool(folder)
@@ -115,10 +116,10 @@ def read_backup(folder: Path) -> Backup:
     Raises:
         BackupError: there is none, or it is not whole.
     """
+    if not (folder / MANIFEST).is_file():
+        raise BackupError(f"{folder} holds no {MANIFEST}, so no whole backup")
     try:
         values = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError:
-        raise BackupError(f"{folder} holds no {MANIFEST}, so no whole backup") from None
     except ValueError:
         raise BackupError(f"{MANIFEST} cannot be read") from None
     if values.get("format") != _FORMAT:
@@ -133,6 +134,7 @@ def read_backup(folder: Path) -> Backup:
 
 def _copy_database(database: Database, dump: Path, files: Path) -> None:
     """Write the database and the list of the files it names, both of one state."""
+    make_private_file(dump)
     with database.read() as tx:
         if database.dialect == "sqlite":
             _write_list(files, inventory.needed_files(tx))
@@ -156,7 +158,8 @@ def _copy_sqlite(tx: Transaction, dump: Path) -> None:
 def _place_sqlite(dump: Path, target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
     with translated_disk():
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        target.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        make_private_file(part)
         shutil.copyfile(dump, part)
         _sync(part)
         part.replace(target)

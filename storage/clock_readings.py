@@ -145,6 +145,14 @@ def confirm(tx: Transaction, boot: str, actor: str, now: datetime) -> None:
     audit.record(tx, Event(action=Action.CLOCK_CONFIRMED, at=now, actor=actor))
 
 
+def database_was_away(tx: Transaction) -> None:
+    """Take the readings for those of other runs: after a restore nobody knows what passed since.
+
+    What waits then goes on where the backup stopped, and is not due because it is old.
+    """
+    tx.execute(update(ClockReading).values(boot="restored " + ClockReading.boot))
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is remembered: of this machine's run, of others, and the database server's own time."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, String, TypeDecorator
@@ -14,14 +15,74 @@ from sqlalchemy.types import TypeEngine
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
+#: Characters of a peer's identifying text that are kept. PS3.5 table 6.2-1 allows 64, and 194 for
+#: the three groups of a name; an index of PostgreSQL takes rows of 2704 bytes.
+LONGEST_TEXT = 256
+_BEGINNING = 200
+
+
 def storable(text: str) -> str:
-    """What of a peer's text a database can hold: NUL and lone surrogates become U+FFFD."""
+    """What of a peer's identifying text a row holds and is found by; the file has all of it.
+
+    Beyond `LONGEST_TEXT` it is the beginning, and a digest of all, so that two stay two.
+    """
+    return bounded(_holdable(text), LONGEST_TEXT)
+
+
+def bounded(text: str, longest: int) -> str:
+    """A text of at most about so many characters; a longer one says how long it was."""
+    if len(text) <= longest:
+        return text
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    beginning = text[: longest - LONGEST_TEXT + _BEGINNING]
+    return f"{beginning}... ({len(text)} characters, SHA-256 {digest})"
+
+
+def _holdable(text: str) -> str:
+    """What of a text a database can hold: NUL and lone surrogates become U+FFFD."""
     whole = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class AnyText(TypeDecorator[str]):
-    """Text of any length and origin, kept as `storable` has it."""
+    """Text of any length and origin, without what no database can hold."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write a text."""
+        return None if value is None else _holdable(value)
+
+
+#: Columns, in whatever table, that hold what a peer identifies a patient or an object by.
+IDENTIFYING = frozenset(
+    {
+        "accession_number",
+        "called_aet",
+        "calling_aet",
+        "instance_number",
+        "modality",
+        "patient_birth_date",
+        "patient_id",
+        "patient_name",
+        "patient_sex",
+        "previous_patient_id",
+        "previous_patient_name",
+        "prior_of_uid",
+        "series_instance_uid",
+        "sop_class_uid",
+        "sop_instance_uid",
+        "study_date",
+        "study_instance_uid",
+        "transaction_uid",
+        "transfer_syntax_uid",
+    }
+)
+
+
+class PeerText(TypeDecorator[str]):
+    """Text of an `IDENTIFYING` column, kept and compared as `storable` has it."""
 
     impl = String
     cache_ok = True

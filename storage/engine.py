@@ -97,6 +97,14 @@ class Database:
         self._engine.dispose()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for another kind."""
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or not parts.database:
+        return None
+    return Path(parts.database)
+
+
 def _postgresql(url: str, timeout_s: float) -> Engine:
     return create_engine(
         url,

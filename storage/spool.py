@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 from storage import owner, spool_marker
 from storage.errors import SpoolAwayError, SpoolDamagedError, SpoolUnavailableError
 from storage.faults import translated_disk
+from storage.folders import PRIVATE_FOLDER, private_file
 from storage.growing_digest import GrowingDigest
 
 Buffer = bytes | bytearray | memoryview
@@ -58,16 +59,16 @@ class Spool:
         self._owner = owner.this_process()
         if identity is None:
             with translated_disk():
-                root.mkdir(parents=True, exist_ok=True)
+                root.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
                 self.identity = spool_marker.write_once(root)
         else:
             self.identity = identity
             self.require_here()
         with translated_disk():
-            self._incoming.mkdir(exist_ok=True)
-            self._objects.mkdir(exist_ok=True)
+            self._incoming.mkdir(PRIVATE_FOLDER, exist_ok=True)
+            self._objects.mkdir(PRIVATE_FOLDER, exist_ok=True)
             for number in range(256):
-                (self._objects / f"{number:02x}").mkdir(exist_ok=True)
+                (self._objects / f"{number:02x}").mkdir(PRIVATE_FOLDER, exist_ok=True)
             _sync_folder(self._objects)
             _sync_folder(root)
 
@@ -279,7 +280,7 @@ class IncomingFile:
         self.size_bytes = 0
         self._spool = spool
         with spool.at_place():
-            self._file = path.open("x+b", buffering=0)
+            self._file = open(path, "x+b", buffering=0, opener=private_file)  # noqa: SIM115 - kept open
         self._digest = GrowingDigest(self._file.fileno())
         self._syncing: Future[None] | None = None
         self._settling: Future[None] | None = None

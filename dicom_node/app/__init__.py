@@ -15,7 +15,7 @@ from dicom_node.app.partners import certificate_rule, credentials, listening_tls
 from dicom_node.app.spools import open_spool as open_spool
 from dicom_node.settings import AuditRepositorySettings, Settings
 from storage.engine import Database, check, require_current, upgrade
-from storage.folders import make_folder
+from storage.folders import make_folder, make_private_file
 from storage.owner import this_process
 from storage.retention import Rules
 from storage.spool import Spool
@@ -41,7 +41,8 @@ def open_database(settings: Settings, *, must_be_current: bool = True) -> Databa
     url = settings.database_url
     is_embedded = url == f"sqlite:///{settings.node.state_dir / 'node.db'}"
     if is_embedded:
-        make_folder(settings.node.state_dir, mode=0o750)
+        make_folder(settings.node.state_dir)
+        make_private_file(settings.node.state_dir / "node.db")
     database = Database(url, busy_timeout_s=settings.storage.busy_timeout_s)
     # A process that died while it made the tables has left a file without any.
     if is_embedded and check(database).current is None:

@@ -17,6 +17,7 @@ from dicom_node.cli.demo import demo
 from dicom_node.cli.destinations import destination
 from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
+from dicom_node.cli.output import say
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
 from dicom_node.cli.pipelines import pipeline
@@ -92,8 +93,8 @@ def main() -> None:
         error.show()
         sys.exit(EXIT_USAGE)
     except (SettingsError, SchemaMismatchError) as error:
-        click.echo(f"echonode: {error}", err=True)
+        say(*f"echonode: {error}".split("\n"), err=True)
         sys.exit(EXIT_USAGE)
     except (NodeError, StorageError, InferenceError) as error:
-        click.echo(f"echonode: {error}", err=True)
+        say(*f"echonode: {error}".split("\n"), err=True)
         sys.exit(EXIT_FAILED)

@@ -9,7 +9,7 @@ import click
 
 from dicom_node import app
 from dicom_node.cli.options import Moment, with_json, with_limit, with_settings
-from dicom_node.cli.output import print_csv, print_rows, text, to_json
+from dicom_node.cli.output import print_csv, print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
 from storage.audit import Action
@@ -124,7 +124,7 @@ def verify_(settings: Settings, expect: tuple[int, str] | None, as_json: bool) -
 
 def _print(found: Verification) -> None:
     for finding in found.findings:
-        click.echo(_line(finding))
+        say(_line(finding))
     verdict = "sound" if found.is_sound else f"DAMAGED in {len(found.findings)} place(s)"
     click.echo(f"audit is {verdict}; {found.position} event(s) sealed, {found.not_sealed} not yet")
     click.echo(f"head {found.position}:{found.chain}")

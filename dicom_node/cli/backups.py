@@ -12,7 +12,7 @@ from dicom_node.app.spools import new_spool
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
 from dicom_node.settings import Settings
-from storage import audit, engine, spool_identity
+from storage import audit, clock_readings, engine, spool_identity
 from storage.backup import Backup, make_backup, restore_backup
 from storage.engine import Database
 
@@ -59,6 +59,7 @@ def restore(folder: Path, settings: Settings, as_json: bool) -> None:
         engine.upgrade(database)
         with database.write() as tx:
             spool_identity.adopt(tx, spool.identity, getpass.getuser(), datetime.now(UTC))
+            clock_readings.database_was_away(tx)
         _record(database, audit.Action.BACKUP_RESTORED, restored)
     finally:
         database.close()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dicom_node.cli.options import with_json
-from dicom_node.cli.output import to_json
+from dicom_node.cli.output import say, to_json
 
 
 @click.group()
@@ -24,7 +24,7 @@ def check(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
     elif problems:
-        click.echo("\n".join([f"{folder}: cannot be used", *(f"  {item}" for item in problems)]))
+        say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
         click.echo(f"{folder}: good")
     sys.exit(1 if problems else 0)
@@ -60,7 +60,7 @@ def show(folder: Path, as_json: bool) -> None:
         click.echo(to_json(described))
         return
     for key, value in described:
-        click.echo(f"{key:24} {value}")
+        say(f"{key:24} {value}")
 
 
 @bundle.command()
@@ -87,4 +87,4 @@ def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **state
     manifest = pack_bundle(
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )
-    click.echo(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
+    say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")

@@ -9,7 +9,7 @@ import click
 
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
-from dicom_node.cli.output import text, to_json
+from dicom_node.cli.output import say, text, to_json
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
 from dicom_node.study.wall_clock import clock_standing
@@ -33,7 +33,7 @@ def show(settings: Settings, as_json: bool) -> None:
     if as_json:
         click.echo(to_json({"time_of_day": found, "set_by_s": set_by.total_seconds()}))
         return
-    click.echo("\n".join(clock_lines(settings, found, set_by)))
+    say(*clock_lines(settings, found, set_by))
 
 
 @clock.command()

@@ -7,7 +7,7 @@ import click
 from pydantic import BaseModel, SecretStr
 
 from dicom_node.cli.options import config_file, with_json
-from dicom_node.cli.output import to_json
+from dicom_node.cli.output import say, to_json
 from dicom_node.settings_example import example as example_text
 from dicom_node.settings_file import origins, read_settings
 
@@ -31,7 +31,7 @@ def show(config_path: Path, as_json: bool) -> None:
         click.echo(to_json(rows))
         return
     for row in rows:
-        click.echo(f"{row['key']} = {row['value']}  ({row['origin']})")
+        say(f"{row['key']} = {row['value']}  ({row['origin']})")
 
 
 @config.command()

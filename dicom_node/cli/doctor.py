@@ -17,7 +17,7 @@ from dicom_node.cli import commitment_checks, destinations, security_checks, wor
 from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.clock import clock_doubts, clock_faults, clock_lines
 from dicom_node.cli.options import config_file, with_json
-from dicom_node.cli.output import to_json
+from dicom_node.cli.output import to_json, visible
 from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
@@ -53,7 +53,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
         click.echo(to_json(checks))
     else:
         for check in checks:
-            click.echo(f"{_mark(check)}  {check.name:22} {check.detail}")
+            click.echo(f"{_mark(check)}  {visible(check.name):22} {visible(check.detail)}")
     sys.exit(0 if all(check.good for check in checks) else 1)
 
 
@@ -187,6 +187,8 @@ def _warnings(settings: Settings) -> Iterator[Check]:
     """What works today and should not stay so."""
     if words := security_checks.user_warning():
         yield Check("user", True, words, warns=True)
+    for words in security_checks.open_files(settings):
+        yield Check("files", True, words, warns=True)
     for destination, words in commitment_checks.unheard(settings):
         yield Check(f"commitment of {destination}", True, words, warns=True)
     try:

@@ -8,7 +8,7 @@ import click
 
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, text, to_json
+from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
 from storage import ladder, outbox_list
@@ -71,7 +71,10 @@ def show(number: int, settings: Settings, as_json: bool) -> None:
     """Tell how far one delivery has climbed, and on what evidence."""
     with looking(settings, "outbox show", delivery=number) as tx:
         found = outbox_list.show(tx, number)
-    click.echo(to_json(found) if as_json else "\n".join(_lines(found)))
+    if as_json:
+        click.echo(to_json(found))
+    else:
+        say(*_lines(found))
 
 
 def _lines(view: DeliveryView) -> Iterator[str]:

@@ -1,4 +1,9 @@
-"""How commands print rows: a table for people, JSON or CSV for programs."""
+"""How commands print: lines and tables for people, JSON or CSV for programs.
+
+Much of what is printed came from peers. What would do something to a terminal (control characters,
+escape sequences, marks that turn the direction of text) is shown escaped, as `\\x1b`, and a
+spreadsheet takes no cell of a CSV for a formula.
+"""
 
 import csv
 import io
@@ -8,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
+from unicodedata import category
 
 import click
 from rich.console import Console
@@ -15,11 +21,30 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH = 400
+#: What begins a formula in spreadsheets (OWASP, CSV injection): an apostrophe goes before it.
+_FORMULA = ("=", "+", "-", "@")
+#: Joiners that Persian and Indian names are written with; they do nothing else.
+_JOINERS = "\u200c\u200d"
 
 
 def to_json(value: Any) -> str:
-    """JSON of dataclasses, times and paths."""
-    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    """JSON of dataclasses, times and paths; exact, with what is not printable as \\uXXXX."""
+    written = json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    return "".join(
+        each if each == "\n" or _is_plain(each) else _json_escape(each) for each in written
+    )
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Print lines for people; one may begin with line breaks, and holds none besides."""
+    for line in lines:
+        breaks = len(line) - len(line.lstrip("\n"))
+        click.echo("\n" * breaks + visible(line[breaks:]), err=err)
+
+
+def visible(value: str) -> str:
+    """A text on one line, with what is not printable escaped as in Python: \\x1b, \\u202e."""
+    return "".join(each if _is_plain(each) else _escape(each) for each in value)
 
 
 def print_rows(
@@ -30,7 +55,7 @@ def print_rows(
         click.echo(to_json(list(rows)))
         return
     if not rows:
-        click.echo(empty)
+        say(empty)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in columns:
@@ -43,28 +68,43 @@ def print_rows(
 
 
 def print_csv(rows: Iterable[Any], columns: Mapping[str, str]) -> None:
-    """Print dataclasses as CSV with a heading line."""
+    """Print dataclasses as CSV with a heading line; a cell like a formula begins with `'`."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(columns.values())
     for row in rows:
-        writer.writerow(text(getattr(row, name)) for name in columns.values())
+        writer.writerow(_cell(getattr(row, name)) for name in columns.values())
     click.echo(stream.getvalue(), nl=False)
 
 
 def text(value: Any) -> str:
-    """One cell: times in local time to the second, nothing for None.
-
-    Values come from peers: what is not printable, as a terminal's control sequences, is shown as
-    U+FFFD and does nothing.
-    """
+    """One cell: times in local time to the second, nothing for None, the rest `visible`."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, Mapping):
         return " ".join(f"{key}={text(item)}" for key, item in value.items())
-    return "".join(each if each.isprintable() else "\ufffd" for each in str(value))
+    return visible(str(value))
+
+
+def _cell(value: Any) -> str:
+    shown = text(value)
+    is_number = isinstance(value, int | float)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) and not is_number else shown
+
+
+def _is_plain(character: str) -> bool:
+    """Whether a terminal shows a character and does nothing else; blanks of all scripts are."""
+    return character.isprintable() or character in _JOINERS or category(character) == "Zs"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ import click
 from dicom_node import app, logs
 from dicom_node.app import partners
 from dicom_node.cli.options import with_json, with_settings
-from dicom_node.cli.output import text, to_json
+from dicom_node.cli.output import text, to_json, visible
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict, summary
 from dicom_node.settings import Settings
 from storage import audit
@@ -43,7 +43,8 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     else:
         for who, result in results.items():
             verdict = "answers" if result.ok else "does NOT answer"
-            click.echo(f"{who}: {verdict} ({result.detail}, {result.duration_s * 1000:.0f} ms)")
+            took = f"{result.duration_s * 1000:.0f} ms"
+            click.echo(f"{who}: {verdict} ({visible(result.detail)}, {took})")
     sys.exit(0 if all(result.ok for result in results.values()) else 1)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from dicom_node.app import partners
 from dicom_node.cli.tls import certificate_files, days_left
 from dicom_node.settings import Settings
+from storage.engine import sqlite_file
+from storage.folders import open_to_others
 
 #: How long before its end a certificate is to be renewed, in days.
 _RENEWAL_DAYS = 30
@@ -45,6 +47,15 @@ def check_tls(settings: Settings) -> str:
     plain = [item.name for item in settings.peer if not item.tls]
     plain += [item.name for item in settings.destination if not item.is_encrypted]
     return f"files good; in plain text: {', '.join(plain) or 'nobody'}"
+
+
+def open_files(settings: Settings) -> Iterator[str]:
+    """Words for each place of patients' data that every user of this machine may read."""
+    places = [settings.spool_dir / name for name in ("objects", "incoming")]
+    if (database := sqlite_file(settings.database_url)) is not None:
+        places.append(database)
+    for path in open_to_others(places):
+        yield f"every user of this machine may read {path}: chmod o= {path}"
 
 
 def user_warning() -> str | None:

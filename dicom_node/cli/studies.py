@@ -7,7 +7,7 @@ import click
 
 from dicom_node.cli.completeness import completeness_lines, completeness_of
 from dicom_node.cli.options import with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, text, to_json
+from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.settings import Settings
@@ -121,8 +121,7 @@ def show(key: str, settings: Settings, as_json: bool) -> None:
         more = {"completeness": known, "rejection_notes": notes, "corrections": ordered}
         click.echo(to_json(asdict(detail) | more))
         return
-    lines = [*_lines(detail), *completeness_lines(known), *_correction_lines(notes, ordered)]
-    click.echo("\n".join(lines))
+    say(*_lines(detail), *completeness_lines(known), *_correction_lines(notes, ordered))
 
 
 def _lines(detail: StudyDetail) -> Iterator[str]:
@@ -188,6 +187,6 @@ def _report_lines(report: ReportView) -> Iterator[str]:
         from dicom_node.report.rendering import as_text
         from dicom_node.work.findings_codec import decode_findings
 
-        yield as_text(decode_findings(report.findings_json))
+        yield from as_text(decode_findings(report.findings_json)).split("\n")
     for item in report.objects:
         yield f"  {item.kind:3} {item.sop_class_uid:32} {item.sop_instance_uid}"

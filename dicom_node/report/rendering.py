@@ -12,7 +12,8 @@ _SIDES = {Normality.HIGH: "above the ", Normality.NORMAL: "not above the "}
 
 def as_text(findings: Findings) -> str:
     """Estimates with intervals, verdicts, relevant loops, exclusions by reason; standing first."""
-    return "\n".join(_lines(findings))
+    # A description of a peer's may hold line breaks; it makes no line of its own here.
+    return "\n".join(" ".join(line.split("\n")) for line in _lines(findings))
 
 
 def _lines(findings: Findings) -> Iterator[str]:

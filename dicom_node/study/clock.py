@@ -33,6 +33,8 @@ _SEAL_LATE_COMERS_S = 600.0
 _FORGET_S = 3600.0
 #: What was announced so long ago will not come.
 _ANNOUNCED_IN_VAIN = timedelta(days=30)
+#: After a jump of the clock nothing is forgotten for this long.
+_CONFIRMED_AFTER = timedelta(days=1)
 
 log = structlog.get_logger()
 
@@ -135,7 +137,7 @@ class Clock:
 
     def _forget(self) -> None:
         time = self._look()
-        if not time.is_confirmed(_ANNOUNCED_IN_VAIN):
+        if not time.is_confirmed(_CONFIRMED_AFTER):
             return
         with self._database.write() as tx:
             forget_unclaimed(tx, time.at - _ANNOUNCED_IN_VAIN)

@@ -11,6 +11,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from dicom_node.tls.errors import TlsFileError
 from dicom_node.tls.watched import Watched
+from inference.regular_files import read_regular
+
+#: Far above the authorities of a whole operating system.
+_LARGEST_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def read_certificates(file: Path) -> tuple[x509.Certificate, ...]:
         TlsFileError: it cannot be read or holds none.
     """
     try:
-        return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
+        return tuple(x509.load_pem_x509_certificates(read_regular(file, _LARGEST_BYTES)))
     except OSError as error:
         raise TlsFileError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
     except ValueError:

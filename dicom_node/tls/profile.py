@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dicom_node.tls.errors import TlsFileError
 from dicom_node.tls.watched import Watched
+from inference.regular_files import require_regular
 
 #: The suites that PS3.15 B.12 requires for TLS 1.2; those of TLS 1.3 are all of this kind.
 SUITES = (
@@ -116,6 +117,8 @@ def _profile(protocol: "ssl._SSLMethod") -> ssl.SSLContext:
 def _show(context: ssl.SSLContext, own: Credentials) -> None:
     require_private(own.key)
     try:
+        for file in (own.certificate, own.key):
+            require_regular(file)
         # An empty passphrase: a key that has one is refused, and nobody is asked at a terminal.
         context.load_cert_chain(own.certificate, own.key, password="")
     except OSError as error:
@@ -124,6 +127,7 @@ def _show(context: ssl.SSLContext, own: Credentials) -> None:
 
 def _trust(context: ssl.SSLContext, file: Path) -> None:
     try:
+        require_regular(file)
         context.load_verify_locations(file)
     except OSError as error:
         raise TlsFileError(f"{file}: {_words(error)}") from None

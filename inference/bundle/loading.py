@@ -20,12 +20,13 @@ from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor,
 from inference.errors import BundleError
 from inference.models.encoder import ARCHITECTURES
 from inference.models.multiview import MultiView, without_storage
+from inference.regular_files import read_regular, require_regular
 
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "model.safetensors"
 
 #: Far above any real manifest; it keeps a wrong file from being read into memory.
-_LARGEST_MANIFEST_BYTES = 8 * 1024 * 1024
+_LARGEST_MANIFEST_BYTES = 8_000_000
 _REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
 
 
@@ -58,9 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        if path.stat().st_size > _LARGEST_MANIFEST_BYTES:
-            raise BundleError(f"{path} is too large to be a manifest; {_REPACK}")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(path, _LARGEST_MANIFEST_BYTES).decode("utf-8"))
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}); is it a bundle?") from error
     except (ValueError, RecursionError) as error:
@@ -136,7 +135,7 @@ def _read_weights(path: Path, manifest: Manifest) -> dict[str, torch.Tensor]:
 
 def _require_intact(path: Path, manifest: Manifest) -> None:
     try:
-        size_bytes = path.stat().st_size
+        size_bytes = require_regular(path)
         if size_bytes != manifest.weights.size_bytes:
             raise BundleError(
                 f"{path} has {size_bytes} bytes, the manifest says "

@@ -14,6 +14,7 @@ from inference.errors import TrainingDataError
 from inference.models.device import choose_device
 from inference.pipelines.echo_bundle import PRIMARY
 from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.regular_files import require_regular
 from inference.training.checkpoint import require_same
 from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
@@ -116,6 +117,7 @@ def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[
 
 def _read_notes(path: Path) -> Notes:
     try:
+        require_regular(path)
         with path.open(newline="", encoding="utf-8") as file:
             return {
                 row["sop_instance_uid"]: (row["view"], row["quality"])

@@ -17,6 +17,10 @@ from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
 from inference.models.encoder import ARCHITECTURES
 from inference.pipelines.haemodynamics import QUANTITIES
+from inference.regular_files import read_regular
+
+#: Far above any real recipe.
+_LARGEST_BYTES = 1_000_000
 
 TargetName = Literal["mPAP", "PVR", "PAWP"]
 Count = Annotated[int, Field(ge=1)]
@@ -152,7 +156,7 @@ def read_recipe(path: Path) -> Recipe:
             a hint.
     """
     try:
-        return parse_recipe(path.read_text("utf-8"), path.name)
+        return parse_recipe(read_regular(path, _LARGEST_BYTES).decode("utf-8"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingDataError(f"recipe {path}: cannot be read: {type(error).__name__}") from None
 

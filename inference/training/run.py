@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
+from inference.regular_files import read_regular, require_regular
 from inference.training.checkpoint import require_same
 from inference.training.cohort.index import open_index
 from inference.training.cohort.reading import Cohort
@@ -29,6 +30,9 @@ from inference.training.sampling import per_process
 from inference.training.scales import Scale
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
+
+#: Far above what is written of any run.
+_LARGEST_BYTES = 100_000_000
 
 RUN, PRETRAINING = "run.json", "pretraining"
 _LIBRARIES = ("echonode", "torch", "torchvision", "numpy", "pydicom")
@@ -155,7 +159,7 @@ def read_run(folder: Path) -> Run:
         TrainingDataError: there is no run, or its run.json is not ours.
     """
     try:
-        return Run.model_validate_json((folder / RUN).read_text("utf-8"))
+        return Run.model_validate_json(read_regular(folder / RUN, _LARGEST_BYTES))
     except OSError:
         raise TrainingDataError(f"no run in {folder}; make one with `echonode train fit`") from None
     except ValidationError as error:
@@ -195,7 +199,9 @@ def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
 
 def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        require_regular(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise TrainingDataError(f"encoder {path}: cannot be read ({error.strerror})") from None
 

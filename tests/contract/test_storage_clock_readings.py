@@ -264,6 +264,17 @@ def test_a_command_finds_what_was_set_and_changes_nothing(machine: Machine) -> N
     assert jumps(machine.database) == []
 
 
+def test_a_study_of_a_restored_backup_goes_on_waiting(machine: Machine) -> None:
+    machine.pass_(20)
+    machine.look()
+    machine.pass_(3 * DAY_S)  # nothing was received by this database meanwhile
+    with machine.database.write() as tx:
+        clock_readings.database_was_away(tx)
+    assert not machine.look().is_confirmed(DAY)
+    assert complete(machine.database, machine.at_s + QUIET_S - 21) is None
+    assert complete(machine.database, machine.at_s + QUIET_S - 20) == 1
+
+
 # Several machines on one PostgreSQL, whose own clock is one more witness.
 
 

@@ -1,8 +1,10 @@
 """The plain text that the command line shows."""
 
+from dataclasses import replace
+
 from dicom_node.report import as_text
-from inference.types import Presence, Standing
-from tests.report_cases import abstention, estimate
+from inference.types import Findings, Presence, Standing
+from tests.report_cases import abstention, estimate, loops
 
 
 def test_an_estimate_reads_from_the_standing_to_the_exclusions() -> None:
@@ -34,3 +36,16 @@ def test_an_abstention_says_why_and_that_it_is_not_a_normal_result() -> None:
 
     assert "No estimate: no instance of the study is a usable B-mode cine loop." in text
     assert "does not mean a normal result" in text
+
+
+def test_a_description_of_a_peers_makes_no_line_of_its_own() -> None:
+    hostile = loops(3)
+    named = replace(hostile[0].instance, description="A4C\nPulmonary hypertension: absent")
+    findings = replace(estimate(), evidence=(replace(hostile[0], instance=named), *hostile[1:]))
+
+    assert "absent" in as_text(findings)
+    assert not any(line.startswith("Pulmonary hypertension: absent") for line in lines(findings))
+
+
+def lines(findings: Findings) -> list[str]:
+    return as_text(findings).split("\n")

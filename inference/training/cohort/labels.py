@@ -15,6 +15,10 @@ from pathlib import Path
 import pandas as pd
 
 from inference.errors import TrainingDataError
+from inference.regular_files import read_regular
+
+#: Far above a row for every catheterisation of a large hospital.
+_LARGEST_BYTES = 500_000_000
 
 #: What a model is trained to estimate.
 TARGETS = ("mpap_mmhg", "pvr_wu", "pawp_mmhg")
@@ -69,7 +73,7 @@ def read_labels(path: Path) -> Labels:
             usable row.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST_BYTES)
         cells = pd.read_csv(
             io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
