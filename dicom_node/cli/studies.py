@@ -10,7 +10,8 @@ from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.settings import Settings
-from storage import corrections, index, missing_instances, rejections
+from storage import corrections, index, rejections
+from storage.alarm_list import study_alarms
 from storage.corrections import Correction
 from storage.index import InstanceView, ReportView, StudyDetail, StudyState
 from storage.rejections import NoteView
@@ -28,7 +29,7 @@ _COLUMNS = {
 }
 _ALARM_COLUMNS = {
     "id": "study_id",
-    "missing": "missing",
+    "what": "about",
     "instances": "instances",
     "since": "raised_at",
     "patient": "patient_id",
@@ -45,7 +46,7 @@ def study() -> None:
 @click.option("--state", type=click.Choice([state.value for state in StudyState]))
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option("--alarms", is_flag=True, help="Only those that lack announced instances.")
+@click.option("--alarms", is_flag=True, help="Only those that somebody has to look at.")
 @with_limit
 @with_settings
 @with_json
@@ -61,10 +62,10 @@ def list_(
     """List studies, the last received first; those with alarms, the last alarm first."""
     if alarms:
         if state or patient_id or accession_number:
-            raise click.UsageError("--alarms lists all studies that lack instances, and no others")
+            raise click.UsageError("--alarms lists all studies with an alarm: leave the others out")
         with looking(settings, "study list", alarms=True) as tx:
-            lacking = missing_instances.alarms(tx, limit)
-        print_rows(lacking, _ALARM_COLUMNS, as_json=as_json, empty="no study lacks instances")
+            raised = study_alarms(tx, limit)
+        print_rows(raised, _ALARM_COLUMNS, as_json=as_json, empty="No study has an alarm.")
         return
     with looking(
         settings,

@@ -154,6 +154,7 @@ class Listener:
         self._heartbeat.stop()
         self._associations.close_ended()
         self._associations.refusals.write(is_last=True)
+        self._receiver.record_refusals()
         self._servers = []
 
     def _listen(self) -> None:
@@ -209,6 +210,7 @@ class Listener:
         self._associations.close_ended()
         self._associations.touch()
         self._associations.refusals.write()
+        self._receiver.record_refusals()
 
 
 def tolerate_real_devices() -> None:
