@@ -24,7 +24,7 @@ from dicom_node.settings_section import (
 from dicom_node.work_list_settings import WorkListSettings
 from inference.ultrasound.profile import Profile
 
-Right = Literal["echo", "store", "reject", "announce", "commit"]
+Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 
 
 class NodeSettings(Section):
@@ -118,7 +118,7 @@ class PeerSettings(Section):
     networks: Annotated[tuple[IPv4Network | IPv6Network, ...], Field(min_length=1)]
     """Addresses it may call from, as networks: "10.1.2.3/32"."""
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
-    """What it may do: also "reject" (rejection notes), "announce" (MPPS, IAN), "commit"."""
+    """What it may do: also "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct" (edits)."""
     quiet_s: Seconds | None = None
     """Its own quiet period in seconds; empty: the one of [completion]."""
     selection: Profile | None = None

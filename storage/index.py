@@ -25,6 +25,7 @@ from storage.completion import DueStudy, complete_study, due_studies, next_due_a
 from storage.instances import (
     Receipt,
     Received,
+    digest_of_uid,
     instance_digest,
     instance_peer,
     record_instance,
@@ -48,6 +49,7 @@ __all__ = [
     "StudySummary",
     "close_association",
     "complete_study",
+    "digest_of_uid",
     "due_studies",
     "find_study",
     "instance_digest",

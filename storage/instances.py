@@ -1,6 +1,6 @@
 """Instances: what was received, and what that means for their studies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from storage import audit, jobs, refused_instances, retention, schema, study_patients
+from storage import audit, jobs, refused_instances, resent, retention, schema, study_patients
 from storage.announcements import claim_announcements
 from storage.audit import Action, Event
 from storage.completeness import BETWEEN_INSTANCES, look_again
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.patients import Patient
+from storage.resent import Resent
 from storage.states import DueReason, StudyState
 from storage.upsert import each_dialect, insert_once, table_of
 
@@ -54,7 +55,9 @@ _CARRY = each_dialect(
 class Received:
     """One instance that lies in the spool. Texts may be empty, UIDs may not.
 
-    `quiet_s` and `hard_limit_s` are the peer's, in seconds.
+    `quiet_s` and `hard_limit_s` are the peer's, in seconds. With `may_compare` its keeper compares
+    it with other bytes under its UID, and comes again with `resent`, what it found. With
+    `may_correct` what the peer edited is a correction of the study.
     """
 
     sop_class_uid: str
@@ -77,6 +80,9 @@ class Received:
     hard_limit_s: float
     issuer_of_patient_id: str = ""
     patient_birth_date: str = ""
+    may_compare: bool = False
+    may_correct: bool = False
+    resent: Resent | None = None
 
     @property
     def patient(self) -> Patient:
@@ -92,13 +98,18 @@ class Received:
 class Receipt(StrEnum):
     """What became of a received instance.
 
-    STORED is new. DUPLICATE has the bytes of the one stored already, CONFLICT has others; the first
-    stays either way. OWN_RESULT is an object of ours that came back.
+    STORED is new. DUPLICATE has the bytes of the one stored already, SAME_CONTENT others that say
+    the same, CORRECTED others that correct the study, CONFLICT others; the first stays in any case.
+    TO_COMPARE has others, and nothing was recorded: its keeper is to compare them first.
+    OWN_RESULT is an object of ours that came back.
     """
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    SAME_CONTENT = "same content"
+    CORRECTED = "corrected"
     CONFLICT = "conflict"
+    TO_COMPARE = "to compare"
     OWN_RESULT = "own result"
 
 
@@ -111,7 +122,7 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     _take_turn(tx, received.sop_instance_uid)
     stored = tx.execute(_STORED, {"uid": received.sop_instance_uid}).first()
     if stored is not None:
-        return _repeated(tx, received, stored)
+        return _repeated(tx, received, stored, pipelines)
     if _is_ours(tx, received.sop_instance_uid):
         _audit(tx, Action.OWN_RESULT_RETURNED, received)
         return Receipt.OWN_RESULT
@@ -184,24 +195,51 @@ def _take_turn(tx: Transaction, sop_instance_uid: str) -> None:
 
 
 def _repeated(
-    tx: Transaction, received: Received, stored: Row[int, int, str, datetime | None]
+    tx: Transaction,
+    received: Received,
+    stored: Row[int, int, str, datetime | None],
+    pipelines: Sequence[str],
 ) -> Receipt:
     if stored.digest == received.digest:
         if stored.removed_at is not None:
             retention.is_back(tx, stored.study_id, stored.id)
         _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
         return Receipt.DUPLICATE
+    if received.resent is None and received.may_compare and stored.removed_at is None:
+        return Receipt.TO_COMPARE
+    return _with_other_bytes(tx, received, stored, received.resent or Resent(), pipelines)
+
+
+def _with_other_bytes(
+    tx: Transaction,
+    received: Received,
+    stored: Row[int, int, str, datetime | None],
+    found: Resent,
+    pipelines: Sequence[str],
+) -> Receipt:
+    study_id, peer, at = stored.study_id, received.peer, received.received_at
+    if found.is_same or resent.is_known(tx, study_id, found):
+        _audit(tx, Action.INSTANCE_DUPLICATE, received, study_id, detail=found.detail())
+        return Receipt.SAME_CONTENT
+    if found.corrects and received.may_correct:
+        resent.correct(tx, study_id, found, peer=peer, at=at, pipelines=pipelines)
+        _audit(tx, Action.INSTANCE_EDITED, received, study_id, detail=found.detail())
+        return Receipt.CORRECTED
+    if found.edited:
+        resent.alarm(tx, study_id, found, peer=peer, at=at)
     insert_once(
         tx,
         schema.InstanceConflict,
         instance_id=stored.id,
         digest=received.digest,
         size_bytes=received.size_bytes,
-        peer=received.peer,
+        peer=peer,
         association_id=received.association_id,
-        received_at=received.received_at,
+        received_at=at,
     )
-    _audit(tx, Action.INSTANCE_CONFLICT, received, stored.study_id, outcome="failure")
+    _audit(
+        tx, Action.INSTANCE_CONFLICT, received, study_id, outcome="failure", detail=found.detail()
+    )
     return Receipt.CONFLICT
 
 
@@ -332,6 +370,7 @@ def _audit(
     received: Received,
     study_id: int | None = None,
     outcome: Literal["success", "failure"] = "success",
+    detail: Mapping[str, str] | None = None,
 ) -> None:
     audit.record(
         tx,
@@ -345,9 +384,19 @@ def _audit(
             patient_id=received.patient_id,
             accession_number=received.accession_number,
             sop_instance_uid=received.sop_instance_uid,
-            detail={"digest": received.digest, "size_bytes": received.size_bytes},
+            detail={
+                "digest": received.digest,
+                "size_bytes": received.size_bytes,
+                **(detail or {}),
+            },
         ),
     )
+
+
+def digest_of_uid(tx: Transaction, sop_instance_uid: str) -> str | None:
+    """The digest that the spool keeps an instance under; None: there is none of this UID."""
+    stored = tx.execute(_STORED, {"uid": sop_instance_uid}).first()
+    return None if stored is None else str(stored.digest)
 
 
 def instance_digest(tx: Transaction, instance_id: int) -> str:

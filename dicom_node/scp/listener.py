@@ -94,7 +94,7 @@ class Listener:
             release_quiet_s=config.release_quiet_s,
         )
         self._receiver = Receiver(
-            database, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
+            database, spool, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
         )
         self._services = Services(
             database,

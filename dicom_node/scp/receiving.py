@@ -22,6 +22,7 @@ from storage import audit
 from storage.engine import Database
 from storage.errors import StorageError
 from storage.index import Receipt
+from storage.spool import Spool
 
 log = structlog.get_logger()
 
@@ -39,10 +40,10 @@ class Receiver:
     """
 
     def __init__(
-        self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
+        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
     ) -> None:
         self._database = database
-        self._keeper = Keeper(database, pipelines=pipelines, hard_limit_s=hard_limit_s)
+        self._keeper = Keeper(database, spool, pipelines=pipelines, hard_limit_s=hard_limit_s)
         self._refused = RefusedInstances(database)
 
     def on_echo(self, event: Event) -> int:
@@ -87,7 +88,10 @@ class Receiver:
         if "store" not in admission.peer.may:
             raise RefusedError(StoreStatus.NOT_AUTHORIZED, "This peer may not store")
         arrived = arrival(stream)
-        origin = Origin(admission.association_id, admission.peer.name, admission.peer.quiet_s)
+        peer = admission.peer
+        origin = Origin(
+            admission.association_id, peer.name, peer.quiet_s, may_correct="correct" in peer.may
+        )
         kept = self._keeper.keep(arrived, origin)
         if kept.receipt is Receipt.CONFLICT:
             log.warning(
