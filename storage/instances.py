@@ -1,21 +1,19 @@
 """Instances: what was received, and what that means for their studies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from storage import audit, jobs, refused_instances, resent, retention, schema, study_patients
+from storage import audit, jobs, refused_instances, retention, schema, study_patients
 from storage.announcements import claim_announcements
 from storage.audit import Action, Event
 from storage.completeness import BETWEEN_INSTANCES, look_again
 from storage.engine import Transaction
 from storage.errors import NotFoundError
-from storage.patients import Patient
-from storage.resent import Resent
+from storage.received import Receipt, Received, audit_received
+from storage.resent import with_other_bytes
 from storage.states import DueReason, StudyState
 from storage.upsert import each_dialect, insert_once, table_of
 
@@ -51,68 +49,6 @@ _CARRY = each_dialect(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """One instance that lies in the spool. Texts may be empty, UIDs may not.
-
-    `quiet_s` and `hard_limit_s` are the peer's, in seconds. With `may_compare` its keeper compares
-    it with other bytes under its UID, and comes again with `resent`, what it found. With
-    `may_correct` what the peer edited is a correction of the study.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    patient_id: str
-    patient_name: str
-    accession_number: str
-    study_date: str
-    modality: str
-    instance_number: str
-    digest: str
-    size_bytes: int
-    association_id: str
-    peer: str
-    received_at: datetime
-    quiet_s: float
-    hard_limit_s: float
-    issuer_of_patient_id: str = ""
-    patient_birth_date: str = ""
-    may_compare: bool = False
-    may_correct: bool = False
-    resent: Resent | None = None
-
-    @property
-    def patient(self) -> Patient:
-        """Whom it names."""
-        return Patient(
-            patient_id=self.patient_id,
-            issuer_of_patient_id=self.issuer_of_patient_id,
-            patient_name=self.patient_name,
-            patient_birth_date=self.patient_birth_date,
-        )
-
-
-class Receipt(StrEnum):
-    """What became of a received instance.
-
-    STORED is new. DUPLICATE has the bytes of the one stored already, SAME_CONTENT others that say
-    the same, CORRECTED others that correct the study, CONFLICT others; the first stays in any case.
-    TO_COMPARE has others, and nothing was recorded: its keeper is to compare them first.
-    OWN_RESULT is an object of ours that came back.
-    """
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    SAME_CONTENT = "same content"
-    CORRECTED = "corrected"
-    CONFLICT = "conflict"
-    TO_COMPARE = "to compare"
-    OWN_RESULT = "own result"
-
-
 def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str]) -> Receipt:
     """Record an instance with all that follows: its study, its jobs and its audit events.
 
@@ -124,7 +60,7 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     if stored is not None:
         return _repeated(tx, received, stored, pipelines)
     if _is_ours(tx, received.sop_instance_uid):
-        _audit(tx, Action.OWN_RESULT_RETURNED, received)
+        audit_received(tx, Action.OWN_RESULT_RETURNED, received)
         return Receipt.OWN_RESULT
     study = _study(tx, received)
     differs = study_patients.join_study(tx, study.id, received.patient)
@@ -137,9 +73,9 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     instance_id = _insert(tx, study.id, received, differs)
     jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
     refused_instances.forget(tx, received.sop_instance_uid)
-    _audit(tx, Action.INSTANCE_STORED, received, study.id)
+    audit_received(tx, Action.INSTANCE_STORED, received, study.id)
     if differs:
-        _audit(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
+        audit_received(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
     return Receipt.STORED
 
 
@@ -203,44 +139,11 @@ def _repeated(
     if stored.digest == received.digest:
         if stored.removed_at is not None:
             retention.is_back(tx, stored.study_id, stored.id)
-        _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
+        audit_received(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
         return Receipt.DUPLICATE
     if received.resent is None and received.may_compare and stored.removed_at is None:
         return Receipt.TO_COMPARE
-    return _with_other_bytes(tx, received, stored, received.resent or Resent(), pipelines)
-
-
-def _with_other_bytes(
-    tx: Transaction,
-    received: Received,
-    stored: Row[int, int, str, datetime | None],
-    found: Resent,
-    pipelines: Sequence[str],
-) -> Receipt:
-    study_id, peer, at = stored.study_id, received.peer, received.received_at
-    if found.is_same or resent.is_known(tx, study_id, found):
-        _audit(tx, Action.INSTANCE_DUPLICATE, received, study_id, detail=found.detail())
-        return Receipt.SAME_CONTENT
-    if found.corrects and received.may_correct:
-        resent.correct(tx, study_id, found, peer=peer, at=at, pipelines=pipelines)
-        _audit(tx, Action.INSTANCE_EDITED, received, study_id, detail=found.detail())
-        return Receipt.CORRECTED
-    if found.edited:
-        resent.alarm(tx, study_id, found, peer=peer, at=at)
-    insert_once(
-        tx,
-        schema.InstanceConflict,
-        instance_id=stored.id,
-        digest=received.digest,
-        size_bytes=received.size_bytes,
-        peer=peer,
-        association_id=received.association_id,
-        received_at=at,
-    )
-    _audit(
-        tx, Action.INSTANCE_CONFLICT, received, study_id, outcome="failure", detail=found.detail()
-    )
-    return Receipt.CONFLICT
+    return with_other_bytes(tx, received, stored, pipelines)
 
 
 def _is_ours(tx: Transaction, sop_instance_uid: str) -> bool:
@@ -272,7 +175,7 @@ def _study(tx: Transaction, received: Received) -> Row[Any]:
     if study is None:
         raise NotFoundError("a study vanished while an instance of it was recorded")
     if opened:
-        _audit(tx, Action.STUDY_OPENED, received, study.id)
+        audit_received(tx, Action.STUDY_OPENED, received, study.id)
     return study
 
 
@@ -286,7 +189,7 @@ def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) 
         changes = _later(study, received)
     else:
         changes = _new_revision(received)
-        _audit(tx, Action.STUDY_REOPENED, received, study.id)
+        audit_received(tx, Action.STUDY_REOPENED, received, study.id)
     tx.execute(
         _TOUCH,
         {
@@ -361,35 +264,6 @@ def _insert(tx: Transaction, study_id: int, received: Received, differs: bool) -
                 "received_at": received.received_at,
             },
         ).scalar_one()
-    )
-
-
-def _audit(
-    tx: Transaction,
-    action: Action,
-    received: Received,
-    study_id: int | None = None,
-    outcome: Literal["success", "failure"] = "success",
-    detail: Mapping[str, str] | None = None,
-) -> None:
-    audit.record(
-        tx,
-        Event(
-            action=action,
-            at=received.received_at,
-            outcome=outcome,
-            peer=received.peer,
-            association_id=received.association_id,
-            study_id=study_id,
-            patient_id=received.patient_id,
-            accession_number=received.accession_number,
-            sop_instance_uid=received.sop_instance_uid,
-            detail={
-                "digest": received.digest,
-                "size_bytes": received.size_bytes,
-                **(detail or {}),
-            },
-        ),
     )
 
 

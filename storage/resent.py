@@ -1,41 +1,54 @@
 """An instance that came again with other bytes: what that was found to mean, and what follows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 
-from storage import alarms, corrections
+from sqlalchemy import Row
+
+from storage import alarms, corrections, schema
+from storage.audit import Action
 from storage.corrections import Identification, Order
 from storage.engine import Transaction
+from storage.received import Receipt, Received, Resent, audit_received
 from storage.states import AlarmKind
+from storage.upsert import insert_once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resent:
-    """How the other bytes differ from the stored ones, by DICOM keywords; nothing: not known.
+def with_other_bytes(
+    tx: Transaction,
+    received: Received,
+    stored: Row[int, int, str, datetime | None],
+    pipelines: Sequence[str],
+) -> Receipt:
+    """Record an instance whose UID is here with other bytes; `stored` is the row of those."""
+    found = received.resent or Resent()
+    study_id, peer, at = stored.study_id, received.peer, received.received_at
+    if found.is_same or _is_known(tx, study_id, found):
+        audit_received(tx, Action.INSTANCE_DUPLICATE, received, study_id, detail=found.detail())
+        return Receipt.SAME_CONTENT
+    if found.corrects and received.may_correct:
+        _correct(tx, study_id, found, peer=peer, at=at, pipelines=pipelines)
+        audit_received(tx, Action.INSTANCE_EDITED, received, study_id, detail=found.detail())
+        return Receipt.CORRECTED
+    if found.edited:
+        _alarm(tx, study_id, found, peer=peer, at=at)
+    insert_once(
+        tx,
+        schema.InstanceConflict,
+        instance_id=stored.id,
+        digest=received.digest,
+        size_bytes=received.size_bytes,
+        peer=peer,
+        association_id=received.association_id,
+        received_at=at,
+    )
+    audit_received(
+        tx, Action.INSTANCE_CONFLICT, received, study_id, outcome="failure", detail=found.detail()
+    )
+    return Receipt.CONFLICT
 
-    `is_same`: not at all, but for the `routes` they took. `edited` are values that a report shows,
-    `before` and `after` what they are. `corrects` are the new values by the names of
-    `Identification`, where nothing else differs. `differs_in` is all that does.
-    """
 
-    is_same: bool = False
-    routes: tuple[str, ...] = ()
-    edited: tuple[str, ...] = ()
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    corrects: Mapping[str, str] = field(default_factory=dict)
-    differs_in: tuple[str, ...] = ()
-
-    def detail(self) -> dict[str, str]:
-        """What the audit tells of it."""
-        told = {"route": "; ".join(self.routes), "differs_in": ", ".join(self.differs_in)}
-        values = {f"{name}_old": value for name, value in self.before.items()}
-        values |= {f"{name}_new": value for name, value in self.after.items()}
-        return {name: value for name, value in told.items() if value} | values
-
-
-def is_known(tx: Transaction, study_id: int, resent: Resent) -> bool:
+def _is_known(tx: Transaction, study_id: int, resent: Resent) -> bool:
     """Whether a correction says already what an edited instance says."""
     standing = corrections.standing_of(tx, study_id).identification
     return bool(resent.corrects) and all(
@@ -43,7 +56,7 @@ def is_known(tx: Transaction, study_id: int, resent: Resent) -> bool:
     )
 
 
-def correct(
+def _correct(
     tx: Transaction,
     study_id: int,
     resent: Resent,
@@ -62,7 +75,7 @@ def correct(
     corrections.correct_identification(tx, study_id, Identification(**resent.corrects), order)
 
 
-def alarm(tx: Transaction, study_id: int, resent: Resent, *, peer: str, at: datetime) -> None:
+def _alarm(tx: Transaction, study_id: int, resent: Resent, *, peer: str, at: datetime) -> None:
     """Have an administrator look: which of the two is right is not for the node to say."""
     names = ", ".join(resent.edited)
     about = f"{peer} sent instances again with other values of {names}; the first ones stay"

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from dicom_node.scp.content import Comparison, compare
-from storage.resent import Resent
+from storage.received import Resent
 
 log = structlog.get_logger()
 
