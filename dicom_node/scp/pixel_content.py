@@ -86,11 +86,9 @@ def _same_bytes(one: Pixels, other: Pixels) -> bool:
     if mine is None or theirs is None:
         return False
     if mine.length_bytes is None and theirs.length_bytes is None:
-        readers = [
-            EncapsulatedFrames(each.part10.file, place.offset, each.frames)
-            for each, place in ((one, mine), (other, theirs))
-        ]
-        return all(_is_same_frame(*readers, index) for index in range(one.frames))
+        first = EncapsulatedFrames(one.part10.file, mine.offset, one.frames)
+        second = EncapsulatedFrames(other.part10.file, theirs.offset, other.frames)
+        return all(_is_same_frame(first, second, index) for index in range(one.frames))
     if mine.length_bytes is None or theirs.length_bytes is None:
         return False
     if abs(mine.length_bytes - theirs.length_bytes) > 1:  # one byte may be padding

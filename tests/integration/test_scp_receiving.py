@@ -39,10 +39,8 @@ def test_every_real_clip_arrives_byte_for_byte_in_one_go(tmp_path: Path) -> None
     with listening(tmp_path) as node:
         statuses = dict(zip([file.name for file in files], send(node.port, *items), strict=True))
         [again] = node.events(Action.INSTANCE_DUPLICATE)
-        assert (
-            again.detail["route"]
-            == "transfer syntax RLE Lossless instead of JPEG-LS Lossless Image Compression"
-        ), "acme_pal_echo_10f_rle.dcm is acme_pal_echo_10f_jpegls.dcm by another route"
+        # acme_pal_echo_10f_rle.dcm is acme_pal_echo_10f_jpegls.dcm by another route.
+        assert "RLE Lossless instead of JPEG-LS" in str(again.detail["route"])
         assert {name: status for name, status in statuses.items() if status} == KNOWN
         kept = {
             digest(one[3])

@@ -100,7 +100,7 @@ def test_a_refusal_that_the_database_did_not_take_is_recorded_later(
     with listening(tmp_path) as node, associated(node.port, [one]) as association:
         with monkeypatch.context() as gone:
             gone.setattr(type(node.database), "write", unavailable)
-            assert int(store(association, one).Status) == 0xA700
+            assert store(association, one).Status == 0xA700
         wait_until(lambda: unclaimed(node) == 1, what="the heartbeat records it")
         assert len(node.events(Action.INSTANCE_REFUSED)) == 1
 

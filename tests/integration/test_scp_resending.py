@@ -155,7 +155,7 @@ def test_the_same_instance_by_another_route_is_no_conflict(
         assert send(node.port, *(reversed(pair) if turned else pair)) == [0, 0]
         assert node.events(Action.INSTANCE_CONFLICT) == []
         [event] = node.events(Action.INSTANCE_DUPLICATE)
-        assert turned or route in event.detail.get("route", "")
+        assert turned or route in str(event.detail.get("route", ""))
         [study] = node.studies()
         assert len(study.instances) == 1
 
