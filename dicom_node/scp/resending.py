@@ -10,11 +10,14 @@
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from dicom_node.scp.content import Comparison, compare
 from storage.received import Resent
+
+if TYPE_CHECKING:
+    from dicom_node.scp.content import Comparison
 
 log = structlog.get_logger()
 
@@ -52,6 +55,9 @@ _COMPARING = threading.Semaphore(2)
 
 def judge(stored: Path, other: Path) -> Resent:
     """Compare two files under one UID; what cannot be told is a conflict."""
+    # Decoders are loaded where they are needed: a listener starts in a blink and stays small.
+    from dicom_node.scp.content import compare  # noqa: PLC0415 - see above
+
     with _COMPARING:
         try:
             comparison = compare(stored, other)
@@ -61,7 +67,7 @@ def judge(stored: Path, other: Path) -> Resent:
     return Resent() if comparison is None else _resent(comparison)
 
 
-def _resent(found: Comparison) -> Resent:
+def _resent(found: "Comparison") -> Resent:
     # What was blanked on its way says nothing, least of all that the patient has no name.
     shown = [item for item in found.differences if item.keyword in SHOWN and item.after]
     others = [item for item in found.differences if item not in shown]
