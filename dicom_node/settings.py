@@ -25,7 +25,7 @@ from dicom_node.settings_section import (
 from dicom_node.work_list_settings import WorkListSettings
 from inference.ultrasound.profile import Profile
 
-Right = Literal["echo", "store", "reject", "announce", "commit"]
+Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 
 
 class NodeSettings(Section):
@@ -119,7 +119,7 @@ class PeerSettings(Section):
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     """Networks it may call from: "10.1.2.3/32" is one address, "10.1.2.0/24" a network."""
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
-    """What it may do: also "reject" (rejection notes), "announce" (MPPS, IAN), "commit"."""
+    """What it may do: also "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct" (edits)."""
     quiet_s: Seconds | None = None
     """Its own quiet period in seconds; empty: the one of [completion]."""
     selection: Profile | None = None

@@ -17,6 +17,8 @@ __all__ = ["AlarmKind", "raise_alarm", "settle", "standing"]
 
 def raise_alarm(tx: Transaction, study_id: int, kind: AlarmKind, detail: str, at: datetime) -> None:
     """Raise an alarm, or say something else in one that stands; `detail` names no values."""
+    if standing(tx, study_id).get(kind) == detail:
+        return
     values = {"detail": detail, "raised_at": at, "cleared_at": None}
     row = insert_for(tx, StudyAlarm).values(study_id=study_id, kind=kind, **values)
     tx.execute(row.on_conflict_do_update(index_elements=["study_id", "kind"], set_=values))

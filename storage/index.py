@@ -1,6 +1,6 @@
 """The index: which studies and instances there are, who brought them, and when they are complete.
 
-One door to `associations`, `instances`, `completion` and `browse`.
+One door to `associations`, `instances`, `received`, `completion` and `browse`.
 """
 
 from storage.associations import (
@@ -23,13 +23,13 @@ from storage.browse import (
 )
 from storage.completion import DueStudy, complete_study, due_studies, next_due_at
 from storage.instances import (
-    Receipt,
-    Received,
+    digest_of_uid,
     instance_digest,
     instance_peer,
     record_instance,
     record_refusal,
 )
+from storage.received import Receipt, Received
 from storage.states import DueReason, Ending, StudyState
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "StudySummary",
     "close_association",
     "complete_study",
+    "digest_of_uid",
     "due_studies",
     "find_study",
     "instance_digest",

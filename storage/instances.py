@@ -1,10 +1,8 @@
 """Instances: what was received, and what that means for their studies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
@@ -14,7 +12,8 @@ from storage.audit import Action, Event
 from storage.completeness import BETWEEN_INSTANCES, look_again
 from storage.engine import Transaction
 from storage.errors import NotFoundError
-from storage.patients import Patient
+from storage.received import Receipt, Received, audit_received
+from storage.resent import with_other_bytes
 from storage.states import DueReason, StudyState
 from storage.upsert import each_dialect, insert_once, table_of
 
@@ -50,58 +49,6 @@ _CARRY = each_dialect(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """One instance that lies in the spool. Texts may be empty, UIDs may not.
-
-    `quiet_s` and `hard_limit_s` are the peer's, in seconds.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    patient_id: str
-    patient_name: str
-    accession_number: str
-    study_date: str
-    modality: str
-    instance_number: str
-    digest: str
-    size_bytes: int
-    association_id: str
-    peer: str
-    received_at: datetime
-    quiet_s: float
-    hard_limit_s: float
-    issuer_of_patient_id: str = ""
-    patient_birth_date: str = ""
-
-    @property
-    def patient(self) -> Patient:
-        """Whom it names."""
-        return Patient(
-            patient_id=self.patient_id,
-            issuer_of_patient_id=self.issuer_of_patient_id,
-            patient_name=self.patient_name,
-            patient_birth_date=self.patient_birth_date,
-        )
-
-
-class Receipt(StrEnum):
-    """What became of a received instance.
-
-    STORED is new. DUPLICATE has the bytes of the one stored already, CONFLICT has others; the first
-    stays either way. OWN_RESULT is an object of ours that came back.
-    """
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    OWN_RESULT = "own result"
-
-
 def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str]) -> Receipt:
     """Record an instance with all that follows: its study, its jobs and its audit events.
 
@@ -111,9 +58,9 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     _take_turn(tx, received.sop_instance_uid)
     stored = tx.execute(_STORED, {"uid": received.sop_instance_uid}).first()
     if stored is not None:
-        return _repeated(tx, received, stored)
+        return _repeated(tx, received, stored, pipelines)
     if _is_ours(tx, received.sop_instance_uid):
-        _audit(tx, Action.OWN_RESULT_RETURNED, received)
+        audit_received(tx, Action.OWN_RESULT_RETURNED, received)
         return Receipt.OWN_RESULT
     study = _study(tx, received)
     differs = study_patients.join_study(tx, study.id, received.patient)
@@ -126,9 +73,9 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
     instance_id = _insert(tx, study.id, received, differs)
     jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
     refused_instances.forget(tx, received.sop_instance_uid)
-    _audit(tx, Action.INSTANCE_STORED, received, study.id)
+    audit_received(tx, Action.INSTANCE_STORED, received, study.id)
     if differs:
-        _audit(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
+        audit_received(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
     return Receipt.STORED
 
 
@@ -184,26 +131,20 @@ def _take_turn(tx: Transaction, sop_instance_uid: str) -> None:
 
 
 def _repeated(
-    tx: Transaction, received: Received, stored: Row[int, int, str, datetime | None]
+    tx: Transaction,
+    received: Received,
+    stored: Row[int, int, str, datetime | None],
+    pipelines: Sequence[str],
 ) -> Receipt:
     if stored.digest == received.digest:
         if stored.removed_at is not None:
             retention.is_back(tx, stored.study_id, stored.id)
         preparing.retry_instance(tx, stored.id, received.received_at)
-        _audit(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
+        audit_received(tx, Action.INSTANCE_DUPLICATE, received, stored.study_id)
         return Receipt.DUPLICATE
-    insert_once(
-        tx,
-        schema.InstanceConflict,
-        instance_id=stored.id,
-        digest=received.digest,
-        size_bytes=received.size_bytes,
-        peer=received.peer,
-        association_id=received.association_id,
-        received_at=received.received_at,
-    )
-    _audit(tx, Action.INSTANCE_CONFLICT, received, stored.study_id, outcome="failure")
-    return Receipt.CONFLICT
+    if received.resent is None and received.may_compare and stored.removed_at is None:
+        return Receipt.TO_COMPARE
+    return with_other_bytes(tx, received, stored, pipelines)
 
 
 def _is_ours(tx: Transaction, sop_instance_uid: str) -> bool:
@@ -235,7 +176,7 @@ def _study(tx: Transaction, received: Received) -> Row[Any]:
     if study is None:
         raise NotFoundError("a study vanished while an instance of it was recorded")
     if opened:
-        _audit(tx, Action.STUDY_OPENED, received, study.id)
+        audit_received(tx, Action.STUDY_OPENED, received, study.id)
     return study
 
 
@@ -249,7 +190,7 @@ def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) 
         changes = _later(study, received)
     else:
         changes = _new_revision(received)
-        _audit(tx, Action.STUDY_REOPENED, received, study.id)
+        audit_received(tx, Action.STUDY_REOPENED, received, study.id)
     tx.execute(
         _TOUCH,
         {
@@ -327,28 +268,10 @@ def _insert(tx: Transaction, study_id: int, received: Received, differs: bool) -
     )
 
 
-def _audit(
-    tx: Transaction,
-    action: Action,
-    received: Received,
-    study_id: int | None = None,
-    outcome: Literal["success", "failure"] = "success",
-) -> None:
-    audit.record(
-        tx,
-        Event(
-            action=action,
-            at=received.received_at,
-            outcome=outcome,
-            peer=received.peer,
-            association_id=received.association_id,
-            study_id=study_id,
-            patient_id=received.patient_id,
-            accession_number=received.accession_number,
-            sop_instance_uid=received.sop_instance_uid,
-            detail={"digest": received.digest, "size_bytes": received.size_bytes},
-        ),
-    )
+def digest_of_uid(tx: Transaction, sop_instance_uid: str) -> str | None:
+    """The digest that the spool keeps an instance under; None: there is none of this UID."""
+    stored = tx.execute(_STORED, {"uid": sop_instance_uid}).first()
+    return None if stored is None else str(stored.digest)
 
 
 def instance_digest(tx: Transaction, instance_id: int) -> str:

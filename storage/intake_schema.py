@@ -51,6 +51,13 @@ class RefusedInstance(Base):
         UniqueConstraint(sop_instance_uid),
         Index("ix_refused_instance_study_id", study_id),
         Index("ix_refused_instance_study_instance_uid", study_instance_uid),
+        Index(
+            "ix_refused_instance_open",
+            refused_at,
+            "study_id",
+            sqlite_where=study_id.isnot(None),
+            postgresql_where=study_id.isnot(None),
+        ),
         {"comment": "instances that were refused and not sent again"},
     )
 

@@ -67,12 +67,6 @@ def alarm_of(tx: Transaction, study_id: int) -> Alarm | None:
     return None if row is None else Alarm(**row._asdict())
 
 
-def alarms(tx: Transaction, limit: int) -> list[Alarm]:
-    """The alarms that stand, the last one raised first."""
-    rows = tx.execute(_standing().order_by(MissingInstances.raised_at.desc()).limit(limit))
-    return [Alarm(**row._asdict()) for row in rows]
-
-
 def _standing() -> Any:
     return (
         select(

@@ -63,6 +63,11 @@ def forget(tx: Transaction, sop_instance_uid: str) -> None:
     tx.execute(_FORGET, {"uid": sop_instance_uid})
 
 
+def do_without(tx: Transaction, study_id: int) -> None:
+    """Forget what was refused of a study: nobody waits for it."""
+    tx.execute(delete(RefusedInstance).where(RefusedInstance.study_id == study_id))
+
+
 def claim(tx: Transaction, study_id: int, study_instance_uid: str) -> None:
     """Take what was refused before a study was opened for it."""
     row = RefusedInstance

@@ -96,12 +96,8 @@ class Study(Base):
     __tablename__ = "study"
     id: Mapped[int] = _row_id()
     study_instance_uid: Mapped[str] = mapped_column(comment="Study Instance UID (0020,000D)")
-    patient_id: Mapped[str] = mapped_column(
-        comment="Patient ID (0010,0020) of its first instance that has one"
-    )
-    patient_name: Mapped[str] = mapped_column(
-        comment="Patient's Name (0010,0010) of its first instance that has one"
-    )
+    patient_id: Mapped[str] = mapped_column(comment="first Patient ID (0010,0020) that was given")
+    patient_name: Mapped[str] = mapped_column(comment="first Patient's Name (0010,0010) given")
     accession_number: Mapped[str] = mapped_column(comment="Accession Number (0008,0050)")
     study_date: Mapped[str] = mapped_column(comment="Study Date (0008,0020), YYYYMMDD")
     patient_conflict: Mapped[bool] = mapped_column(
@@ -174,9 +170,7 @@ class Instance(Base):
     modality: Mapped[str] = mapped_column(comment="Modality (0008,0060)")
     instance_number: Mapped[str] = mapped_column(comment="Instance Number (0020,0013)")
     patient_differs: Mapped[bool] = mapped_column(comment="true: not the patient of its study")
-    names_patient: Mapped[bool | None] = mapped_column(
-        comment="true: it has a Patient ID (0010,0020); empty: not known"
-    )
+    names_patient: Mapped[bool | None] = mapped_column(comment="true: it has a Patient ID")
     digest: Mapped[str] = mapped_column(
         comment="SHA-256 of the file; objects/ab/cd/<digest>.dcm in the spool"
     )

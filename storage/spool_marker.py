@@ -9,6 +9,8 @@ import secrets
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from storage.folders import private_file
+
 NAME = "spool.id"
 _MOST_BYTES = 64
 #: What file systems without hard links say.
@@ -55,7 +57,7 @@ def _place(root: Path, identity: str, *, first_wins: bool) -> str:
     """Put a whole marker in its place, so that nobody ever reads half of one."""
     part, marker = root / f"{NAME}.{secrets.token_hex(8)}", root / NAME
     try:
-        with part.open("xb") as file:
+        with open(part, "xb", opener=private_file) as file:
             file.write(f"{identity}\n".encode("ascii"))
             file.flush()
             os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from storage import schema
+from storage import alarms, refused_instances, schema
 from storage.audit import Action
 from storage.completeness import lock_evidence, look_again
 from storage.completeness_schema import StudyHold
@@ -97,6 +97,18 @@ def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
     record_order(tx, Action.STUDY_RERUN, study_id, order)
     retry_failed(tx, study_id, order.at)
     return revise(tx, study_id, order.at, order.pipelines, DueReason.RERUN)
+
+
+def settle(tx: Transaction, study_id: int, order: Order) -> None:
+    """End the alarms of a study that need no correction, and do without what was refused of it.
+
+    Raises:
+        NotFoundError: no such study.
+    """
+    _require(tx, study_id)
+    alarms.settle(tx, study_id, order.at)
+    refused_instances.do_without(tx, study_id)
+    record_order(tx, Action.ALARMS_SETTLED, study_id, order)
 
 
 def hold_of(tx: Transaction, study_id: int) -> Hold | None:

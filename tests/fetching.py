@@ -54,7 +54,9 @@ class Fetcher:
 
     @property
     def keeper(self) -> Keeper:
-        return Keeper(self.node.database, pipelines=["echo_haemodynamics"], hard_limit_s=600)
+        return Keeper(
+            self.node.database, self.node.spool, pipelines=["echo_haemodynamics"], hard_limit_s=600
+        )
 
     @property
     def carrier(self) -> Carrier:

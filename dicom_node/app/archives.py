@@ -66,6 +66,7 @@ def _web_archive(
 def _keeper(settings: Settings, database: Database) -> Keeper:
     return Keeper(
         database,
+        app.open_spool(settings),
         pipelines=[pipeline.name for pipeline in settings.pipeline],
         hard_limit_s=settings.completion.hard_limit_s,
     )

@@ -26,7 +26,7 @@ from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
 from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
-from dicom_node.cli.study_orders import complete, hold, release, rerun
+from dicom_node.cli.study_orders import complete, hold, release, rerun, settle
 from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
 from dicom_node.errors import NodeError, SettingsError
@@ -77,7 +77,18 @@ for command in (
 ):
     cli.add_command(command)
 
-for order in (complete, hold, release, rerun, correct, withdraw, reinstate, purge, purged):
+for order in (
+    complete,
+    hold,
+    release,
+    rerun,
+    settle,
+    correct,
+    withdraw,
+    reinstate,
+    purge,
+    purged,
+):
     study.add_command(order)
 
 

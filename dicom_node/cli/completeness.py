@@ -1,26 +1,37 @@
 """What `echonode study show` says about whether a study has come whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dicom_node.cli.output import text
-from storage import completeness, missing_instances, study_orders
+from storage import alarms, completeness, missing_instances, study_orders
 from storage.completeness import Evidence
 from storage.engine import Transaction
 from storage.missing_instances import Alarm
+from storage.refused_instances import Refused, refused_of
+from storage.states import AlarmKind
 from storage.study_orders import Hold
 
 _MISSING_SHOWN = 100
+_REMEDY = {
+    AlarmKind.EDITED: "if the new values are right, `study correct`; else `study settle`",
+    AlarmKind.NO_PATIENT_ID: "give it one with `study correct --patient-id`",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """What is known of a study; `missing_uids` are the first of those that are not here."""
+    """What is known of a study; `missing_uids` are the first of those that are not here.
+
+    `refused` was refused and not sent again; `alarms` are those about anything else.
+    """
 
     evidence: Evidence
     hold: Hold | None
     alarm: Alarm | None
     missing_uids: Sequence[str]
+    refused: Sequence[Refused]
+    alarms: Mapping[AlarmKind, str]
 
 
 def completeness_of(tx: Transaction, study_id: int) -> Completeness:
@@ -34,6 +45,8 @@ def completeness_of(tx: Transaction, study_id: int) -> Completeness:
         study_orders.hold_of(tx, study_id),
         missing_instances.alarm_of(tx, study_id),
         completeness.missing_uids(tx, study_id, _MISSING_SHOWN),
+        refused_of(tx, study_id),
+        alarms.standing(tx, study_id),
     )
 
 
@@ -41,9 +54,18 @@ def completeness_lines(known: Completeness) -> Iterator[str]:
     """Tell it; nothing, where nobody said anything about the study."""
     lines = [*_said(known.evidence), *_ordered(known)]
     lines += [f"  not here: {text(uid)}" for uid in known.missing_uids]
+    lines += [_refused_line(one) for one in known.refused]
+    lines += [f"  ALARM: {text(what)}: {_REMEDY[kind]}" for kind, what in known.alarms.items()]
     if lines:
         yield "\nCompleteness"
         yield from lines
+
+
+def _refused_line(one: Refused) -> str:
+    """Such as "refused at ...: 1.2.3 from cart, 0xA700 No space left to store the instance"."""
+    what = f"{text(one.sop_instance_uid)} from {one.peer}, 0x{one.status:04X} {text(one.reason)}"
+    often = f" ({one.times} times)" if one.times > 1 else ""
+    return f"  refused at {text(one.refused_at)} and not sent again: {what}{often}"
 
 
 def _said(evidence: Evidence) -> Iterator[str]:

@@ -25,7 +25,8 @@ from dicom_node.settings_file import read_settings
 from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
 from inference.errors import InferenceError
-from storage import jobs, missing_instances, rejections
+from storage import jobs, refused_instances, rejections
+from storage.alarm_list import study_alarms
 from storage.errors import StorageError
 
 #: How long a failed analysis is shown.
@@ -77,7 +78,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _try("work", lambda: work_checks.check_work(settings))
     yield _try("workers", lambda: work_checks.check_workers(settings))
     yield _try("rejection notes", lambda: _rejection_notes(settings))
-    yield _try("missing instances", lambda: _missing_instances(settings))
+    yield _try("studies", lambda: _alarms(settings))
     yield _try("ladder", lambda: commitment_checks.check_ladder(settings))
     yield _try("commitment", lambda: commitment_checks.check_reports(settings))
     yield _try("port", lambda: _ports(settings))
@@ -160,15 +161,19 @@ def _rejection_notes(settings: Settings) -> str:
     return f"none was ignored in the last {_RECENT.days} days"
 
 
-def _missing_instances(settings: Settings) -> str:
+def _alarms(settings: Settings) -> str:
     with closing(app.open_database(settings)) as database, database.read() as tx:
-        found = missing_instances.alarms(tx, _MOST_ALARMS)
+        found = study_alarms(tx, _MOST_ALARMS)
+        lost = refused_instances.unclaimed(tx)
     if found:
         numbers = ", ".join(str(alarm.study_id) for alarm in found)
+        raise NodeError(f"alarms of studies {numbers}: see `echonode study list --alarms`")
+    if lost:
         raise NodeError(
-            f"studies {numbers} lack announced instances: see `echonode study list --alarms`"
+            f"{lost} instance(s) of studies that are not here were refused and not sent again: see "
+            "`echonode audit --action INSTANCE_REFUSED`, and send them again"
         )
-    return "every announced instance came"
+    return "no study has an alarm"
 
 
 def _port(host: str, port: int) -> str:

@@ -11,7 +11,8 @@ from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.settings import Settings
-from storage import corrections, index, missing_instances, rejections, work_alarms
+from storage import corrections, index, rejections
+from storage.alarm_list import study_alarms
 from storage.corrections import Correction
 from storage.index import InstanceView, ReportView, StudyDetail, StudyState
 from storage.rejections import NoteView
@@ -29,19 +30,9 @@ _COLUMNS = {
 }
 _ALARM_COLUMNS = {
     "id": "study_id",
-    "missing": "missing",
+    "what": "about",
     "instances": "instances",
     "since": "raised_at",
-    "patient": "patient_id",
-    "accession": "accession_number",
-}
-_WORK_COLUMNS = {
-    "id": "study_id",
-    "pipeline": "pipeline",
-    "its report": "standing",
-    "jobs": "jobs",
-    "since": "since",
-    "because": "message",
     "patient": "patient_id",
     "accession": "accession_number",
 }
@@ -56,11 +47,7 @@ def study() -> None:
 @click.option("--state", type=click.Choice([state.value for state in StudyState]))
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option(
-    "--alarms",
-    is_flag=True,
-    help="Only those that lack announced instances, or cannot be analysed whole.",
-)
+@click.option("--alarms", is_flag=True, help="Only those that somebody has to look at.")
 @with_limit
 @with_settings
 @with_json
@@ -76,17 +63,10 @@ def list_(
     """List studies, the last received first; those with alarms, the last alarm first."""
     if alarms:
         if state or patient_id or accession_number:
-            raise click.UsageError("--alarms lists all studies with an alarm, and no others")
+            raise click.UsageError("--alarms lists all studies with an alarm: leave the others out")
         with looking(settings, "study list", alarms=True) as tx:
-            lacking = missing_instances.alarms(tx, limit)
-            troubled = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, limit)
-        if as_json:
-            click.echo(to_json([*lacking, *troubled]))
-            return
-        if lacking or not troubled:
-            print_rows(lacking, _ALARM_COLUMNS, as_json=False, empty="no study lacks instances")
-        if troubled:
-            print_rows(troubled, _WORK_COLUMNS, as_json=False, empty="")
+            raised = study_alarms(tx, limit, LIES_IN_THE_INSTANCE)
+        print_rows(raised, _ALARM_COLUMNS, as_json=as_json, empty="No study has an alarm.")
         return
     with looking(
         settings,

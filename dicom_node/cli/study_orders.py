@@ -1,4 +1,4 @@
-"""`echonode study complete, hold, release, rerun`: a user decides instead of the clock."""
+"""`echonode study complete, hold, release, rerun, settle`: a user decides instead of the clock."""
 
 import click
 
@@ -68,3 +68,16 @@ def rerun(key: str, reason: str, settings: Settings, as_json: bool) -> None:
         as_json=as_json,
         otherwise="is being received, and will be concluded with the bundles of then",
     )
+
+
+@click.command()
+@click.argument("key")
+@click.option("--reason", required=True, help=_REASON)
+@with_settings
+@with_json
+def settle(key: str, reason: str, settings: Settings, as_json: bool) -> None:
+    """End the alarms of a study: somebody looked, and nothing is to be done; KEY is its UID or id.
+
+    Instances that were refused are missed no longer. Announced ones: see `study complete`.
+    """
+    carry_out(study_orders.settle, key, reason, settings, as_json=as_json, otherwise="has no alarm")

@@ -103,6 +103,25 @@ def identify(path: Path, offset: int, transfer_syntax_uid: str) -> Identity:
     )
 
 
+def named_study(head: bytes, transfer_syntax_uid: str) -> str:
+    """The Study Instance UID that the beginning of a dataset names; empty where it names none."""
+    syntax = UID(transfer_syntax_uid)
+    try:
+        deflated = syntax == DeflatedExplicitVRLittleEndian
+        dataset = read_dataset(
+            _inflate(BytesIO(head)) if deflated else BytesIO(head),
+            syntax.is_implicit_VR,
+            syntax.is_little_endian,
+            stop_when=lambda tag, _vr, _length: tag > _STUDY,
+            specific_tags=[_STUDY],
+        )
+        uid = str(dataset.get("StudyInstanceUID") or "").strip()
+        is_cut = not _values_are_whole(dataset)
+    except Exception:  # noqa: BLE001 - pydicom raises nearly anything on a damaged dataset
+        return ""
+    return uid if is_uid(uid) and not is_cut else ""
+
+
 def require_instance_uid(sop_instance_uid: str) -> None:
     """Check the SOP Instance UID that a request gives, before anything is made of its dataset.
 
@@ -204,7 +223,7 @@ def _read(file: BinaryIO, syntax: UID) -> _Header:
 def _values_are_whole(dataset: Dataset) -> bool:
     """Whether each value is as long as its element says; half a UID is a UID too."""
     for tag in _TAGS:
-        element = dataset.get_item(tag)
+        element = dataset.get_item(tag) if tag in dataset else None
         if isinstance(element, RawDataElement) and len(element.value or b"") < element.length:
             return False
     return True

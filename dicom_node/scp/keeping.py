@@ -5,14 +5,15 @@ whatever happens next.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from dicom_node.scp.identification import identify, require_instance_uid, require_same
 from dicom_node.scp.recording import Recorder
+from dicom_node.scp.resending import judge
 from storage.engine import Database
-from storage.index import Receipt, Received
-from storage.spool import IncomingFile
+from storage.index import Receipt, Received, digest_of_uid
+from storage.spool import IncomingFile, Settling, Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,15 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who brought it, on which association; `quiet_s` is how long its study must be quiet."""
+    """Who brought it, on which association; `quiet_s` is how long its study must be quiet.
+
+    With `may_correct` what it edited of an instance that is here corrects the study.
+    """
 
     association_id: str
     peer: str
     quiet_s: float
+    may_correct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,10 @@ class Keeper:
     """
 
     def __init__(
-        self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
+        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
     ) -> None:
+        self._database = database
+        self._spool = spool
         self._recorder = Recorder(database, pipelines)
         self._hard_limit_s = hard_limit_s
 
@@ -82,5 +89,20 @@ class Keeper:
             received_at=datetime.now(UTC),
             quiet_s=origin.quiet_s,
             hard_limit_s=self._hard_limit_s,
+            may_compare=True,
+            may_correct=origin.may_correct,
         )
-        return Kept(self._recorder.record(received, settling), identity.is_orphan)
+        return Kept(self._record(received, settling), identity.is_orphan)
+
+    def _record(self, received: Received, settling: Settling) -> Receipt:
+        """Record an instance; with other bytes than those under its UID it is compared first.
+
+        That is outside the transaction: decoding takes a while, and nobody else shall wait for it.
+        """
+        receipt = self._recorder.record(received, settling)
+        if receipt is not Receipt.TO_COMPARE:
+            return receipt
+        with self._database.read() as tx:
+            stored = digest_of_uid(tx, received.sop_instance_uid) or received.digest
+        resent = judge(self._spool.path(stored), self._spool.path(received.digest))
+        return self._recorder.record(replace(received, resent=resent), settling)

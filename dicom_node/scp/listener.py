@@ -94,7 +94,7 @@ class Listener:
             release_quiet_s=config.release_quiet_s,
         )
         self._receiver = Receiver(
-            database, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
+            database, spool, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
         )
         self._services = Services(
             database,
@@ -154,6 +154,7 @@ class Listener:
         self._heartbeat.stop()
         self._associations.close_ended()
         self._associations.refusals.write(is_last=True)
+        self._receiver.record_refusals()
         self._servers = []
 
     def _listen(self) -> None:
@@ -209,6 +210,7 @@ class Listener:
         self._associations.close_ended()
         self._associations.touch()
         self._associations.refusals.write()
+        self._receiver.record_refusals()
 
 
 def tolerate_real_devices() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dicom_node.tls.certificates import CertificateRule
 
 Network = IPv4Network | IPv6Network
-Right = Literal["echo", "store", "reject", "announce", "commit"]
+Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 OnConflict = Literal["refuse", "keep_first"]
 
 

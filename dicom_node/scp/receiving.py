@@ -12,16 +12,24 @@ from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
+from dicom_node.scp.identification import named_study
 from dicom_node.scp.keeping import Keeper, Origin
+from dicom_node.scp.refused_instances import RefusedInstances
 from dicom_node.scp.spooling import DatasetStream, arrival
 from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
 from dicom_node.scp.transport import Admission, ReceivingAssociation
 from storage import audit
 from storage.engine import Database
 from storage.errors import StorageError
-from storage.index import Receipt, record_refusal
+from storage.index import Receipt
+from storage.spool import Spool
 
 log = structlog.get_logger()
+
+#: Everything else tells its sender that the instance is not here.
+_KEPT = frozenset(
+    {StoreStatus.SUCCESS, StoreStatus.KEPT_WITHOUT_STUDY, StoreStatus.DUPLICATE_INSTANCE}
+)
 
 
 class Receiver:
@@ -32,10 +40,11 @@ class Receiver:
     """
 
     def __init__(
-        self, database: Database, *, pipelines: Sequence[str], hard_limit_s: float
+        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
     ) -> None:
         self._database = database
-        self._keeper = Keeper(database, pipelines=pipelines, hard_limit_s=hard_limit_s)
+        self._keeper = Keeper(database, spool, pipelines=pipelines, hard_limit_s=hard_limit_s)
+        self._refused = RefusedInstances(database)
 
     def on_echo(self, event: Event) -> int:
         """Answer a C-ECHO (PS3.7 section 9.1.5); 0x0110 says that the node could not store now."""
@@ -64,7 +73,8 @@ class Receiver:
             if status is StoreStatus.PROCESSING_FAILURE:
                 log.exception("instance not stored", peer=admission.peer.name)
             self._record_refusal(stream, admission, refused)
-        log.info(
+        tell = log.info if status in _KEPT else log.warning
+        tell(
             "instance answered",
             peer=admission.peer.name,
             association_id=admission.association_id,
@@ -78,7 +88,10 @@ class Receiver:
         if "store" not in admission.peer.may:
             raise RefusedError(StoreStatus.NOT_AUTHORIZED, "This peer may not store")
         arrived = arrival(stream)
-        origin = Origin(admission.association_id, admission.peer.name, admission.peer.quiet_s)
+        peer = admission.peer
+        origin = Origin(
+            admission.association_id, peer.name, peer.quiet_s, may_correct="correct" in peer.may
+        )
         kept = self._keeper.keep(arrived, origin)
         if kept.receipt is Receipt.CONFLICT:
             log.warning(
@@ -88,23 +101,30 @@ class Receiver:
             )
         return answer(kept.receipt, admission.peer.on_conflict, is_orphan=kept.is_orphan)
 
+    def record_refusals(self) -> None:
+        """Record the refusals that the database did not take when they happened."""
+        self._refused.record()
+
     def _record_refusal(self, stream: object, admission: Admission, refused: RefusedError) -> None:
-        uid = stream.sop_instance_uid if isinstance(stream, DatasetStream) else None
-        try:
-            with self._database.write() as tx:
-                record_refusal(
-                    tx,
-                    at=datetime.now(UTC),
-                    peer=admission.peer.name,
-                    address=admission.address,
-                    association_id=admission.association_id,
-                    sop_instance_uid=uid or None,
-                    status=refused.status,
-                    reason=str(refused),
-                )
-        except StorageError as error:
-            # The sender hears of the refusal all the same; what made it may be this very database.
-            log.warning("refusal not recorded", peer=admission.peer.name, exc_info=error)
+        known = stream if isinstance(stream, DatasetStream) else None
+        self._refused.note(
+            at=datetime.now(UTC),
+            peer=admission.peer.name,
+            address=admission.address,
+            association_id=admission.association_id,
+            sop_instance_uid=(known and known.sop_instance_uid) or None,
+            study_instance_uid=_study(known),
+            status=refused.status,
+            reason=str(refused),
+            is_missing=refused.status is not StoreStatus.NOT_AUTHORIZED,
+        )
+
+
+def _study(stream: DatasetStream | None) -> str:
+    """The study of an instance that was not kept, where its dataset says so."""
+    if stream is None or not stream.transfer_syntax_uid:
+        return ""
+    return named_study(bytes(stream.head), stream.transfer_syntax_uid)
 
 
 def _admission(event: Event) -> Admission:

@@ -31,6 +31,8 @@ from storage.spool import IncomingFile, Spool
 _LARGEST_MESSAGE_BYTES = 1 << 20
 #: No command set is near this size: two UIDs and a few numbers.
 _LARGEST_COMMAND_BYTES = 1 << 16
+#: Study Instance UID stands well before this in a dataset, behind whatever a cart adds.
+_HEAD_BYTES = 1 << 16
 #: Bit of the message control header (PS3.8 section E.2).
 _IS_COMMAND = 1
 #: Requests that may wait for their answer; who negotiates no window may have one (PS3.7 D.3.3.3).
@@ -55,7 +57,8 @@ class DatasetStream(BytesIO):
 
     Written by the thread that reads the socket, then read by the one that answers. `file` is None
     where nothing may be kept: no dataset came, the peer may not store, or `error` says why.
-    `offset` is where the dataset begins in the file, in bytes.
+    `offset` is where the dataset begins in the file, in bytes; `head` is its beginning, which tells
+    whose a dataset is that could not be kept.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class DatasetStream(BytesIO):
         self.file: IncomingFile | None = None
         self.error: Exception | None = None
         self.offset = 0
+        self.head = bytearray()
         self.sop_class_uid = ""
         self.sop_instance_uid = ""
         self.transfer_syntax_uid = ""
@@ -85,6 +89,8 @@ class DatasetStream(BytesIO):
         return len(fragment)
 
     def _spool(self, fragment: bytes) -> None:
+        if len(self.head) < _HEAD_BYTES:
+            self.head += fragment[: _HEAD_BYTES - len(self.head)]
         try:
             if not self._begun:
                 self._begun = True
@@ -172,12 +178,12 @@ class SpoolingProvider(DIMSEServiceProvider):
         context = self._storing(stream.message.context_id)
         if context is None:
             return None
-        if not self._spool.has_room():
-            raise StorageFullError("the spool is below its low-water mark")
         command = stream.message.command_set
         stream.sop_class_uid = _uid(command, "AffectedSOPClassUID")
         stream.sop_instance_uid = _uid(command, "AffectedSOPInstanceUID")
         stream.transfer_syntax_uid = str(context.transfer_syntax[0])
+        if not self._spool.has_room():
+            raise StorageFullError("the spool is below its low-water mark")
         head = file_meta(stream.sop_class_uid, stream.sop_instance_uid, stream.transfer_syntax_uid)
         stream.offset = len(head)
         file = self._spool.incoming()

@@ -4,7 +4,7 @@
 | ------ | --------------------------------- | --------------- | ------------------------------- |
 | 0x0000 | success                           | PS3.4 B.2.3     | bytes and row are durable       |
 | 0x0110 | processing failure                | PS3.7 annex C.5 | an error of ours                |
-| 0x0111 | duplicate SOP instance            | PS3.7 annex C.5 | other bytes under a known UID   |
+| 0x0111 | duplicate SOP instance            | PS3.7 annex C.5 | other content under a known UID |
 | 0x0117 | invalid object instance           | PS3.7 annex C.5 | its SOP Instance UID is no UID  |
 | 0x0124 | refused: not authorized           | PS3.7 annex C.5 | the peer may not store          |
 | 0xB007 | data set does not match SOP class | PS3.4 B.2.3     | kept, but it names no study     |

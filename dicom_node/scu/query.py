@@ -120,11 +120,18 @@ def _study(answer: Dataset) -> FoundStudy:
     return FoundStudy(
         study_instance_uid=text(answer, "StudyInstanceUID"),
         accession_number=text(answer, "AccessionNumber"),
-        patient_id=text(answer, "PatientID"),
+        patient_id=_whole(answer, "PatientID"),
         study_date=text(answer, "StudyDate").replace(".", ""),
         modalities=tuple(sorted(str(value).strip() for value in values if value)),
         instances=integer(answer, "NumberOfStudyRelatedInstances"),
     )
+
+
+def _whole(answer: Dataset, keyword: str) -> str:
+    """A value with the backslashes that were typed into it: half an ID is another patient's."""
+    value = answer.get(keyword)
+    parts = value if isinstance(value, MultiValue | list | tuple) else [value or ""]
+    return "\\".join(str(part) for part in parts).strip(" \0")
 
 
 def _is_within(day: str, range_or_day: str) -> bool:

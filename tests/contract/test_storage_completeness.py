@@ -7,8 +7,9 @@ import pytest
 
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
-from storage import announcements, archive_counts, index, missing_instances, purge, study_orders
+from storage import announcements, archive_counts, index, purge, study_orders
 from storage import audit as storage_audit
+from storage.alarm_list import study_alarms
 from storage.announcements import Announcement, Change
 from storage.audit import Action
 from storage.clock_jumps import Jump, absorb
@@ -99,7 +100,7 @@ def known(database: Database) -> Evidence:
 def lacking(database: Database) -> dict[int, int]:
     """How many instances each study lacks by the alarms that stand."""
     with database.read() as tx:
-        return {alarm.study_id: alarm.missing for alarm in missing_instances.alarms(tx, 10)}
+        return {alarm.study_id: alarm.missing for alarm in study_alarms(tx, 10)}
 
 
 def actions(database: Database) -> list[Action]:

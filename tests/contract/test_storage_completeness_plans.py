@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage import announcements, archive_counts, completeness, missing_instances, study_orders
+from storage.alarm_list import study_alarms
 from storage.announcements import Announcement
 from storage.archive_counts import Question
 from storage.corrections import Order
@@ -43,7 +44,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "an answer": lambda tx: archive_counts.record_count(
         tx, QUESTION, "pacs", after(9), 2, frozenset({"1.2.3.2"})
     ),
-    "alarms": lambda tx: missing_instances.alarms(tx, 20),
+    "alarms": lambda tx: study_alarms(tx, 20),
     "an alarm": lambda tx: missing_instances.alarm_of(tx, 1),
     "fewer missing": lambda tx: missing_instances.note_missing(tx, 1, 0, after(9)),
     "hold": lambda tx: study_orders.hold(tx, 1, ORDER),

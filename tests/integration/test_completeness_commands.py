@@ -1,4 +1,4 @@
-"""`echonode study complete, hold, release, rerun`, and how a missing instance is told."""
+"""`echonode study complete, hold, release, rerun, settle`, and how a missing instance is told."""
 
 import json
 import shutil
@@ -79,7 +79,7 @@ def test_a_rerun_is_on_its_way(console: Console) -> None:
 
 
 def test_an_order_needs_a_study_and_a_reason(console: Console) -> None:
-    for order in ("complete", "hold", "release", "rerun"):
+    for order in ("complete", "hold", "release", "rerun", "settle"):
         assert console.run("study", order, "7", "--reason", "x").exit_code == 1
         assert console.run("study", order, "1").exit_code == 2
         assert console.run("study", order, "1", "--reason", " ").exit_code == 2
@@ -96,17 +96,17 @@ def test_what_is_waited_for_is_told(console: Console) -> None:
 
 
 def test_an_alarm_is_seen_and_ended(console: Console) -> None:
-    assert console.run("study", "list", "--alarms").output == "no study lacks instances\n"
+    assert console.run("study", "list", "--alarms").output == "No study has an alarm.\n"
     console.raise_alarm()
     [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)
     assert (alarm["study_id"], alarm["missing"], alarm["patient_id"]) == (1, 1, "P1")
     assert "ALARM since" in console.run("study", "show", "1").output
     doctor = console.run("doctor")
     assert doctor.exit_code == 1
-    assert "studies 1 lack announced instances" in doctor.output
+    assert "alarms of studies 1: see `echonode study list --alarms`" in doctor.output
     done = console.run("study", "complete", "1", "--reason", "lost on the way")
     assert done.output == "study 1: was complete; what is missing is done without\n"
-    assert "every announced instance came" in console.run("doctor").output
+    assert "no study has an alarm" in console.run("doctor").output
 
 
 def test_the_list_of_alarms_takes_no_other_condition(console: Console) -> None:

@@ -15,7 +15,7 @@ from dicom_node.scu.sending import send_files
 from dicom_node.study.archive_count import ask_archive
 from dicom_node.study.clock import Clock
 from dicom_node.study.decision import Rules
-from storage import missing_instances
+from storage.alarm_list import study_alarms
 from storage.audit import Action
 from tests.archived import archived_study
 from tests.integration.test_scp_announcements import ANNOUNCER, begun, change, create, ended
@@ -80,4 +80,4 @@ def test_an_archive_that_has_more_raises_an_alarm_until_the_rest_comes(
             node.wait_for(Action.STUDY_COMPLETE, 2)
     assert reasons(node) == ["hard limit", "all expected received"]
     with node.database.read() as tx:
-        assert missing_instances.alarms(tx, 10) == []
+        assert study_alarms(tx, 10) == []

@@ -49,6 +49,7 @@ SHOWING = {
     "study release": ["study hold 1 --reason test", "study release 1 --reason test --json"],
     "study complete": ["study complete 1 --reason test --json"],
     "study rerun": ["study rerun 1 --reason test --json"],
+    "study settle": ["study settle 1 --reason test --json"],
     "study correct": ["study correct 1 --patient-id MARKED-ID-2 --reason test --json"],
     "study withdraw": ["study withdraw 1 --reason test --json"],
     "study reinstate": ["study reinstate 1 --reason test --json"],

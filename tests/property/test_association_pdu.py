@@ -5,6 +5,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
 
 from dicom_node.association_pdu import ACCEPT, REQUEST, tidied
 from dicom_node.scp.listener import tolerate_real_devices
@@ -70,7 +72,7 @@ def test_an_acceptance_can_be_read(pdu: bytes) -> None:
         assert context.transfer_syntax
 
 
-def _contexts(primitive):  # type: ignore[no-untyped-def]
+def _contexts(primitive: A_ASSOCIATE) -> list[PresentationContext]:
     return primitive.presentation_context_definition_list
 
 
