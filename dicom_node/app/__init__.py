@@ -21,6 +21,7 @@ from storage.states import Rung
 
 if TYPE_CHECKING:
     from dicom_node.audit_messages.forwarder import Forwarder
+    from dicom_node.audit_messages.repository import Repository
     from dicom_node.delivery.worker import Deliverer
     from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
@@ -205,24 +206,27 @@ def make_forwarder(settings: Settings) -> "Forwarder":
     """What tells audit repositories, beside the deliverer in its process."""
     from dicom_node.audit_messages.forwarder import Forwarder
     from dicom_node.audit_messages.message import AuditSource
-    from dicom_node.audit_messages.repository import Repository
 
-    repositories = [
-        Repository(
-            name=item.name,
-            host=item.host,
-            port=item.port,
-            own=_audit_credentials(settings, item),
-            ca=item.ca or settings.tls.ca or Path(),
-            kinds=frozenset(item.kinds),
-            timeout_s=item.timeout_s,
-            maximum_retry_s=item.maximum_retry_s,
-        )
-        for item in settings.audit_repository
-    ]
+    repositories = [audit_repository(settings, item) for item in settings.audit_repository]
     source = AuditSource(id=settings.node.station_name, enterprise_site=settings.node.institution)
     ae_title = settings.receive.ae_title
     return Forwarder(repositories, open_database(settings), source, ae_title)
+
+
+def audit_repository(settings: Settings, item: AuditRepositorySettings) -> "Repository":
+    """An audit repository as it is reached."""
+    from dicom_node.audit_messages.repository import Repository
+
+    return Repository(
+        name=item.name,
+        host=item.host,
+        port=item.port,
+        own=_audit_credentials(settings, item),
+        ca=item.ca or settings.tls.ca or Path(),
+        kinds=frozenset(item.kinds),
+        timeout_s=item.timeout_s,
+        maximum_retry_s=item.maximum_retry_s,
+    )
 
 
 def _audit_credentials(settings: Settings, item: AuditRepositorySettings) -> "Credentials":

@@ -83,13 +83,19 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
     print_rows(rows, columns, as_json=as_json, empty="no certificates configured")
 
 
+def own_certificate_files(settings: Settings) -> list[Path]:
+    """The files of the certificates that the node shows to others."""
+    given = [settings.tls.certificate, *(item.certificate for item in settings.audit_repository)]
+    return list(dict.fromkeys(file for file in given if file is not None))
+
+
 def certificate_files(settings: Settings) -> list[Path]:
     """Every file of certificates that the settings name."""
-    given = [settings.tls.certificate, settings.tls.ca]
-    given += [item.tls_ca for item in settings.peer] + [
-        item.tls_ca for item in settings.destination
-    ]
-    return list(dict.fromkeys(file for file in given if file is not None))
+    partners = (*settings.peer, *settings.destination, *settings.archive, *settings.work_list)
+    given = [settings.tls.ca, *(item.tls_ca for item in partners)]
+    given += [item.ca for item in settings.audit_repository]
+    authorities = [file for file in given if file is not None]
+    return list(dict.fromkeys([*own_certificate_files(settings), *authorities]))
 
 
 def days_left(expires_at: datetime) -> int:

@@ -48,6 +48,7 @@ from storage.errors import SpoolDamagedError
 
 EXPIRED = "EXPIRED"
 SOP_CLASS_REFUSED = "SOP_CLASS_REFUSED"
+OVERTAKEN = "OVERTAKEN"
 BUSY = "BUSY"
 
 _TOO_LARGE = 413
@@ -55,7 +56,7 @@ _TOO_LARGE = 413
 _PERMANENT: dict[type[Exception], str] = {
     ClassesRefusedError: SOP_CLASS_REFUSED,
     NoAcceptedContextError: SOP_CLASS_REFUSED,
-    OvertakenError: "OVERTAKEN",
+    OvertakenError: OVERTAKEN,
     SpoolDamagedError: "SPOOL_DAMAGED",
     NotSendableError: "NOT_SENDABLE",
 }
