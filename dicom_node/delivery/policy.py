@@ -42,6 +42,7 @@ from dicom_node.scu.errors import (
     NotTrustedError,
     PeerUnreachableError,
     ResponseTimeoutError,
+    UnclearAnswerError,
 )
 from dicom_node.scu.storing import SendResult
 from storage.errors import SpoolDamagedError
@@ -66,6 +67,7 @@ _TRANSIENT: dict[type[Exception], str] = {
     AssociationRejectedError: "REJECTED",
     AssociationAbortedError: "ABORTED",
     ResponseTimeoutError: "TIMEOUT",
+    UnclearAnswerError: "NO_ANSWER",
     WebUnreachableError: "UNREACHABLE",
     WebNotTrustedError: "NOT_TRUSTED",
     WebTimeoutError: "TIMEOUT",
