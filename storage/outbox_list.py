@@ -54,9 +54,15 @@ class DeliveryView:
             return self.state
         if self.climb is None or self.climb is ClimbState.ARRIVED:
             return self.rung or Rung.ACCEPTED
-        if self.climb is ClimbState.STALLED:
-            return f"{self.rung}, stalled before {self.goal}"
-        return f"{self.rung}, climbing to {self.goal}"
+        needs = "the archive to list it" if self._is_to_be_read_back else "storage commitment"
+        ended = "given up waiting for" if self.climb is ClimbState.STALLED else "waiting for"
+        return f"{self.rung}; {ended} {needs}"
+
+    @property
+    def _is_to_be_read_back(self) -> bool:
+        """Whether the archive is asked next; `commitment` without a time: there is none to have."""
+        does_without = bool(self.commitment) and self.committed_at is None
+        return self.rung is Rung.COMMITTED or does_without
 
     @property
     def trouble(self) -> str:
