@@ -58,7 +58,10 @@ def open_spool(settings: Settings) -> Spool:
 def make_listener(settings: Settings) -> "Listener":
     """The process that receives."""
     from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
+    from dicom_node.scp.limits import share_of_one_peer
 
+    receive = settings.receive
+    share = share_of_one_peer(receive.maximum_associations)
     peers = PeerTable(
         Peer(
             name=peer.name,
@@ -68,13 +71,12 @@ def make_listener(settings: Settings) -> "Listener":
             quiet_s=peer.quiet_s or settings.completion.quiet_s,
             on_conflict=peer.on_conflict,
             certificate=certificate_rule(settings, peer) if peer.tls else None,
-            maximum_associations=peer.maximum_associations,
+            maximum_associations=peer.maximum_associations or share,
             associations_per_minute=peer.associations_per_minute,
             is_called_back=peer.commitment_host is not None,
         )
         for peer in settings.peer
     )
-    receive = settings.receive
     config = ListenerConfig(
         ae_title=receive.ae_title,
         host=receive.host,
