@@ -159,13 +159,13 @@ def late_counts(tx: Transaction, before: datetime) -> dict[str, Late]:
             delivery.destination,
             func.count(),
             func.min(delivery.created_at),
-            func.coalesce(func.max(delivery.error_code), ""),
+            func.max(delivery.error_code),
         )
         .where(delivery.state == "pending", delivery.attempt > 0, delivery.created_at < before)
         .group_by(delivery.destination)
         .order_by(delivery.destination)
     )
-    return {name: Late(number, oldest, code) for name, number, oldest, code in rows}
+    return {name: Late(number, oldest, code or "") for name, number, oldest, code in rows}
 
 
 def _views() -> Select[*tuple[Any, ...]]:

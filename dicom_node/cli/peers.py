@@ -81,7 +81,7 @@ def _answered(settings: Settings, item: partners.Called) -> Answered:
     "--send",
     "sends",
     is_flag=True,
-    help="Also store a synthetic report there, and take it away as far as we are let.",
+    help="Also store a synthetic report there, and delete it again where permitted.",
 )
 @with_settings
 @with_json

@@ -11,6 +11,7 @@ from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import print_rows
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
+from dicom_node.settings_section import TlsPartner
 
 #: What can be a file name and a DNS name at once.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -91,7 +92,8 @@ def own_certificate_files(settings: Settings) -> list[Path]:
 
 def certificate_files(settings: Settings) -> list[Path]:
     """Every file of certificates that the settings name."""
-    partners = (*settings.peer, *settings.destination, *settings.archive, *settings.work_list)
+    partners: list[TlsPartner] = [*settings.peer, *settings.destination]
+    partners += [*settings.archive, *settings.work_list]
     given = [settings.tls.ca, *(item.tls_ca for item in partners)]
     given += [item.ca for item in settings.audit_repository]
     authorities = [file for file in given if file is not None]
