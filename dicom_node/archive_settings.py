@@ -32,7 +32,7 @@ class ArchiveSettings(Section):
     url: str | None = None
     """Root of its DICOMweb service, https://host/dicom-web, instead of host, port and ae_title."""
     retrieve: Literal["move", "get", "wado"] | None = None
-    """Empty: "move" (it must be a [[peer]] too), with a url "wado"; else "get": C-GET."""
+    """How studies are retrieved: "move" (it must be a [[peer]]), "get", "wado" (with a url)."""
     user: str | None = None
     """DICOMweb: name to give; with password."""
     password: SecretStr | None = None

@@ -54,7 +54,7 @@ class DestinationSettings(Section):
     maximum_retry_s: Seconds = 600.0
     """Longest wait between retries, in seconds."""
     climb_to: Literal["accepted", "committed", "read_back"] = "accepted"
-    """How sure to be of a result: its word, its storage commitment, or named by an archive too."""
+    """When a delivery counts as confirmed: accepted (C-STORE success), committed, read_back."""
     archive: str | None = None
     """Name of the [[archive]] that is asked for what is to be read back."""
     commitment_port: Port | None = None

@@ -127,7 +127,7 @@ class PeerSettings(Section):
     on_conflict: Literal["refuse", "keep_first"] = "refuse"
     """Other bytes under a known UID: refuse with 0x0111, or keep_first and answer 0x0000."""
     maximum_associations: Annotated[int, Field(ge=1)] | None = None
-    """Associations it may have open at once; empty: as many as the node takes."""
+    """Associations it may have open at once; empty: three quarters of those the node takes."""
     associations_per_minute: Annotated[float, Field(ge=1)] | None = None
     """Associations it may open a minute, a minute's worth at once; empty: no limit."""
     commitment_host: str | None = None

@@ -45,18 +45,19 @@ class _Raised(NamedTuple):
 
 
 def study_alarms(
-    tx: Transaction, limit: int, own_faults: Collection[str] = ()
+    tx: Transaction, limit: int, own_faults: Collection[str] | None = None
 ) -> list[StudyAlarms]:
     """The studies with an alarm, the last one raised first.
 
-    `own_faults` are the error codes of jobs that lie in the instance itself, and are no alarm.
+    With `own_faults` those about work are among them; they are the error codes of jobs that lie in
+    the instance itself, and are no alarm.
     """
     by_study: dict[int, list[_Raised]] = defaultdict(list)
     for kind in (
         _missing(tx, limit),
         _refused(tx, limit),
         _others(tx, limit),
-        _work(tx, limit, own_faults),
+        () if own_faults is None else _work(tx, limit, own_faults),
     ):
         for raised in kind:
             by_study[raised.study_id].append(raised)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from storage import schema
 from storage.commitment_schema import Climb
@@ -54,9 +54,15 @@ class DeliveryView:
             return self.state
         if self.climb is None or self.climb is ClimbState.ARRIVED:
             return self.rung or Rung.ACCEPTED
-        if self.climb is ClimbState.STALLED:
-            return f"{self.rung}, stalled before {self.goal}"
-        return f"{self.rung}, climbing to {self.goal}"
+        needs = "the archive to list it" if self._is_to_be_read_back else "storage commitment"
+        ended = "given up waiting for" if self.climb is ClimbState.STALLED else "waiting for"
+        return f"{self.rung}; {ended} {needs}"
+
+    @property
+    def _is_to_be_read_back(self) -> bool:
+        """Whether the archive is asked next; `commitment` without a time: there is none to have."""
+        does_without = bool(self.commitment) and self.committed_at is None
+        return self.rung is Rung.COMMITTED or does_without
 
     @property
     def trouble(self) -> str:
@@ -107,6 +113,59 @@ def of_reports(tx: Transaction, report_ids: Sequence[int]) -> tuple[DeliveryView
         _views().where(schema.Delivery.report_id.in_(report_ids)).order_by(schema.Delivery.id)
     )
     return tuple(DeliveryView(**row._asdict()) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCount:
+    """How many deliveries of a kind to a destination were given up for a reason."""
+
+    destination: str
+    kind: str
+    error_code: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What waits for a destination for long although it was tried."""
+
+    number: int
+    oldest: datetime
+    error_code: str
+
+
+def failed_counts(tx: Transaction, since: datetime) -> list[FailedCount]:
+    """What was given up since a time."""
+    delivery = schema.Delivery
+    rows = tx.execute(
+        select(
+            delivery.destination,
+            delivery.kind,
+            func.coalesce(delivery.error_code, "").label("error_code"),
+            func.count().label("number"),
+        )
+        .where(delivery.state == DeliveryState.FAILED, delivery.finished_at >= since)
+        .group_by(delivery.destination, delivery.kind, delivery.error_code)
+        .order_by(delivery.destination, delivery.kind, delivery.error_code)
+    )
+    return [FailedCount(*row) for row in rows]
+
+
+def late_counts(tx: Transaction, before: datetime) -> dict[str, Late]:
+    """What was queued before a time, was tried and still waits, by destination."""
+    delivery = schema.Delivery
+    rows = tx.execute(
+        select(
+            delivery.destination,
+            func.count(),
+            func.min(delivery.created_at),
+            func.max(delivery.error_code),
+        )
+        .where(delivery.state == "pending", delivery.attempt > 0, delivery.created_at < before)
+        .group_by(delivery.destination)
+        .order_by(delivery.destination)
+    )
+    return {name: Late(number, oldest, code or "") for name, number, oldest, code in rows}
 
 
 def _views() -> Select[*tuple[Any, ...]]:

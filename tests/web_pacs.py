@@ -93,7 +93,7 @@ def web_pacs(
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST  # noqa: N815 - http.server's
+        do_GET = do_OPTIONS = do_POST  # noqa: N815 - http.server's
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -23,6 +23,7 @@ from storage.states import Rung
 
 if TYPE_CHECKING:
     from dicom_node.audit_messages.forwarder import Forwarder
+    from dicom_node.audit_messages.repository import Repository
     from dicom_node.delivery.worker import Deliverer
     from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
@@ -55,7 +56,10 @@ def open_database(settings: Settings, *, must_be_current: bool = True) -> Databa
 def make_listener(settings: Settings) -> "Listener":
     """The process that receives."""
     from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
+    from dicom_node.scp.limits import share_of_one_peer
 
+    receive = settings.receive
+    share = share_of_one_peer(receive.maximum_associations)
     peers = PeerTable(
         Peer(
             name=peer.name,
@@ -65,13 +69,12 @@ def make_listener(settings: Settings) -> "Listener":
             quiet_s=peer.quiet_s or settings.completion.quiet_s,
             on_conflict=peer.on_conflict,
             certificate=certificate_rule(settings, peer) if peer.tls else None,
-            maximum_associations=peer.maximum_associations,
+            maximum_associations=peer.maximum_associations or share,
             associations_per_minute=peer.associations_per_minute,
             is_called_back=peer.commitment_host is not None,
         )
         for peer in settings.peer
     )
-    receive = settings.receive
     config = ListenerConfig(
         ae_title=receive.ae_title,
         host=receive.host,
@@ -229,24 +232,27 @@ def make_forwarder(settings: Settings) -> "Forwarder":
     """What tells audit repositories, beside the deliverer in its process."""
     from dicom_node.audit_messages.forwarder import Forwarder
     from dicom_node.audit_messages.message import AuditSource
-    from dicom_node.audit_messages.repository import Repository
 
-    repositories = [
-        Repository(
-            name=item.name,
-            host=item.host,
-            port=item.port,
-            own=_audit_credentials(settings, item),
-            ca=item.ca or settings.tls.ca or Path(),
-            kinds=frozenset(item.kinds),
-            timeout_s=item.timeout_s,
-            maximum_retry_s=item.maximum_retry_s,
-        )
-        for item in settings.audit_repository
-    ]
+    repositories = [audit_repository(settings, item) for item in settings.audit_repository]
     source = AuditSource(id=settings.node.station_name, enterprise_site=settings.node.institution)
     ae_title = settings.receive.ae_title
     return Forwarder(repositories, open_database(settings), source, ae_title)
+
+
+def audit_repository(settings: Settings, item: AuditRepositorySettings) -> "Repository":
+    """An audit repository as it is reached."""
+    from dicom_node.audit_messages.repository import Repository
+
+    return Repository(
+        name=item.name,
+        host=item.host,
+        port=item.port,
+        own=_audit_credentials(settings, item),
+        ca=item.ca or settings.tls.ca or Path(),
+        kinds=frozenset(item.kinds),
+        timeout_s=item.timeout_s,
+        maximum_retry_s=item.maximum_retry_s,
+    )
 
 
 def _audit_credentials(settings: Settings, item: AuditRepositorySettings) -> "Credentials":

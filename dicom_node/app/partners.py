@@ -24,18 +24,22 @@ if TYPE_CHECKING:
     from dicom_node.tls.watched import Watched
 
 
-def receiver(settings: Settings, destination: DestinationSettings) -> "Receiver":
-    """A destination as the network sees it, whatever it speaks."""
-    if destination.url is not None:
-        return web_service(settings, destination)
-    if destination.protocol == "hl7":
-        return _mllp_node(settings, destination)
-    return remote_node(settings, destination)
+#: Systems that the node calls for its studies and reports.
+Called = DestinationSettings | ArchiveSettings | WorkListSettings
 
 
-def remote_node(
-    settings: Settings, partner: DestinationSettings | ArchiveSettings | WorkListSettings
-) -> "RemoteNode":
+def receiver(settings: Settings, partner: Called) -> "Receiver":
+    """A destination, an archive or a work list as the network sees it, whatever it speaks."""
+    if isinstance(partner, WorkListSettings):
+        return remote_node(settings, partner)
+    if partner.url is not None:
+        return web_service(settings, partner)
+    if isinstance(partner, DestinationSettings) and partner.protocol == "hl7":
+        return _mllp_node(settings, partner)
+    return remote_node(settings, partner)
+
+
+def remote_node(settings: Settings, partner: Called) -> "RemoteNode":
     """A destination, an archive or a work list as the DICOM network sees it.
 
     Raises:

@@ -1,13 +1,18 @@
 """The doctor's look at the ladder and at storage commitment."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import app
+from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
+from dicom_node.peer_doctor.reporting import Reporter, TurnedAway, turned_away
 from dicom_node.settings import Settings
 from storage import commitment, ladder
+from storage.outbox_list import DeliveryView
+from storage.states import ClimbState, Rung
 
 #: How long a report that was given up is shown.
 _RECENT = timedelta(days=7)
@@ -16,7 +21,7 @@ _OVERDUE = timedelta(minutes=10)
 
 
 def check_ladder(settings: Settings) -> str:
-    """That no delivery has stalled after it was accepted.
+    """That no accepted delivery was left without the confirmation that it needs.
 
     Raises:
         NodeError: some have.
@@ -26,10 +31,10 @@ def check_ladder(settings: Settings) -> str:
     if stalled:
         where = ", ".join(f"{number} to {name}" for name, number in stalled.items())
         raise NodeError(
-            f"accepted and then stalled: {where}: see `echonode outbox list --climb stalled`; "
-            "`echonode outbox retry` lets them climb on"
+            f"accepted but not confirmed: {where}: `echonode outbox list --climb stalled` says "
+            "why; then `echonode outbox retry` asks again"
         )
-    return "every delivery that was accepted has climbed as far as it must, or still climbs"
+    return "delivery confirmation: none overdue"
 
 
 def check_reports(settings: Settings) -> str:
@@ -57,7 +62,41 @@ def unheard(settings: Settings) -> Iterator[tuple[str, str]]:
         title = item.commitment_ae_title or item.ae_title
         if item.climb_to != "accepted" and title and title not in may_report:
             words = (
-                f"{title} can report what it commits only on the association that asks it: where "
-                'it opens one of its own, add it as a [[peer]] with "commit" in may'
+                f"if {title} sends its commitment report on a new association (Orthanc does), add "
+                'a [[peer]] for it with may = ["commit"]'
             )
             yield item.name, words
+
+
+def reporter(settings: Settings, destination: DestinationSettings) -> Reporter | None:
+    """How a destination is met when it reports what it committed; None where it is not asked."""
+    title = destination.commitment_ae_title or destination.ae_title
+    if destination.climb_to == "accepted" or title is None:
+        return None
+    receive = settings.receive
+    return Reporter(
+        name=destination.name,
+        ae_title=title,
+        addresses=_addresses(destination.host or ""),
+        peers=tuple(peer.name for peer in settings.peer if peer.ae_title == title),
+        called=f"AE title {receive.ae_title}, port {receive.port or receive.tls_port}",
+    )
+
+
+def refused_reports(settings: Settings, view: DeliveryView) -> list[TurnedAway]:
+    """What was refused since a delivery was accepted, and may have been the report it waits for."""
+    waits = view.climb in (ClimbState.CLIMBING, ClimbState.STALLED) and view.rung is Rung.ACCEPTED
+    since = view.finished_at
+    found = [item for item in settings.destination if item.name == view.destination]
+    if not waits or since is None or not found or (asked := reporter(settings, found[0])) is None:
+        return []
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        return turned_away(tx, asked, since)
+
+
+def _addresses(host: str) -> tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))

@@ -1,9 +1,8 @@
 """`echonode doctor`: is everything in place? One line per check, and what to do where not."""
 
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,13 +11,18 @@ from pathlib import Path
 import click
 
 from dicom_node import app
-from dicom_node.app import partners
-from dicom_node.cli import commitment_checks, destinations, security_checks, work_checks
+from dicom_node.cli import (
+    commitment_checks,
+    destinations,
+    partner_checks,
+    security_checks,
+    work_checks,
+)
 from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.clock import clock_doubts, clock_faults, clock_lines
+from dicom_node.cli.listening import describe_port
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json, visible
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
@@ -48,7 +52,10 @@ class Check:
 @config_file
 @with_json
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Check settings, database, spool, bundles, port, destinations; exit status 1 if one is bad."""
+    """Check the settings and all that they name: is it there, sound, and does it answer?
+
+    Exit status 1 if anything is BAD; WARN is what works today and should not stay so.
+    """
     checks = list(_checks(config_path))
     if as_json:
         click.echo(to_json(checks))
@@ -81,7 +88,8 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _try("studies", lambda: _alarms(settings))
     yield _try("ladder", lambda: commitment_checks.check_ladder(settings))
     yield _try("commitment", lambda: commitment_checks.check_reports(settings))
-    yield _try("port", lambda: _ports(settings))
+    yield _try("deliveries", lambda: partner_checks.check_deliveries(settings))
+    yield _try("port", lambda: _ports(settings, config_path))
     yield _try("tls", lambda: security_checks.check_tls(settings))
     yield from _warnings(settings)
     yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
@@ -91,7 +99,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
-    yield from _destinations(settings)
+    yield from _partners(settings)
 
 
 def _try(name: str, look: Callable[[], str]) -> Check:
@@ -144,9 +152,10 @@ def _reports(settings: Settings) -> str:
     return f"no analysis failed in the last {_RECENT.days} days"
 
 
-def _ports(settings: Settings) -> str:
+def _ports(settings: Settings, config_path: Path) -> str:
     receive = settings.receive
-    return ", ".join(_port(receive.host, port) for port in (receive.port, receive.tls_port) if port)
+    ports = [port for port in (receive.port, receive.tls_port) if port]
+    return ", ".join(describe_port(receive.host, port, config_path) for port in ports)
 
 
 def _rejection_notes(settings: Settings) -> str:
@@ -176,18 +185,6 @@ def _alarms(settings: Settings) -> str:
     return "no study has an alarm"
 
 
-def _port(host: str, port: int) -> str:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise NodeError(f"port {port} needs privileges: use 11112 or a redirect") from None
-        except OSError:
-            return f"{port}: somebody listens, presumably this node"
-    return f"{port}: free"
-
-
 def _warnings(settings: Settings) -> Iterator[Check]:
     """What works today and should not stay so."""
     if words := security_checks.user_warning():
@@ -197,10 +194,13 @@ def _warnings(settings: Settings) -> Iterator[Check]:
     for destination, words in commitment_checks.unheard(settings):
         yield Check(f"commitment of {destination}", True, words, warns=True)
     try:
-        for file, words in security_checks.expiring(settings):
-            yield Check(f"certificate {file.name}", True, words, warns=True)
+        for file, words, is_over in security_checks.expiring(settings):
+            yield Check(f"certificate {file.name}", not is_over, words, warns=True)
     except TlsFileError as error:
         yield Check("certificates", False, str(error))
+    with suppress(NodeError, StorageError):  # the check of the database says what is wrong
+        for destination, words in partner_checks.waiting(settings):
+            yield Check(f"deliveries to {destination}", True, words, warns=True)
 
 
 def _bundle(folder: Path) -> str:
@@ -213,18 +213,12 @@ def _bundle(folder: Path) -> str:
     return f"{manifest.name} {manifest.version}, {manifest.standing}"
 
 
-def _destinations(settings: Settings) -> Iterator[Check]:
+def _partners(settings: Settings) -> Iterator[Check]:
+    for name, look in partner_checks.partner_looks(settings):
+        yield _try(name, look)
     for destination in settings.destination:
-        look = partial(_destination, settings, destination)
-        yield _try(f"destination {destination.name}", look)
         try:
             for words in destinations.refusals(settings, destination):
                 yield Check(f"destination {destination.name}", True, words, warns=True)
         except (NodeError, StorageError):
             return  # the check of the database or of the certificates says what is wrong
-
-
-def _destination(settings: Settings, destination: DestinationSettings) -> str:
-    from dicom_node.delivery.reaching import reach
-
-    return reach(partners.receiver(settings, destination))

@@ -2,20 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.app.commitment import called_back, commitment_node, look_in
 from dicom_node.archive_settings import ArchiveSettings
+from dicom_node.cli.commitment_checks import reporter
 from dicom_node.destination_settings import DestinationSettings
 from dicom_node.dicomweb.session import WebService
 from dicom_node.hl7.mllp import MllpNode
 from dicom_node.peer_doctor import doctor
 from dicom_node.peer_doctor.incoming import KnownPeer, examine_peer
+from dicom_node.peer_doctor.reporting import examine_reports
 from dicom_node.peer_doctor.steps import Steps
 from dicom_node.peer_doctor.synthetic import synthetic_study
 from dicom_node.settings import PeerSettings, Settings
+
+#: How far back refused reports are looked for.
+_RECENT = timedelta(days=7)
 
 
 def examinations(settings: Settings, name: str, *, sends: bool) -> Iterator[tuple[str, Steps]]:
@@ -58,7 +64,16 @@ def _destination(settings: Settings, item: DestinationSettings, *, sends: bool) 
     )
     if isinstance(receiver, WebService):
         return doctor.examine_service(receiver, trial)
-    return doctor.examine_node(receiver, trial)
+    return chain(doctor.examine_node(receiver, trial), _reports(settings, item))
+
+
+def _reports(settings: Settings, item: DestinationSettings) -> Steps:
+    asked = reporter(settings, item)
+    if asked is None:
+        return
+    since = datetime.now(UTC) - _RECENT
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        yield from examine_reports(tx, asked, since)
 
 
 def _asked(settings: Settings, item: DestinationSettings) -> ArchiveSettings | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from dicom_node import app
+from dicom_node.cli import commitment_checks
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
@@ -51,7 +52,7 @@ def list_(
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """List deliveries, newest first; --climb those that were accepted and must climb further."""
+    """List deliveries, newest first; --climb: accepted ones by how far their confirmation is."""
     with looking(settings, "outbox list", state=state, climb=climb, destination=destination) as tx:
         found = storage_outbox.listing(
             tx,
@@ -60,7 +61,7 @@ def list_(
             destination=destination,
             limit=limit,
         )
-    print_rows(found, _COLUMNS, as_json=as_json, empty="no delivery meets this")
+    print_rows(found, _COLUMNS, as_json=as_json, empty="No matching deliveries.")
 
 
 @outbox.command()
@@ -68,13 +69,20 @@ def list_(
 @with_settings
 @with_json
 def show(number: int, settings: Settings, as_json: bool) -> None:
-    """Tell how far one delivery has climbed, and on what evidence."""
+    """Tell how far one delivery is confirmed, on what evidence, and what keeps it."""
     with looking(settings, "outbox show", delivery=number) as tx:
         found = outbox_list.show(tx, number)
     if as_json:
         click.echo(to_json(found))
-    else:
-        say(*_lines(found))
+        return
+    say(*_lines(found), *_refused(settings, found))
+
+
+def _refused(settings: Settings, view: DeliveryView) -> Iterator[str]:
+    """What came from its destination, may have been the report it waits for, and was refused."""
+    for item in commitment_checks.refused_reports(settings, view):
+        yield f"  refused    {text(item)}"
+        yield f"             -> {text(item.advice)}"
 
 
 def _lines(view: DeliveryView) -> Iterator[str]:
@@ -93,7 +101,7 @@ def _lines(view: DeliveryView) -> Iterator[str]:
     if view.trouble:
         yield f"  trouble    {text(view.trouble)}"
     if view.climb is ClimbState.CLIMBING:
-        yield f"  stalls     {text(view.climb_expires_at)}, unless it gets on before"
+        yield f"  given up   on {text(view.climb_expires_at)} if nothing changes"
 
 
 @outbox.command()
@@ -111,8 +119,8 @@ def retry(
 ) -> None:
     """Try deliveries again now: those with the given IDS, of a destination, or all.
 
-    What failed is sent again; what stalled after it was accepted climbs on. Exit status 1 when
-    none was found.
+    What failed is sent again; of what was accepted but not confirmed, the confirmation is asked
+    for again. Exit status 1 when none was found.
     """
     if not (ids or destination or everything):
         raise click.UsageError("name deliveries by id, --destination NAME, or --all")

@@ -2,8 +2,10 @@
 
 import getpass
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -12,6 +14,7 @@ from dicom_node import app, logs
 from dicom_node.app import partners
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import text, to_json, visible
+from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict, summary
 from dicom_node.settings import Settings
 from storage import audit
@@ -24,20 +27,33 @@ def peer() -> None:
     """Try the systems that the node works with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Whether a system answered; `detail` is a sentence for an administrator."""
+
+    ok: bool
+    duration_s: float
+    detail: str
+
+
 @peer.command()
 @click.argument("name", required=False)
 @with_settings
 @with_json
 def echo(name: str | None, settings: Settings, as_json: bool) -> None:
-    """Send a C-ECHO to the destination NAME, or to all; exit status 1 when one does not answer."""
-    from dicom_node.scu.echo import echo as send_echo
+    """Ask the destination, archive or work list NAME, or all of them, whether they answer.
 
-    reachable = [item for item in settings.destination if item.ae_title is not None]
-    known = [item for item in reachable if name in (None, item.name)]
-    if not known:
-        names = ", ".join(item.name for item in reachable) or "none configured"
-        raise click.BadParameter(f"no destination {name!r}; known: {names}")
-    results = {item.name: send_echo(partners.remote_node(settings, item)) for item in known}
+    By C-ECHO, a search (DICOMweb) or a connection (HL7). Nothing is sent to be kept. Exit status 1
+    when one does not answer.
+    """
+    everybody: dict[str, partners.Called] = {item.name: item for item in settings.destination}
+    everybody |= {f"archive {item.name}": item for item in settings.archive}
+    everybody |= {f"work list {item.name}": item for item in settings.work_list}
+    wanted = {who: item for who, item in everybody.items() if name in (None, item.name)}
+    if not wanted:
+        names = ", ".join(dict.fromkeys(item.name for item in everybody.values()))
+        raise click.BadParameter(f"nobody is named {name!r}; known: {names or 'none configured'}")
+    results = {who: _answered(settings, item) for who, item in wanted.items()}
     if as_json:
         click.echo(to_json(results))
     else:
@@ -48,13 +64,24 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     sys.exit(0 if all(result.ok for result in results.values()) else 1)
 
 
+def _answered(settings: Settings, item: partners.Called) -> Answered:
+    from dicom_node.delivery.reaching import reach
+
+    started = time.monotonic()
+    try:
+        ok, detail = True, reach(partners.receiver(settings, item))
+    except NodeError as error:
+        ok, detail = False, str(error)
+    return Answered(ok, time.monotonic() - started, detail)
+
+
 @peer.command()
 @click.argument("name")
 @click.option(
     "--send",
     "sends",
     is_flag=True,
-    help="Also store a synthetic report there, and take it away as far as we are let.",
+    help="Also store a synthetic report there, and delete it again where permitted.",
 )
 @with_settings
 @with_json

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dicom_node.app import partners
-from dicom_node.cli.tls import certificate_files, days_left
+from dicom_node.cli.tls import certificate_files, days_left, own_certificate_files
 from dicom_node.settings import Settings
 from storage.engine import sqlite_file
 from storage.folders import open_to_others
@@ -14,20 +14,26 @@ from storage.folders import open_to_others
 _RENEWAL_DAYS = 30
 
 
-def expiring(settings: Settings) -> Iterator[tuple[Path, str]]:
-    """Each certificate that has ended or will within 30 days, and words for it.
+def expiring(settings: Settings) -> Iterator[tuple[Path, str, bool]]:
+    """Each certificate that has ended or will within 30 days, words for it, and what is broken.
+
+    Our own that has ended is: everybody refuses it. Of authorities another may be in use.
 
     Raises:
         TlsFileError: a file cannot be read.
     """
     from dicom_node.tls.certificates import describe
 
+    own = own_certificate_files(settings)
     for file in certificate_files(settings):
         for found in describe(file):
             days = days_left(found.expires_at)
-            if days < _RENEWAL_DAYS:
-                verb = "expired" if days < 0 else "expires"
-                yield file, f"{found.subject} {verb} on {found.expires_at:%Y-%m-%d}: renew it"
+            if days >= _RENEWAL_DAYS:
+                continue
+            whose = "our own certificate" if file in own else "certificate"
+            verb = "expired" if days < 0 else "expires"
+            words = f"{whose} {found.subject} {verb} on {found.expires_at:%Y-%m-%d}: renew it"
+            yield file, words, days < 0 and file in own
 
 
 def check_tls(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import print_rows
 from dicom_node.settings import Settings
 from dicom_node.settings_file import read_settings
+from dicom_node.settings_section import TlsPartner
 
 #: What can be a file name and a DNS name at once.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -83,13 +84,20 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
     print_rows(rows, columns, as_json=as_json, empty="no certificates configured")
 
 
+def own_certificate_files(settings: Settings) -> list[Path]:
+    """The files of the certificates that the node shows to others."""
+    given = [settings.tls.certificate, *(item.certificate for item in settings.audit_repository)]
+    return list(dict.fromkeys(file for file in given if file is not None))
+
+
 def certificate_files(settings: Settings) -> list[Path]:
     """Every file of certificates that the settings name."""
-    given = [settings.tls.certificate, settings.tls.ca]
-    given += [item.tls_ca for item in settings.peer] + [
-        item.tls_ca for item in settings.destination
-    ]
-    return list(dict.fromkeys(file for file in given if file is not None))
+    partners: list[TlsPartner] = [*settings.peer, *settings.destination]
+    partners += [*settings.archive, *settings.work_list]
+    given = [settings.tls.ca, *(item.tls_ca for item in partners)]
+    given += [item.ca for item in settings.audit_repository]
+    authorities = [file for file in given if file is not None]
+    return list(dict.fromkeys([*own_certificate_files(settings), *authorities]))
 
 
 def days_left(expires_at: datetime) -> int:

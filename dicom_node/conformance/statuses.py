@@ -5,9 +5,10 @@ from itertools import groupby
 
 from dicom_node.conformance.described import described
 from dicom_node.conformance.document import Section, Table
+from dicom_node.delivery.best_rendition import MOST_REFUSALS
 from dicom_node.scp import services as dimse_n
 from dicom_node.scp import statuses as c_store
-from dicom_node.scu.statuses import means_stored
+from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED, means_stored
 
 _ECHO = (
     'A C-ECHO is answered with 0x0000; with 0x0124 where the peer has not the right "echo"; with '
@@ -19,7 +20,19 @@ _DIMSE_N = (
 _NOT_DELIVERED = (
     "Where nothing is answered, or no association comes about, the object is tried again too, with "
     "growing pauses, until it is too old. Where the destination accepts no presentation context "
-    "for it, the delivery fails until an administrator acts."
+    "for it, the delivery fails until an administrator acts. A response to another Message ID, or "
+    "that names another SOP Instance UID, is no answer."
+)
+_NEXT_FORM = (
+    f"A report that is refused with 0x{SOP_CLASS_NOT_SUPPORTED:04X} goes at once in the next SOP "
+    f"class that was accepted; with another status, but for 0xA7xx, after {MOST_REFUSALS} refusals."
+)
+_STOW = (
+    "What the service lists in Failed SOP Sequence has failed whatever its Failure Reason; what it "
+    "lists in Referenced SOP Sequence is delivered, a Warning Reason included. HTTP 201 without "
+    "either counts as delivered. After any other 2xx without either, and after the reason that the "
+    "instance exists, the service is searched (QIDO-RS): delivered if it lists the instance, else "
+    "tried again. HTTP 400, 409, 415 and 422 are refusals of the object as in C-STORE."
 )
 _ALL = range(0x10000)
 
@@ -34,7 +47,8 @@ def statuses() -> Section:
             Section("Verification as SCP", (_ECHO,)),
             Section("Storage as SCP", (store,)),
             Section("Other services as SCP", (_DIMSE_N, others)),
-            Section("Storage as SCU", (_means(), _NOT_DELIVERED)),
+            Section("Storage as SCU", (_means(), _NOT_DELIVERED, _NEXT_FORM)),
+            Section("Store transaction (STOW-RS), user agent", (_STOW,)),
         ),
     )
 

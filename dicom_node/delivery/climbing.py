@@ -127,10 +127,10 @@ class Climbing:
                 with suppress(ClaimLostError):
                     ladder.await_report(tx, climb, until)
 
-    def _hear(self, report: Report) -> None:
-        """A report on the association that asked."""
+    def _hear(self, report: Report) -> bool:
+        """A report on the association that asked; whether we asked for its transaction."""
         with self._database.write() as tx:
-            commitment_answers.record_answer(
+            return commitment_answers.record_answer(
                 tx,
                 report.transaction_uid,
                 committed={item.sop_instance_uid for item in report.committed},

@@ -42,12 +42,14 @@ from dicom_node.scu.errors import (
     NotTrustedError,
     PeerUnreachableError,
     ResponseTimeoutError,
+    UnclearAnswerError,
 )
 from dicom_node.scu.storing import SendResult
 from storage.errors import SpoolAwayError, SpoolDamagedError, SpoolUnavailableError
 
 EXPIRED = "EXPIRED"
 SOP_CLASS_REFUSED = "SOP_CLASS_REFUSED"
+OVERTAKEN = "OVERTAKEN"
 BUSY = "BUSY"
 
 _TOO_LARGE = 413
@@ -55,7 +57,7 @@ _TOO_LARGE = 413
 _PERMANENT: dict[type[Exception], str] = {
     ClassesRefusedError: SOP_CLASS_REFUSED,
     NoAcceptedContextError: SOP_CLASS_REFUSED,
-    OvertakenError: "OVERTAKEN",
+    OvertakenError: OVERTAKEN,
     SpoolDamagedError: "SPOOL_DAMAGED",
     NotSendableError: "NOT_SENDABLE",
 }
@@ -67,6 +69,7 @@ _TRANSIENT: dict[type[Exception], str] = {
     AssociationRejectedError: "REJECTED",
     AssociationAbortedError: "ABORTED",
     ResponseTimeoutError: "TIMEOUT",
+    UnclearAnswerError: "NO_ANSWER",
     WebUnreachableError: "UNREACHABLE",
     WebNotTrustedError: "NOT_TRUSTED",
     WebTimeoutError: "TIMEOUT",

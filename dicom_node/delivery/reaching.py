@@ -2,8 +2,8 @@
 
 from dicom_node.delivery.destination import Receiver
 from dicom_node.delivery.errors import UnreachedError
+from dicom_node.dicomweb.probing import probe
 from dicom_node.dicomweb.session import WebService
-from dicom_node.dicomweb.storing import StoreSession
 from dicom_node.hl7.mllp import MllpNode, connected
 from dicom_node.scu.echo import echo
 
@@ -15,8 +15,7 @@ def reach(receiver: Receiver) -> str:
         NodeError: it does not; the message says why.
     """
     if isinstance(receiver, WebService):
-        with StoreSession(receiver) as session:
-            return f"{receiver} answered with HTTP {session.probe()}"
+        return probe(receiver)
     if isinstance(receiver, MllpNode):
         with connected(receiver):
             return f"{receiver} accepts connections"

@@ -80,16 +80,6 @@ class StoreSession:
             "and does not list it: is `url` the root of its DICOMweb service, and not a login page?"
         )
 
-    def probe(self) -> int:
-        """Ask what may be done with studies: the HTTP status, any of which shows it is there.
-
-        Raises:
-            WebError: no answer came.
-        """
-        with translated(self._service):
-            url = f"{self._service.root}/studies"
-            return self._opened.options(url, allow_redirects=False).status_code
-
     @property
     def _opened(self) -> requests.Session:
         if self._session is None:

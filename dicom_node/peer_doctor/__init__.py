@@ -7,6 +7,7 @@
     sending       that report sent as a real one would be, read back, and taken away again
     committing    storage commitment of it
     web           a DICOMweb service: the same by HTTP
+    reporting     reports on commitment that were turned away
     incoming      what the node knows of a system that calls it
     advice        from evidence to what an administrator is to do
     doctor        the ways in

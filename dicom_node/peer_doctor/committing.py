@@ -25,26 +25,30 @@ def commit(node: RemoteNode, sent: Sequence[BuiltObject], *, must_commit: bool) 
         return
     references = [Reference(item.sop_class_uid, item.sop_instance_uid) for item in sent]
     transaction_uid = uid_of("echonode", "connection test", *(item[1] for item in references))
-    reports = _Reports()
+    reports = _Reports(transaction_uid)
     try:
         request_commitment(node, transaction_uid, references, reports.add, _LINGER_S)
     except ScuError as error:
         what_to_do = advice.on_request(node, error, "storage commitment")
         yield Step(_NAME, failed, str(error), what_to_do)
         return
-    yield _judged(reports.last, len(references), failed)
+    yield _judged(reports.last, references, failed)
 
 
 class _Reports:
-    """What was reported, from whichever thread."""
+    """What was reported on one transaction, from whichever thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, transaction_uid: str) -> None:
+        self._transaction_uid = transaction_uid
         self._lock = threading.Lock()
         self._last: Report | None = None
 
-    def add(self, report: Report) -> None:
-        with self._lock:
-            self._last = report
+    def add(self, report: Report) -> bool:
+        is_ours = report.transaction_uid == self._transaction_uid
+        if is_ours:
+            with self._lock:
+                self._last = report
+        return is_ours
 
     @property
     def last(self) -> Report | None:
@@ -52,7 +56,8 @@ class _Reports:
             return self._last
 
 
-def _judged(report: Report | None, asked: int, failed: Verdict) -> Step:
+def _judged(report: Report | None, references: Sequence[Reference], failed: Verdict) -> Step:
+    asked = len(references)
     if report is None:
         return Step(
             _NAME,
@@ -69,4 +74,12 @@ def _judged(report: Report | None, asked: int, failed: Verdict) -> Step:
             f"{len(report.failed)} of {asked} objects are not committed: {why}",
             "there: look into its log for why it does not keep them",
         )
-    return Step(_NAME, Verdict.WORKS, f"{len(report.committed)} of {asked} objects are committed")
+    committed = len(set(references) & set(report.committed))
+    if committed < asked:
+        return Step(
+            _NAME,
+            failed,
+            f"its report names only {committed} of {asked} objects",
+            "there: look into its log for what became of the others",
+        )
+    return Step(_NAME, Verdict.WORKS, f"{committed} of {asked} objects are committed")

@@ -54,7 +54,7 @@ def _last_association(peer: KnownPeer, came: RecordedEvent | None) -> Step:
         return Step(
             name,
             Verdict.LACKS,
-            f"{peer.ae_title} has never been let in",
+            f"{peer.ae_title} has never connected successfully",
             f"there: call {peer.called}{', with TLS' if peer.tls else ''}, from one of "
             f"{_listed(peer.networks)}, with calling AE title {peer.ae_title}",
         )
@@ -86,7 +86,7 @@ def _refusals(tx: Transaction, peer: KnownPeer, came: RecordedEvent | None) -> S
             Verdict.LACKS if is_over else Verdict.FAILS,
             f"{count} x {reason}, last at {_local(last.at)} from {last.address}"
             f" as {last.detail.get('calling_aet') or 'nobody'}"
-            f"{'; it was let in since' if is_over else ''}",
+            f"{'; it has connected since' if is_over else ''}",
             _ON_REFUSAL.get(reason, _look_in_log)(peer, last),
         )
 

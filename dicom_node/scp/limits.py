@@ -1,4 +1,4 @@
-"""How often a peer may open associations: a token bucket for each."""
+"""How many associations a peer may have, and how often it may open one: a token bucket for each."""
 
 import threading
 import time
@@ -6,6 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_node.scp.peers import Peer
+
+
+def share_of_one_peer(maximum: int) -> int:
+    """Of `maximum` associations those that one peer may hold: a quarter is left to the others.
+
+    A cart that opens associations and forgets them must not keep the PACS out.
+    """
+    return max(1, maximum * 3 // 4)
 
 
 @dataclass(slots=True)

@@ -30,13 +30,14 @@ def request_commitment(
     node: RemoteNode,
     transaction_uid: str,
     references: Sequence[Reference],
-    on_report: Callable[[Report], None],
+    on_report: Callable[[Report], bool],
     linger_s: float,
 ) -> None:
     """Ask a node to commit instances; what it reports within `linger_s` goes to `on_report`.
 
     A node that reports on an association of its own reports to our listener. `on_report` runs on
-    another thread; where it raises, the node hears of a processing failure.
+    another thread and says whether we asked for the report's transaction; where it raises, the node
+    hears of a processing failure.
 
     Raises:
         NoAcceptedContextError: the node knows no storage commitment.
@@ -47,11 +48,13 @@ def request_commitment(
 
     def hear(event: evt.Event) -> tuple[int, Dataset | None]:
         try:
-            on_report(read_report(event.event_information))
+            is_ours = on_report(read_report(event.event_information))
         except UnreadableMessageError:
             return _INVALID_ARGUMENT, None
         except Exception:  # noqa: BLE001 - whatever kept it from being written down
             return _PROCESSING_FAILURE, None
+        if not is_ours:
+            return _INVALID_ARGUMENT, None
         heard.set()
         return _SUCCESS, None
 

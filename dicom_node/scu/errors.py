@@ -7,6 +7,7 @@ ScuError
 ├── AssociationAbortedError     the peer aborted, or the connection broke
 ├── NoAcceptedContextError      the peer takes none of the SOP classes or transfer syntaxes
 ├── ResponseTimeoutError        the peer took the request and never answered
+├── UnclearAnswerError          the peer answered, and to something else
 ├── RequestRefusedError         the peer answered a query or a retrieval with a failure; `status`
 └── NotSendableError            a file is no DICOM file with a File Meta group
 
@@ -46,6 +47,10 @@ class NoAcceptedContextError(ScuError):
 
 class ResponseTimeoutError(ScuError):
     """The peer took a request and did not answer in time."""
+
+
+class UnclearAnswerError(ScuError):
+    """The peer's response is to another message or names another instance."""
 
 
 class RequestRefusedError(ScuError):

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 
 from pydicom import Dataset, dcmread
-from pynetdicom import _config, build_context
+from pynetdicom import _config, build_context, evt
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.scu.association import OpenAssociation
-from dicom_node.scu.errors import NoAcceptedContextError
+from dicom_node.scu.errors import NoAcceptedContextError, UnclearAnswerError
 from dicom_node.scu.outgoing import CONVERTIBLE, OutgoingObject
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.statuses import means_stored
@@ -26,6 +26,8 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 
 #: PS3.8 section 9.3.2: context IDs are odd numbers from 1 to 255.
 MAXIMUM_CONTEXTS = 128
+#: Command Field of a C-STORE response (PS3.7 annex E.1).
+_STORE_RESPONSE = 0x8001
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,12 @@ class StoreAssociation:
         self._wanted |= dict.fromkeys((uid, syntax) for uid in curious for syntax in CONVERTIBLE)
         self._accepted: frozenset[tuple[str, str]] = frozenset()
         self._message_id = 0
+        self._latest: Dataset = Dataset()
 
     def __enter__(self) -> "StoreAssociation":
         self._association.open([build_context(cls, syntax) for cls, syntax in self._wanted])
         self._accepted = frozenset(map(_pair, self._association.pynetdicom.accepted_contexts))
+        self._association.pynetdicom.bind(evt.EVT_DIMSE_RECV, self._on_message)
         return self
 
     def __exit__(
@@ -106,7 +110,8 @@ class StoreAssociation:
 
         Raises:
             NoAcceptedContextError: the peer does not take it.
-            AssociationAbortedError, ResponseTimeoutError: nobody knows whether it arrived.
+            AssociationAbortedError, ResponseTimeoutError, UnclearAnswerError: nobody knows whether
+                it arrived.
         """
         if not self.accepts(item):
             message = f"{self._node} does not accept SOP class {item.sop_class_uid} as it is stored"
@@ -114,6 +119,7 @@ class StoreAssociation:
         as_stored = item.contexts[0] in self._accepted
         self._message_id = self._message_id % 0xFFFF + 1
         response = self._request(item.path if as_stored else dcmread(item.path))
+        self._require_answer_to(item)
         comment = str(response.get("ErrorComment", "") or "")
         return SendResult(item.sop_instance_uid, int(response.Status), comment)
 
@@ -128,6 +134,27 @@ class StoreAssociation:
         if "Status" not in response:
             self._association.raise_no_response()
         return response
+
+    def _on_message(self, event: evt.Event) -> None:
+        self._latest = event.message.command_set
+
+    def _require_answer_to(self, item: OutgoingObject) -> None:
+        """See that the response is to our message (PS3.7 table 9.3-2): a status alone is no proof.
+
+        Nothing can follow another answer on this association: it would be one behind.
+        """
+        told = self._latest
+        named = str(told.get("AffectedSOPInstanceUID") or "").strip(" \0")
+        is_ours = (
+            told.get("CommandField") == _STORE_RESPONSE
+            and told.get("MessageIDBeingRespondedTo") == self._message_id
+            and named in ("", item.sop_instance_uid)
+        )
+        if not is_ours:
+            self._association.abort()
+            raise UnclearAnswerError(
+                f"{self._node}: its response is to another message or names another instance"
+            )
 
     def interrupt(self) -> None:
         """From another thread: cut the connection; a waiting `send` then raises."""

@@ -150,7 +150,7 @@ def test_rung_by_rung_to_the_goal_with_evidence_and_audit(delivered: Database) -
     climb = the_climb(delivered)
     assert climb.next_rung is Rung.COMMITTED
     reach(delivered, climb, Rung.COMMITTED, 130)
-    assert view(delivered).standing == "committed, climbing to read back"
+    assert view(delivered).standing == "committed; waiting for the archive to list it"
     climb = the_climb(delivered, 130)
     assert climb.next_rung is Rung.READ_BACK
     reach(delivered, climb, Rung.READ_BACK, 140)
@@ -230,7 +230,7 @@ def test_what_stalled_is_listed_and_counted_and_climbs_on_when_asked_to(
     with delivered.write() as tx:
         ladder.stall(tx, climb, after(130), code="X", message="why")
     seen = view(delivered)
-    assert seen.standing == "accepted, stalled before read back"
+    assert seen.standing == "accepted; given up waiting for storage commitment"
     assert (seen.trouble, seen.climb) == ("X: why", ClimbState.STALLED)
     with delivered.read() as tx:
         assert ladder.stalled_counts(tx) == {"pacs": 1}

@@ -218,7 +218,8 @@ def test_an_archive_without_commitment_stalls_with_advice(node: Outbox, tmp_path
         target = must_climb(destination("pacs", archive.port, AE_TITLE), Rung.COMMITTED)
         with climbing(node, target):
             wait_until(
-                lambda: standing(node) == {"accepted, stalled before committed"}, what="stalled"
+                lambda: standing(node) == {"accepted; given up waiting for storage commitment"},
+                what="stalled",
             )
     stalled = only(node)
     assert stalled.climb_error_code == "NO_STORAGE_COMMITMENT"
@@ -342,7 +343,8 @@ def test_what_an_archive_always_loses_is_not_sent_for_ever(node: Outbox) -> None
         target = must_climb(destination("pacs", archive.port), Rung.COMMITTED)
         with climbing(node, target):
             wait_until(
-                lambda: standing(node) == {"accepted, stalled before committed"}, what="stalled"
+                lambda: standing(node) == {"accepted; given up waiting for storage commitment"},
+                what="stalled",
             )
             time.sleep(0.5)
     assert len(archive.requests) == 4
@@ -355,7 +357,8 @@ def test_an_archive_that_never_reports_is_asked_until_the_climb_expires(node: Ou
         target = must_climb(destination("pacs", archive.port), Rung.COMMITTED)
         with climbing(node, replace(target, maximum_age_s=2.0), report_timeout_s=0.8):
             wait_until(
-                lambda: standing(node) == {"accepted, stalled before committed"}, what="stalled"
+                lambda: standing(node) == {"accepted; given up waiting for storage commitment"},
+                what="stalled",
             )
     assert only(node).climb_error_code == "NO_COMMITMENT_REPORT"
     assert 2 <= len(archive.requests) <= 4

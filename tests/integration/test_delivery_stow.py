@@ -316,10 +316,10 @@ def serving(by: Authority, to: Authority) -> ssl.SSLContext:
     return listening_context(by.issue("pacs"), [to.ca]).current()
 
 
-def test_a_service_that_answers_anything_is_there() -> None:
+def test_a_service_that_answers_a_search_is_there() -> None:
     with web_pacs(lambda _: Reply()) as pacs:
         there = WebService(name="web", url=pacs.url)
-        assert "answered with HTTP 501" in reach(there)
+        assert "answers (HTTP 200)" in reach(there)
     with pytest.raises(WebUnreachableError):
         reach(there)
 

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage import ladder, outbox
+from storage import audit, ladder, outbox
+from storage.audit import Action
 from storage.commitment import Reference, record_request
 from storage.commitment_answers import ask, record_answer
 from storage.engine import Database, upgrade
@@ -81,12 +82,12 @@ def operator(tmp_path: Path) -> Operator:
 
 
 def test_the_list_says_how_far_each_delivery_is(operator: Operator) -> None:
-    assert "accepted, climbing to read back" in operator.runs("outbox list")
+    assert "accepted; waiting for storage commitment" in operator.runs("outbox list")
     operator.commits()
-    assert "committed, climbing to read back" in operator.runs("study show 1")
+    assert "committed; waiting for the archive to list it" in operator.runs("study show 1")
     [listed] = json.loads(operator.runs("outbox list --climb climbing --json"))
     assert (listed["rung"], listed["goal"]) == ("committed", "read back")
-    assert operator.runs("outbox list --climb stalled") == "no delivery meets this\n"
+    assert operator.runs("outbox list --climb stalled") == "No matching deliveries.\n"
 
 
 def test_one_delivery_is_shown_with_its_evidence(operator: Operator) -> None:
@@ -103,24 +104,85 @@ def test_one_delivery_is_shown_with_its_evidence(operator: Operator) -> None:
 
 def test_what_stalls_is_bad_for_the_doctor_and_climbs_on_when_retried(operator: Operator) -> None:
     operator.commits()
-    assert "every delivery that was accepted has climbed" in operator.runs("doctor")
+    assert "delivery confirmation: none overdue" in operator.runs("doctor")
     operator.stalls()
-    assert "accepted and then stalled: 1 to pacs" in operator.runs("doctor")
+    assert "accepted but not confirmed: 1 to pacs" in operator.runs("doctor")
     shown = operator.runs("outbox show 1")
-    assert "committed, stalled before read back" in shown
+    assert "committed; given up waiting for the archive to list it" in shown
     assert "NOT_FOUND: nobody names it" in shown
     assert operator.runs("outbox retry 1") == "1 delivery(s) queued again\n"
-    assert "committed, climbing to read back" in operator.runs("outbox list")
+    assert "committed; waiting for the archive to list it" in operator.runs("outbox list")
 
 
 def test_the_doctor_warns_of_an_archive_that_may_not_report(operator: Operator) -> None:
     pacs = '[[destination]]\nname="pacs"\nhost="127.0.0.1"\nport=1\nae_title="PACS"\n'
     operator.configures(pacs + 'climb_to="committed"\n')
-    assert "PACS can report what it commits only on the association" in operator.runs("doctor")
+    assert "if PACS sends its commitment report on a new association" in operator.runs("doctor")
     operator.configures(
         '[[peer]]\nname="pacs"\nae_title="PACS"\nnetworks=["127.0.0.1/32"]\nmay=["commit"]\n'
     )
-    assert "only on the association" not in operator.runs("doctor")
+    assert "on a new association" not in operator.runs("doctor")
+
+
+PACS = """
+[[destination]]
+name = "pacs"
+host = "10.1.2.3"
+port = 104
+ae_title = "PACS"
+climb_to = "committed"
+"""
+
+
+def refused(operator: Operator, action: Action, address: str, **detail: object) -> None:
+    """An event of the listener, which turned somebody away a minute after the delivery."""
+    peer = "archive" if action is Action.REQUEST_REFUSED else None
+    with operator.database.write() as tx:
+        event = audit.Event(
+            action=action,
+            at=after(151),
+            outcome="failure",
+            peer=peer,
+            address=address,
+            detail=detail,
+        )
+        audit.record(tx, event)
+
+
+def test_a_report_that_was_not_let_in_is_seen_with_the_delivery_that_waits_for_it(
+    operator: Operator,
+) -> None:
+    operator.configures(PACS)
+    assert "refused" not in operator.runs("outbox show 1")
+    unknown = {"called_aet": "ECHONODE", "reason": "calling AE title unknown", "count": 3}
+    refused(operator, Action.ASSOCIATION_REFUSED, "10.1.2.3", calling_aet="PACS_COMMIT", **unknown)
+    refused(operator, Action.ASSOCIATION_REFUSED, "10.9.9.9", calling_aet="OTHER", **unknown)
+    shown = operator.runs("outbox show 1")
+    assert "refused    3 x association: calling AE title unknown, last at" in shown
+    assert (
+        'add a [[peer]] with ae_title = "PACS_COMMIT", networks = ["10.1.2.3/32"] and '
+        'may = ["commit"]'
+    ) in shown
+    assert "OTHER" not in shown
+    operator.commits()
+    assert "refused" not in operator.runs("outbox show 1")
+
+
+def test_a_report_of_a_peer_that_may_not_commit_is_seen(operator: Operator) -> None:
+    operator.configures(PACS)
+    operator.configures(
+        '[[peer]]\nname="archive"\nae_title="PACS"\nnetworks=["10.1.2.3/32"]\nmay=["echo"]\n'
+    )
+    refused(
+        operator,
+        Action.REQUEST_REFUSED,
+        "10.1.2.3",
+        kind="N-EVENT-REPORT",
+        status="0x0124",
+        reason='This peer may not "commit"',
+    )
+    shown = operator.runs("outbox show 1")
+    assert 'here: add "commit" to `may` of [[peer]] archive' in shown
 
 
 def test_who_was_not_told_of_its_commitment_is_named_by_the_doctor(operator: Operator) -> None:

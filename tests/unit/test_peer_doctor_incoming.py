@@ -112,7 +112,7 @@ def test_a_refusal_before_it_was_let_in_is_history(database: Database) -> None:
     happened(database, Action.ASSOCIATION_OPENED, NOW, peer="cart", address="10.1.2.3")
     step = said(database)["refusals"]
     assert step.verdict == "lacks"
-    assert "it was let in since" in step.detail
+    assert "it has connected since" in step.detail
 
 
 def test_what_others_were_refused_is_not_its_business(database: Database) -> None:

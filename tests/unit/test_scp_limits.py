@@ -1,6 +1,8 @@
 """How many connections and associations one peer, or one address, may have."""
 
-from dicom_node.scp.limits import AssociationRate
+import pytest
+
+from dicom_node.scp.limits import AssociationRate, share_of_one_peer
 from dicom_node.scp.waiting import WaitingRoom
 from tests.scp_listening import peer
 
@@ -39,3 +41,8 @@ def test_where_all_places_are_taken_the_oldest_of_the_greediest_address_goes() -
     room.leave("cart 2")
     assert room.enter("cart 3", "cart") is None
     assert room.enter("scan 3", "scanner") == "cart 1"
+
+
+@pytest.mark.parametrize(("maximum", "share"), [(1, 1), (2, 1), (4, 3), (32, 24), (100, 75)])
+def test_one_peer_leaves_a_quarter_of_the_places_to_others(maximum: int, share: int) -> None:
+    assert share_of_one_peer(maximum) == share

@@ -1,0 +1,117 @@
+"""The doctor's look at whom the node calls: do they answer, and is anything left undelivered?"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from dicom_node import app
+from dicom_node.app import partners
+from dicom_node.delivery.policy import OVERTAKEN, SOP_CLASS_REFUSED
+from dicom_node.errors import NodeError
+from dicom_node.settings import AuditRepositorySettings, Settings
+from storage import outbox_list
+from storage.outbox import WITHDRAWN
+from storage.outbox_list import FailedCount
+
+#: How long a failed delivery is shown.
+_RECENT = timedelta(days=7)
+#: A delivery that has been tried and still waits after so long deserves a look.
+_LATE = timedelta(hours=1)
+
+#: Codes of what was given up because something later stands in its place.
+_NOTHING_MISSING = (WITHDRAWN, OVERTAKEN)
+
+Look = Callable[[], str]
+
+
+class UnansweredError(NodeError):
+    """A system that the node calls does not answer as it should; the message says what to do."""
+
+
+def partner_looks(settings: Settings) -> Iterator[tuple[str, Look]]:
+    """Every system that the node calls, and how to look whether it answers.
+
+    A look gives a sentence, or raises NodeError with what to do.
+    """
+    for destination in settings.destination:
+        name = destination.name
+        yield f"destination {name}", partial(_reach, settings, destination, examined_as=name)
+    for archive in settings.archive:
+        name = archive.name
+        yield f"archive {name}", partial(_reach, settings, archive, examined_as=name)
+    for work_list in settings.work_list:
+        yield f"work list {work_list.name}", partial(_reach, settings, work_list)
+    for item in settings.audit_repository:
+        yield f"audit repository {item.name}", partial(_audit_repository, settings, item)
+
+
+def check_deliveries(settings: Settings) -> str:
+    """That no delivery of the last days was given up.
+
+    Raises:
+        NodeError: some were.
+    """
+    since = datetime.now(UTC) - _RECENT
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        failed = outbox_list.failed_counts(tx, since)
+    lost: Counter[str] = Counter()
+    for item in failed:
+        if item.error_code not in _NOTHING_MISSING and not _is_known_refusal(item):
+            lost[item.destination] += item.number
+    if lost:
+        where = ", ".join(f"{number} to {name}" for name, number in lost.items())
+        raise NodeError(
+            f"given up in the last {_RECENT.days} days: {where}: `echonode outbox list --state "
+            "failed` says why; then `echonode outbox retry --destination NAME` sends them again"
+        )
+    return f"none was given up in the last {_RECENT.days} days"
+
+
+def _is_known_refusal(item: FailedCount) -> bool:
+    """Whether a destination does not take what only accompanies a report; that is a warning."""
+    return item.kind != "SR" and item.error_code == SOP_CLASS_REFUSED
+
+
+def waiting(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Destinations for which something has waited long in vain, each with words for it."""
+    now = datetime.now(UTC)
+    with closing(app.open_database(settings)) as database, database.read() as tx:
+        for name, late in outbox_list.late_counts(tx, now - _LATE).items():
+            hours = (now - late.oldest).total_seconds() / 3600
+            words = (
+                f"{late.number} deliveries wait, the oldest for {hours:.0f} h "
+                f"({late.error_code}): `echonode peer doctor {name}` says what to change"
+            )
+            yield name, words
+
+
+def _reach(settings: Settings, item: partners.Called, examined_as: str = "") -> str:
+    from dicom_node.delivery.reaching import reach
+
+    try:
+        return reach(partners.receiver(settings, item))
+    except NodeError as error:
+        further = f"; see `echonode peer doctor {examined_as}`" if examined_as else ""
+        raise UnansweredError(f"{error}{further}") from None
+
+
+def _audit_repository(settings: Settings, item: AuditRepositorySettings) -> str:
+    """Open a connection as for audit messages, send none, and have its end confirmed."""
+    from dicom_node.audit_messages.syslog import send
+    from dicom_node.tls.profile import calling_context
+
+    repository = app.audit_repository(settings, item)
+    where = f"{item.name} ({item.host}:{item.port})"
+    context = calling_context(repository.own, [repository.ca], checks_name=True).current()
+    try:
+        send([], item.host, item.port, context, item.timeout_s)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        words = str(reason).lower().replace("_", " ")
+        raise UnansweredError(
+            f"{where}: no connection as audit messages need it: {words}: is it running, does its "
+            "certificate name this host and come from `ca`, and does it trust our certificate?"
+        ) from None
+    return f"{where} takes connections by TLS, trusted both ways"
