@@ -212,11 +212,12 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """An earlier object of ours in the same study."""
+    """An earlier object of ours in the same study, and where that counts, its destination."""
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,8 @@ class Notice:
 
     With `withdrawn`, that is why everything reported is withdrawn, and there is nothing else to
     tell. `rejects` are earlier objects of ours that a rejection note with the title `rejection`
-    shall take back at archives that know such notes (IHE IOCM).
+    shall take back at archives that know such notes (IHE IOCM): one note for each destination, over
+    what lies there, since archives refuse a note that names what they have not.
     """
 
     sentences: tuple[str, ...] = ()

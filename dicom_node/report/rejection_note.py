@@ -22,6 +22,7 @@ from dicom_node.report.items import (
 )
 from dicom_node.report.references import evidence_sequence, is_image
 from dicom_node.report.relations import add_requests
+from dicom_node.report.uids import uid_of
 from inference.types import Findings, InstanceRef
 
 
@@ -34,7 +35,8 @@ def rejection_note(
 ) -> Dataset:
     """A Key Object Selection (TID 2010) titled with the reason, over our own earlier objects.
 
-    IHE RAD TF-2, RAD-66, as a Change Requester. `notice` has a `rejection` and objects to reject.
+    IHE RAD TF-2, RAD-66, as a Change Requester. `notice` has a `rejection` and objects to reject,
+    all of one destination.
     """
     spec = ObjectSpec(
         sop_class_uid=KeyObjectSelectionDocumentStorage,
@@ -43,7 +45,9 @@ def rejection_note(
         series_number=9004,
         series_description=wording.series_description(findings, "AI, rejection note"),
     )
+    (where,) = {item.destination for item in notice.rejects}
     document = start(spec, study, identity, findings.model, made_at)
+    document.SOPInstanceUID = uid_of(document.SOPInstanceUID, where)
     document.ReferencedPerformedProcedureStepSequence = []
     add_requests(document, study)
     document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
