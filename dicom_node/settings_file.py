@@ -19,6 +19,7 @@ _OTHERS_MAY = 0o007
 _SECRETS = (".password", ".bearer_token")
 _PATHS = (
     ("node", "state_dir"),
+    ("node", "page_font"),
     ("storage", "spool_dir"),
     ("tls", "certificate"),
     ("tls", "key"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from pydicom import Dataset
@@ -201,13 +202,14 @@ class StudyContext:
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """Who makes the objects: this installation of the node."""
+    """Who makes the objects: this installation of the node, with a further font for its pages."""
 
     manufacturer: str
     model_name: str
     software_version: str
     station_name: str
     institution_name: str = ""
+    page_font: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
 from storage.results import Case, CaseInstance
 
 _PATIENT_CONFLICT = (
-    "The study holds instances of more than one patient. No estimate is made until the archive "
-    "is corrected and the study is sent again."
+    "the study holds instances of more than one patient. Correct it at the archive, then send it "
+    "again."
 )
 _NOT_PREPARED_ANEW = (
     "it was not analysed with the present model, and the node has removed its pixel data"
 )
-_FAILED = "The analysis failed and gave no plausible values. No estimate is made from this study."
+_FAILED = "the analysis failed and gave no plausible values."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,7 @@ def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     digest = pipeline.model.bundle_digest
     shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
     excluded = [_exclusion(item, digest) or _unused(_reference(item)) for item in shown]
-    return pipeline.abstain(
-        excluded, f"The analysis failed: {why}. No estimate is made from this study."
-    )
+    return pipeline.abstain(excluded, f"the analysis failed: {why}.")
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:

@@ -40,6 +40,8 @@ from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
+#: Without an estimate nothing says that the study is echocardiography at all.
+_NO_ESTIMATE = "Pulmonary haemodynamics"
 
 _NOT_INVASIVE = (
     "Estimates of a model from B-mode loops, not invasive measurements; right heart "
@@ -157,7 +159,7 @@ class EchoHaemodynamics:
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
         """Findings without an estimate."""
         return Findings(
-            title=TITLE,
+            title=_NO_ESTIMATE,
             model=self._card,
             exclusions=tuple(exclusions),
             limitations=(*self._manifest.limitations, self._selected_by),
@@ -229,7 +231,7 @@ def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list
 
 def _no_loop(excluded: int) -> str:
     found = f"none of the {excluded} instances" if excluded > 1 else "no instance"
-    return f"No estimate was made: {found} of the study is a B-mode cine loop that can be analysed."
+    return f"{found} of the study is a B-mode cine loop that can be analysed."
 
 
 @contextmanager

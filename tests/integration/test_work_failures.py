@@ -51,7 +51,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
     concluded(bench)
     detail = bench.study()
     assert [report.outcome for report in detail.reports] == [Outcome.ABSTAINED]
-    assert "The analysis failed: RUNTIME" in detail.reports[0].findings_json
+    assert "the analysis failed: RUNTIME" in detail.reports[0].findings_json
     assert [item.kind for item in detail.deliveries] == ["SR"]
     assert detail.revisions[0].failures == {PIPELINE: "RUNTIME"}
     assert {Action.JOB_FAILED, Action.REPORT_MADE} <= actions(bench)
@@ -81,7 +81,7 @@ def test_a_report_after_a_failed_one_is_made_in_full(bench: Bench) -> None:
         jobs.queue_conclude(tx, 1, 2, bench.study().summary.opened_at, [PIPELINE])
     bench.engine = bench.new_engine()
     bench.run_until(lambda: len(bench.study().reports) == 2)
-    assert "The analysis failed" not in bench.study().reports[1].findings_json
+    assert "the analysis failed" not in bench.study().reports[1].findings_json
     assert bench.study().reports[1].supersedes == bench.study().reports[0].id
 
 

@@ -161,8 +161,7 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     excluded = [Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame")] * 2
     findings = pipeline.conclude([], excluded)
     assert findings.abstention == (
-        "No estimate was made: none of the 2 instances of the study is a B-mode cine loop "
-        "that can be analysed."
+        "none of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
