@@ -242,7 +242,7 @@ def _reported(tx: Transaction, study_id: int, pipeline: str) -> tuple[ResultObje
             noted.study_id == study_id,
             noted.pipeline == pipeline,
             note.kind == "RN",
-            note.destination.in_(("", delivery.destination)),
+            func.coalesce(note.destination, "").in_(("", delivery.destination)),
         )
         .correlate(delivery)
         .scalar_subquery()
@@ -409,7 +409,7 @@ def stored_objects(
         made.series_instance_uid,
         made.digest,
         made.size_bytes,
-        made.destination,
+        func.coalesce(made.destination, "").label("destination"),
     ).where(made.report_id == report_id)
     if kind is not None:
         query = query.where(made.kind == kind)

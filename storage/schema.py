@@ -310,9 +310,8 @@ class ResultObject(Base):
     )
     size_bytes: Mapped[int] = mapped_column(RowId, comment="size of the file, bytes")
     removed_at: Mapped[datetime | None] = mapped_column(comment="when its file left the spool")
-    destination: Mapped[str] = mapped_column(
-        server_default="",
-        comment="the one destination that it is made for; empty: every one that gets its kind",
+    destination: Mapped[str | None] = mapped_column(
+        comment="the one destination that it is made for; empty: every one that gets its kind"
     )
     __table_args__ = (
         UniqueConstraint(report_id, kind, preference),

@@ -15,7 +15,7 @@ from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     code,
     composite,
-    drop_purposes,
+    drop_names,
     image,
     root,
     text,
@@ -55,7 +55,7 @@ def rejection_note(
     )
     assert notice.rejection is not None  # noqa: S101 - the caller's promise
     content = root(notice.rejection, "2010", _items(notice, findings, identity))
-    drop_purposes(content)
+    drop_names(content, concepts.SOURCE)
     document.update(content)
     return document
 
