@@ -4,6 +4,7 @@ The invariant: every complete study is reported once, or visibly failed.
 """
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
 def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.work.composing.build", lambda *_, **__: fails())
+    monkeypatch.setattr("dicom_node.work.composing.build_what_passes", lambda *_, **__: fails())
     bench.receive(1)
     concluded(bench)
     detail = bench.study()
@@ -70,6 +71,19 @@ def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     assert Action.JOB_FAILED in actions(bench)
     with bench.database.read() as tx:
         assert jobs.failed_reports(tx, detail.summary.opened_at) == [1]
+
+
+def test_what_had_to_be_left_out_of_a_report_is_in_the_audit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = import_module("dicom_node.report.build")  # of the same name as its function
+    monkeypatch.setattr(build, "secondary_capture", lambda *_: fails())
+    bench.receive(1)
+    concluded(bench)
+    [report] = bench.study().reports
+    assert {item.kind for item in report.objects} == {"SR", "PDF"}
+    [made] = [event for event in bench.study().events if event.action is Action.REPORT_MADE]
+    assert made.detail["left_out"] == "the summary picture"
 
 
 def test_a_report_after_a_failed_one_is_made_in_full(bench: Bench) -> None:

@@ -224,6 +224,23 @@ def test_a_code_that_is_not_well_formed_is_left_out_and_its_meaning_kept(
     assert request.RequestedProcedureDescription == words
 
 
+@pytest.mark.parametrize(
+    "damaged", [b"\x08\x00", b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xff" * 30, b"\x1b$B"]
+)
+@pytest.mark.parametrize("vr", ["SQ", "FD", "UN"])
+def test_what_cannot_be_read_of_an_order_costs_no_more_than_the_order(
+    damaged: bytes, vr: str
+) -> None:
+    source = header(PatientID="4711")
+    for keyword in ("RequestAttributesSequence", "ProcedureCodeSequence", "AccessionNumber"):
+        tag = Tag(keyword)
+        source[tag] = RawDataElement(tag, vr, len(damaged), damaged, 0, False, True)
+
+    study = StudyContext.from_header(source, revision=1)
+
+    assert (study.patient_id, study.requested_procedures, study.procedures) == ("4711", (), ())
+
+
 #: Everything that is copied from a source into an object of ours.
 COPIED = (
     *TYPE_2,
