@@ -43,10 +43,9 @@ def _words(value: object) -> str:
 def items_of(header: Dataset, keyword: str) -> list[Dataset]:
     """The items of a sequence; none where it is absent or unreadable."""
     try:
-        value = header.get(keyword) or []
+        return [item for item in header.get(keyword) or [] if isinstance(item, Dataset)]
     except Exception:  # noqa: BLE001 - as above
         return []
-    return [item for item in value if isinstance(item, Dataset)]
 
 
 def character_set_of(header: Dataset) -> CharacterSet | None:
