@@ -20,7 +20,7 @@ from dicom_node.report.errors import ReportError
 
 NOT_SHOWN = "(in letters that this page cannot show)"
 
-_FILE = Path(__file__).parent / "fonts" / "DejaVuSans-Subset.ttf"
+FONT_FILE = Path(__file__).parent / "fonts" / "DejaVuSans-Subset.ttf"
 OWN_FONT = "DejaVuSans-Subset"
 
 _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uffee]")
@@ -51,7 +51,7 @@ class Letters:
         return [Run(font, "".join(letters)) for font, letters in groupby(words, key=self._font_of)]
 
     def _font_of(self, letter: str) -> str:
-        if ord(letter) in _letters_of(OWN_FONT, _FILE):
+        if ord(letter) in _letters_of(OWN_FONT, FONT_FILE):
             return OWN_FONT
         is_more = _EAST_ASIAN.match(letter) and ord(letter) in self.more
         return self.east_asian if is_more else ""
@@ -63,13 +63,18 @@ def letters_for(further: Path | None) -> Letters:
     Raises:
         ReportError: that font cannot be used.
     """
-    _letters_of(OWN_FONT, _FILE)
+    _letters_of(OWN_FONT, FONT_FILE)
     if further is None:
         return Letters()
     try:
         return Letters(further.stem, _letters_of(further.stem, further))
     except (TTFError, OSError) as error:
         raise ReportError([f"page_font {further.name} cannot be used: {error}"]) from None
+
+
+def in_own_font(words: str) -> bool:
+    """Whether the font that comes with the page has every letter."""
+    return all(ord(letter) in _letters_of(OWN_FONT, FONT_FILE) for letter in words)
 
 
 @cache
