@@ -20,6 +20,7 @@ from dicom_node.report import (
     check,
 )
 from inference.types import Code
+from tests.peers import shared
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.7"
@@ -179,6 +180,20 @@ def test_a_private_coding_scheme_of_an_order_is_declared() -> None:
     (request,) = report.ReferencedRequestSequence
     assert request.RequestedProcedureCodeSequence[0].CodeValue == "US-ECHO"
     assert declared(report) == {"99ECHONODE": "echonode result codes", "99RIS": ""}
+
+
+def test_a_study_whose_order_has_a_code_of_the_site_gets_its_report() -> None:
+    source = dcmread(shared("cases", "h-request-code-99.dcm"), stop_before_pixels=True)
+
+    report = read_back(StudyContext.from_header(source, revision=1))
+
+    assert "99RIS" in declared(report)
+    (reported,) = [
+        item
+        for item in report.ContentSequence
+        if item.ConceptNameCodeSequence[0].get("CodeValue") == "121058"
+    ]
+    assert reported.ConceptCodeSequence[0].CodeMeaning == "Echocardiography TTE"
 
 
 def test_it_is_declared_as_the_source_declares_it() -> None:
