@@ -39,6 +39,8 @@ class NodeSettings(Section):
     """Station name that reports name, at most 16 characters."""
     institution: str = ""
     """Institution that reports name; empty: the one of the study."""
+    page_font: Path | None = None
+    """TrueType font (.ttf) for Chinese, Japanese or Korean letters on PDF pages; empty: none."""
     state_dir: Path = Path("state")
     """Folder of the database and the spool; relative to the settings file."""
 

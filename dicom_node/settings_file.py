@@ -22,6 +22,7 @@ _LARGEST_BYTES = 1_000_000
 _SECRETS = (".password", ".bearer_token")
 _PATHS = (
     ("node", "state_dir"),
+    ("node", "page_font"),
     ("storage", "spool_dir"),
     ("tls", "certificate"),
     ("tls", "key"),

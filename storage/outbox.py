@@ -254,7 +254,7 @@ def _delivery(tx: Transaction, row: Row[Any]) -> Delivery:
         claimed_by=row.claimed_by,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        alternatives=renditions(tx, row.report_id, row.kind),
+        alternatives=renditions(tx, row.report_id, row.kind, row.destination),
     )
 
 

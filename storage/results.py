@@ -5,10 +5,22 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, SQLColumnExpression, and_, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    SQLColumnExpression,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
 
 from storage import alarms, audit, corrections, rejections, schema
 from storage.audit import Action, Event
+from storage.destinations_schema import DestinationAnswer
 from storage.engine import Transaction
 from storage.errors import NotFoundError
 from storage.refused_instances import Refused, refused_of
@@ -86,8 +98,8 @@ class Case:
 
     `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
     corrected of it, by the names of `storage.corrections.Identification`. `reported` are the
-    objects that destinations have, as far as no rejection note of ours names them yet. `refused`
-    did not get in and was not sent again.
+    objects that destinations have, each with its destination, as far as no rejection note of ours
+    has told that destination of them yet. `refused` did not get in and was not sent again.
     """
 
     study_id: int
@@ -104,6 +116,8 @@ class Case:
 class ResultObject:
     """One DICOM object in the spool; of one kind, preference 0 is sent first.
 
+    With a `destination` it is for that one alone, as a rejection note is.
+
     An HL7 message (ORU) has its control ID in place of the UID, and no other UIDs.
     """
 
@@ -114,6 +128,7 @@ class ResultObject:
     series_instance_uid: str
     digest: str
     size_bytes: int
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,27 +245,53 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
 
 def _reported(tx: Transaction, study_id: int, pipeline: str) -> tuple[ResultObject, ...]:
     report, made, delivery = schema.Report, schema.ResultObject, schema.Delivery
-    of_study = (report.study_id == study_id) & (report.pipeline == pipeline)
+    note, noted = aliased(made), aliased(report)
     taken_back = (
-        select(func.coalesce(func.max(report.revision), 0))
-        .join(made, made.report_id == report.id)
-        .where(of_study, made.kind == "RN")
+        select(func.coalesce(func.max(noted.revision), 0))
+        .join(note, note.report_id == noted.id)
+        .where(
+            noted.study_id == study_id,
+            noted.pipeline == pipeline,
+            note.kind == "RN",
+            func.coalesce(note.destination, "").in_(("", delivery.destination)),
+        )
+        .correlate(delivery)
         .scalar_subquery()
     )
-    # What is on its way at this moment may be there as any of its renditions.
-    there = or_(
-        delivery.sent_sop_instance_uid == made.sop_instance_uid,
-        and_(delivery.state == DeliveryState.SENDING, _is_rendition(made.kind, delivery.kind)),
+    # What is on its way at this moment may be there as any rendition that is not refused.
+    refused = exists().where(
+        DestinationAnswer.destination == delivery.destination,
+        DestinationAnswer.sop_class_uid == made.sop_class_uid,
+        DestinationAnswer.refused_by != "",
     )
+    on_its_way = and_(
+        delivery.state == DeliveryState.SENDING, _is_rendition(made.kind, delivery.kind), ~refused
+    )
+    columns = [getattr(made, item.name) for item in fields(ResultObject)]
     rows = tx.execute(
-        select(*(getattr(made, item.name) for item in fields(ResultObject)))
+        select(*columns, delivery.id, delivery.destination.label("held_by"), delivery.state)
         .join(report, report.id == made.report_id)
         .join(delivery, delivery.report_id == report.id)
-        .where(of_study, made.kind.not_in(("RN", "ORU")), report.revision >= taken_back, there)
-        .distinct()
-        .order_by(made.sop_instance_uid)
+        .where(
+            report.study_id == study_id,
+            report.pipeline == pipeline,
+            made.kind.not_in(("RN", "ORU")),
+            report.revision >= taken_back,
+            or_(delivery.sent_sop_instance_uid == made.sop_instance_uid, on_its_way),
+        )
+        .order_by(delivery.destination, delivery.id, made.kind != delivery.kind, made.preference)
     )
-    return tuple(ResultObject(**row._asdict()) for row in rows)
+    held: dict[tuple[str, str], ResultObject] = {}
+    under_way: set[int] = set()
+    for row in rows:
+        if row.state == DeliveryState.SENDING and row.id in under_way:
+            continue  # the best rendition is what is being sent
+        under_way.add(row.id)
+        values = {item.name: getattr(row, item.name) for item in fields(ResultObject)}
+        held[row.held_by, row.sop_instance_uid] = ResultObject(
+            **{**values, "destination": row.held_by}
+        )
+    return tuple(item for _, item in sorted(held.items()))
 
 
 def _is_rendition(
@@ -369,10 +410,13 @@ def latest_report(tx: Transaction, study_id: int, pipeline: str) -> StoredReport
 LAST_RESORT: Mapping[str, tuple[str, ...]] = {"SR": ("SC", "PDF")}
 
 
-def renditions(tx: Transaction, report_id: int, kind: str) -> tuple[ResultObject, ...]:
+def renditions(
+    tx: Transaction, report_id: int, kind: str, destination: str
+) -> tuple[ResultObject, ...]:
     """What can be sent for an object of a report: of its own kind, best first, then another's."""
     kinds = (kind, *LAST_RESORT.get(kind, ()))
-    return tuple(item for each in kinds for item in stored_objects(tx, report_id, each))
+    made = (item for each in kinds for item in stored_objects(tx, report_id, each))
+    return tuple(item for item in made if item.destination in {"", destination})
 
 
 def stored_objects(
@@ -388,6 +432,7 @@ def stored_objects(
         made.series_instance_uid,
         made.digest,
         made.size_bytes,
+        func.coalesce(made.destination, "").label("destination"),
     ).where(made.report_id == report_id)
     if kind is not None:
         query = query.where(made.kind == kind)

@@ -321,6 +321,9 @@ class ResultObject(Base):
     )
     size_bytes: Mapped[int] = mapped_column(RowId, comment="size of the file, bytes")
     removed_at: Mapped[datetime | None] = mapped_column(comment="when its file left the spool")
+    destination: Mapped[str | None] = mapped_column(
+        comment="the one destination that it is made for; empty: every one that gets its kind"
+    )
     __table_args__ = (
         UniqueConstraint(report_id, kind, preference),
         Index("ix_result_object_sop_instance_uid", sop_instance_uid),

@@ -176,6 +176,7 @@ def node_identity(settings: Settings) -> "NodeIdentity":
         software_version=dicom_node.__version__,
         station_name=settings.node.station_name,
         institution_name=settings.node.institution,
+        page_font=settings.node.page_font,
     )
 
 

@@ -21,9 +21,10 @@ from inference import exclusions
 from inference.types import Code
 
 _UIDS = (
-    "All are Standard SOP classes; no private attribute is used. The patient and study "
-    "attributes are copied from the images of the study. Instance UIDs follow from study, "
-    "revision, algorithm and bundle (root 2.25, PS3.5 B.2): the same input gives the same UIDs. "
+    "All are Standard SOP classes; no private attribute is used. The patient and study attributes "
+    "are copied from the images of the study. UIDs follow from everything that an object holds "
+    "(root 2.25, PS3.5 B.2): equal UIDs mean equal bytes. Content Date and Time are those of the "
+    "newest instance of the study: the same instances give the same objects. "
     "Every object is checked before it is sent."
 )
 _CODES = (

@@ -125,6 +125,8 @@ def _sentence(text: str) -> str:
 
 def _reported(case: Case) -> tuple[DocumentRef, ...]:
     return tuple(
-        DocumentRef(item.sop_class_uid, item.sop_instance_uid, item.series_instance_uid)
+        DocumentRef(
+            item.sop_class_uid, item.sop_instance_uid, item.series_instance_uid, item.destination
+        )
         for item in case.reported
     )

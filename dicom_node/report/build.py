@@ -1,7 +1,7 @@
 """From findings to the files that are sent: the report in each form, picture and key objects."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Literal, get_args
@@ -33,7 +33,10 @@ KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 
 @dataclass(frozen=True, slots=True)
 class BuiltObject:
-    """One file, ready for the spool. Of one kind, the lowest `preference` a peer takes is sent."""
+    """One file, ready for the spool. Of one kind, the lowest `preference` a peer takes is sent.
+
+    A rejection note is for one `destination` alone.
+    """
 
     kind: Kind
     preference: int
@@ -41,6 +44,7 @@ class BuiltObject:
     sop_instance_uid: str
     series_instance_uid: str
     data: bytes
+    destination: str = ""
 
 
 def build(
@@ -71,7 +75,7 @@ def build(
     codes = list(codes_in((findings, study, notice)))
     objects = []
     made = _datasets(findings, study, identity, made_at, predecessor, notice, kinds, only_summary)
-    for kind, preference, dataset in made:
+    for kind, preference, destination, dataset in made:
         declare_schemes(dataset, codes, study)
         name_by_content(dataset, identity)
         data = encode(dataset, identity)
@@ -86,6 +90,7 @@ def build(
                 sop_instance_uid=str(dataset.SOPInstanceUID),
                 series_instance_uid=str(dataset.SeriesInstanceUID),
                 data=data,
+                destination=destination,
             )
         )
     return tuple(objects)
@@ -100,20 +105,25 @@ def _datasets(
     notice: Notice,
     kinds: Collection[Kind],
     only_summary: bool,
-) -> Iterator[tuple[Kind, int, Dataset]]:
+) -> Iterator[tuple[Kind, int, str, Dataset]]:
+    """Kind, preference, destination (empty: every one) and what is to be encoded."""
     if "SR" in kinds:
         documents = structured_reports(
             findings, study, identity, made_at, predecessor, notice, only_summary=only_summary
         )
         for preference, document in enumerate(documents):
-            yield "SR", preference, document
+            yield "SR", preference, "", document
     if "SC" in kinds:
-        yield "SC", 0, secondary_capture(findings, study, identity, made_at, notice)
+        yield "SC", 0, "", secondary_capture(findings, study, identity, made_at, notice)
     if "PDF" in kinds:
-        yield "PDF", 0, encapsulated_pdf(findings, study, identity, made_at, predecessor, notice)
+        page = encapsulated_pdf(findings, study, identity, made_at, predecessor, notice)
+        yield "PDF", 0, "", page
     if "KOS" in kinds:
         selection = key_object_selection(findings, study, identity, made_at)
         if selection is not None:
-            yield "KOS", 0, selection
-    if "RN" in kinds and notice.rejection is not None and notice.rejects:
-        yield "RN", 0, rejection_note(notice, findings, study, identity, made_at)
+            yield "KOS", 0, "", selection
+    if "RN" in kinds and notice.rejection is not None:
+        for number, where in enumerate(sorted({item.destination for item in notice.rejects})):
+            there = tuple(item for item in notice.rejects if item.destination == where)
+            note = replace(notice, rejects=there)
+            yield "RN", number, where, rejection_note(note, findings, study, identity, made_at)

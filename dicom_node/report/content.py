@@ -14,6 +14,7 @@ from dicom_node.report.items import (
     HAS_OBS_CONTEXT,
     code,
     container,
+    drop_names,
     root,
     text,
     uid,
@@ -39,7 +40,7 @@ def report_content(
     """
     said = [text(concepts.SUMMARY, "\r\n".join(narrative.summary(findings, notice)))]
     measured = [] if only_summary else imaging_measurements(findings, study, identity)
-    return root(
+    tree = root(
         concepts.REPORT_TITLE,
         "1500",
         [
@@ -59,6 +60,8 @@ def report_content(
             *not_analysed(findings),
         ],
     )
+    drop_names(tree, concepts.SOURCE)
+    return tree
 
 
 def device_observer(model: ModelCard, identity: NodeIdentity) -> Iterator[ContentItem]:

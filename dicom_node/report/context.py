@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from pydicom import Dataset
@@ -201,22 +202,24 @@ class StudyContext:
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """Who makes the objects: this installation of the node."""
+    """Who makes the objects: this installation of the node, with a further font for its pages."""
 
     manufacturer: str
     model_name: str
     software_version: str
     station_name: str
     institution_name: str = ""
+    page_font: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """An earlier object of ours in the same study."""
+    """An earlier object of ours in the same study, and where that counts, its destination."""
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,8 @@ class Notice:
 
     With `withdrawn`, that is why everything reported is withdrawn, and there is nothing else to
     tell. `rejects` are earlier objects of ours that a rejection note with the title `rejection`
-    shall take back at archives that know such notes (IHE IOCM).
+    shall take back at archives that know such notes (IHE IOCM): one note for each destination, over
+    what lies there, since archives refuse a note that names what they have not.
     """
 
     sentences: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ left out. What was left out is said in the report and handed back for the audit.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from itertools import combinations
 
 import structlog
 
@@ -86,12 +88,17 @@ def _only_summary(draft: _Draft) -> _Draft:
     return replace(draft, findings=bare, only_summary=True)
 
 
-_EVERY_KIND = (
+_STEPS = (
     _Step("the order, the procedure and the description of the study", _without_orders),
     _Step("the original character set of the patient's data", _in_utf_8),
     _Step("instances whose UIDs are not valid, and previews", _without_bad_references),
 )
-_REPORT = (*_EVERY_KIND, _Step("everything but the summary", _only_summary))
+_LEAST = _Step("everything but the summary", _only_summary)
+#: What is tried, in this order: as little as possible is left out.
+_COMPANION = tuple(
+    chosen for count in range(len(_STEPS) + 1) for chosen in combinations(_STEPS, count)
+)
+_REPORT = (*_COMPANION, *((*chosen, _LEAST) for chosen in _COMPANION))
 
 
 def build_what_passes(
@@ -127,7 +134,7 @@ def build_what_passes(
     companions: list[BuiltObject] = []
     for kind in sorted(set(kinds) - {"SR"}, key=list(_SHOWN_AS).index):
         try:
-            made, without = _most_that_passes(full, kind, _EVERY_KIND, attempt)
+            made, without = _most_that_passes(full, kind, _COMPANION, attempt)
         except ReportError:
             left_out.append(_SHOWN_AS[kind])
         else:
@@ -142,15 +149,14 @@ def build_what_passes(
 def _most_that_passes(
     full: _Draft,
     kind: Kind,
-    steps: Sequence[_Step],
+    ways: Sequence[tuple[_Step, ...]],
     attempt: Callable[[_Draft, Kind], tuple[BuiltObject, ...]],
 ) -> tuple[tuple[BuiltObject, ...], list[str]]:
     """The objects of one kind, and what each step that was needed left out."""
-    draft, without = full, list[str]()
     problems: Sequence[str] = ()
-    for step in (None, *steps):
-        if step is not None:
-            draft, without = step.reduce(draft), [*without, step.words]
+    for steps in ways:
+        draft = reduce(lambda draft, step: step.reduce(draft), steps, full)
+        without = [step.words for step in steps]
         try:
             return attempt(_told(draft, without), kind), without
         except MemoryError:

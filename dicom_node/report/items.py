@@ -138,11 +138,14 @@ def composite(
     return CompositeContentItem(concept(name), sop_class_uid, sop_instance_uid, relationship)
 
 
-def drop_purposes(tree: Dataset) -> None:
-    """Take the names off the references below a root: TID 2010 has none, highdicom insists."""
-    for item in tree.ContentSequence:
-        if item.ValueType in {"IMAGE", "COMPOSITE"}:
+def drop_names(tree: Dataset, name: Code) -> None:
+    """Take a name off the references below a root: TID 1601 and 2010 have none; highdicom does."""
+    unwanted = concept(name)
+    for item in tree.get("ContentSequence", []):
+        if item.ValueType in {"IMAGE", "COMPOSITE"} and item.ConceptNameCodeSequence[0] == unwanted:
             del item.ConceptNameCodeSequence
+        elif item.ValueType == "CONTAINER":
+            drop_names(item, name)
 
 
 def _with_children(item: ContentItem, children: Iterable[ContentItem]) -> ContentItem:

@@ -12,7 +12,7 @@ from dicom_node.report.header import ObjectSpec, start
 from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     code,
-    drop_purposes,
+    drop_names,
     image,
     root,
     text,
@@ -56,7 +56,7 @@ def key_object_selection(
             *(image(instance, concepts.SOURCE) for instance in instances),
         ],
     )
-    drop_purposes(content)
+    drop_names(content, concepts.SOURCE)
     document.update(content)
     return document
 

@@ -1,35 +1,29 @@
 """The letters of the page: in which font each is shown, and what is said where none has it.
 
-Latin, Greek and Cyrillic come with the page, from a subset of DejaVu Sans. Chinese, Japanese and
-Korean are left to the fonts that PDF readers have for Adobe's character collections (ISO 32000-1
-section 9.7.5.2), since a font of ours would be megabytes. Scripts that are joined or that run from
-right to left would come out wrong and are not shown at all.
+Every font that is used is embedded, so that a page looks the same wherever it is opened. Latin,
+Greek and Cyrillic come with the node, from a subset of DejaVu Sans. For Chinese, Japanese and
+Korean the settings may name a font, which would be megabytes here. Scripts that are joined or that
+run from right to left would come out wrong and are not shown at all.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
-from dicom_node.report.character_sets import CharacterSet
+from dicom_node.report.errors import ReportError
 
 NOT_SHOWN = "(in letters that this page cannot show)"
 
 FONT_FILE = Path(__file__).parent / "fonts" / "DejaVuSans-Subset.ttf"
 OWN_FONT = "DejaVuSans-Subset"
 
-_JAPANESE, _KOREAN, _CHINESE = "HeiseiKakuGo-W5", "HYGothic-Medium", "STSong-Light"
-_KANA = re.compile("[\u3041-\u30ff\uff66-\uff9f]")
-_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
 _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uffee]")
-_JAPANESE_SETS = frozenset({"ISO_IR 13", "ISO 2022 IR 13", "ISO 2022 IR 87", "ISO 2022 IR 159"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +36,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """How the words of one page are written; `east_asian` is the font for Han and its kin."""
+    """How the words of a page are written; `east_asian` is a font with `more` letters, if any."""
 
-    east_asian: str
+    east_asian: str = ""
+    more: frozenset[int] = frozenset()
 
     def shown(self, words: str) -> str:
         """The words, or that they cannot be shown: nothing is transliterated or left out."""
@@ -56,43 +51,35 @@ class Letters:
         return [Run(font, "".join(letters)) for font, letters in groupby(words, key=self._font_of)]
 
     def _font_of(self, letter: str) -> str:
-        if ord(letter) in _own_letters():
+        if ord(letter) in _letters_of(OWN_FONT, FONT_FILE):
             return OWN_FONT
-        return self.east_asian if _EAST_ASIAN.match(letter) else ""
+        is_more = _EAST_ASIAN.match(letter) and ord(letter) in self.more
+        return self.east_asian if is_more else ""
 
 
-def letters_for(words: Iterable[str], character_set: CharacterSet) -> Letters:
-    """Choose the East Asian font by the letters that one language has alone, else by the set."""
-    text = "".join(words)
-    if _HANGUL.search(text) or "ISO 2022 IR 149" in character_set:
-        font = _KOREAN
-    elif _KANA.search(text) or _JAPANESE_SETS.intersection(character_set):
-        font = _JAPANESE
-    else:
-        font = _CHINESE
-    _own_letters()
-    _register(font)
-    return Letters(font)
+def letters_for(further: Path | None) -> Letters:
+    """The letters of the page, and of a further TrueType font.
 
-
-def is_east_asian(words: str) -> bool:
-    """Whether these words need a font of the reader's."""
-    return _EAST_ASIAN.search(words) is not None
+    Raises:
+        ReportError: that font cannot be used.
+    """
+    _letters_of(OWN_FONT, FONT_FILE)
+    if further is None:
+        return Letters()
+    try:
+        return Letters(further.stem, _letters_of(further.stem, further))
+    except (TTFError, OSError) as error:
+        raise ReportError([f"page_font {further.name} cannot be used: {error}"]) from None
 
 
 def in_own_font(words: str) -> bool:
     """Whether the font that comes with the page has every letter."""
-    return all(ord(letter) in _own_letters() for letter in words)
+    return all(ord(letter) in _letters_of(OWN_FONT, FONT_FILE) for letter in words)
 
 
 @cache
-def _register(font: str) -> None:
-    pdfmetrics.registerFont(UnicodeCIDFont(font))
-
-
-@cache
-def _own_letters() -> frozenset[int]:
-    """Registers the font of the page and returns the code points that it has."""
-    font = TTFont(OWN_FONT, str(FONT_FILE))
+def _letters_of(name: str, path: Path) -> frozenset[int]:
+    """Registers a font and returns the code points that it has."""
+    font = TTFont(name, str(path))
     pdfmetrics.registerFont(font)
     return frozenset(font.face.charToGlyph)

@@ -9,7 +9,7 @@ from dicom_node.report.canvas import BAND
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.gauge import gauge
 from dicom_node.report.identification import identification
-from dicom_node.report.letters import is_east_asian, letters_for
+from dicom_node.report.letters import letters_for
 from dicom_node.report.sheet import (
     AMBER,
     DIM,
@@ -45,10 +45,6 @@ _PREVIEW_PIXELS = (480, 360)
 _FOOTER_TOP = HEIGHT - 52
 _SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
 _VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
-_READERS_FONTS = (
-    "Chinese, Japanese and Korean letters are shown in fonts of the reader; where it has none, "
-    "see the attributes of this object."
-)
 
 
 def report_page(
@@ -60,7 +56,7 @@ def report_page(
     notice: Notice,
 ) -> bytes:
     """A PDF of one page; the same arguments give the same bytes."""
-    letters = letters_for(study.identity().values(), study.character_set)
+    letters = letters_for(identity.page_font)
     sheet = Sheet(letters, title=findings.title, author=identity.manufacturer)
     shown = identification(study, identity, letters)
     y = _draw_identification(sheet, _draw_heading(sheet, findings), shown)
@@ -78,8 +74,6 @@ def report_page(
         y = _draw_class(sheet, y, findings.classification)
     y = _draw_loops(sheet, y + _GAP, findings)
     remarks = _remarks(findings, predecessor, notice)
-    if any(is_east_asian(words) for _, words in shown):
-        remarks.append(_READERS_FONTS)
     _draw_remarks(sheet, y + _GAP, remarks)
     _draw_footer(sheet, findings, study, identity, made_at)
     return sheet.to_bytes()
@@ -235,9 +229,9 @@ def _draw_footer(
     made_at: datetime,
 ) -> None:
     sheet.box((_LEFT, _FOOTER_TOP, _RIGHT, _FOOTER_TOP + 0.6), LINE)
-    made = study.local_time(made_at).strftime("%Y-%m-%d %H:%M:%S %z")
+    made = study.local_time(made_at).strftime("%Y-%m-%d %H:%M:%S %z").strip()
     maker = f"{identity.manufacturer} {identity.model_name} {identity.software_version}"
     counts = f"{len(findings.evidence)} analysed, {len(findings.exclusions)} not"
     sheet.text(_LEFT, _FOOTER_TOP + 6, wording.model(findings), 7, DIM)
-    last = f"Revision {study.revision}, made {made} by {maker}; instances: {counts}"
+    last = f"Revision {study.revision}, of the study as of {made}, by {maker}; instances: {counts}"
     sheet.text(_LEFT, _FOOTER_TOP + 17, last, 7, DIM)

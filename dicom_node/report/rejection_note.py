@@ -15,13 +15,14 @@ from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     code,
     composite,
-    drop_purposes,
+    drop_names,
     image,
     root,
     text,
 )
 from dicom_node.report.references import evidence_sequence, is_image
 from dicom_node.report.relations import add_requests
+from dicom_node.report.uids import uid_of
 from inference.types import Findings, InstanceRef
 
 
@@ -34,7 +35,8 @@ def rejection_note(
 ) -> Dataset:
     """A Key Object Selection (TID 2010) titled with the reason, over our own earlier objects.
 
-    IHE RAD TF-2, RAD-66, as a Change Requester. `notice` has a `rejection` and objects to reject.
+    IHE RAD TF-2, RAD-66, as a Change Requester. `notice` has a `rejection` and objects to reject,
+    all of one destination.
     """
     spec = ObjectSpec(
         sop_class_uid=KeyObjectSelectionDocumentStorage,
@@ -43,7 +45,9 @@ def rejection_note(
         series_number=9004,
         series_description=wording.series_description(findings, "AI, rejection note"),
     )
+    (where,) = {item.destination for item in notice.rejects}
     document = start(spec, study, identity, findings.model, made_at)
+    document.SOPInstanceUID = uid_of(document.SOPInstanceUID, where)
     document.ReferencedPerformedProcedureStepSequence = []
     add_requests(document, study)
     document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
@@ -51,7 +55,7 @@ def rejection_note(
     )
     assert notice.rejection is not None  # noqa: S101 - the caller's promise
     content = root(notice.rejection, "2010", _items(notice, findings, identity))
-    drop_purposes(content)
+    drop_names(content, concepts.SOURCE)
     document.update(content)
     return document
 

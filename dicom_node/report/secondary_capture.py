@@ -31,7 +31,10 @@ def secondary_capture(
     )
     image = start(spec, study, identity, findings.model, made_at)
     image.ConversionType = "WSD"
-    image.BodyPartExamined = "HEART"  # unpaired, so that no Laterality is asked for
+    if findings.measurements:
+        image.BodyPartExamined = "HEART"  # unpaired, so that no Laterality is asked for
+    else:
+        image.Laterality = None  # of whatever was examined
     image.PatientOrientation = None
     image.ImageType = ["DERIVED", "SECONDARY"]
     image.LossyImageCompression = "00"

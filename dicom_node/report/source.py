@@ -24,8 +24,8 @@ def text_of(header: Dataset, keyword: str, valid: Callable[[str], object] | None
     """
     try:
         value = header.get(keyword)
-    except (ValueError, TypeError, LookupError, NotImplementedError):
-        return ""  # pydicom could not convert the stranger's bytes
+    except Exception:  # noqa: BLE001 - pydicom raises whatever the stranger's bytes lead it to
+        return ""
     if value is None:
         return ""
     parts = value if hasattr(value, "append") else [value]
@@ -43,10 +43,9 @@ def _words(value: object) -> str:
 def items_of(header: Dataset, keyword: str) -> list[Dataset]:
     """The items of a sequence; none where it is absent or unreadable."""
     try:
-        value = header.get(keyword) or []
-    except (ValueError, TypeError, LookupError, NotImplementedError):
+        return [item for item in header.get(keyword) or [] if isinstance(item, Dataset)]
+    except Exception:  # noqa: BLE001 - as above
         return []
-    return [item for item in value if isinstance(item, Dataset)]
 
 
 def character_set_of(header: Dataset) -> CharacterSet | None:

@@ -120,6 +120,7 @@ class Composer:
                     series_instance_uid=item.series_instance_uid,
                     digest=file.digest,
                     size_bytes=file.size_bytes,
+                    destination=item.destination,
                 )
             )
         return Composition(tuple(objects), made.left_out)

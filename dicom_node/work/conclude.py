@@ -22,13 +22,13 @@ from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
 from storage.results import Case, CaseInstance, Preparation
 
 _PATIENT_CONFLICT = (
-    "The study holds instances of more than one patient. No estimate is made until the archive "
-    "is corrected and the study is sent again."
+    "the study holds instances of more than one patient. Correct it at the archive, then send it "
+    "again."
 )
 _NOT_PREPARED_ANEW = (
     "it was not analysed with the present model, and the node has removed its pixel data"
 )
-_FAILED = "The analysis failed and gave no plausible values. No estimate is made from this study."
+_FAILED = "the analysis failed and gave no plausible values."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,7 @@ def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     digest = pipeline.model.bundle_digest
     shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
     excluded = [_exclusion(item, digest) or _unused(_reference(item)) for item in shown]
-    told = f"The analysis failed: {why}. No estimate is made from this study."
-    return _with_refused(case, pipeline.abstain(excluded, told))
+    return _with_refused(case, pipeline.abstain(excluded, f"the analysis failed: {why}."))
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
@@ -145,7 +144,7 @@ def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
     causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
     return (
         f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
-        f"{'; '.join(sorted(causes))}. No estimate is made from part of a study."
+        f"{'; '.join(sorted(causes))}. Nothing is estimated from part of a study."
     )
 
 

@@ -217,8 +217,13 @@ class Reporter:
 
 def deliveries(report: Report, recipients: Sequence[Recipient]) -> Mapping[str, list[Recipient]]:
     """Which kinds of object this report has, the SR first, and who gets each."""
-    kinds = dict.fromkeys(item.kind for item in report.objects)
-    return {kind: [who for who in recipients if kind in who.kinds] for kind in kinds}
+    made_for: dict[str, set[str]] = {}
+    for item in report.objects:
+        made_for.setdefault(item.kind, set()).add(item.destination)
+    return {
+        kind: [who for who in recipients if kind in who.kinds and {"", who.name} & destinations]
+        for kind, destinations in made_for.items()
+    }
 
 
 def _is_business(header: Dataset, case: Case, pipeline: Pipeline) -> bool:

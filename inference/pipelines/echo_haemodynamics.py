@@ -44,6 +44,8 @@ from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
+#: Without an estimate nothing says that the study is echocardiography at all.
+_NO_ESTIMATE = "Pulmonary haemodynamics"
 
 _NOT_INVASIVE = (
     "Estimates of a model from B-mode loops, not invasive measurements; right heart "
@@ -180,7 +182,7 @@ class EchoHaemodynamics:
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
         """Findings without an estimate."""
         return Findings(
-            title=TITLE,
+            title=_NO_ESTIMATE,
             model=self._card,
             exclusions=tuple(exclusions),
             limitations=(*self._manifest.limitations, self._selected_by),

@@ -12,16 +12,16 @@ from inference.ultrasound.rules import NOT_ULTRASOUND
 #: Reason of every loop -> what is said of the study.
 _SHARED: Mapping[str, str] = {
     "UNDER_18": (
-        f"The patient is younger than {ADULT_YEARS} years, and the model is for adults only."
+        f"the patient is younger than {ADULT_YEARS} years, and the model is for adults only."
     ),
-    "NOT_CARDIAC": "The study does not show the heart of an adult.",
-    "STRESS": "The study is a stress examination, and the model is for hearts at rest.",
+    "NOT_CARDIAC": "the study does not show the heart of an adult.",
+    "STRESS": "the study is a stress examination, and the model is for hearts at rest.",
     "TRANSOESOPHAGEAL": (
-        "The study was taken by a transoesophageal or other internal probe, and the model is for "
+        "the study was taken by a transoesophageal or other internal probe, and the model is for "
         "transthoracic images."
     ),
     "CONTRAST_AGENT": (
-        "The study was taken with a contrast agent, and the model is for images without it."
+        "the study was taken with a contrast agent, and the model is for images without it."
     ),
 }
 
@@ -39,7 +39,7 @@ def no_loop(exclusions: Sequence[Exclusion]) -> str:
     sentence = f"{found} of the study is a B-mode cine loop that can be analysed"
     if len(reasons) == 1 and len(images) > 1:
         sentence += f" (all: {shared.meaning})"
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{sentence}."
 
 
 def told_once(loops: Sequence[Encoded]) -> list[str]:

@@ -1,5 +1,7 @@
 """Rejections and corrections, on either database."""
 
+from dataclasses import replace
+
 import pytest
 
 from storage import audit, corrections, outbox, rejections, results
@@ -267,7 +269,58 @@ def test_what_was_sent_can_be_taken_back_until_it_was(database: Database) -> Non
         )
         best = held.alternatives[0]
         outbox.mark_sent(tx, held, at=after(6), sop_instance_uid=best.sop_instance_uid, status=0)
-    assert case(database).reported == (best,)
+    assert case(database).reported == (replace(best, destination="pacs"),)
     note = result_object("RN", name="n")
     record_report(database, report(2, outcome=Outcome.WITHDRAWN, objects=(note,), supersedes=1))
     assert case(database).reported == ()
+
+
+def send(database: Database, destination: str, *, arrives: bool = True) -> str:
+    """Send the report to a destination, which takes the best of it; its UID."""
+    with database.write() as tx:
+        outbox.enqueue(
+            tx, 1, kind="SR", destination=destination, now=after(1), expires_at=after(9e5)
+        )
+        [held] = outbox.claim(
+            tx, destination=destination, owner="here:1:b.1", now=after(5), lease_s=9, limit=9
+        )
+        best = held.alternatives[0].sop_instance_uid
+        if arrives:
+            outbox.mark_sent(tx, held, at=after(6), sop_instance_uid=best, status=0)
+    return best
+
+
+def test_each_destination_takes_back_what_it_holds_itself(database: Database) -> None:
+    reported_study(database)
+    sent = send(database, "pacs")
+    assert {(item.destination, item.sop_instance_uid) for item in case(database).reported} == {
+        ("pacs", sent)
+    }
+    send(database, "viewer")
+    note = replace(result_object("RN", name="n"), destination="pacs")
+    record_report(database, report(2, outcome=Outcome.WITHDRAWN, objects=(note,), supersedes=1))
+    assert [item.destination for item in case(database).reported] == ["viewer"]
+
+
+def test_what_is_on_its_way_counts_once_in_the_form_that_is_being_sent(
+    database: Database,
+) -> None:
+    reported_study(database)
+    sent = send(database, "pacs", arrives=False)
+    assert [item.sop_instance_uid for item in case(database).reported] == [sent]
+
+
+def test_a_note_for_one_destination_is_offered_to_no_other(database: Database) -> None:
+    reported_study(database)
+    notes = [
+        replace(result_object("RN", name=where), preference=number, destination=where)
+        for number, where in enumerate(("archive", "pacs"))
+    ]
+    record_report(database, report(2, outcome=Outcome.WITHDRAWN, objects=tuple(notes)))
+    for where in ("archive", "pacs"):
+        with database.write() as tx:
+            outbox.enqueue(tx, 2, kind="RN", destination=where, now=after(1), expires_at=after(9e5))
+            [held] = outbox.claim(
+                tx, destination=where, owner="here:1:b.1", now=after(5), lease_s=9, limit=9
+            )
+        assert [item.destination for item in held.alternatives] == [where]

@@ -4,6 +4,7 @@ The invariant: every complete study is reported once, or visibly failed.
 """
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
     concluded(bench)
     detail = bench.study()
     assert [report.outcome for report in detail.reports] == [Outcome.ABSTAINED]
-    assert "The analysis failed: RUNTIME" in detail.reports[0].findings_json
+    assert "the analysis failed: RUNTIME" in detail.reports[0].findings_json
     assert [item.kind for item in detail.deliveries] == ["SR"]
     assert detail.revisions[0].failures == {PIPELINE: "RUNTIME"}
     assert {Action.JOB_FAILED, Action.REPORT_MADE} <= actions(bench)
@@ -60,7 +61,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
 def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.work.composing.build", lambda *_, **__: fails())
+    monkeypatch.setattr("dicom_node.work.composing.build_what_passes", lambda *_, **__: fails())
     bench.receive(1)
     concluded(bench)
     detail = bench.study()
@@ -72,6 +73,19 @@ def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
         assert jobs.failed_reports(tx, detail.summary.opened_at) == [1]
 
 
+def test_what_had_to_be_left_out_of_a_report_is_in_the_audit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = import_module("dicom_node.report.build")  # of the same name as its function
+    monkeypatch.setattr(build, "secondary_capture", lambda *_: fails())
+    bench.receive(1)
+    concluded(bench)
+    [report] = bench.study().reports
+    assert {item.kind for item in report.objects} == {"SR", "PDF"}
+    [made] = [event for event in bench.study().events if event.action is Action.REPORT_MADE]
+    assert made.detail["left_out"] == "the summary picture"
+
+
 def test_a_report_after_a_failed_one_is_made_in_full(bench: Bench) -> None:
     bench.receive(1)
     bench.pipeline.on_conclude = fails
@@ -81,7 +95,7 @@ def test_a_report_after_a_failed_one_is_made_in_full(bench: Bench) -> None:
         jobs.queue_conclude(tx, 1, 2, bench.study().summary.opened_at, [PIPELINE])
     bench.engine = bench.new_engine()
     bench.run_until(lambda: len(bench.study().reports) == 2)
-    assert "The analysis failed" not in bench.study().reports[1].findings_json
+    assert "the analysis failed" not in bench.study().reports[1].findings_json
     assert bench.study().reports[1].supersedes == bench.study().reports[0].id
 
 
@@ -146,7 +160,7 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the
     [report] = bench.study().reports
     assert "1 of the study's 3 instances could not be analysed" in report.findings_json
     assert "the memory did not suffice" in report.findings_json
-    assert "No estimate is made from part of a study" in report.findings_json
+    assert "Nothing is estimated from part of a study" in report.findings_json
     with bench.database.read() as tx:
         assert audit.search(tx, action=Action.JOB_FAILED)
 

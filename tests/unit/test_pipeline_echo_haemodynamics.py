@@ -173,7 +173,7 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     ]
     findings = pipeline.conclude([], excluded)
     assert findings.abstention == (
-        "None of the 2 instances of the study is a B-mode cine loop that can be analysed."
+        "none of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
@@ -184,16 +184,16 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        (UNDER_18, "The patient is younger than 18 years, and the model is for adults only."),
-        (NOT_CARDIAC, "The study does not show the heart of an adult."),
+        (UNDER_18, "the patient is younger than 18 years, and the model is for adults only."),
+        (NOT_CARDIAC, "the study does not show the heart of an adult."),
         (
             REASONS["at_rest"],
-            "The study is a stress examination, and the model is for hearts at rest.",
+            "the study is a stress examination, and the model is for hearts at rest.",
         ),
         (
             Code("STILL", "99ECHONODE", "Still picture"),
             (
-                "None of the 3 instances of the study is a B-mode cine loop that can be analysed "
+                "none of the 3 instances of the study is a B-mode cine loop that can be analysed "
                 "(all: Still picture)."
             ),
         ),

@@ -11,8 +11,16 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import Tag
 
-from dicom_node.report import ReportError, StudyContext, build, check
+from dicom_node.report import (
+    NO_NOTICE,
+    ReportError,
+    StudyContext,
+    build,
+    build_what_passes,
+    check,
+)
 from inference.types import Code
+from tests.peers import shared
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.7"
@@ -137,6 +145,171 @@ def test_the_orders_that_images_name_are_named_by_the_report() -> None:
     assert first.RequestedProcedureCodeSequence[0].CodeMeaning == "Echocardiography"
     assert (second.RequestedProcedureID, second.AccessionNumber) == ("RP2", "ACC2")
     assert second.RequestedProcedureDescription == ""
+
+
+def code_item(**values: str) -> Dataset:
+    item = Dataset()
+    for keyword, value in values.items():
+        tag = Tag(keyword)
+        item.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
+    return item
+
+
+LOCAL = {"CodeValue": "US-ECHO", "CodingSchemeDesignator": "99RIS", "CodeMeaning": "Echo (local)"}
+
+
+def ordered(**code: str) -> Dataset:
+    """A header with an order that has this code, and no description."""
+    source = header()
+    source.RequestAttributesSequence = [
+        order(RequestedProcedureID="RP1", RequestedProcedureCodeSequence=[code_item(**code)])
+    ]
+    return source
+
+
+def declared(dataset: Dataset) -> dict[str, str]:
+    return {
+        item.CodingSchemeDesignator: item.get("CodingSchemeName", "")
+        for item in dataset.CodingSchemeIdentificationSequence
+    }
+
+
+def test_a_private_coding_scheme_of_an_order_is_declared() -> None:
+    report = read_back(StudyContext.from_header(ordered(**LOCAL), revision=1))
+
+    (request,) = report.ReferencedRequestSequence
+    assert request.RequestedProcedureCodeSequence[0].CodeValue == "US-ECHO"
+    assert declared(report) == {"99ECHONODE": "echonode result codes", "99RIS": ""}
+
+
+def test_a_study_whose_order_has_a_code_of_the_site_gets_its_report() -> None:
+    source = dcmread(shared("cases", "h-request-code-99.dcm"), stop_before_pixels=True)
+
+    report = read_back(StudyContext.from_header(source, revision=1))
+
+    assert "99RIS" in declared(report)
+    (reported,) = [
+        item
+        for item in report.ContentSequence
+        if item.ConceptNameCodeSequence[0].get("CodeValue") == "121058"
+    ]
+    assert reported.ConceptCodeSequence[0].CodeMeaning == "Echocardiography TTE"
+
+
+def test_it_is_declared_as_the_source_declares_it() -> None:
+    source = ordered(**LOCAL)
+    source.CodingSchemeIdentificationSequence = [
+        code_item(
+            CodingSchemeDesignator="99RIS", CodingSchemeName="Codes of our RIS", CodingSchemeUID="x"
+        ),
+        code_item(CodingSchemeDesignator="99OTHER"),
+    ]
+
+    report = read_back(StudyContext.from_header(source, revision=1))
+
+    assert declared(report)["99RIS"] == "Codes of our RIS"
+    assert "99OTHER" not in declared(report)
+
+
+@pytest.mark.parametrize(
+    ("code", "carried", "words"),
+    [
+        ({**LOCAL, "CodeValue": ""}, 0, "Echo (local)"),
+        ({**LOCAL, "CodingSchemeDesignator": ""}, 0, "Echo (local)"),
+        ({**LOCAL, "CodingSchemeDesignator": "99" + "X" * 30}, 0, "Echo (local)"),
+        ({**LOCAL, "CodeMeaning": ""}, 0, ""),
+        ({**LOCAL, "CodeMeaning": "Echo " * 40}, 0, "Echo " * 11 + "Echo..."),
+        ({**LOCAL, "CodeMeaning": "a\nb"}, 0, ""),
+        ({**LOCAL, "CodeValue": "A\\B"}, 0, "Echo (local)"),
+        (
+            {"LongCodeValue": "U" * 40, "CodingSchemeDesignator": "99RIS", "CodeMeaning": "E"},
+            1,
+            "E",
+        ),
+        ({"URNCodeValue": "urn:oid:1.2.3", "CodeMeaning": "Echo"}, 0, "Echo"),
+    ],
+)
+def test_a_code_that_is_not_well_formed_is_left_out_and_its_meaning_kept(
+    code: dict[str, str], carried: int, words: str
+) -> None:
+    report = read_back(StudyContext.from_header(ordered(**code), revision=1))
+
+    (request,) = report.ReferencedRequestSequence
+    assert len(request.RequestedProcedureCodeSequence) == carried
+    assert request.RequestedProcedureDescription == words
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"\x08\x00", b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xff" * 30, b"\x1b$B"]
+)
+@pytest.mark.parametrize("vr", ["SQ", "FD", "UN"])
+def test_what_cannot_be_read_of_an_order_costs_no_more_than_the_order(
+    damaged: bytes, vr: str
+) -> None:
+    source = header(PatientID="4711")
+    for keyword in ("RequestAttributesSequence", "ProcedureCodeSequence", "AccessionNumber"):
+        tag = Tag(keyword)
+        source[tag] = RawDataElement(tag, vr, len(damaged), damaged, 0, False, True)
+
+    study = StudyContext.from_header(source, revision=1)
+
+    assert (study.patient_id, study.requested_procedures, study.procedures) == ("4711", (), ())
+
+
+#: Everything that is copied from a source into an object of ours.
+COPIED = (
+    *TYPE_2,
+    "IssuerOfPatientID",
+    "StudyDescription",
+    "TimezoneOffsetFromUTC",
+    "InstitutionName",
+    "SpecificCharacterSet",
+)
+IN_CODES = (*LOCAL, "LongCodeValue", "URNCodeValue")
+IN_ORDERS = ("RequestedProcedureID", "RequestedProcedureDescription", "AccessionNumber")
+IN_SCHEMES = ("CodingSchemeDesignator", "CodingSchemeUID", "CodingSchemeName")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    values=st.dictionaries(st.sampled_from(COPIED), BROKEN),
+    codes=st.lists(st.dictionaries(st.sampled_from(IN_CODES), BROKEN | st.just("99X")), max_size=3),
+    orders=st.dictionaries(st.sampled_from(IN_ORDERS), BROKEN),
+    schemes=st.dictionaries(st.sampled_from(IN_SCHEMES), BROKEN | st.just("99X")),
+    study_uid=st.sampled_from([STUDY_UID, "1.2.abc", "1." + "2" * 80, "1..2"]),
+)
+def test_whatever_is_copied_a_report_passes(
+    values: dict[str, str],
+    codes: list[dict[str, str]],
+    orders: dict[str, str],
+    schemes: dict[str, str],
+    study_uid: str,
+) -> None:
+    source = header(**values, StudyInstanceUID=study_uid)
+    coded = [code_item(**{**LOCAL, **code}) for code in codes]
+    source.ProcedureCodeSequence = coded
+    source.CodingSchemeIdentificationSequence = [code_item(**schemes)]
+    request = code_item(**{"RequestedProcedureID": "RP1", **orders})
+    request.RequestedProcedureCodeSequence = coded
+    source.RequestAttributesSequence = [request]
+    buffer = BytesIO()
+    source.save_as(buffer, implicit_vr=False, little_endian=True)
+    study = StudyContext.from_header(dcmread(BytesIO(buffer.getvalue()), force=True), revision=1)
+
+    made = build_what_passes(
+        abstention(()),
+        study,
+        identity=IDENTITY,
+        made_at=MADE_AT,
+        predecessor=None,
+        notice=NO_NOTICE,
+        kinds=("SR",),
+    )
+
+    assert made.left_out == (), "what is malformed is known before it is written"
+    best, *_ = (item.data for item in made.objects)
+    assert check(best, study) == []
+    assert dcmread(BytesIO(best)).StudyInstanceUID == study_uid
 
 
 def test_another_accession_number_is_another_order() -> None:

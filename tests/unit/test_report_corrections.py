@@ -1,5 +1,6 @@
 """A report that takes something back says so first, and its rejection note names what it was."""
 
+from dataclasses import replace
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -81,6 +82,34 @@ def test_a_rejection_note_points_at_each_object_as_what_it_is() -> None:
         if "ReferencedSOPSequence" in item
     ]
     assert references == [("COMPOSITE", "2.25.11"), ("IMAGE", "2.25.12")]
+
+
+def test_each_destination_gets_a_note_over_what_it_holds() -> None:
+    """Archives (dcm4chee) refuse a note that names an instance which they have not."""
+    there = (
+        replace(EARLIER[0], destination="archive"),
+        replace(EARLIER[0], destination="pacs"),
+        replace(EARLIER[1], destination="pacs"),
+    )
+    notes = build(
+        abstention(()),
+        study(revision=2),
+        identity=IDENTITY,
+        made_at=MADE_AT,
+        notice=replace(WITHDRAWN, rejects=there),
+        kinds=("RN",),
+    )
+    assert [(item.destination, item.preference) for item in notes] == [("archive", 0), ("pacs", 1)]
+    assert [_rejected(read(item)) for item in notes] == [["2.25.11"], ["2.25.11", "2.25.12"]]
+    assert len({item.sop_instance_uid for item in notes}) == 2
+
+
+def _rejected(note: Dataset) -> list[str]:
+    return [
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in note.ContentSequence
+        if "ReferencedSOPSequence" in item
+    ]
 
 
 def test_without_anything_sent_there_is_no_rejection_note() -> None:
