@@ -14,6 +14,7 @@ from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError, InferenceError, LoopUnreadableError
 from inference.pipeline import Pipeline, load_pipeline
+from inference.pipelines.decision import UNTRAINED
 from inference.types import (
     Code,
     Encoded,
@@ -21,6 +22,7 @@ from inference.types import (
     Features,
     Findings,
     InstanceRef,
+    Normality,
     Presence,
     Rejected,
     Selected,
@@ -87,7 +89,8 @@ def test_intervals_come_from_the_bundle_and_stay_possible(
     assert mpap.low == pytest.approx(mpap.value - 14)
     assert mpap.high == pytest.approx(mpap.value + 14)
     assert mpap.coverage == 0.9
-    assert pvr.low == 0  # the half-width is 40 WU
+    assert (pvr.low, pvr.high) == pvr.model_range  # the half-width is 40 WU
+    assert pvr.beyond_range is (pvr.value == 0.3)
     assert (pawp.low, pawp.high, pawp.coverage) == (None, None, None)
 
 
@@ -133,14 +136,18 @@ def test_the_same_file_gives_the_same_features(
     assert sum(array.nbytes for array in again.values()) < 10_000
 
 
-def test_verdicts_follow_the_decision_thresholds(pipeline: Pipeline, case: list[Encoded]) -> None:
+def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
+    pipeline: Pipeline, case: list[Encoded]
+) -> None:
     findings = pipeline.conclude(case, [])
-    estimates = values(findings)
     ph, precapillary = findings.assessments
-    assert (ph.presence is Presence.PRESENT) == (estimates["mPAP"] > MPAP.decision_threshold)
-    assert ph.criterion == (
-        "mPAP > 20 mmHg (2022 ESC/ERS Guidelines); decided at estimated mPAP > 22.5 mmHg"
-    )
+    if ph.presence is not Presence.UNDETERMINED:
+        assert (ph.presence is Presence.PRESENT) == (
+            values(findings)["mPAP"] > MPAP.decision_threshold
+        )
+    assert ph.criterion == "mPAP > 20 mmHg (2022 ESC/ERS Guidelines)"
+    assert "decision threshold mPAP 22.5 mm[Hg]" in findings.model.parameters
+    assert findings.classification is not None
     assert ph.probability is not None
     assert 0.1 <= ph.probability <= 0.9
     assert precapillary.probability is None  # the bundle has no curve for it
@@ -161,8 +168,7 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     excluded = [Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame")] * 2
     findings = pipeline.conclude([], excluded)
     assert findings.abstention == (
-        "No estimate was made: none of the 2 instances of the study is a B-mode cine loop "
-        "that can be analysed."
+        "none of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
@@ -213,6 +219,10 @@ def test_an_untrained_bundle_decides_nothing(folder: Path, files: list[Path]) ->
     findings = untrained.conclude([encode(untrained, file) for file in files[:3]], [])
     assert {assessment.presence for assessment in findings.assessments} == {Presence.UNDETERMINED}
     assert {assessment.probability for assessment in findings.assessments} == {None}
+    assert {assessment.reason for assessment in findings.assessments} == {UNTRAINED}
+    assert findings.classification is not None
+    assert findings.classification.reason == UNTRAINED
+    assert {findings.normality(item) for item in findings.measurements} == {Normality.UNJUDGED}
     assert findings.model.warning.startswith("UNTRAINED")
     assert [item.weight for item in findings.evidence] == pytest.approx([1 / 3] * 3)
     assert not any(item.relevant for item in findings.evidence)  # attention starts as the mean
@@ -338,5 +348,9 @@ def test_findings_say_how_many_loops_another_profile_selected(
         sentence.startswith(f"1 of {LOOPS} loops were selected by the profile vendor-neutral")
         for sentence in findings.limitations
     )
+    assert findings.cautions == (
+        f"1 of {LOOPS} loops differ from the selection that the model was trained with.",
+    )
+    assert pipeline.conclude(case, []).cautions == ()
     (evidence,) = [item for item in findings.evidence if item.instance == other.instance]
     assert "departs from the paper in essential_tags" in evidence.notes[0]
