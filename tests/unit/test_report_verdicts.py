@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
+from math import copysign
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -104,12 +105,15 @@ def test_a_change_of_nothing_is_never_minus_zero() -> None:
     still = replace(loop, effects={"mPAP": -0.01, "PVR": -0.001, "PAWP": -0.0})
     findings = replace(estimated(CASES["high"]), evidence=(still,))
     assert wording.effects(still, findings) == "without it: mPAP +0.0, PVR +0.00, PAWP +0.0"
-    written = [
-        str(item.MeasuredValueSequence[0].NumericValue)
+    measured = [
+        item.MeasuredValueSequence[0]
         for item in items(tree(findings))
         if item.get("ValueType") == "NUM"
     ]
-    assert not [number for number in written if number.startswith("-0") and float(number) == 0]
+    assert measured
+    for value in measured:
+        assert not (float(value.NumericValue) == 0 and str(value.NumericValue).startswith("-"))
+        assert copysign(1, value.FloatingPointValue) == 1 or value.FloatingPointValue < 0
 
 
 @pytest.mark.parametrize("case", CASES)
