@@ -122,9 +122,9 @@ def assessments(
 ) -> tuple[Assessment, ...]:
     rule = "estimated mPAP > 20 mmHg"
     return (
-        Assessment("ph", _PH, presence, rule, 0.93 if calibrated else None),
+        Assessment("PH", _PH, presence, rule, 0.93 if calibrated else None),
         Assessment(
-            "precapillary_ph",
+            "pre-capillary PH",
             _PRECAPILLARY,
             presence,
             f"{rule}, PVR > 2 Wood U and PAWP <= 15 mmHg",

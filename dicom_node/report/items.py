@@ -103,9 +103,10 @@ def number(
     `qualifier` says what the value alone does not (CID 42).
     """
     qualified = None if qualifier is None else concept(qualifier)
-    item = NumContentItem(name, round(value, decimals), concept(unit), qualified, relationship)
+    shown = f"{value:z.{decimals}f}"
+    item = NumContentItem(name, float(shown), concept(unit), qualified, relationship)
     # highdicom would write 38 as "38.0"
-    item.MeasuredValueSequence[0].NumericValue = f"{value:z.{decimals}f}"
+    item.MeasuredValueSequence[0].NumericValue = shown
     return _with_children(item, children)
 
 

@@ -138,24 +138,21 @@ def _draw_bar(sheet: Sheet, middle: float, measurement: Measurement, colour: Col
 
 
 def _draw_assessment(sheet: Sheet, top: float, assessment: Assessment) -> float:
-    said = assessment.presence.value.upper(), _VERDICTS[assessment.presence]
-    behind = _draw_stated(sheet, top, assessment.concept.meaning, *said)
+    sheet.text(_LEFT, top + 1.5, assessment.concept.meaning, 10)
+    presence = assessment.presence.value.upper()
+    behind = sheet.text(_BAR_LEFT, top, presence, 12, _VERDICTS[assessment.presence])
     sheet.text(behind + 8, top + 2, wording.probability(assessment), 9)
     why = wording.reasoning(assessment)
     return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, why, 7.5, DIM) + 4
 
 
 def _draw_class(sheet: Sheet, top: float, found: Classification) -> float:
-    said = (found.value.meaning, INK) if found.determined else ("UNDETERMINED", DIM)
-    _draw_stated(sheet, top, wording.capitalised(found.name), *said)
+    width = _RIGHT - _BAR_LEFT
+    sheet.text(_LEFT, top + 1.5, wording.capitalised(found.name), 10)
+    stated, colour = (found.value.meaning, INK) if found.determined else ("UNDETERMINED", DIM)
+    y = sheet.paragraph(_BAR_LEFT, top + 1, width, stated, 10, colour)
     why = found.criterion or wording.capitalised(found.reason)
-    return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, why, 7.5, DIM) + 4
-
-
-def _draw_stated(sheet: Sheet, top: float, name: str, stated: str, colour: Colour) -> float:
-    """What is judged to the left and what is stated to the right; returns the x behind it."""
-    sheet.text(_LEFT, top + 1.5, name, 10)
-    return sheet.text(_BAR_LEFT, top, stated, 12 if stated.isupper() else 10, colour)
+    return sheet.paragraph(_BAR_LEFT, y + 1, width, why, 7.5, DIM) + 4
 
 
 def _draw_refusal(sheet: Sheet, top: float, word: str, colour: Colour, said: list[str]) -> float:

@@ -1,7 +1,8 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
-from inference.bundle.manifest import Manifest
+from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
+from inference.pipelines.decision import LIKELY_PERCENT
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
 from inference.types import ModelCard
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
@@ -66,5 +67,12 @@ def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"
                 for target in manifest.targets
             ),
+            f"verdicts are stated at a probability of at least {LIKELY_PERCENT} %",
+            *(_range(target) for target in manifest.targets),
         ),
     )
+
+
+def _range(target: Target) -> str:
+    least, most = QUANTITIES[target.name].meaningful
+    return f"range of {target.name} {least:g} to {most:g} {target.unit}"

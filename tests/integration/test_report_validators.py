@@ -217,7 +217,7 @@ def test_the_page_can_be_read_and_its_words_selected(files: list[Path], tmp_path
         "90 % interval 31 to 47",
         "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)",
         "PRESENT",
-        "probability 93 %",
+        "probability of PH 93 %",
         "Instance 1: weight 0.50, relevant",
         "Not validated in patients with congenital heart disease.",
         "This report replaces revision 1 of the same study.",

@@ -63,6 +63,44 @@ def test_every_target_condition_and_subgroup_is_judged(evaluation: Evaluation) -
     )
 
 
+def test_what_reports_state_is_judged_with_the_undetermined_counted(
+    evaluation: Evaluation,
+) -> None:
+    ph, precapillary = evaluation.verdicts.conditions
+    assert (ph.condition, precapillary.condition) == ("PH", "pre-capillary PH")
+    for item in (ph, precapillary):
+        assert sum(sum(counts.values()) for counts in item.counts.values()) == 160
+        ill, well = item.counts["with"], item.counts["without"]
+        assert item.figures["sensitivity"].value == pytest.approx(
+            ill["present"] / sum(ill.values())
+        )
+        assert item.figures["specificity"].value == pytest.approx(
+            well["absent"] / sum(well.values())
+        )
+        open_ones = ill["undetermined"] + well["undetermined"]
+        assert item.figures["undetermined"].value == pytest.approx(open_ones / 160)
+    assert ph.counts["with"]["undetermined"] > 0
+
+
+def test_a_stated_verdict_is_wrong_less_often_than_a_forced_one(evaluation: Evaluation) -> None:
+    ph, forced = evaluation.verdicts.conditions[0], evaluation.at_thresholds[0]
+    assert ph.counts["with"]["absent"] <= forced.false_negative
+    assert ph.counts["without"]["present"] <= forced.false_positive
+
+
+def test_the_classes_of_the_catheter_stand_against_those_of_the_reports(
+    evaluation: Evaluation,
+) -> None:
+    table = evaluation.verdicts.classes
+    assert table.columns[-1] == "Undetermined"
+    assert int(table.to_numpy().sum()) == 160
+    no_ph = evaluation.verdicts.conditions[0].counts["without"]
+    first = table.loc["No pulmonary hypertension"]
+    assert first["No pulmonary hypertension"] == no_ph["absent"]
+    share = evaluation.verdicts.undetermined_classes
+    assert share == pytest.approx(table["Undetermined"].sum() / 160)
+
+
 def test_the_threshold_from_validation_raises_specificity(evaluation: Evaluation) -> None:
     step = next(
         item

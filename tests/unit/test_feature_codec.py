@@ -1,11 +1,14 @@
 """What is stored between prepare and conclude comes back as it was."""
 
+import json
+
 import numpy as np
 
 from dicom_node.work.feature_codec import decode_features, encode_features
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.types import (
     Assessment,
+    Classification,
     Code,
     Evidence,
     Exclusion,
@@ -50,6 +53,31 @@ def test_findings_come_back_equal_but_for_previews() -> None:
         ("limit",),
     )
     assert decode_findings(encode_findings(findings)) == findings
+
+
+def test_class_cautions_and_range_come_back() -> None:
+    findings = Findings(
+        "Echo haemodynamics",
+        MODEL,
+        (Measurement("PVR", CODE, 0.3, CODE, 0.3, 2.8, 0.9, 2.0, "ESC", model_range=(0.3, 40.0)),),
+        (Assessment("PH", CODE, Presence.UNDETERMINED, "mPAP > 20 mmHg", 0.6, "not likely"),),
+        cautions=("1 of 2 loops differ.",),
+        classification=Classification("class", CODE, CODE, determined=False, reason="PH is open"),
+    )
+    assert decode_findings(encode_findings(findings)) == findings
+
+
+def test_findings_of_an_earlier_release_are_still_read() -> None:
+    findings = Findings(
+        "Echo haemodynamics",
+        MODEL,
+        (Measurement("mPAP", CODE, 31.5, CODE, 20.0, 43.0, 0.9, 20.0, "ESC", CODE, None),),
+        (Assessment("PH", CODE, Presence.PRESENT, "mPAP > 20 mmHg", 0.8),),
+    )
+    tree = json.loads(encode_findings(findings))
+    del tree["cautions"], tree["classification"]
+    del tree["measurements"][0]["model_range"], tree["assessments"][0]["reason"]
+    assert decode_findings(json.dumps(tree)) == findings
 
 
 def test_an_abstention_comes_back() -> None:

@@ -8,8 +8,9 @@ import pytest
 from dicom_node.hl7 import envelope
 from dicom_node.hl7.result_message import Reported, result_message
 from dicom_node.report import NO_NOTICE, Notice, StudyContext
-from inference.types import Code, Findings, Standing
+from inference.types import Code, Findings, Presence, Standing
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, study
+from tests.verdict_cases import estimated
 
 FINDINGS = estimate()
 STUDY = study()
@@ -84,21 +85,42 @@ def test_each_estimate_is_a_number_with_unit_limit_and_flag_and_its_interval_in_
         assert str(line[6][0][0]) == measurement.unit.value
         assert str(line[6][0][2]) == "UCUM"
         assert str(line[7]) == f"<={measurement.upper_limit:g}"
-        assert str(line[8]) == ("H" if measurement.value > measurement.upper_limit else "N")
+    flags = {name: str(observations(message)[name][8]) for name in ("8414-5", "118433006")}
+    assert flags == {"8414-5": "H", "118433006": ""}, "none where the interval spans the limit"
     assert str(observations(message)["8414-5"][3]) == (
         "8414-5^Pulmonary artery Mean blood pressure^LN"
     )
     assert "% interval" in notes(message)
 
 
-def test_each_verdict_is_coded_with_its_probability() -> None:
+def test_each_verdict_is_coded_with_the_certainty_of_what_is_stated() -> None:
     message = read(raw())
     for assessment in FINDINGS.assessments:
         line = observations(message)[assessment.concept.value]
         assert str(line[2]) == "CE"
         assert str(line[5][0][1]).lower() == assessment.presence.value
-        if assessment.probability is not None:
-            assert float(str(line[9])) == pytest.approx(assessment.probability, abs=0.005)
+        assert assessment.certainty_percent is not None
+        assert float(str(line[9])) == assessment.certainty_percent / 100
+
+
+def test_beside_absent_stands_the_certainty_of_the_absence_and_beside_undetermined_none() -> None:
+    absent, open_ = (
+        replace(FINDINGS.assessments[0], presence=presence, probability=0.25)
+        for presence in (Presence.ABSENT, Presence.UNDETERMINED)
+    )
+    for assessment, certainty in ((absent, "0.75"), (open_, "")):
+        message = read(raw(replace(FINDINGS, assessments=(assessment,))))
+        assert str(observations(message)[assessment.concept.value][9]) == certainty
+        assert "probability of PH 25 %" in notes(message)
+
+
+def test_an_estimate_beyond_the_models_range_is_a_comparison_and_the_class_is_coded() -> None:
+    message = read(raw(estimated({"mPAP": 12.1, "PVR": -0.04, "PAWP": 9.0})))
+    pvr = observations(message)["276901002"]
+    assert (str(pvr[2]), str(pvr[5])) == ("SN", "<^0.3")
+    assert "PVR below 0.3" not in notes(message)
+    assert "below 0.3 Wood units (the model's range)" in notes(message)
+    assert str(observations(message)["HAEMODYN-CLASS"][5][0][0]) == "NO-PH"
 
 
 def test_nothing_is_final_and_the_reader_is_told_so() -> None:

@@ -19,6 +19,7 @@ from inference.errors import (
     LoopUnreadableError,
 )
 from inference.pipeline import Pipeline, load_pipeline
+from inference.pipelines.decision import UNTRAINED
 from inference.population import AGE_UNKNOWN, UNDER_18
 from inference.types import (
     Code,
@@ -27,6 +28,7 @@ from inference.types import (
     Features,
     Findings,
     InstanceRef,
+    Normality,
     Presence,
     Rejected,
     Selected,
@@ -96,7 +98,8 @@ def test_intervals_come_from_the_bundle_and_stay_possible(
     assert mpap.low == pytest.approx(mpap.value - 14)
     assert mpap.high == pytest.approx(mpap.value + 14)
     assert mpap.coverage == 0.9
-    assert pvr.low == 0  # the half-width is 40 WU
+    assert (pvr.low, pvr.high) == pvr.model_range  # the half-width is 40 WU
+    assert pvr.beyond_range is (pvr.value == 0.3)
     assert (pawp.low, pawp.high, pawp.coverage) == (None, None, None)
 
 
@@ -142,14 +145,18 @@ def test_the_same_file_gives_the_same_features(
     assert sum(array.nbytes for array in again.values()) < 10_000
 
 
-def test_verdicts_follow_the_decision_thresholds(pipeline: Pipeline, case: list[Encoded]) -> None:
+def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
+    pipeline: Pipeline, case: list[Encoded]
+) -> None:
     findings = pipeline.conclude(case, [])
-    estimates = values(findings)
     ph, precapillary = findings.assessments
-    assert (ph.presence is Presence.PRESENT) == (estimates["mPAP"] > MPAP.decision_threshold)
-    assert ph.criterion == (
-        "mPAP > 20 mmHg (2022 ESC/ERS Guidelines); decided at estimated mPAP > 22.5 mmHg"
-    )
+    if ph.presence is not Presence.UNDETERMINED:
+        assert (ph.presence is Presence.PRESENT) == (
+            values(findings)["mPAP"] > MPAP.decision_threshold
+        )
+    assert ph.criterion == "mPAP > 20 mmHg (2022 ESC/ERS Guidelines)"
+    assert "decision threshold mPAP 22.5 mm[Hg]" in findings.model.parameters
+    assert findings.classification is not None
     assert ph.probability is not None
     assert 0.1 <= ph.probability <= 0.9
     assert precapillary.probability is None  # the bundle has no curve for it
@@ -284,6 +291,10 @@ def test_an_untrained_bundle_decides_nothing(folder: Path, files: list[Path]) ->
     findings = untrained.conclude([encode(untrained, file) for file in files[:3]], [])
     assert {assessment.presence for assessment in findings.assessments} == {Presence.UNDETERMINED}
     assert {assessment.probability for assessment in findings.assessments} == {None}
+    assert {assessment.reason for assessment in findings.assessments} == {UNTRAINED}
+    assert findings.classification is not None
+    assert findings.classification.reason == UNTRAINED
+    assert {findings.normality(item) for item in findings.measurements} == {Normality.UNJUDGED}
     assert findings.model.warning.startswith("UNTRAINED")
     assert [item.weight for item in findings.evidence] == pytest.approx([1 / 3] * 3)
     assert not any(item.relevant for item in findings.evidence)  # attention starts as the mean
@@ -410,5 +421,9 @@ def test_findings_say_how_many_loops_another_profile_selected(
         sentence.startswith(f"1 of {LOOPS} loops were selected by the profile vendor-neutral")
         for sentence in findings.limitations
     )
+    assert findings.cautions == (
+        f"1 of {LOOPS} loops differ from the selection that the model was trained with.",
+    )
+    assert pipeline.conclude(case, []).cautions == ()
     (evidence,) = [item for item in findings.evidence if item.instance == other.instance]
     assert "departs from the paper in essential_tags" in evidence.notes[0]

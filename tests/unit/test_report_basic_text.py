@@ -83,15 +83,18 @@ def test_an_estimate_reads_from_top_to_bottom() -> None:
                 "upper limit of normal 2 Wood units (2022 ESC/ERS Guidelines)."
             ),
             (
-                "PAWP 12 mmHg, 90 % interval 6 to 16; "
-                "upper limit of normal 15 mmHg (2022 ESC/ERS Guidelines)."
+                "PAWP 12 mmHg, 90 % interval 6 to 16; borderline: "
+                "the interval spans the limit of 15 mmHg (2022 ESC/ERS Guidelines)."
             ),
         ],
         "Impressions": [
-            "Pulmonary hypertension: present, probability 93 % (estimated mPAP > 20 mmHg).",
             (
-                "Pre-capillary pulmonary hypertension: present, probability 81 % "
-                "(estimated mPAP > 20 mmHg, PVR > 2 Wood U and PAWP <= 15 mmHg)."
+                "Pulmonary hypertension: present, probability of PH 93 %; "
+                "rule: estimated mPAP > 20 mmHg."
+            ),
+            (
+                "Pre-capillary pulmonary hypertension: present, probability of pre-capillary PH "
+                "81 %; rule: estimated mPAP > 20 mmHg, PVR > 2 Wood U and PAWP <= 15 mmHg."
             ),
             (
                 "An estimate by artificial intelligence, not an invasive measurement and not "

@@ -15,8 +15,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_predict
 
 from inference.bundle.calibration import Conformal, Isotonic, Recalibration
+from inference.bundle.manifest import Target
 from inference.errors import TrainingDataError
-from inference.pipelines.haemodynamics import PRECAPILLARY_PH, Condition
+from inference.pipelines.haemodynamics import PRECAPILLARY_PH, QUANTITIES, Condition
 from inference.training.evaluation.conditions import LIMITS, WITH_PROBABILITY, complete, met
 from inference.training.evaluation.predictions import Predictions
 
@@ -53,6 +54,20 @@ class Calibration:
     def thresholds(self) -> dict[str, float]:
         """The decision threshold of each target, in its unit."""
         return {name: target.decision_threshold for name, target in self.targets.items()}
+
+    def as_targets(self) -> dict[str, Target]:
+        """The targets as a bundle holds them, for estimates that are recalibrated already."""
+        return {
+            name: Target(
+                name=name,
+                unit=QUANTITIES[name].unit.value,
+                mean=0.0,
+                sd=fitted.sd,
+                decision_threshold=fitted.decision_threshold,
+                conformal=fitted.conformal,
+            )
+            for name, fitted in self.targets.items()
+        }
 
     def recalibrate(self, target: str, estimate: Values) -> Values:
         """Raw estimates to those that the node reports, never below zero."""

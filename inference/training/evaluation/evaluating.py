@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import Criterion
-from inference.training.evaluation import baseline, calibration
+from inference.training.evaluation import baseline, calibration, verdicts
 from inference.training.evaluation.attention import Attention, analyse
 from inference.training.evaluation.baseline import Baseline
 from inference.training.evaluation.calibration import Calibration
@@ -31,6 +31,7 @@ from inference.training.evaluation.metrics import (
     summarise,
 )
 from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.verdicts import Verdicts
 
 Values = NDArray[np.float64]
 
@@ -78,7 +79,10 @@ class Subgroup:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything that is known about a model's performance."""
+    """Everything that is known about a model's performance.
+
+    `at_limits` and `at_thresholds` force every exam to one side; `verdicts` are what reports state.
+    """
 
     exams: Mapping[str, int]
     patients: Mapping[str, int]
@@ -89,6 +93,7 @@ class Evaluation:
     targets: Mapping[str, TargetResult]
     at_limits: Sequence[Confusion]
     at_thresholds: Sequence[Confusion]
+    verdicts: Verdicts
     subgroups: Sequence[Subgroup]
     improvements: Sequence[Improvement]
     probability: pd.DataFrame
@@ -135,6 +140,7 @@ def evaluate(
         },
         at_limits=_confusions(truth, raw, LIMITS, draws, seed),
         at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
+        verdicts=verdicts.judge(fitted, truth, reported, draws, seed),
         subgroups=_subgroups(truth, reported, draws, seed),
         improvements=improvements,
         probability=probability,

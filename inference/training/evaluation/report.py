@@ -50,6 +50,9 @@ def flat_figures(evaluation: Evaluation) -> dict[str, float]:
     for table in evaluation.at_thresholds:
         key = table.condition.lower().replace(" ", "_")
         found |= {f"{key}.{name}": each.value for name, each in table.figures.items()}
+    for stated in evaluation.verdicts.conditions:
+        key = stated.condition.lower().replace(" ", "_")
+        found |= {f"stated.{key}.{name}": each.value for name, each in stated.figures.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -70,6 +73,11 @@ def as_json(evaluation: Evaluation, subject: Subject) -> dict[str, Any]:
         },
         "at_limits": [asdict(table) for table in evaluation.at_limits],
         "at_thresholds": [asdict(table) for table in evaluation.at_thresholds],
+        "verdicts": [asdict(item) for item in evaluation.verdicts.conditions],
+        "classes": {
+            "undetermined": evaluation.verdicts.undetermined_classes,
+            "table": evaluation.verdicts.classes.to_dict("index"),
+        },
         "subgroups": [asdict(item) for item in evaluation.subgroups],
         "improvements": [asdict(item) for item in evaluation.improvements],
         "baseline": None if evaluation.baseline is None else asdict(evaluation.baseline),
@@ -125,6 +133,10 @@ def _html(
         caveats=list(wording.caveats(evaluation)),
         performance=wording.performance(evaluation),
         conditions=wording.conditions(evaluation),
+        stated_tables=(
+            (wording.STATED, wording.stated(evaluation)),
+            (wording.CLASSES, wording.classes(evaluation)),
+        ),
         baseline=wording.baseline(evaluation),
         subgroups=wording.subgroups(evaluation),
         attention=wording.attention(evaluation.attention),
@@ -170,6 +182,8 @@ def _pdf(
             picture.suptitle(textwrap.fill(caption, 130), fontsize=9)
             picture.supxlabel(warning, fontsize=9, color=RED)
             pages.savefig(picture)
+        pages.savefig(_table_page(wording.STATED, wording.stated(evaluation), warning))
+        pages.savefig(_table_page(wording.CLASSES, wording.classes(evaluation), warning))
         rows = steps + wording.improvements(evaluation)
         pages.savefig(_table_page("What each step beyond the paper changes", rows, warning))
     return out.getvalue()

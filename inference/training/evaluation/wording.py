@@ -10,9 +10,10 @@ from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.evaluation.attention import Attention
 from inference.training.evaluation.calibration import KEPT
 from inference.training.evaluation.conditions import CONDITIONS, SUBGROUPS, wording
-from inference.training.evaluation.evaluating import Confusion, Evaluation, TargetResult
+from inference.training.evaluation.evaluating import Evaluation, TargetResult
 from inference.training.evaluation.metrics import Figure
-from inference.types import Standing
+from inference.training.evaluation.verdicts import Stated
+from inference.types import Presence, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ NAMES: Mapping[str, str] = {
     "interval_width": "Mean width of the interval",
 }
 NO_FIGURE = "-"
+STATED = "What reports state (undetermined exams count against sensitivity and specificity)"
+CLASSES = "Haemodynamic class: the catheter's (rows) against the report's (columns), exams"
 
 
 def unit(target: str) -> str:
@@ -87,8 +90,9 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
             "A single estimate may be far off: 95 of 100 lie between "
             f"{_beside(lower, of)} and {_beside(upper, of)} the catheter."
         )
-    if evaluation.at_thresholds:
-        yield _verdicts(evaluation.at_thresholds[0], f"{result.target} > {result.limit:g} {of}")
+    if evaluation.verdicts.conditions:
+        rule = f"{result.target} > {result.limit:g} {of}"
+        yield _verdicts(evaluation.verdicts.conditions[0], rule)
     yield (
         f"The stated {percent(evaluation.coverage)} interval held the truth in "
         f"{_percent(reported['coverage'])} of exams; it is "
@@ -153,6 +157,26 @@ def conditions(evaluation: Evaluation) -> list[list[str]]:
                 + [table.figures[key].show() for key in ("sensitivity", "specificity", "accuracy")]
             )
     return rows
+
+
+def stated(evaluation: Evaluation) -> list[list[str]]:
+    """Head and rows: per condition and truth, what reports state; then the figures."""
+    head = ["Condition", "By the catheter", "Present", "Absent", "Undetermined", "Figure"]
+    rows = []
+    for item in evaluation.verdicts.conditions:
+        for side, figure in (("with", "sensitivity"), ("without", "specificity")):
+            counts = item.counts[side]
+            said = [str(counts[presence.value]) for presence in Presence]
+            shown = f"{NAMES[figure]} {item.figures[figure].show()}"
+            rows.append([item.condition, side, *said, shown])
+    return [head, *rows]
+
+
+def classes(evaluation: Evaluation) -> list[list[str]]:
+    """Head and rows: the catheter's classes against those of the reports."""
+    table = evaluation.verdicts.classes
+    head = ["By the catheter", *(_short(str(name)) for name in table.columns)]
+    return [head, *([str(name), *map(str, row)] for name, row in table.iterrows())]
 
 
 def subgroups(evaluation: Evaluation) -> list[list[str]]:
@@ -264,15 +288,22 @@ def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
         yield f"Cohort: {subject.cohort_sha256}."
 
 
-def _verdicts(table: Confusion, criterion: str) -> str:
-    present = table.true_positive + table.false_negative
-    absent = table.false_positive + table.true_negative
-    found, cleared = table.figures["sensitivity"], table.figures["specificity"]
+def _verdicts(item: Stated, criterion: str) -> str:
+    """What reports state, those that state nothing counted as neither found nor cleared."""
+    ill, well = item.counts["with"], item.counts["without"]
     return (
-        f"Of {present} exams with PH ({criterion}) it calls {table.true_positive}: sensitivity "
-        f"{_spoken(found)}. Of {absent} without, it clears {table.true_negative}: specificity "
-        f"{_spoken(cleared)}."
+        f"Of {sum(ill.values())} exams with PH ({criterion}) it calls {ill['present']}, misses "
+        f"{ill['absent']} and leaves {ill['undetermined']} undetermined: sensitivity "
+        f"{_spoken(item.figures['sensitivity'])}. Of {sum(well.values())} without, it clears "
+        f"{well['absent']}, calls {well['present']} and leaves {well['undetermined']} "
+        f"undetermined: specificity {_spoken(item.figures['specificity'])}. Undetermined exams "
+        "count against both."
     )
+
+
+def _short(name: str) -> str:
+    """A class as the head of a column."""
+    return name.replace("pulmonary hypertension", "PH")
 
 
 def _performance_row(result: TargetResult, key: str) -> list[str]:
