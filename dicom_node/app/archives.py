@@ -66,7 +66,7 @@ def _web_archive(
 def _keeper(settings: Settings, database: Database) -> Keeper:
     return Keeper(
         database,
-        app.open_spool(settings),
+        app.open_spool(settings, database),
         pipelines=[pipeline.name for pipeline in settings.pipeline],
         hard_limit_s=settings.completion.hard_limit_s,
     )

@@ -15,7 +15,8 @@ def procedures_reported(findings: Findings, study: StudyContext) -> tuple[Code, 
     Where the source names none, no more is claimed than what its instances show: that it is
     ultrasound, or that it is imaging. What was examined is not claimed.
     """
-    instances = [item.instance for item in (*findings.evidence, *findings.exclusions)]
+    instances = [item.instance for item in findings.evidence]
+    instances += [item.instance for item in findings.exclusions]
     is_ultrasound = any(is_ultrasound_image(instance.sop_class_uid) for instance in instances)
     least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
     return study.procedures or (least,)

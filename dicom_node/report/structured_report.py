@@ -83,7 +83,8 @@ def _add_document_general(document: Dataset, findings: Findings, study: StudyCon
     document.VerificationFlag = "UNVERIFIED"
     document.PerformedProcedureCodeSequence = [concept(code) for code in study.procedures]
     add_requests(document, study)
-    instances = [item.instance for item in (*findings.evidence, *findings.exclusions)]
+    instances = [item.instance for item in findings.evidence]
+    instances += [item.instance for item in findings.exclusions]
     evidence = evidence_sequence(study.study_instance_uid, instances)
     if evidence:
         document.CurrentRequestedProcedureEvidenceSequence = evidence

@@ -22,7 +22,7 @@ from pydicom.uid import UID
 from inference.dicom.elements import integer
 from inference.dicom.part10 import Part10
 from inference.ultrasound.decoding import colour_frames
-from inference.ultrasound.frame_bytes import EncapsulatedFrames
+from inference.dicom.frame_bytes import EncapsulatedFrames
 
 #: Frames that are decoded of a clip; a resend that was made from other pictures differs in all.
 _MOST_FRAMES = 8

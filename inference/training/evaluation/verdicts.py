@@ -4,6 +4,7 @@ They are made exam by exam with the very functions of the pipeline, so that what
 what a reader gets, the undetermined included.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -113,7 +114,8 @@ def _stated(
 def _classes(truth: pd.DataFrame, stated: list[str]) -> pd.DataFrame:
     """Counts of the catheter's classes (rows) by the report's (columns, the last undetermined)."""
     names = [known.value.meaning for known in CLASSES]
-    table = pd.DataFrame(0, index=names, columns=[*names, UNDETERMINED.meaning])
+    columns = [*names, UNDETERMINED.meaning]
+    counts = Counter[tuple[str, str]]()
     for known in CLASSES:
         rows = complete(known.criteria, truth)
         if not rows.any():
@@ -121,5 +123,6 @@ def _classes(truth: pd.DataFrame, stated: list[str]) -> pd.DataFrame:
         inside = np.zeros(len(truth), dtype=bool)
         inside[rows] = met(known.criteria, truth[rows], LIMITS)
         for found in (name for name, taken in zip(stated, inside, strict=True) if taken and name):
-            table.loc[known.value.meaning, found] += 1
-    return table
+            counts[known.value.meaning, found] += 1
+    rows_of_counts = [[counts[name, column] for column in columns] for name in names]
+    return pd.DataFrame(rows_of_counts, index=names, columns=columns)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0.4.4"
-down_revision = "0.3.5"
+revision = "0.4.3"
+down_revision = "0.4.2"
 
 
 def upgrade() -> None:
