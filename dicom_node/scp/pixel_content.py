@@ -20,9 +20,9 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from inference.dicom.elements import integer
+from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.part10 import Part10
 from inference.ultrasound.decoding import colour_frames
-from inference.dicom.frame_bytes import EncapsulatedFrames
 
 #: Frames that are decoded of a clip; a resend that was made from other pictures differs in all.
 _MOST_FRAMES = 8
