@@ -127,10 +127,10 @@ def _notes(plan: Mapping[str, Any], sampling: Sampling) -> list[str]:
     }[sampling.source]
     if sampling.beat_ms is not None:
         found += f", {sampling.beat_ms:.0f} ms by {sampling.source}"
-    refused = plan["r_waves_refused"]
+    refused = plan.get("r_waves_refused")
     return [
         f"{PROFILE_NOTE}: {apart}.",
         f"{found}; frame times by {plan['clock']}.",
         *([f"{refused}: it was not used."] if refused else []),
-        *plan["notes"],
+        *plan.get("notes", ()),
     ]

@@ -65,8 +65,7 @@ def look(
     """
     found = _find_frames(path, plan)
     if found.fallback and not without_heartbeat:
-        why = plan.get("r_waves_refused") or "neither R waves, nor a drawn ECG, nor a Heart Rate"
-        raise LoopExcludedError(Verdict("heartbeat", False, why), NO_HEARTBEAT)
+        raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
     region = crop(decode_frames(path, found.frames), Bounds(*plan["bounds"]))
     if region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
@@ -84,6 +83,14 @@ def _find_frames(path: Path, plan: Mapping[str, Any]) -> Inspected:
         return inspect(path, plan)
     notes = [*plan.get("notes", ()), *([FALLBACK_NOTE] if plan["fallback"] else ())]
     return Inspected(tuple(plan["frames"]), tuple(notes), plan["fallback"])
+
+
+def _why_no_beat(plan: Mapping[str, Any]) -> str:
+    if plan.get("r_waves_refused"):
+        return str(plan["r_waves_refused"])
+    if plan.get("profile") == Profile.VENDOR_NEUTRAL:
+        return "neither R waves, nor a drawn ECG, nor a Heart Rate"
+    return "no complete heartbeat between R waves"
 
 
 def _require_heart(region: NDArray[np.uint8], plan: Mapping[str, Any]) -> None:
