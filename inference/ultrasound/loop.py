@@ -13,7 +13,7 @@ from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.types import Verdict
 from inference.ultrasound.decoding import decode_frames
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
-from inference.ultrasound.inspection import Inspected, inspect
+from inference.ultrasound.inspection import Inspected, inspect, require_grey
 from inference.ultrasound.picture import (
     FEW_FRAMES,
     FROZEN,
@@ -81,6 +81,8 @@ def look(
 def _find_frames(path: Path, plan: Mapping[str, Any]) -> Inspected:
     if plan.get("profile") == Profile.VENDOR_NEUTRAL:
         return inspect(path, plan)
+    if plan.get("colour_signs"):
+        require_grey(path, plan["frames"], plan)
     notes = [*plan.get("notes", ()), *([FALLBACK_NOTE] if plan["fallback"] else ())]
     return Inspected(tuple(plan["frames"]), tuple(notes), plan["fallback"])
 
