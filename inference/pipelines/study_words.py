@@ -14,7 +14,7 @@ _SHARED: Mapping[str, str] = {
     "UNDER_18": (
         f"the patient is younger than {ADULT_YEARS} years, and the model is for adults only."
     ),
-    "NOT_CARDIAC": "the study does not show the heart of an adult.",
+    "NOT_CARDIAC": "nothing in the study is recognisable as an adult's heart.",
     "STRESS": "the study is a stress examination, and the model is for hearts at rest.",
     "TRANSOESOPHAGEAL": (
         "the study was taken by a transoesophageal or other internal probe, and the model is for "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inference.errors import LoopExcludedError
 from inference.types import Verdict
 from inference.ultrasound.colour import flow_share
+from inference.ultrasound.colour_signs import COLOUR_FLOW
 from inference.ultrasound.decoding import colour_frames
 from inference.ultrasound.ecg_search import find_strip
 from inference.ultrasound.ecg_trace import r_wave_frames
@@ -29,9 +30,10 @@ from inference.ultrasound.heartbeat import (
 from inference.ultrasound.preprocessing import crop
 from inference.ultrasound.profile import PROFILE_NOTE
 from inference.ultrasound.regions import Bounds
-from inference.ultrasound.vendor_neutral import REASONS
 
 _FRAMES = 9
+#: Of the frames of one heartbeat, every third shows whether there is flow.
+_EVERY = 3
 #: Shares of the lit picture that are clearly, or perhaps, flow.
 _CLEAR_FLOW = 0.01
 _FAINT_FLOW = 0.002
@@ -61,9 +63,7 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
     indices = np.unique(np.linspace(0, len(times_ms) - 1, _FRAMES).round().astype(int)).tolist()
     pictures = colour_frames(path, indices)
     tissue = crop(pictures, Bounds(*plan["bounds"]))
-    verdict = grey_tissue(tissue, plan["colour_signs"])
-    if not verdict.passed:
-        raise LoopExcludedError(verdict, REASONS[verdict.rule])
+    _require_grey(tissue, plan["colour_signs"])
     rate_bpm = plan["heart_rate_bpm"]
     sampling = sample_first_known_beat(
         times_ms,
@@ -74,6 +74,24 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
         },
     )
     return Inspected(sampling.frames, tuple(_notes(plan, sampling)), sampling.fallback)
+
+
+def require_grey(path: Path, frames: Sequence[int], plan: Mapping[str, Any]) -> None:
+    """Confirm, by some frames of a clip whose header has signs of colour flow, that it is grey.
+
+    Raises:
+        LoopExcludedError: it shows colour flow.
+        LoopUnreadableError: the pixels cannot be decoded.
+        OSError: the file cannot be read.
+    """
+    some = sorted(set(frames))[::_EVERY]
+    _require_grey(crop(colour_frames(path, some), Bounds(*plan["bounds"])), plan["colour_signs"])
+
+
+def _require_grey(tissue: NDArray[np.uint8], signs: Sequence[str]) -> None:
+    verdict = grey_tissue(tissue, signs)
+    if not verdict.passed:
+        raise LoopExcludedError(verdict, COLOUR_FLOW)
 
 
 def grey_tissue(tissue: NDArray[np.uint8], signs: Sequence[str]) -> Verdict:
@@ -127,10 +145,10 @@ def _notes(plan: Mapping[str, Any], sampling: Sampling) -> list[str]:
     }[sampling.source]
     if sampling.beat_ms is not None:
         found += f", {sampling.beat_ms:.0f} ms by {sampling.source}"
-    refused = plan["r_waves_refused"]
+    refused = plan.get("r_waves_refused")
     return [
         f"{PROFILE_NOTE}: {apart}.",
         f"{found}; frame times by {plan['clock']}.",
         *([f"{refused}: it was not used."] if refused else []),
-        *plan["notes"],
+        *plan.get("notes", ()),
     ]

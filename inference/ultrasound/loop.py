@@ -13,7 +13,7 @@ from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.types import Verdict
 from inference.ultrasound.decoding import grey_pictures
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
-from inference.ultrasound.inspection import Inspected, inspect
+from inference.ultrasound.inspection import Inspected, inspect, require_grey
 from inference.ultrasound.picture import (
     FEW_FRAMES,
     FROZEN,
@@ -66,8 +66,7 @@ def look(
     """
     found = _find_frames(path, plan)
     if found.fallback and not without_heartbeat:
-        why = plan.get("r_waves_refused") or "neither R waves, nor a drawn ECG, nor a Heart Rate"
-        raise LoopExcludedError(Verdict("heartbeat", False, why), NO_HEARTBEAT)
+        raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
     pictures = grey_pictures(path, found.frames)
     region = crop(pictures.frames, Bounds(*plan["bounds"]))
     if region.min() == region.max():
@@ -84,8 +83,18 @@ def look(
 def _find_frames(path: Path, plan: Mapping[str, Any]) -> Inspected:
     if plan.get("profile") == Profile.VENDOR_NEUTRAL:
         return inspect(path, plan)
+    if plan.get("colour_signs"):
+        require_grey(path, plan["frames"], plan)
     notes = [*plan.get("notes", ()), *([FALLBACK_NOTE] if plan["fallback"] else ())]
     return Inspected(tuple(plan["frames"]), tuple(notes), plan["fallback"])
+
+
+def _why_no_beat(plan: Mapping[str, Any]) -> str:
+    if plan.get("r_waves_refused"):
+        return str(plan["r_waves_refused"])
+    if plan.get("profile") == Profile.VENDOR_NEUTRAL:
+        return "neither R waves, nor a drawn ECG, nor a Heart Rate"
+    return "no complete heartbeat between R waves"
 
 
 def _require_heart(region: NDArray[np.uint8], plan: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from inference.dicom.elements import integer, numbers
 from inference.types import Code, Verdict
 from inference.ultrasound import examination, plausibility
 from inference.ultrasound.clock import read_clock
+from inference.ultrasound.colour_signs import colour_signs
 from inference.ultrasound.heartbeat import read_r_waves, sample_first_beat
 from inference.ultrasound.plausibility import cut_note
 from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region
@@ -89,7 +90,8 @@ def _value(name: str, value: int | None) -> str:
 def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, object]:
     """What `look` must know: bounds inclusive, frames zero-based.
 
-    Only a loop that is out of the ordinary has `notes`, or `r_waves_refused`, or `widest_top`.
+    Only a loop that is out of the ordinary has `notes`, `r_waves_refused`, `widest_top` or
+    `colour_signs`; those of colour are for the pixels to confirm.
     """
     bounds, times = regions[0].bounds, read_clock(header)
     assert bounds is not None and times is not None  # noqa: S101 - the rules of both have passed
@@ -99,6 +101,7 @@ def _plan(header: Dataset, regions: tuple[Region, ...]) -> dict[str, object]:
         "notes": [*times.notes, *cut_note(regions[0])],
         "r_waves_refused": waves.refused,
         "widest_top": widest_top(header),
+        "colour_signs": list(colour_signs(header)),
     }
     return {
         "bounds": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],

@@ -15,6 +15,7 @@ from inference.dicom.elements import integer
 from inference.types import Code, Verdict
 from inference.ultrasound import examination, plausibility
 from inference.ultrasound.clock import read_clock
+from inference.ultrasound.colour_signs import COLOUR_FLOW, colour_signs
 from inference.ultrasound.heartbeat import (
     FEWEST_FRAMES_PER_BEAT,
     read_r_waves,
@@ -27,10 +28,6 @@ from inference.ultrasound.regions import Bounds, Region
 from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet, reason
 from inference.ultrasound.subject import widest_top
 
-#: Image Type value 4 (PS3.3 C.8.5.6.1.1): colour Doppler, colour M-mode, colour power mode.
-_COLOUR_MODES = 0x0010 | 0x0020 | 0x0100
-
-COLOUR_FLOW = reason("COLOUR_FLOW", "Colour flow, not B-mode alone")
 STILL = reason("STILL", "Still picture")
 
 #: Why an instance takes no part: one code per rule; `grey_tissue` needs the pixels.
@@ -94,24 +91,6 @@ def single_image(_header: Dataset, regions: tuple[Region, ...]) -> Verdict:
     places = {region.bounds for region in regions if region.is_tissue}
     detail = "one tissue region" if len(places) < 2 else f"{len(places)} tissue regions"
     return Verdict("single_image", len(places) < 2, detail)
-
-
-def colour_signs(header: Dataset) -> tuple[str, ...]:
-    """What in the header speaks for colour; weak signs, for carts set them on B-mode as well."""
-    signs = []
-    if integer(header, "UltrasoundColorDataPresent") == 1:
-        signs.append("Ultrasound Color Data Present")
-    if _modes(header) & _COLOUR_MODES:
-        signs.append("Image Type")
-    return tuple(signs)
-
-
-def _modes(header: Dataset) -> int:
-    """Image Type value 4, the bits of the modes that an image shows; 0 where there is none."""
-    try:
-        return int(str(header.ImageType[3]), 16)
-    except Exception:  # noqa: BLE001 - absent, short or malformed: pydicom raises whatever it is
-        return 0
 
 
 def _overlap(one: Bounds | None, other: Bounds | None) -> bool:

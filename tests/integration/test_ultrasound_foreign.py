@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
 
 from dicom_node.demo.cast import BUNDLE
 from dicom_node.work.prepare import judge
@@ -136,6 +137,15 @@ def test_a_convex_probe_s_picture_that_nothing_calls_a_heart_gets_no_value(
 ) -> None:
     path = made_a_cine(name, tmp_path, warps=True, **NO_TAGS)
     assert reason(pipeline, path, profile) in {"NOT_CARDIAC", "FROZEN"}
+
+
+def test_colour_doppler_that_calls_itself_tissue_gets_no_value(
+    pipeline: Pipeline, profile: Profile, tmp_path: Path
+) -> None:
+    header = dcmread(shared("data", "us", "godicom_toshiba_32.dcm"))
+    header.RWaveTimeVector = [50.0, 1100.0]
+    header.save_as(tmp_path / "colour.dcm", enforce_file_format=True)
+    assert reason(pipeline, tmp_path / "colour.dcm", profile) == "COLOUR_FLOW"
 
 
 def test_every_real_clip_that_was_taken_before_is_taken_still(

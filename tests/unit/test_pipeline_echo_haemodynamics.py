@@ -192,7 +192,7 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
     ("code", "sentence"),
     [
         (UNDER_18, "the patient is younger than 18 years, and the model is for adults only."),
-        (NOT_CARDIAC, "the study does not show the heart of an adult."),
+        (NOT_CARDIAC, "nothing in the study is recognisable as an adult's heart."),
         (
             REASONS["at_rest"],
             "the study is a stress examination, and the model is for hearts at rest.",

@@ -43,7 +43,7 @@ def test_without_a_heartbeat_the_loop_is_excluded_or_spread_over_the_clip_and_th
     tmp_path: Path,
 ) -> None:
     path = save(cine(echo_pictures(19), RWaveTimeVector=[5.0, 10.0]), tmp_path / "cine")
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(LoopExcludedError, match="no complete heartbeat between") as caught:
         look(path, plan_of(path), size=16)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     loop = look(path, plan_of(path), size=16, without_heartbeat=True)
