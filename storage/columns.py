@@ -5,7 +5,17 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Integer, String, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    Integer,
+    String,
+    TypeDecorator,
+    event,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -90,6 +100,13 @@ class PeerText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Write a text."""
         return None if value is None else storable(value)
+
+
+@event.listens_for(Column, "after_parent_attach")
+def _bound(column: Column[Any], _table: Any) -> None:
+    """Keep a peer's text to a length that every index can hold, in tables made later too."""
+    if column.name in IDENTIFYING and isinstance(column.type, AnyText):
+        column.type = PeerText()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

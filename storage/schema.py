@@ -7,18 +7,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
     MetaData,
     UniqueConstraint,
-    event,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
-from storage.columns import IDENTIFYING, AnyText, PeerText, RowId, UtcDateTime, words
+from storage.columns import AnyText, RowId, UtcDateTime, words
 from storage.states import (
     DeliveryState,
     DueReason,
@@ -46,13 +44,6 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), str: AnyText()}
-
-
-@event.listens_for(Column, "after_parent_attach")
-def _bound(column: Column[Any], _table: Any) -> None:
-    """Keep a peer's text to a length that every index can hold, in tables made later too."""
-    if column.name in IDENTIFYING and isinstance(column.type, AnyText):
-        column.type = PeerText()
 
 
 def _row_id() -> MappedColumn[int]:

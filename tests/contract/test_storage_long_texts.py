@@ -4,7 +4,7 @@ import pytest
 
 from storage import audit, browse, index, purge, schema
 from storage.audit import Action
-from storage.columns import LONGEST_TEXT, storable
+from storage.columns import IDENTIFYING, LONGEST_TEXT, PeerText, storable
 from storage.engine import Database
 from storage.index import Receipt
 from tests.contract.storing import ME, after, open_association, received, store
@@ -86,6 +86,6 @@ def test_every_index_over_a_peers_text_holds_bounded_ones() -> None:
     """A PostgreSQL index takes rows of 2704 bytes: two texts of 256 characters of 4 bytes."""
     for table in schema.Base.metadata.sorted_tables:
         for made in table.indexes:
-            texts = [column for column in made.columns if column.name in schema.IDENTIFYING]
+            texts = [column for column in made.columns if column.name in IDENTIFYING]
             assert len(texts) * LONGEST_TEXT * 4 < 2704
-            assert all(isinstance(column.type, schema.PeerText) for column in texts)
+            assert all(isinstance(column.type, PeerText) for column in texts)
