@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -249,7 +250,7 @@ def test_what_fuzzing_found_ends_the_association_or_is_put_in_order(node: Abused
             if tidied(first) != first:
                 assert answer(connection)[:1] == bytes([ACCEPT])
             else:
-                wait_until(lambda sent_on=connection: is_over(sent_on), what="the end")
+                wait_until(partial(is_over, connection), what="the end")
     at_rest(node, *before)
 
 
