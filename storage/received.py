@@ -85,7 +85,8 @@ class Receipt(StrEnum):
     """What became of a received instance.
 
     STORED is new. DUPLICATE has the bytes of the one stored already, SAME_CONTENT others that say
-    the same, CORRECTED others that correct the study, CONFLICT others; the first stays in any case.
+    the same and are not kept, CORRECTED others that correct the study, CONFLICT others; the first
+    stays in any case.
     TO_COMPARE has others, and nothing was recorded: its keeper is to compare them first.
     OWN_RESULT is an object of ours that came back.
     """

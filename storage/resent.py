@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Row
 
-from storage import alarms, corrections, schema
+from storage import alarms, corrections, removal, schema
 from storage.audit import Action
 from storage.corrections import Identification, Order
 from storage.engine import Transaction
@@ -24,14 +24,9 @@ def with_other_bytes(
     found = received.resent or Resent()
     study_id, peer, at = stored.study_id, received.peer, received.received_at
     if found.is_same or _is_known(tx, study_id, found):
+        removal.queue(tx, [received.digest])  # nobody will ask for the other bytes
         audit_received(tx, Action.INSTANCE_DUPLICATE, received, study_id, detail=found.detail())
         return Receipt.SAME_CONTENT
-    if found.corrects and received.may_correct:
-        _correct(tx, study_id, found, peer=peer, at=at, pipelines=pipelines)
-        audit_received(tx, Action.INSTANCE_EDITED, received, study_id, detail=found.detail())
-        return Receipt.CORRECTED
-    if found.edited:
-        _alarm(tx, study_id, found, peer=peer, at=at)
     insert_once(
         tx,
         schema.InstanceConflict,
@@ -42,6 +37,12 @@ def with_other_bytes(
         association_id=received.association_id,
         received_at=at,
     )
+    if found.corrects and received.may_correct:
+        _correct(tx, study_id, found, peer=peer, at=at, pipelines=pipelines)
+        audit_received(tx, Action.INSTANCE_EDITED, received, study_id, detail=found.detail())
+        return Receipt.CORRECTED
+    if found.edited:
+        _alarm(tx, study_id, found, peer=peer, at=at)
     audit_received(
         tx, Action.INSTANCE_CONFLICT, received, study_id, outcome="failure", detail=found.detail()
     )

@@ -125,7 +125,9 @@ def test_other_bytes_are_what_they_were_found_to_be(
         last = [event for event in audit.search(tx) if event.action.value.startswith("INSTANCE_")]
         study = index.show_study(tx, "1").summary
         standing = alarms.standing(tx, 1)
+        leaving = list(tx.scalars(sa.text("SELECT digest FROM spool_removal")))
     assert last[0].action is action
+    assert leaving == ([again.digest] if receipt is Receipt.SAME_CONTENT else [])
     assert bool(standing) is (found is EDITED and not may_correct)
     assert (study.patient_id, study.revision) == (
         ("P9", 2) if receipt is Receipt.CORRECTED else ("P1", 1)
