@@ -9,14 +9,17 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
-from dicom_node.report import as_text, build, wording
+from dicom_node.report import Kind, as_text, build, wording
 from inference.types import Findings
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, loops, study
 from tests.verdict_cases import CASES, estimated
 
+SR: tuple[Kind, ...] = ("SR",)
+PICTURE: tuple[Kind, ...] = ("SC",)
+
 
 def tree(findings: Findings) -> Dataset:
-    objects = build(findings, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SR",))
+    objects = build(findings, study(), identity=IDENTITY, made_at=MADE_AT, kinds=SR)
     reports = [dcmread(BytesIO(item.data)) for item in objects]
     (report,) = [item for item in reports if item.SOPClassUID == ComprehensiveSRStorage]
     return report
@@ -138,7 +141,7 @@ def test_nothing_is_said_twice_and_no_full_stop_meets_a_comma() -> None:
     report = replace(estimate(), evidence=(noted,))
     words = "".join(
         item.TextValue
-        for built in build(report, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SR",))
+        for built in build(report, study(), identity=IDENTITY, made_at=MADE_AT, kinds=SR)
         for item in items(dcmread(BytesIO(built.data)))
         if item.get("ValueType") == "TEXT" and "Loop 1 of 1, " in item.TextValue
     )
@@ -159,7 +162,7 @@ def test_what_must_not_be_overlooked_stands_in_every_form() -> None:
     assert caution in as_text(findings)
     assert caution in [item.TextValue for item in named(findings, "121106")]
     plain, cautioned = (
-        build(found, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SC",))[0].data
+        build(found, study(), identity=IDENTITY, made_at=MADE_AT, kinds=PICTURE)[0].data
         for found in (replace(findings, cautions=()), findings)
     )
     assert plain != cautioned
