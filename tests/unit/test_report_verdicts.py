@@ -137,6 +137,8 @@ def test_words_state_the_probability_of_the_condition_whatever_the_verdict() -> 
 def test_nothing_is_said_twice_and_no_full_stop_meets_a_comma() -> None:
     doubled = replace(abstention(), abstention="No estimate was made: no loop.")
     assert as_text(doubled).count("No estimate was made") == 1
+    taken_back = replace(abstention(()), abstention=wording.withdrawn("Wrong patient."))
+    assert "No estimate was made" not in as_text(taken_back)
     noted = replace(loops(1)[0], notes=("First heartbeat.", "Bounds were cut."))
     report = replace(estimate(), evidence=(noted,))
     words = "".join(
