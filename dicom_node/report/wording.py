@@ -150,7 +150,8 @@ def classification(findings: Findings) -> str:
 
 def no_estimate(why: str) -> str:
     """Why there is none, such as "No estimate was made: no loop could be analysed."."""
-    return why if why.startswith("No estimate") else f"No estimate was made: {why}"
+    said = why.startswith(("No estimate", "WITHDRAWN"))
+    return why if said else f"No estimate was made: {why}"
 
 
 def listed(parts: Iterable[str]) -> str:

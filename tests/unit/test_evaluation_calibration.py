@@ -6,7 +6,7 @@ import pytest
 
 from inference.bundle.manifest import Target
 from inference.errors import TrainingDataError
-from inference.pipelines.haemodynamics import PH, PRECAPILLARY_PH, assess, measure
+from inference.pipelines.haemodynamics import PH, PRECAPILLARY_PH, QUANTITIES, assess, measure
 from inference.training.evaluation import Predictions, fit
 from inference.training.evaluation.calibration import KEPT
 from tests.unit.evaluation_data import simulate
@@ -139,9 +139,12 @@ def test_a_bundle_with_this_calibration_reports_what_was_judged(predictions: Pre
         measured = measure(target, target.recalibration(float(row[name].iloc[0])))
         reported = calibration.recalibrate(name, row[name].to_numpy())
         low, high = calibration.interval(name, reported)
-        assert (measured.value, measured.low, measured.high) == (reported[0], low[0], high[0])
-        values[name], row[name] = measured.value, reported
-    for condition in (PH, PRECAPILLARY_PH):
-        curve = calibration.probabilities[condition.key]
-        stated = assess(condition, values, targets, curve).probability
-        assert stated == pytest.approx(calibration.probability(condition, row)[0])
+        # What lies beyond the range that has a meaning is reported at its end.
+        expected = np.clip([reported[0], low[0], high[0]], *QUANTITIES[name].meaningful)
+        assert [measured.value, measured.low, measured.high] == pytest.approx(expected)
+        values[name], row[name] = float(reported[0]), reported
+    ph, precapillary = assess(values, targets, calibration.probabilities)
+    assert ph.probability == pytest.approx(calibration.probability(PH, row)[0])
+    own = calibration.probability(PRECAPILLARY_PH, row)[0]
+    assert ph.probability is not None
+    assert precapillary.probability == pytest.approx(min(own, ph.probability))

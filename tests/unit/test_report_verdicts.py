@@ -9,14 +9,17 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
-from dicom_node.report import as_text, build, wording
+from dicom_node.report import Kind, as_text, build, wording
 from inference.types import Findings
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, loops, study
 from tests.verdict_cases import CASES, estimated
 
+SR: tuple[Kind, ...] = ("SR",)
+PICTURE: tuple[Kind, ...] = ("SC",)
+
 
 def tree(findings: Findings) -> Dataset:
-    objects = build(findings, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SR",))
+    objects = build(findings, study(), identity=IDENTITY, made_at=MADE_AT, kinds=SR)
     reports = [dcmread(BytesIO(item.data)) for item in objects]
     (report,) = [item for item in reports if item.SOPClassUID == ComprehensiveSRStorage]
     return report
@@ -134,11 +137,13 @@ def test_words_state_the_probability_of_the_condition_whatever_the_verdict() -> 
 def test_nothing_is_said_twice_and_no_full_stop_meets_a_comma() -> None:
     doubled = replace(abstention(), abstention="No estimate was made: no loop.")
     assert as_text(doubled).count("No estimate was made") == 1
+    taken_back = replace(abstention(()), abstention=wording.withdrawn("Wrong patient."))
+    assert "No estimate was made" not in as_text(taken_back)
     noted = replace(loops(1)[0], notes=("First heartbeat.", "Bounds were cut."))
     report = replace(estimate(), evidence=(noted,))
     words = "".join(
         item.TextValue
-        for built in build(report, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SR",))
+        for built in build(report, study(), identity=IDENTITY, made_at=MADE_AT, kinds=SR)
         for item in items(dcmread(BytesIO(built.data)))
         if item.get("ValueType") == "TEXT" and "Loop 1 of 1, " in item.TextValue
     )
@@ -159,7 +164,7 @@ def test_what_must_not_be_overlooked_stands_in_every_form() -> None:
     assert caution in as_text(findings)
     assert caution in [item.TextValue for item in named(findings, "121106")]
     plain, cautioned = (
-        build(found, study(), identity=IDENTITY, made_at=MADE_AT, kinds=("SC",))[0].data
+        build(found, study(), identity=IDENTITY, made_at=MADE_AT, kinds=PICTURE)[0].data
         for found in (replace(findings, cautions=()), findings)
     )
     assert plain != cautioned

@@ -4,16 +4,16 @@ They are made exam by exam with the very functions of the pipeline, so that what
 what a reader gets, the undetermined included.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from inference.bundle.manifest import Target
 from inference.pipelines.haemodynamic_class import CLASSES, UNDETERMINED, classify
-from inference.pipelines.haemodynamics import CONDITIONS, Condition, assess, measure
+from inference.pipelines.haemodynamics import CONDITIONS, Condition, Criterion, assess, measure
 from inference.training.evaluation.calibration import Calibration
 from inference.training.evaluation.conditions import LIMITS, complete, met
 from inference.training.evaluation.metrics import Figure, mean, resample, summarise
@@ -114,15 +114,20 @@ def _stated(
 def _classes(truth: pd.DataFrame, stated: list[str]) -> pd.DataFrame:
     """Counts of the catheter's classes (rows) by the report's (columns, the last undetermined)."""
     names = [known.value.meaning for known in CLASSES]
-    columns = [*names, UNDETERMINED.meaning]
-    counts = Counter[tuple[str, str]]()
-    for known in CLASSES:
-        rows = complete(known.criteria, truth)
-        if not rows.any():
-            continue
-        inside = np.zeros(len(truth), dtype=bool)
-        inside[rows] = met(known.criteria, truth[rows], LIMITS)
-        for found in (name for name, taken in zip(stated, inside, strict=True) if taken and name):
-            counts[known.value.meaning, found] += 1
-    rows_of_counts = [[counts[name, column] for column in columns] for name in names]
-    return pd.DataFrame(rows_of_counts, index=names, columns=columns)
+    found = np.array(stated)
+    rows = {
+        known.value.meaning: [
+            int((found[_inside(known.criteria, truth)] == name).sum())
+            for name in (*names, UNDETERMINED.meaning)
+        ]
+        for known in CLASSES
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*names, UNDETERMINED.meaning])
+
+
+def _inside(criteria: Sequence[Criterion], truth: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which exams are of a class by the catheter."""
+    inside = complete(criteria, truth)
+    if inside.any():
+        inside[inside] = met(criteria, truth[inside], LIMITS)
+    return inside
