@@ -7,7 +7,7 @@ from itertools import groupby
 from pydicom import Dataset
 from pydicom.uid import UID, EnhancedUSVolumeStorage, SegmentationStorage
 
-from inference.types import InstanceRef
+from inference.types import Findings, InstanceRef
 
 #: Storage classes of images whose name does not say so.
 _OTHER_IMAGE_CLASSES = frozenset({EnhancedUSVolumeStorage, SegmentationStorage})
@@ -28,6 +28,12 @@ def can_be_referenced(instance: InstanceRef) -> bool:
     """Whether a reference to this instance would be valid: class and UIDs are UIDs."""
     uids = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_instance_uid)
     return all(re.fullmatch(r"[0-9.]{1,64}", uid) for uid in uids)
+
+
+def every_instance(findings: Findings) -> list[InstanceRef]:
+    """All instances of the study that findings name, analysed or not."""
+    analysed = [item.instance for item in findings.evidence]
+    return analysed + [item.instance for item in findings.exclusions]
 
 
 def frame_numbers(instance: InstanceRef, frames: Iterable[int]) -> list[int]:

@@ -4,7 +4,7 @@ from pydicom import Dataset
 
 from dicom_node.report import concepts
 from dicom_node.report.context import DocumentRef, Predecessor, StudyContext
-from dicom_node.report.references import is_ultrasound_image, sop_reference
+from dicom_node.report.references import every_instance, is_ultrasound_image, sop_reference
 from dicom_node.report.requested_procedures import referenced_requests
 from inference.types import Code, Findings
 
@@ -15,9 +15,9 @@ def procedures_reported(findings: Findings, study: StudyContext) -> tuple[Code, 
     Where the source names none, no more is claimed than what its instances show: that it is
     ultrasound, or that it is imaging. What was examined is not claimed.
     """
-    instances = [item.instance for item in findings.evidence]
-    instances += [item.instance for item in findings.exclusions]
-    is_ultrasound = any(is_ultrasound_image(instance.sop_class_uid) for instance in instances)
+    is_ultrasound = any(
+        is_ultrasound_image(instance.sop_class_uid) for instance in every_instance(findings)
+    )
     least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
     return study.procedures or (least,)
 

@@ -19,7 +19,7 @@ from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyCo
 from dicom_node.report.encoding import settle
 from dicom_node.report.header import ObjectSpec, encode, set_series, start
 from dicom_node.report.items import concept
-from dicom_node.report.references import evidence_sequence
+from dicom_node.report.references import every_instance, evidence_sequence
 from dicom_node.report.relations import add_predecessors, add_requests
 from inference.types import Findings
 
@@ -83,8 +83,6 @@ def _add_document_general(document: Dataset, findings: Findings, study: StudyCon
     document.VerificationFlag = "UNVERIFIED"
     document.PerformedProcedureCodeSequence = [concept(code) for code in study.procedures]
     add_requests(document, study)
-    instances = [item.instance for item in findings.evidence]
-    instances += [item.instance for item in findings.exclusions]
-    evidence = evidence_sequence(study.study_instance_uid, instances)
+    evidence = evidence_sequence(study.study_instance_uid, every_instance(findings))
     if evidence:
         document.CurrentRequestedProcedureEvidenceSequence = evidence
