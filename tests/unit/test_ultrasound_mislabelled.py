@@ -246,6 +246,20 @@ def test_an_encoder_that_was_told_the_wrong_planar_configuration(
     )
 
 
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("label", [0, 1])
+def test_speckle_as_fine_as_the_pixels_is_told_by_its_grey(
+    label: int, planar: int, tmp_path: Path
+) -> None:
+    grey = np.random.default_rng(5).integers(0, 200, ECHO.shape[:3], np.uint8)
+    pictures = np.repeat(grey[..., None], 3, axis=-1)
+    data = (np.moveaxis(pictures, -1, 1) if planar else pictures).tobytes()
+    header = cine(pictures, PlanarConfiguration=label, PixelData=data)
+    seen = grey_pictures(save(header, tmp_path / "instance"), WANTED)
+    np.testing.assert_array_equal(seen.frames, grey[list(WANTED)])
+    assert len(seen.notes) == (label != planar)
+
+
 def test_noise_that_is_a_picture_in_no_order_is_excluded(tmp_path: Path) -> None:
     noise = np.random.default_rng(5).integers(0, 256, ECHO.shape, np.uint8)
     with pytest.raises(LoopExcludedError) as caught:
