@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from inference.dicom.elements import integer, text
-from inference.dicom.frame_count import count_frames
+from inference.dicom.elements import integer, numbers, text
+from inference.dicom.frame_count import FrameCount, count_frames
 from inference.dicom.part10 import HEADER_LIMIT_BYTES, open_part10
 from inference.types import InstanceRef
 
@@ -21,8 +21,16 @@ def read_header(path: Path) -> Dataset:
     with open_part10(path, inflated_limit_bytes=HEADER_LIMIT_BYTES) as part10:
         count = count_frames(part10)
         if count.miscounted:
-            part10.header.NumberOfFrames = count.true
+            _correct(part10.header, count)
         return part10.header
+
+
+def _correct(header: Dataset, count: FrameCount) -> None:
+    """Give it the true Number of Frames, and no increment for a frame that is not there."""
+    header.NumberOfFrames = count.true
+    increments = numbers(header, "FrameTimeVector")
+    if len(increments) == count.stated > count.true:
+        header.FrameTimeVector = list(increments[: count.true])
 
 
 def instance_ref(header: Dataset) -> InstanceRef:

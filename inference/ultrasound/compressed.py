@@ -28,7 +28,7 @@ def decode_stills(
         case Coding.JPEG:
             yield from JpegDecoder(written, luma_only, clip).decode(codestreams)
         case Coding.JPEG_2000:
-            yield from (decode_jpeg_2000(each, written) for each in codestreams)
+            yield from (decode_jpeg_2000(each, written, clip) for each in codestreams)
         case Coding.JPEG_XL:
             yield from decode_jpeg_xl(codestreams, written)
         case Coding.RLE:

@@ -21,8 +21,9 @@ BITS_UNCERTAIN = Code("BITS_UNCERTAIN", SCHEME, "Stored bits of the pixels canno
 _USUAL_BITS = (8, 10, 12, 14, 16)
 #: The brightest sample of a clip reaches this share of the range that its label gives it ...
 _LEAST_OF_LABEL = 1 / 8
-#: ... and of a range that is taken instead.
+#: ... and of a range that is taken instead; 8 bits are by far the commonest.
 _LEAST_OF_OTHER = 1 / 2
+_LEAST_OF_8_BITS = 1 / 4
 #: One of two readings is clear if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8
 #: The share of dark pixels that a picture with its ground has, and how much more than without.
@@ -87,7 +88,7 @@ def seen_depth(
         explained = _explains(depth, signed, seen, bits) if scaled else not _outside(depth, seen)
         if explained:
             return depth, "" if depth == label else _note(depth, written)
-    detail = f"samples do not fit {stored} bits up to bit {label.shift + stored - 1}"
+    detail = f"samples do not fit the {stored} bits of their label, nor clearly any others"
     raise LoopExcludedError(Verdict("bits", False, detail), BITS_UNCERTAIN)
 
 
@@ -117,7 +118,9 @@ def _explains(depth: Depth, label: Depth, seen: Sequence[Samples], bits: int) ->
     """Whether a reading fills its range, leaves no bit over, and has no smoother one beside it."""
     if bits == label.bits == 8 or not _used(seen):
         return True
-    least = _LEAST_OF_LABEL if depth == label else _LEAST_OF_OTHER
+    least = _LEAST_OF_8_BITS if depth.bits == 8 else _LEAST_OF_OTHER
+    if depth == label:
+        least = _LEAST_OF_LABEL
     if max(int(depth.values(frame).max()) for frame in seen) < least * (1 << depth.bits):
         return False
     rough = _roughness(seen, depth)

@@ -80,6 +80,8 @@ def with_end(codestream: bytes, stream: JpegStream) -> bytes:
     Raises:
         LoopUnreadableError: whether all of the picture is there cannot be told.
     """
+    if stream.process == JPEG_LS_PROCESS:  # whose decoder takes nothing that is not whole
+        return codestream + _END_OF_IMAGE
     scans = codestream.count(_START_OF_SCAN_MARKER)
     padded = codestream.endswith(_CUT_AND_FILLED)
     if stream.process not in SEQUENTIAL_PROCESSES or scans != 1 or padded:

@@ -7,10 +7,15 @@ import imagecodecs
 
 from inference.dicom.codestreams import JPEG_2000_START
 from inference.errors import LoopUnreadableError
+from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.pixel_format import PixelFormat, check_size
 from inference.ultrasound.samples import Colours, Decoded, Samples
 
 _FILE_HEADER_BYTES = 4096
+_START_OF_TILE = b"\xff\x90"
+_END = b"\xff\xd9"
+
+END_NOTE = "JPEG 2000 frames lack their end marker; their pixels are all there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,11 @@ class Jpeg2000Stream:
     colour_transform: bool
 
 
-def decode_jpeg_2000(codestream: bytes, written: PixelFormat) -> Decoded:
+def decode_jpeg_2000(codestream: bytes, written: PixelFormat, clip: ClipColours) -> Decoded:
     """Decode one frame; its colour transform, where it has one, is undone.
+
+    A missing end marker is put there and noted with the clip: a decoder then sees what is missing,
+    as the length of each tile is stated.
 
     Raises:
         LoopUnreadableError: it is of another size than the header says.
@@ -38,9 +46,28 @@ def decode_jpeg_2000(codestream: bytes, written: PixelFormat) -> Decoded:
     stream = read_jpeg_2000(codestream)
     check_size(written, stream.rows, stream.columns, stream.components)
     # Without the file around it: the decoder is to see what was checked, and nothing else.
-    decoded = imagecodecs.jpeg2k_decode(codestream[stream.start :], numthreads=1)
+    naked = codestream[stream.start :]
+    if not naked.rstrip(b"\0").endswith(_END):
+        naked = naked[: _tiles_end(naked)] + _END
+        clip.note(END_NOTE)
+    decoded = imagecodecs.jpeg2k_decode(naked, numthreads=1)
     samples: Samples = decoded.view(f"u{decoded.dtype.itemsize}")
     return Decoded(samples, stream.precision, Colours.RGB if stream.colour_transform else None)
+
+
+def _tiles_end(naked: bytes) -> int:
+    """Where the last tile-part ends by its stated length (A.4.2).
+
+    Raises:
+        LoopUnreadableError: it is cut off, or goes on to an end that is not there.
+    """
+    end = naked.find(_START_OF_TILE)
+    while 0 < end < len(naked) and naked.startswith(_START_OF_TILE, end):
+        length = int.from_bytes(naked[end + 6 : end + 10], "big")
+        end = end + length if length else len(naked) + 1
+    if not 0 < end <= len(naked):
+        raise LoopUnreadableError("a JPEG 2000 ends before its picture does")
+    return end
 
 
 def read_jpeg_2000(codestream: bytes) -> Jpeg2000Stream:

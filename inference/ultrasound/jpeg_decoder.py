@@ -72,7 +72,7 @@ class JpegDecoder:
         check_size(self._written, stream.rows, stream.columns, len(stream.component_ids))
         if codestream.count(b"\xff\xda") > _MOST_SCANS:
             raise LoopUnreadableError("a JPEG has more scans than any picture needs")
-        if stream.process != JPEG_LS_PROCESS and not ends(codestream):
+        if not ends(codestream):
             codestream = with_end(codestream, stream)
             self._clip.note(END_NOTE)
         return _Frame(codestream, stream)

@@ -19,6 +19,8 @@ LAYOUT_UNCERTAIN = Code("LAYOUT_UNCERTAIN", SCHEME, "Order of colour samples can
 
 #: An order is the better one if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8
+#: The same of the colour in it.
+_CLEARLY_GREYER = 0.5
 #: So many rows of the first frame are compared with the next one; where that does not tell, all.
 _COMPARED_ROWS = 100
 
@@ -52,7 +54,7 @@ def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled:
         LoopExcludedError: the picture does not tell, and nothing but the label does.
     """
     found = _smoother(pictures[:1], others, _COMPARED_ROWS)
-    found = found or _smoother(pictures, others, len(pictures[0]))
+    found = found or _smoother(pictures, others, len(pictures[0])) or _greyer(pictures[0], others)
     if found is None and labelled:
         detail = "the picture is as rough by pixel as by plane"
         raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
@@ -76,15 +78,35 @@ def _smoother(
     return Layout.AS_READ if as_read < _CLEAR * rough[best] else None
 
 
+def _greyer(picture: Samples, others: Sequence[Layout]) -> Layout | None:
+    """The order in which the picture clearly has less colour; None where that is none.
+
+    Speckle as fine as the pixels is as rough in every order, but grey in one only.
+    """
+    colour = {each: _colour(arranged(picture, each)) for each in (Layout.AS_READ, *others)}
+    ranked = sorted(colour, key=colour.__getitem__)
+    return ranked[0] if colour[ranked[0]] < _CLEARLY_GREYER * colour[ranked[1]] else None
+
+
+def _colour(picture: Samples) -> float:
+    """How much colour a picture has on average, as RGB or as YCbCr, whichever is less."""
+    first, second, third = np.moveaxis(_signed(picture), -1, 0)
+    middle = 1 << (8 * picture.itemsize - 1)
+    as_rgb = np.abs(first - second).mean() + np.abs(second - third).mean()
+    as_ybr = np.abs(second - middle).mean() + np.abs(third - middle).mean()
+    return float(min(as_rgb, as_ybr))
+
+
 def _roughness(picture: Samples, most_rows: int) -> float:
-    """How much neighbours below and beside each other differ, on average."""
-    if min(picture.shape[:2]) < 2:
+    """How much each pixel differs from the one below, on average.
+
+    Not from the one beside it: by plane, samples of one pixel would pass for alike neighbours.
+    """
+    if len(picture) < 2:
         return 0.0
     step = max(1, (len(picture) - 1) // most_rows)
     upper, lower = (_signed(rows) for rows in (picture[:-1:step], picture[1::step]))
-    below = np.abs(lower[: len(upper)] - upper).mean()
-    beside = np.abs(np.diff(upper, axis=1)).mean()
-    return float(below + beside)
+    return float(np.abs(lower[: len(upper)] - upper).mean())
 
 
 def _signed(samples: Samples) -> NDArray[np.int16] | NDArray[np.int32]:

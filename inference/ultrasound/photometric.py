@@ -15,7 +15,7 @@ from inference.types import Code, Verdict
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Colours
 
-COLOURS_UNCERTAIN = Code("COLOURS_UNCERTAIN", SCHEME, "RGB or YCbCr cannot be told")
+COLOUR_UNCERTAIN = Code("COLOUR_UNCERTAIN", SCHEME, "RGB or YCbCr cannot be told")
 
 Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
@@ -104,7 +104,7 @@ class ClipColours:
         if seen is None:
             if said is None or said is not self._label:
                 detail = "neither RGB nor YCbCr clearly makes a grey picture of the pixels"
-                raise LoopExcludedError(Verdict("colours", False, detail), COLOURS_UNCERTAIN)
+                raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
             return claimed
         if seen not in {claimed, self._label}:
             label = self._written.photometric or "nothing"

@@ -4,8 +4,10 @@ import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import RLELossless
 
@@ -76,6 +78,45 @@ def test_a_jpeg_that_lacks_more_than_its_end_is_refused(
     missing: int, padding: bytes, tmp_path: Path
 ) -> None:
     path = jpeg_cine([each[:-missing] + padding for each in JPEGS], tmp_path / "instance")
+    with pytest.raises(LoopUnreadableError):
+        grey_pictures(path, WANTED)
+
+
+#: Transfer syntax and encoder of codestreams that end with a marker too.
+OTHERS: dict[str, tuple[str, Callable[[NDArray[np.uint8]], bytes]]] = {
+    "JPEG-LS": ("1.2.840.10008.1.2.4.80", lambda each: bytes(imagecodecs.jpegls_encode(each))),
+    "JPEG 2000": (
+        "1.2.840.10008.1.2.4.90",
+        lambda each: bytes(imagecodecs.jpeg2k_encode(each, reversible=True, codecformat="j2k")),
+    ),
+    "HTJ2K": (
+        "1.2.840.10008.1.2.4.201",
+        lambda each: bytes(imagecodecs.htj2k_encode(each, reversible=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_other_codestreams_without_their_end_or_after_fill(way: str, tmp_path: Path) -> None:
+    syntax, encode = OTHERS[way]
+    for name, change in {
+        "end": lambda each: each.removesuffix(END),
+        "fill": lambda each: bytes(8) + each,
+    }.items():
+        codestreams = [change(encode(each)) for each in PICTURES]
+        path = save(compressed_cine(codestreams, syntax, PICTURES), tmp_path / name)
+        np.testing.assert_array_equal(colour_frames(path, WANTED), PICTURES[list(WANTED)])
+    assert len(grey_pictures(tmp_path / "end", WANTED).notes) == 1
+
+
+@pytest.mark.parametrize("way", OTHERS)
+@pytest.mark.parametrize("missing", [3, 6, 30, 300])
+def test_other_codestreams_that_lack_more_than_their_end_are_refused(
+    missing: int, way: str, tmp_path: Path
+) -> None:
+    syntax, encode = OTHERS[way]
+    codestreams = [encode(each)[:-missing] for each in PICTURES]
+    path = save(compressed_cine(codestreams, syntax, PICTURES), tmp_path / "instance")
     with pytest.raises(LoopUnreadableError):
         grey_pictures(path, WANTED)
 
@@ -165,6 +206,14 @@ def test_one_frame_more_or_less_than_stated_is_a_miscount(
         assert loop.frame_numbers == expected.frame_numbers
         np.testing.assert_array_equal(loop.frames, expected.frames)
         assert loop.notes == (*expected.notes, note)
+
+
+def test_a_frame_time_vector_as_long_as_a_count_that_is_one_too_many(tmp_path: Path) -> None:
+    times = {"FrameTimeVector": [0, *[100] * FRAMES], "FrameIncrementPointer": 0x00181065}
+    path = save(native(FRAMES, NumberOfFrames=FRAMES + 1, **times), tmp_path / "instance")
+    assert len(numbers(read_header(path), "FrameTimeVector")) == FRAMES
+    neutral = looks(path)[list(Profile).index(Profile.VENDOR_NEUTRAL)]
+    assert "frame times by Frame Time Vector" in neutral.notes[1]
 
 
 @pytest.mark.parametrize("made", [native, by_items, rle])

@@ -108,4 +108,4 @@ def test_a_picture_that_says_nothing_is_excluded_where_only_one_of_them_tells(
     header = compressed_cine(codestreams, PhotometricInterpretation=label)
     with pytest.raises(LoopExcludedError) as caught:
         decode_frames(save(header, tmp_path / "instance"), [0])
-    assert caught.value.reason.value == "COLOURS_UNCERTAIN"
+    assert caught.value.reason.value == "COLOUR_UNCERTAIN"

@@ -14,6 +14,10 @@ from pydicom.uid import RLELossless
 
 from inference.errors import LoopExcludedError
 from inference.ultrasound.decoding import colour_frames, grey_pictures
+from inference.ultrasound.depth import BITS_UNCERTAIN
+from inference.ultrasound.layout import LAYOUT_UNCERTAIN
+from inference.ultrasound.palette import PALETTE_MISFIT
+from inference.ultrasound.photometric import COLOUR_UNCERTAIN
 from tests.unit.ultrasound_files import (
     cine,
     compressed_cine,
@@ -189,7 +193,7 @@ def test_rgb_that_was_transformed_as_if_it_were_ycbcr_is_lost_and_excluded(
     path = written(way, spoilt, tmp_path / "instance")
     with pytest.raises(LoopExcludedError) as caught:
         grey_pictures(path, WANTED)
-    assert caught.value.reason.value == "COLOURS_UNCERTAIN"
+    assert caught.value.reason.value == "COLOUR_UNCERTAIN"
 
 
 @pytest.mark.parametrize("contrast", [1.0, 0.15], ids=["bright", "dim"])
@@ -242,6 +246,20 @@ def test_an_encoder_that_was_told_the_wrong_planar_configuration(
     )
 
 
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("label", [0, 1])
+def test_speckle_as_fine_as_the_pixels_is_told_by_its_grey(
+    label: int, planar: int, tmp_path: Path
+) -> None:
+    grey = np.random.default_rng(5).integers(0, 200, ECHO.shape[:3], np.uint8)
+    pictures = np.repeat(grey[..., None], 3, axis=-1)
+    data = (np.moveaxis(pictures, -1, 1) if planar else pictures).tobytes()
+    header = cine(pictures, PlanarConfiguration=label, PixelData=data)
+    seen = grey_pictures(save(header, tmp_path / "instance"), WANTED)
+    np.testing.assert_array_equal(seen.frames, grey[list(WANTED)])
+    assert len(seen.notes) == (label != planar)
+
+
 def test_noise_that_is_a_picture_in_no_order_is_excluded(tmp_path: Path) -> None:
     noise = np.random.default_rng(5).integers(0, 256, ECHO.shape, np.uint8)
     with pytest.raises(LoopExcludedError) as caught:
@@ -258,3 +276,11 @@ def test_greys_that_run_the_other_way(label: str, runs: str, tmp_path: Path) -> 
     np.testing.assert_array_equal(seen.frames, grey[list(WANTED)])
     [note] = seen.notes
     assert note.startswith(f"Greys run from {runs} to ")
+
+
+def test_every_reason_is_a_code_that_dicom_can_hold() -> None:
+    reasons = (COLOUR_UNCERTAIN, LAYOUT_UNCERTAIN, BITS_UNCERTAIN, PALETTE_MISFIT)
+    assert len({reason.value for reason in reasons}) == len(reasons)
+    for reason in reasons:
+        assert (reason.scheme, len(reason.value) <= 16) == ("99ECHONODE", True)
+        assert len(reason.meaning) <= 64
