@@ -21,7 +21,7 @@ RELEASE_QUIET_S = 3.0
 LEASE_S = 30.0
 ME = "here:1:boot.1"
 PIPELINE = "echo_haemodynamics"
-PIPELINES = (PIPELINE, "newborn")
+PIPELINES = (PIPELINE, "newborn", "echo")
 
 
 def after(seconds: float) -> datetime:

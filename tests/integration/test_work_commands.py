@@ -154,7 +154,7 @@ def test_a_process_that_starts_while_the_volume_is_away_ends_with_the_reason(
     assert console.check("spool")["good"]
     console.spool.root.rename(console.spool.root.with_name("volume"))
     command = [sys.executable, "-m", "dicom_node", "listen", "--config", str(console.settings)]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
     assert ended.returncode == 1
     assert "mount the spool's volume there" in ended.stderr
     assert not console.spool.root.exists()
