@@ -19,6 +19,7 @@ from storage.columns import storable
 from storage.commitment_schema import CommitmentItem, CommitmentRequest
 from storage.engine import Transaction
 from storage.errors import ClaimLostError
+from storage.intake_schema import InstanceConflict
 from storage.states import PromiseState
 
 #: UIDs in one statement; a request may name thousands.
@@ -167,7 +168,7 @@ def claim_owed(
 
 def holdings(tx: Transaction, owed: Owed, is_there: Callable[[str], bool]) -> Holdings:
     """What of a request is held now; `is_there` says whether the spool has a file, by digest."""
-    instance, conflict = schema.Instance, schema.InstanceConflict
+    instance, conflict = schema.Instance, InstanceConflict
     other_bytes = (
         select(conflict.id)
         .where(conflict.instance_id == instance.id, conflict.peer == owed.peer)

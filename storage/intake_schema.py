@@ -1,4 +1,4 @@
-"""The tables of what comes in and is not simply kept: whom instances name, refusals, alarms.
+"""The tables of what comes in and is not simply kept: patients, conflicts, refusals, alarms.
 
 They are part of `storage.schema`, which loads this module.
 """
@@ -11,6 +11,30 @@ from sqlalchemy.orm import Mapped, mapped_column
 from storage.columns import RowId, words
 from storage.schema import Base
 from storage.states import AlarmKind
+
+
+class InstanceConflict(Base):
+    """Other bytes that came under the UID of a stored instance; the stored ones stay."""
+
+    __tablename__ = "instance_conflict"
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, comment="our number of this row")
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("instance.id"), comment="the stored instance of that UID"
+    )
+    digest: Mapped[str] = mapped_column(
+        comment="SHA-256 of the other bytes, which the spool keeps too"
+    )
+    size_bytes: Mapped[int] = mapped_column(RowId, comment="their size, bytes")
+    peer: Mapped[str] = mapped_column(comment="peer that sent them first")
+    association_id: Mapped[str] = mapped_column(
+        ForeignKey("association.association_id"), comment="association that brought them first"
+    )
+    received_at: Mapped[datetime] = mapped_column(comment="when they first came")
+    __table_args__ = (
+        UniqueConstraint(instance_id, digest),
+        Index("ix_instance_conflict_digest", digest),
+        {"comment": "other bytes sent under the UID of a stored instance"},
+    )
 
 
 class StudyPatient(Base):

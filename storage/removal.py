@@ -16,6 +16,7 @@ from sqlalchemy import Select, delete, func, select, union
 from storage import schema
 from storage.engine import Database, Transaction
 from storage.faults import translated_disk
+from storage.intake_schema import InstanceConflict
 from storage.retention_schema import SpoolRemoval
 from storage.spool import Spool
 from storage.upsert import insert_for
@@ -89,7 +90,7 @@ def waiting(database: Database) -> int:
 
 def needed() -> list[Select[str]]:
     """Queries for the digests of all files that some row needs, one per table."""
-    instance, result, conflict = schema.Instance, schema.ResultObject, schema.InstanceConflict
+    instance, result, conflict = schema.Instance, schema.ResultObject, InstanceConflict
     return [
         select(instance.digest).where(instance.removed_at.is_(None)),
         select(result.digest).where(result.removed_at.is_(None)),

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Row
 
-from storage import alarms, corrections, removal, schema
+from storage import alarms, corrections, removal
 from storage.audit import Action
 from storage.corrections import Identification, Order
 from storage.engine import Transaction
+from storage.intake_schema import InstanceConflict
 from storage.received import Receipt, Received, Resent, audit_received
 from storage.states import AlarmKind
 from storage.upsert import insert_once
@@ -29,7 +30,7 @@ def with_other_bytes(
         return Receipt.SAME_CONTENT
     insert_once(
         tx,
-        schema.InstanceConflict,
+        InstanceConflict,
         instance_id=stored.id,
         digest=received.digest,
         size_bytes=received.size_bytes,

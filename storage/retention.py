@@ -17,6 +17,7 @@ from storage import audit, removal, schema
 from storage.audit import Action, Event
 from storage.commitment_schema import Climb
 from storage.engine import Database, Transaction
+from storage.intake_schema import InstanceConflict
 from storage.removal import YOUNG, Removed
 from storage.spool import Spool
 from storage.states import (
@@ -203,7 +204,7 @@ def _has_climb(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _mark(tx: Transaction, study_id: int, now: datetime) -> Marked:
-    instance, conflict = schema.Instance, schema.InstanceConflict
+    instance, conflict = schema.Instance, InstanceConflict
     tx.execute(update(schema.Study).where(schema.Study.id == study_id).values(removed_at=now))
     given_up = tx.execute(
         update(instance)

@@ -178,28 +178,6 @@ class Instance(Base):
     )
 
 
-class InstanceConflict(Base):
-    """Other bytes that came under the UID of a stored instance; the stored ones stay."""
-
-    __tablename__ = "instance_conflict"
-    id: Mapped[int] = _row_id()
-    instance_id: Mapped[int] = _link("instance.id", "the stored instance of that UID")
-    digest: Mapped[str] = mapped_column(
-        comment="SHA-256 of the other bytes, which the spool keeps too"
-    )
-    size_bytes: Mapped[int] = mapped_column(RowId, comment="their size, bytes")
-    peer: Mapped[str] = mapped_column(comment="peer that sent them first")
-    association_id: Mapped[str] = _link(
-        "association.association_id", "association that brought them first"
-    )
-    received_at: Mapped[datetime] = mapped_column(comment="when they first came")
-    __table_args__ = (
-        UniqueConstraint(instance_id, digest),
-        Index("ix_instance_conflict_digest", digest),
-        {"comment": "other bytes sent under the UID of a stored instance"},
-    )
-
-
 class StudyRevision(Base):
     """One time that a study was complete."""
 

@@ -11,7 +11,7 @@ from dicom_node.corrections.reasons import (
 )
 from dicom_node.report import DocumentRef, Notice, StudyContext
 from inference.types import Code
-from storage.results import Case, CaseInstance
+from storage.cases import Case, CaseInstance
 
 _ATTRIBUTES: Mapping[str, str] = {
     "patient_id": "Patient ID",

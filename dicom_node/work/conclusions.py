@@ -13,10 +13,11 @@ from dicom_node.work.conclude import unprepared_instances
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.reporting import Recipient, Reporter, deliveries
 from inference.pipeline import Pipeline
-from storage import destinations, jobs, outbox, preparing, results
+from storage import cases, destinations, jobs, outbox, preparing, results
+from storage.cases import Case
 from storage.engine import Database, Transaction
 from storage.jobs import Job
-from storage.results import Case, Outcome, Report, StoredReport
+from storage.results import Outcome, Report, StoredReport
 
 #: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
 _COMPANIONS = frozenset({"SC", "KOS", "PDF"})
@@ -74,7 +75,7 @@ class Conclusions:
 
     def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
         with self._database.read() as tx:
-            case = results.load_case(tx, job.study_id, job.pipeline)
+            case = cases.load_case(tx, job.study_id, job.pipeline)
             return case, results.latest_report(tx, job.study_id, job.pipeline)
 
     def _hand_in(

@@ -15,6 +15,7 @@ from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
 from inference.types import Findings
+from storage.cases import Case, CaseInstance
 from storage.errors import (
     SpoolAwayError,
     SpoolDamagedError,
@@ -22,7 +23,7 @@ from storage.errors import (
     StorageError,
 )
 from storage.jobs import Job
-from storage.results import Case, CaseInstance, Outcome, Report, StoredReport
+from storage.results import Outcome, Report, StoredReport
 from storage.spool import Spool
 
 

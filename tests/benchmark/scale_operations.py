@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from storage import audit, index, jobs, outbox, results
+from storage import audit, cases, index, jobs, outbox
 from storage.audit import Action
 from storage.engine import Transaction
 from storage.index import Association, Received, StudyState
@@ -134,7 +134,7 @@ OPERATIONS = (
     Operation("sweep, one study complete", _complete, writes=True),
     Operation("sweep, nothing due", lambda tx, d: index.due_studies(tx, began_at(0), 10)),
     Operation(
-        "case of 50 instances", lambda tx, d: results.load_case(tx, d.with_features(), PIPELINE)
+        "case of 50 instances", lambda tx, d: cases.load_case(tx, d.with_features(), PIPELINE)
     ),
     Operation("counts of jobs", lambda tx, d: jobs.counts(tx)),
     Operation("studies, newest", lambda tx, d: index.list_studies(tx)),

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from storage import audit, corrections, outbox, rejections, results
+from storage import audit, cases, corrections, outbox, rejections, results
 from storage.audit import Action
+from storage.cases import Case
 from storage.corrections import Identification, Order
 from storage.engine import Database
 from storage.errors import NotFoundError
 from storage.index import Receipt, show_study
 from storage.jobs import JobKind
 from storage.rejections import Note
-from storage.results import Case, Outcome
+from storage.results import Outcome
 from storage.states import DueReason, StudyState
 from tests.contract.storing import (
     PIPELINE,
@@ -69,7 +70,7 @@ def note_elsewhere(database: Database) -> int:
 
 def case(database: Database) -> Case:
     with database.read() as tx:
-        return results.load_case(tx, 1, PIPELINE)
+        return cases.load_case(tx, 1, PIPELINE)
 
 
 def rejected(database: Database) -> dict[str, str | None]:

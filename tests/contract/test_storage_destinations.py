@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from storage import audit, destinations, outbox, results
+from storage import audit, cases, destinations, outbox
 from storage.audit import Action
 from storage.destinations import Answer
 from storage.engine import Database
@@ -117,9 +117,7 @@ def test_in_place_of_a_report_its_picture_can_be_sent_and_is_known_to_be_there(
     picture = delivery.alternatives[-1]
     sent(database, delivery, picture.sop_instance_uid, 102)
     with database.read() as tx:
-        assert results.load_case(tx, 1, PIPELINE).reported == (
-            replace(picture, destination="pacs"),
-        )
+        assert cases.load_case(tx, 1, PIPELINE).reported == (replace(picture, destination="pacs"),)
 
 
 def test_a_message_is_overtaken_by_one_of_a_later_report_that_was_sent(

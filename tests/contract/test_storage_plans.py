@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, commitment, index, jobs, ladder, outbox, preparing, results
+from storage import audit, cases, commitment, index, jobs, ladder, outbox, preparing, results
 from storage.audit import Action
 from storage.commitment import Reference
 from storage.commitment_answers import asked_about, record_answer
@@ -47,7 +47,7 @@ QUERIES: dict[str, Query] = {
     "retry what failed of a study": lambda tx: preparing.retry_failed(tx, 1, after(100)),
     "retry an instance": lambda tx: preparing.retry_instance(tx, 1, after(100)),
     "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
-    "case": lambda tx: results.load_case(tx, 1, PIPELINE),
+    "case": lambda tx: cases.load_case(tx, 1, PIPELINE),
     "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),
     "claim a delivery": lambda tx: outbox.claim(
         tx, destination="pacs", owner=ME, now=after(100), lease_s=LEASE_S

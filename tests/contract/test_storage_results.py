@@ -2,11 +2,12 @@
 
 import pytest
 
-from storage import index, jobs, results
+from storage import cases, index, jobs, results
+from storage.cases import Case
 from storage.engine import Database
 from storage.errors import NotFoundError
 from storage.index import StudyDetail
-from storage.results import Case, Outcome, StoredReport
+from storage.results import Outcome, StoredReport
 from tests.contract.storing import (
     PIPELINE,
     after,
@@ -31,7 +32,7 @@ def prepare(database: Database, instance_id: int, **changes: object) -> None:
 
 def case(database: Database) -> Case:
     with database.read() as tx:
-        return results.load_case(tx, 1, PIPELINE)
+        return cases.load_case(tx, 1, PIPELINE)
 
 
 def latest(database: Database) -> StoredReport | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, jobs, ladder, outbox, removal, results, retention, schema
+from storage import audit, cases, jobs, ladder, outbox, removal, retention, schema
 from storage.audit import Action
 from storage.engine import Database
 from storage.index import Receipt
@@ -118,7 +118,7 @@ def test_files_leave_a_week_after_the_last_delivery_and_features_stay(node: Node
     assert node.spool.exists(made.digest)
     with node.database.read() as tx:
         [event] = audit.search(tx, action=Action.FILES_REMOVED)
-        assert len(results.load_case(tx, 1, PIPELINE).instances) == 3
+        assert len(cases.load_case(tx, 1, PIPELINE).instances) == 3
     assert event.detail == {"instances": 3, "size_bytes": 3000}
     assert node.retain(days=30) == 0
 
@@ -208,7 +208,7 @@ def test_a_late_instance_is_reported_with_what_is_known_of_the_others(node: Node
     assert node.retain(days=8) == 1
     assert node.receive(2, at_s=9 * DAY_S) is Receipt.STORED
     with node.database.read() as tx:
-        case = results.load_case(tx, 1, PIPELINE)
+        case = cases.load_case(tx, 1, PIPELINE)
     assert [item.removed for item in case.instances] == [True, False]
     assert node.retain(days=30) == 0, "the study receives again"
     node.report(revision=2, at_s=9 * DAY_S)

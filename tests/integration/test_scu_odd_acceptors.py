@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-import dicom_node
 from dicom_node.scu.echo import echo
 from dicom_node.scu.errors import ResponseTimeoutError, ScuError, UnclearAnswerError
 from dicom_node.scu.negotiating import Answer, negotiate
@@ -107,13 +106,6 @@ ODD: dict[str, Accept] = {
 }
 
 
-needs_tidied_pdus = pytest.mark.skipif(
-    not (Path(dicom_node.__file__).parent / "association_pdu.py").exists(),
-    reason="dicom_node/association_pdu.py puts associations in order, both ways",
-)
-
-
-@needs_tidied_pdus
 @pytest.mark.parametrize("oddity", ODD)
 def test_a_report_goes_to_an_acceptor_that_is_odd(tmp_path: Path, oddity: str) -> None:
     with odd_acceptor(ODD[oddity]) as port:
@@ -121,7 +113,6 @@ def test_a_report_goes_to_an_acceptor_that_is_odd(tmp_path: Path, oddity: str) -
     assert (result.status, result.stored) == (0, True)
 
 
-@needs_tidied_pdus
 def test_an_odd_answer_is_told_as_what_it_is() -> None:
     pairs = [(COMPREHENSIVE_3D, EXPLICIT), (COMPREHENSIVE_3D, IMPLICIT)]
 

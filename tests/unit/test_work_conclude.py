@@ -10,7 +10,7 @@ from dicom_node.work.feature_codec import encode_features
 from inference.errors import InferenceError
 from inference.exclusions import PATIENT_DIFFERS, STUDY_NOT_ANALYSED
 from inference.types import Features, Findings, InstanceRef
-from storage.results import Case, CaseInstance
+from storage.cases import Case, CaseInstance
 from tests.contract.storing import digest, preparation
 from tests.work_bench import Numbers
 

@@ -9,7 +9,7 @@ from dicom_node.work.conclude import conclude, gather, unprepared_instances
 from dicom_node.work.feature_codec import encode_features
 from inference.exclusions import FILES_REMOVED
 from inference.types import Features, InstanceRef
-from storage.results import Case, CaseInstance
+from storage.cases import Case, CaseInstance
 from tests.contract.storing import digest, preparation
 from tests.work_bench import Numbers
 
