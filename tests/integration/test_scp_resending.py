@@ -256,7 +256,7 @@ def test_an_alarm_ends_with_the_correction_and_the_resend_is_welcome_then(tmp_pa
         run = CliRunner().invoke(
             cli, ["study", "list", "--alarms", "--json", "--config", str(settings)]
         )
-        assert "other values of PatientID" in json.loads(run.output)[0]["about"]
+        assert "other values of PatientID" in json.loads(run.stdout)[0]["about"]
         order = corrections.Order(actor="eve", at=_at(node), reason="merged", pipelines=[])
         with node.database.write() as tx:
             corrections.correct_identification(tx, 1, Identification(patient_id="P-9"), order)

@@ -162,7 +162,8 @@ def test_what_must_not_be_overlooked_stands_in_every_form() -> None:
     caution = "2 of 5 loops differ from the selection that the model was trained with."
     findings = replace(estimated(CASES["high"]), cautions=(caution,))
     assert caution in as_text(findings)
-    assert caution in [item.TextValue for item in named(findings, "121106")]
+    [summary] = named(findings, "121111")
+    assert caution in summary.TextValue
     plain, cautioned = (
         build(found, study(), identity=IDENTITY, made_at=MADE_AT, kinds=PICTURE)[0].data
         for found in (replace(findings, cautions=()), findings)

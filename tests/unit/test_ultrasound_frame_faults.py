@@ -45,7 +45,7 @@ def looks(path: Path) -> list[Loop]:
     for profile in Profile:
         selection = select(read_header(path), profile)
         assert isinstance(selection, Selected), selection
-        found.append(look(path, selection.plan, size=32))
+        found.append(look(path, selection.plan, size=32, without_heartbeat=True))
     return found
 
 
@@ -69,7 +69,7 @@ def test_jpeg_frames_with_all_their_pixels_are_read(
     np.testing.assert_array_equal(colour_frames(changed, WANTED), colour_frames(whole, WANTED))
     for expected, loop in zip(looks(whole), looks(changed), strict=True):
         np.testing.assert_array_equal(loop.frames, expected.frames)
-        assert loop.notes == (*expected.notes, note)
+        assert sorted(loop.notes) == sorted((*expected.notes, note))
 
 
 @pytest.mark.parametrize("missing", [4, 6, 10, 40, 400])
@@ -205,7 +205,7 @@ def test_one_frame_more_or_less_than_stated_is_a_miscount(
     for expected, loop in zip(looks(right), looks(wrong), strict=True):
         assert loop.frame_numbers == expected.frame_numbers
         np.testing.assert_array_equal(loop.frames, expected.frames)
-        assert loop.notes == (*expected.notes, note)
+        assert sorted(loop.notes) == sorted((*expected.notes, note))
 
 
 def test_a_frame_time_vector_as_long_as_a_count_that_is_one_too_many(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
     for expected, loop in zip(looks(right), looks(wrong), strict=True):
         assert loop.frame_numbers == expected.frame_numbers
         note = "Frame Time: a decimal comma was read as a point."
-        assert loop.notes == (*expected.notes, note)
+        assert sorted(loop.notes) == sorted((*expected.notes, note))
 
 
 @pytest.mark.parametrize(
