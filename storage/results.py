@@ -33,6 +33,7 @@ class Preparation:
 
     A rejected instance has a coded reason, its meaning and a sentence; a selected one has empty
     texts there and, once encoded, features. `instance_json` is how a report points at it.
+    `pipeline_version` is None for what was made before it was kept.
     """
 
     instance_id: int
@@ -46,6 +47,7 @@ class Preparation:
     instance_json: str
     features: bytes | None
     prepared_at: datetime
+    pipeline_version: str | None
 
 
 @dataclass(frozen=True, slots=True)

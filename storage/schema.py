@@ -245,6 +245,9 @@ class Preparation(Base):
         LargeBinary, comment="selected: what the encoder made of it"
     )
     prepared_at: Mapped[datetime] = mapped_column(comment="when it was made")
+    pipeline_version: Mapped[str | None] = mapped_column(
+        comment="version of the pipeline that made it; empty: an earlier one"
+    )
     __table_args__ = ({"comment": "what pipelines made of single instances"},)
 
 

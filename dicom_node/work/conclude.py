@@ -41,8 +41,8 @@ class Gathered:
     input_digest: str
 
 
-def unprepared_instances(case: Case, bundle_digest: str, *, retry_failed: bool) -> list[int]:
-    """Instances that were not prepared, or with another bundle, and can be.
+def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) -> list[int]:
+    """Instances that were not prepared, or with another bundle or version, and can be.
 
     Those of which that was given up are among them only with `retry_failed`.
     """
@@ -51,7 +51,7 @@ def unprepared_instances(case: Case, bundle_digest: str, *, retry_failed: bool) 
     return [
         item.instance_id
         for item in standing_instances(case)
-        if _prepared(item, bundle_digest) is None
+        if _prepared(item, pipeline) is None
         and not item.removed
         and (item.prepare_failed is None or retry_failed)
     ]
@@ -66,7 +66,7 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
     return [
         item
         for item in standing_instances(case)
-        if _prepared(item, pipeline.model.bundle_digest) is None
+        if _prepared(item, pipeline) is None
         and not item.patient_differs
         and _would_take_part(item)
         and pipeline.concerns([item.sop_class_uid])
@@ -89,7 +89,7 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
         if item.rejected:
             identity.update(f"\n{item.sop_instance_uid} {item.rejected}".encode())
     for item in sorted(shown_instances(case), key=lambda item: item.sop_instance_uid):
-        exclusion = _exclusion(item, pipeline.model.bundle_digest)
+        exclusion = _exclusion(item, pipeline)
         if exclusion:
             exclusions.append(exclusion)
         else:
@@ -102,9 +102,8 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     """Findings of a study whose analysis failed for good; only stored words are looked at."""
-    digest = pipeline.model.bundle_digest
     shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
-    excluded = [_exclusion(item, digest) or _unused(_reference(item)) for item in shown]
+    excluded = [_exclusion(item, pipeline) or _unused(_reference(item)) for item in shown]
     return _with_refused(case, pipeline.abstain(excluded, f"the analysis failed: {why}."))
 
 
@@ -149,27 +148,29 @@ def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
     )
 
 
-def _prepared(item: CaseInstance, bundle_digest: str) -> Preparation | None:
-    """What was made of an instance with the present bundle."""
+def _prepared(item: CaseInstance, pipeline: Pipeline) -> Preparation | None:
+    """What was made of an instance by the present rules, with the present bundle."""
     made = item.preparation
-    return made if made is not None and made.bundle_digest == bundle_digest else None
+    if made is None or made.pipeline_version != pipeline.version:
+        return None
+    return made if made.bundle_digest == pipeline.model.bundle_digest else None
 
 
 def _would_take_part(item: CaseInstance) -> bool:
     """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
     if item.preparation is not None and not item.preparation.selected:
-        return False  # so another bundle's pipeline found
+        return False  # so the pipeline found with another bundle, or in another version
     return item.failure_code not in LIES_IN_THE_INSTANCE
 
 
-def _exclusion(item: CaseInstance, bundle_digest: str) -> Exclusion | None:
+def _exclusion(item: CaseInstance, pipeline: Pipeline) -> Exclusion | None:
     reference = _reference(item)
     rejected = reason_of(item)
     if rejected is not None:
         return Exclusion(reference, rejected, "taken back by a rejection note")
     if item.patient_differs:
         return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
-    preparation = _prepared(item, bundle_digest)
+    preparation = _prepared(item, pipeline)
     if item.removed and preparation is None:
         return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
     if preparation is None:

@@ -43,7 +43,7 @@ class Conclusions:
         self._holding = holding
 
     def conclude(self, job: Job) -> None:
-        """Report on a study, or first have prepared what is not, or by another bundle.
+        """Report on a study, or first have prepared what is not, or by another bundle or version.
 
         Raises:
             NoProgressError: that was done often enough.
@@ -52,9 +52,7 @@ class Conclusions:
         case, latest = self._load(job)
         # What failed for an earlier revision is tried once more: its cause may be gone.
         retry_failed = (job.revision or 1) > 1 and job.postponed == 0
-        unprepared = unprepared_instances(
-            case, pipeline.model.bundle_digest, retry_failed=retry_failed
-        )
+        unprepared = unprepared_instances(case, pipeline, retry_failed=retry_failed)
         if unprepared:
             self._prepare_first(job, unprepared)
             return

@@ -65,6 +65,7 @@ def preparation(
     return Preparation(
         instance_id=instance_id,
         pipeline=pipeline.name,
+        pipeline_version=pipeline.version,
         bundle_digest=pipeline.model.bundle_digest,
         selected=rejected is None,
         reason_code=rejected.reason.value if rejected else "",

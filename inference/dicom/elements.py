@@ -3,12 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from pydicom import Dataset
 from pydicom import Sequence as DicomSequence
 from pydicom.datadict import dictionary_description, dictionary_VR
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 
 #: A decimal comma where a Decimal String has a point (PS3.5 6.2), as some local settings write it.
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
@@ -61,6 +63,8 @@ def items(header: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 def _values(header: Dataset, keyword: str) -> Sequence[Any]:
     try:
+        if _tag(keyword) not in header:  # most are not: pydicom takes its time to say so
+            return ()
         value = header.get(keyword)
         if value is None or value == "":
             return ()
@@ -69,6 +73,11 @@ def _values(header: Dataset, keyword: str) -> Sequence[Any]:
     except Exception:  # noqa: BLE001 - pydicom converts here and raises whatever the bytes provoke
         return ()
     return (value,)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def _is_number(value: Any) -> bool:

@@ -9,7 +9,8 @@ from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
 from inference.ultrasound.profile import Profile
 
 NAME = "echo_haemodynamics"
-VERSION = "1.0"
+#: Another one whenever the same files and weights may give another report: all is then made anew.
+VERSION = "1.1"
 
 #: The target that every bundle estimates and whose attention ranks the loops.
 PRIMARY = "mPAP"

@@ -37,7 +37,10 @@ def flow_share(frames: Frames) -> float:
     strange = np.zeros(luma.shape, np.bool_)
     for component in (chroma[..., 0], chroma[..., 1]):
         strange |= np.abs(component - _tint(luma, component, lit)[luma]) > _STRONG_CHROMA
-    still = strange.all(axis=0) & (np.ptp(chroma, axis=0).max(axis=-1) <= _STILL_CHROMA)
+    if not strange.any():
+        return 0.0
+    changes = np.ptp(chroma, axis=0)
+    still = strange.all(axis=0) & (np.maximum(changes[..., 0], changes[..., 1]) <= _STILL_CHROMA)
     flow = _thick(strange & ~still)
     shares = flow.sum(axis=(1, 2)) / np.maximum(1, lit.sum(axis=(1, 2)))
     return float(shares.max())

@@ -29,7 +29,10 @@ def find_strip(pictures: Pictures, tissue: Bounds) -> Pictures | None:
     below = pictures[:, tissue.y1 + 1 :]
     if below.shape[1] < _LOWEST_PX:
         return None
-    ink = (below.max(axis=-1) - below.min(axis=-1) > _COLOURED).any(axis=0)
+    red, green, blue = np.moveaxis(below, -1, 0)
+    most = np.maximum(np.maximum(red, green), blue)
+    least = np.minimum(np.minimum(red, green), blue)
+    ink = (most - least > _COLOURED).any(axis=0)
     rows = np.flatnonzero(ink.any(axis=1))
     for band in np.split(rows, np.flatnonzero(np.diff(rows) > _GAP_PX) + 1):
         strip = _trace_in(ink, band)

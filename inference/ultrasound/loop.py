@@ -69,7 +69,7 @@ def look(
         raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
     pictures = grey_pictures(path, found.frames)
     region = crop(pictures.frames, Bounds(*plan["bounds"]))
-    if region.min() == region.max():
+    if all(frame.min() == frame.max() for frame in region) and region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
     _require_heart(region, plan)
     return Loop(

@@ -38,7 +38,7 @@ def resize(frames: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
     """
     resized = np.empty((len(frames), size, size), np.float32)
     for number, frame in enumerate(frames):
-        grey = Image.fromarray(frame.astype(np.float32))
+        grey = Image.fromarray(frame).convert("F")
         resized[number] = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR))
     unit: NDArray[np.float32] = np.clip(resized / np.float32(255), 0, 1)
     return unit

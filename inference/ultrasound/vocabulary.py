@@ -7,10 +7,12 @@ accents, so "Schilddrüse" and "SCHILDDRUSE" are one word.
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _LONGEST_QUOTE = 24
 
 
+@lru_cache(1024)  # each text is searched for several meanings
 def plain(text: str) -> str:
     """Lower case without accents, words separated by single blanks."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())

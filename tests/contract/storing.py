@@ -124,6 +124,7 @@ def preparation(instance_id: int, **changes: object) -> Preparation:
     plain = Preparation(
         instance_id=instance_id,
         pipeline=PIPELINE,
+        pipeline_version="1",
         bundle_digest=digest("bundle"),
         selected=True,
         reason_code="",

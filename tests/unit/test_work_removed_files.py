@@ -52,7 +52,7 @@ def test_stored_features_do_without_the_file(pipeline: Numbers) -> None:
         instance(1, pipeline.model.bundle_digest, removed=True),
         instance(2, pipeline.model.bundle_digest, removed=False),
     )
-    assert unprepared_instances(late, pipeline.model.bundle_digest, retry_failed=True) == []
+    assert unprepared_instances(late, pipeline, retry_failed=True) == []
     gathered = gather(late, pipeline)
     assert len(gathered.encoded) == 2
     assert gathered.exclusions == ()
@@ -66,7 +66,7 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
         instance(2, digest("old"), removed=False),
         replace(instance(3, "", removed=True), preparation=None),
     )
-    assert unprepared_instances(late, pipeline.model.bundle_digest, retry_failed=True) == [2]
+    assert unprepared_instances(late, pipeline, retry_failed=True) == [2]
     first, _, third = late.instances
     anew = case(first, instance(2, pipeline.model.bundle_digest, removed=False), third)
     gathered = gather(anew, pipeline)
@@ -74,3 +74,21 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
     assert reasons == {"1.2.3.1": FILES_REMOVED, "1.2.3.3": FILES_REMOVED}
     told = conclude(anew, gathered, pipeline).abstention
     assert "2 of the study's 3 instances could not be analysed" in (told or "")
+
+
+def test_what_an_earlier_version_of_the_pipeline_made_is_made_anew(pipeline: Numbers) -> None:
+    """Its rules may have let in what the present ones leave out."""
+    there = instance(1, pipeline.model.bundle_digest, removed=False)
+    gone = instance(2, pipeline.model.bundle_digest, removed=True)
+    for version in (None, "0"):
+        earlier = case(*(_made_by(version, item) for item in (there, gone)))
+        assert unprepared_instances(earlier, pipeline, retry_failed=False) == [1]
+    half = case(there, _made_by(None, gone))
+    gathered = gather(half, pipeline)
+    assert [item.reason for item in gathered.exclusions] == [FILES_REMOVED]
+    assert conclude(half, gathered, pipeline).abstention is not None
+
+
+def _made_by(version: str | None, item: CaseInstance) -> CaseInstance:
+    assert item.preparation is not None
+    return replace(item, preparation=replace(item.preparation, pipeline_version=version))
