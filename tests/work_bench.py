@@ -105,7 +105,7 @@ class Bench:
         at = datetime.now(UTC) - timedelta(seconds=1)
         open_association(self.database)
         for number in range(1, count + 1):
-            file = save(cine(InstanceNumber=number), self.folder / "cine.dcm")
+            file = save(cine(InstanceNumber=number, PatientID="P1"), self.folder / "cine.dcm")
             digest = self.spool.put(file.read_bytes()).digest
             store(self.database, replace(received(number), digest=digest, received_at=at))
         end_association(self.database)
