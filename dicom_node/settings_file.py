@@ -4,12 +4,13 @@ import difflib
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from dicom_node.errors import SettingsError
 from dicom_node.settings import Settings
@@ -135,14 +136,23 @@ def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _explain(error: ValidationError, table: Mapping[str, Any]) -> str:
+    found = error.errors(include_url=False, include_input=False)
     problems = []
-    for item in error.errors(include_url=False, include_input=False):
+    for item in found:
         where = _dotted(item["loc"]) + _of(item["loc"], table)
         if item["type"] == "extra_forbidden":
             problems.append(f"unknown key {where}{_hint(item['loc'])}")
-        else:
+        elif item["type"] != "too_short":
             problems.append(f"{where or 'settings'}: {item['msg'].removeprefix('Value error, ')}")
+        elif not _has_wrong_items(item["loc"], found):
+            problems.append(f"{where}: is empty: give at least one")
     return "\n  ".join([f"{len(problems)} problem(s)", *problems])
+
+
+def _has_wrong_items(location: tuple[int | str, ...], found: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because of items that are wrong, which is said of each."""
+    length = len(location)
+    return any(item["loc"][:length] == location and item["loc"] != location for item in found)
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import Select, delete, func, select, union
 from storage import schema
 from storage.engine import Database, Transaction
 from storage.faults import translated_disk
+from storage.folders import private_file
 from storage.intake_schema import InstanceConflict
 from storage.retention_schema import SpoolRemoval
 from storage.spool import Spool
@@ -44,7 +45,7 @@ def holding(spool: Spool, *, wait: bool = False) -> Iterator[bool]:
         storage.errors.SpoolUnavailableError: the spool is not at its place.
     """
     spool.require_here()
-    with translated_disk(), (spool.root / "removal.lock").open("ab") as lock:
+    with translated_disk(), open(spool.root / "removal.lock", "ab", opener=private_file) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

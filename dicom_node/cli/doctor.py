@@ -75,7 +75,8 @@ def _checks(config_path: Path) -> Iterator[Check]:
     try:
         settings = read_settings(config_path)
     except NodeError as error:
-        yield Check("settings", False, str(error))
+        for line in str(error).splitlines():
+            yield Check("settings", False, line)
         return
     yield Check("settings", True, str(config_path))
     yield _try("database", lambda: _database(settings))

@@ -21,6 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH = 400
+#: What one cell of a table shows; no value of a sane peer is longer, and JSON has all of it.
+_WIDEST_CELL = 200
 #: What begins a formula in spreadsheets (OWASP, CSV injection): an apostrophe goes before it.
 _FORMULA = ("=", "+", "-", "@")
 #: Joiners that Persian and Indian names are written with; they do nothing else.
@@ -62,7 +64,7 @@ def print_rows(
         table.add_column(heading, overflow="fold")
     for row in rows:
         # As `Text`: brackets in a value are no markup.
-        table.add_row(*(Text(text(getattr(row, name))) for name in columns.values()))
+        table.add_row(*(Text(_clipped(text(getattr(row, name)))) for name in columns.values()))
     # A pipe has no width: nothing is wrapped, so that grep finds what is there.
     Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
@@ -86,6 +88,10 @@ def text(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{key}={text(item)}" for key, item in value.items())
     return visible(str(value))
+
+
+def _clipped(shown: str) -> str:
+    return shown if len(shown) <= _WIDEST_CELL else f"{shown[: _WIDEST_CELL - 3]}..."
 
 
 def _cell(value: Any) -> str:

@@ -182,6 +182,6 @@ def finish(database: Database, at: datetime) -> None:
     with database.write() as tx:
         due = at + timedelta(seconds=600)
         assert index.complete_study(tx, 1, due, [PIPELINE]) == 1
-        [job] = jobs.claim(tx, owner="here:1:x", now=due, lease_s=60, limit=9)
+        [job] = jobs.claim(tx, owner="here:1:x", now=due, lease_s=60, pipelines=[PIPELINE], limit=9)
         jobs.finish(tx, job, due)
     record_report(database, report(outcome=Outcome.NOT_APPLICABLE, objects=(), made_at=due))

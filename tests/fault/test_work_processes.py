@@ -39,7 +39,7 @@ def work_until_reported(bench: Bench) -> int:
     died = 0
     while True:
         with worker(bench) as child:
-            wait_until(lambda at=child: at.poll() is not None or bench.reported(), 30, "the report")
+            wait_until(lambda at=child: at.poll() is not None or bench.reported(), 90, "the report")
             if child.poll() is None:
                 return died
             died += 1
@@ -78,16 +78,16 @@ def test_a_worker_that_wakes_up_after_its_lease_makes_no_second_report(bench: Be
     slow = bench.folder / "slow"
     slow.touch()
     with worker(bench, "paused.log") as paused:
-        wait_until((bench.folder / f"concluding-{paused.pid}").exists, 20, "a conclusion begun")
+        wait_until((bench.folder / f"concluding-{paused.pid}").exists, 90, "a conclusion begun")
         with bench.database.write():  # so that it is not paused with SQLite's only write lock
             paused.send_signal(signal.SIGSTOP)
         slow.unlink()
         wait_until(lambda: leases_ran_out(bench), 10, "the lease ran out")
         with worker(bench):
-            wait_until(bench.reported, 20, "the other worker reports")
+            wait_until(bench.reported, 90, "the other worker reports")
             paused.send_signal(signal.SIGCONT)
             log = bench.folder / "paused.log"
-            wait_until(lambda: b"ClaimLostError" in log.read_bytes(), 10, "the claim is lost")
+            wait_until(lambda: b"ClaimLostError" in log.read_bytes(), 60, "the claim is lost")
     assert len(bench.study().reports) == len(bench.study().deliveries) == 1
     with bench.database.read() as tx:
         assert len(audit.search(tx, action=Action.REPORT_MADE)) == 1

@@ -75,6 +75,16 @@ def test_lines_and_tables_are_safe(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in printed
 
 
+def test_one_endless_value_does_not_drown_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([Row("X" * 65_000), Row("P1")], COLUMN, as_json=False, empty="")
+    printed = capsys.readouterr().out
+    assert printed.count("X") < 200
+    assert "X..." in printed
+    assert "P1" in printed
+    print_rows([Row("X" * 65_000)], COLUMN, as_json=True, empty="")
+    assert capsys.readouterr().out.count("X") == 65_000
+
+
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", " =", "\t=", "\r@"])
 def test_no_cell_of_a_csv_is_a_formula(capsys: pytest.CaptureFixture[str], begin: str) -> None:
     print_csv([Row(f'{begin}HYPERLINK("http://x","y")')], COLUMN)

@@ -250,6 +250,12 @@ def test_a_wrong_network_says_what_to_write(tmp_path: Path, network: str, says: 
         read_settings(write(tmp_path, peer("cart-1", "CART", f'"{network}"')), {})
     assert says in str(caught.value)
     assert "peer[0].networks[0] of 'cart-1'" in str(caught.value)
+    assert "1 problem(s)" in str(caught.value), "nobody is told that nothing was given"
+
+
+def test_a_list_that_must_hold_something_says_so_when_it_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"peer\[0\].networks of 'cart-1': is empty: give at"):
+        read_settings(write(tmp_path, peer("cart-1", "CART", "")), {})
 
 
 @pytest.mark.parametrize(
