@@ -6,7 +6,7 @@ from datetime import date
 
 from pydicom import Dataset
 
-from inference.dicom.elements import text
+from inference.dicom.elements import items, text
 from inference.exclusions import SCHEME
 from inference.types import Code, Verdict
 
@@ -14,6 +14,9 @@ ADULT_YEARS = 18
 #: An age above this is an error, or a date that a cart or an anonymiser filled in.
 OLDEST_YEARS = 130
 
+NOT_HUMAN = Code("NOT_HUMAN", SCHEME, "Patient is not a human")
+#: How Patient Species (PS3.3 C.7.1.1, CID 7454) says that it is one.
+_HUMAN = re.compile(r"human|homo|mensch", re.IGNORECASE)
 UNDER_18 = Code("UNDER_18", SCHEME, f"Patient is younger than {ADULT_YEARS} years")
 AGE_UNKNOWN = (
     f"The patient's age is not known; the model is for adults ({ADULT_YEARS} years or older) only."
@@ -31,6 +34,15 @@ def adult(header: Dataset) -> Verdict:
     if years is None:
         return Verdict("adult", True, _NO_AGE)
     return Verdict("adult", years >= ADULT_YEARS, f"patient of {int(years)} years")
+
+
+def human(header: Dataset) -> Verdict:
+    """Whether the patient is a human; one of whom no species is stated is."""
+    codes = items(header, "PatientSpeciesCodeSequence")
+    stated = [text(code, "CodeMeaning") for code in codes]
+    species = next(filter(None, [text(header, "PatientSpeciesDescription"), *stated]), "")
+    is_animal = bool(species and not _HUMAN.search(species))
+    return Verdict("human", not is_animal, "another species" if is_animal else "no animal")
 
 
 def age_is_unknown(verdict: Verdict) -> bool:

@@ -16,12 +16,14 @@ from inference.ultrasound.statements import (
     saying,
     set_by_cart,
     stage,
+    stages_only,
     written,
 )
 from inference.ultrasound.vocabulary import (
     CONTRAST,
     INTERNAL,
     REST,
+    STAGE,
     STRESS,
     TRANSTHORACIC,
     WITHOUT_CONTRAST,
@@ -56,6 +58,7 @@ def at_rest(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
     (PS3.3 C.8.5.8).
     """
     named = next(saying(STRESS, [*written(header), *stage(header)]), "")
+    named = named or next(saying(STAGE, map(_unglued, stages_only(header))), "")
     number, stages = integer(header, "StageNumber"), integer(header, "NumberOfStages") or 1
     staged = f"stage {number or '?'} of {stages}" if stages > 1 or (number or 0) > 1 else ""
     if not named and not staged:
@@ -82,6 +85,8 @@ def no_contrast(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
 
 
 def _signs_of_internal_probe(header: Dataset) -> Iterator[str]:
+    if text(header, "Modality") == "IVUS":
+        yield "Modality is IVUS"
     for attribute, said in [*written(header), *set_by_cart(header)]:
         found = INTERNAL.find(said)
         if found and not TRANSTHORACIC.find(said):
@@ -94,6 +99,11 @@ def _signs_of_internal_probe(header: Dataset) -> Iterator[str]:
             or (attribute == "Transducer Data" and _INTERNAL_MODEL.search(letters))
         ):
             yield f"{attribute} names an internal probe"
+
+
+def _unglued(stage: Statement) -> Statement:
+    """With blanks between numbers and their units, as in "20mcg" and "50W"."""
+    return stage._replace(text=re.sub(r"(?<=\d)(?=[^\W\d])", " ", stage.text))
 
 
 def _is_rest(stage: Statement) -> bool:

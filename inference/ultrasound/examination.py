@@ -14,10 +14,16 @@ from inference.ultrasound.subject import NOT_CARDIAC, shows_heart
 
 REASONS: Mapping[str, Code] = {
     "ultrasound_image": NOT_ULTRASOUND,
+    "human": population.NOT_HUMAN,
     "adult": population.UNDER_18,
     "shows_heart": NOT_CARDIAC,
     **acquisition.REASONS,
 }
+
+
+def human(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
+    """Rule: the patient is no animal."""
+    return population.human(header)
 
 
 def adult(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
@@ -27,6 +33,7 @@ def adult(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
 
 RULES: tuple[Rule, ...] = (
     ultrasound_image,
+    human,
     adult,
     shows_heart,
     transthoracic,

@@ -14,6 +14,7 @@ from inference.types import Verdict
 from inference.ultrasound.decoding import grey_pictures
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
 from inference.ultrasound.inspection import Inspected, inspect, require_grey
+from inference.ultrasound.margins import BOUNDS_CUT, find_cut
 from inference.ultrasound.picture import (
     FEW_FRAMES,
     FROZEN,
@@ -68,14 +69,18 @@ def look(
     if found.fallback and not without_heartbeat:
         raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
     pictures = grey_pictures(path, found.frames)
-    region = crop(pictures.frames, Bounds(*plan["bounds"]))
+    bounds = Bounds(*plan["bounds"])
+    region = crop(pictures.frames, bounds)
     if all(frame.min() == frame.max() for frame in region) and region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
+    cut = find_cut(pictures.frames, bounds)
+    if not cut.verdict.passed:
+        raise LoopExcludedError(cut.verdict, BOUNDS_CUT)
     _require_heart(region, plan)
     return Loop(
         frames=resize(to_square(region), size),
         frame_numbers=tuple(index + 1 for index in found.frames),
-        notes=(*found.notes, *pictures.notes, *_repeated(region)),
+        notes=(*found.notes, *pictures.notes, *cut.notes, *_repeated(region)),
         preview=_preview(region[0]),
     )
 

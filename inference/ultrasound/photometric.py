@@ -40,6 +40,8 @@ _GROUND_SHARE = 0.1
 _STRONG = 64
 _MOST_STRONG = 0.5
 _LEAST_DARK = 0.02
+#: Frames of one clip differ by less in their mean colour (8 bits); a box of colour adds less.
+_MOST_UNLIKE = 40
 _DARK = 24
 
 
@@ -130,6 +132,25 @@ def colours_seen(pictures: Pictures, claimed: Colours) -> Colours | None:
     if votes.max() < _CLEAR_SHARE * votes.sum():
         seen = _by_ground(planes)
     return seen if seen and _is_a_picture(as_rgb(planes, seen)) else None
+
+
+def require_alike(pictures: Sequence[Pictures], colours: Colours) -> None:
+    """Check that frames (h, w, 3) of one clip are as colourful as each other in one reading.
+
+    Some encoders start frames at the wrong plane, which leaves every third one right.
+
+    Raises:
+        LoopExcludedError: they are not.
+    """
+    spreads = [_mean_spread(coarse([picture]), colours) for picture in pictures]
+    if max(spreads) - min(spreads) > _MOST_UNLIKE:
+        detail = f"some frames have far more colour than others when read as {colours}"
+        raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
+
+
+def _mean_spread(pictures: Pictures, colours: Colours) -> float:
+    planes = np.ascontiguousarray(pictures.reshape(-1, 3).T, np.float32)
+    return float(np.clip(_spread(as_rgb(planes, colours)), 0, 255).mean())
 
 
 def as_rgb(planes: Planes, reading: Colours) -> Planes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inference.errors import LoopUnreadableError
 from inference.ultrasound.depth import Depth, seen_depth
 from inference.ultrasound.layout import Layout, arranged, seen_layout
-from inference.ultrasound.photometric import ClipColours, coarse
+from inference.ultrasound.photometric import ClipColours, coarse, require_alike
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Decoded, Samples
 
@@ -49,6 +49,7 @@ def read_samples(
     pictures = [depth.to_8_bit(samples) for samples in ordered]
     some = _some(pictures)
     colours = clip.settle(frames[0].colours, lambda count: coarse(some[:count]))
+    require_alike(pictures, colours)
     return [replace(f, colours=colours) for f in _with(frames, pictures)], notes
 
 

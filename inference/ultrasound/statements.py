@@ -56,8 +56,8 @@ _TRANSDUCER = (
 _STAGE = (
     ("StageName", "Stage Name"),
     ("StageCodeSequence", "Stage Code"),
-    ("ViewName", "View Name"),
 )
+_VIEW = (("ViewName", "View Name"),)
 
 
 class Statement(NamedTuple):
@@ -89,6 +89,11 @@ def of_transducer(header: Dataset) -> Iterator[Statement]:
 
 def stage(header: Dataset) -> Iterator[Statement]:
     """The stage of a staged examination, and the view in it (PS3.3 C.8.5.8)."""
+    yield from _of(header, (*_STAGE, *_VIEW))
+
+
+def stages_only(header: Dataset) -> Iterator[Statement]:
+    """The stage alone: views of a heart at rest are called "mid" and "low" as well."""
     yield from _of(header, _STAGE)
 
 

@@ -30,7 +30,14 @@ from inference.ultrasound.statements import (
     set_by_cart,
     written,
 )
-from inference.ultrasound.vocabulary import ECHO, ELSEWHERE, FOETUS, HEART, Vocabulary
+from inference.ultrasound.vocabulary import (
+    BODY_PART,
+    ECHO,
+    ELSEWHERE,
+    FOETUS,
+    HEART,
+    Vocabulary,
+)
 
 #: A phased array touches the skin with little more than 2 cm, so its sector begins narrow: with
 #: 0.05 to 0.33 of its greatest width in real clips of eight makers. A convex probe's begins with
@@ -43,7 +50,9 @@ NOT_CARDIAC = reason("NOT_CARDIAC", "Not recognised as an adult's heart")
 
 #: Names of linear transducers: L12-5 and L9-3 (Philips, Mindray), 9L and 12L-RS (GE),
 #: 9L4 and 18L6 (Siemens), PLT-704 (Canon), ML6-15 (GE).
-_LINEAR_MODEL = re.compile(r"(?<![A-Z0-9])(M?L\d+[-_]\d+|\d+L(\d+|-[A-Z]+)?|PLT-\w+)(?![A-Z0-9])")
+_LINEAR_MODEL = re.compile(
+    r"(?<![A-Z0-9])(M?L\d+[-_]\d+[A-Z]*|\d+L(\d+|-[A-Z]+)?|PLT-\w+)(?![A-Z0-9])"
+)
 _ABDOMEN = Vocabulary("abdom*, bauch*, addome")
 
 
@@ -111,7 +120,7 @@ def _by_cart(settings: list[Statement], linear: str, echo: str | None) -> Subjec
     decided = _decided(presets)
     if decided is None and linear:
         return Subject(Naming.NOT, linear, is_linear=True)
-    decided = decided or _decided(anatomy)
+    decided = decided or _decided(anatomy, BODY_PART)
     if decided is None:
         mentioned = next(saying(ECHO, settings), None)
         return Subject(Naming.SET, mentioned) if mentioned else None
@@ -127,10 +136,11 @@ def _split(settings: list[Statement]) -> tuple[list[Statement], list[Statement]]
     return chosen, [item for item in settings if item.attribute in anatomy]
 
 
-def _decided(statements: Iterable[Statement]) -> Subject | None:
+def _decided(statements: Iterable[Statement], *more_of_elsewhere: Vocabulary) -> Subject | None:
     """The first statement that names either the heart or another part of the body."""
     for attribute, said in statements:
-        heart, other = HEART.find(said), ELSEWHERE.find(said)
+        others = (words.find(said) for words in (ELSEWHERE, *more_of_elsewhere))
+        heart, other = HEART.find(said), next(filter(None, others), "")
         if bool(heart) != bool(other):
             naming = Naming.WRITTEN if heart else Naming.NOT
             return Subject(naming, quote(attribute, heart or other))

@@ -78,10 +78,20 @@ ELSEWHERE = Vocabulary(
     elbow*, ellbogen*, ellenbogen*, coude, codo, wrist*, handgelenk*, knee*, knie, genou*,
     hip, hufte*, huefte*, hanche, ankle*, foot, tendon*, sehne*, musculosk*, muskulosk*,
     osteoart*, msk, mskel, mscskel, small parts, small part, soft tissue, weichteil*, skin,
-    lymph*, neck, hals, salivar*, parotis, parotid*, lung, lungs, lunge*, pleura*, brain,
+    lymph*, neck, hals, cuello, groin, inguinal*, hernia*, popliteal*, penile, penis, rodilla,
+    sprunggelenk*, fussgelenk*, mama, mamas, obst,
+    salivar*, parotis, parotid*, lung, lungs, lunge*, pleura*, brain,
     cranial, transcranial, tcd, head, hirn*, schadel*, ophthalm*, eye, eyes, auge, spine,
     spinal, nerve, nerves, nerven, щитовид*, молочн*, брюшн*, печен*, почк*, 甲状腺, 乳腺, 腹部,
     肝, 腎, 頸動脈, 颈动脈, 产科, 産科
+    """
+)
+#: The same where an attribute holds nothing but a part of the body (PS3.16 annex L).
+BODY_PART = Vocabulary(
+    """
+    hand, finger*, thumb, toe, toes, arm, forearm, upper arm, leg, lower leg, thigh, calf, heel,
+    heels, skull, jaw*, mandible, clavicle, scapula, humerus, femur, tibia*, fibula, face, orbit*,
+    nose, ear, ears, tongue, larynx, anus, rectum, perineum, penis, buttock*, scalp
     """
 )
 #: The heart at work, or what makes it work.
@@ -89,8 +99,17 @@ STRESS = Vocabulary(
     """
     stress*, dse, exercise*, exer, postexercise*, post ex, treadmill*, bicycle, bike, ergomet*,
     fahrrad*, belastung*, dobutamin*, dobu, dipyridamol*, adenosin*, regadenoson*, persantin*,
-    effort, esfuerzo, sforzo, inspanning*, low dose, high dose, mid dose, peak dose, стресс*,
+    effort, esfuerzo, sforzo, inspanning*, ese, ecostress*,
+    ecoestres*, echostress*, ekostress*, estres, esfuerzos,
+    low dose, high dose, mid dose, peak dose, стресс*,
     нагруз*, 負荷, 负荷
+    """
+)
+#: A stage of a stress examination, where an attribute holds nothing but stages.
+STAGE = Vocabulary(
+    """
+    peak*, pico, picco, pic, spitze, recov*, recup*, erholung*, post, impost, imm*, impex, max*,
+    low, mid, high, dose, mcg*, ug*, µg*, atropin*, watt*, w, viab*
     """
 )
 #: The stage of a stress echo before any stress.
@@ -122,8 +141,9 @@ TRANSTHORACIC = Vocabulary("tte, ett, transthora*, transtora*")
 #: A probe within the body.
 INTERNAL = Vocabulary(
     """
-    tee, toe, eto, transesoph*, transoesoph*, transosoph*, transesof*, transoesof*, esophag*,
+    tee, toe, eto, ete, ice, transesoph*, transoesoph*, transosoph*, transesof*, transoesof*,
+    esophag*,
     oesophag*, osophag*, midesophag*, midoesophag*, transgastric*, intracardiac*,
-    intravascular*, intrakardial*, чреспищевод*, 経食道, 经食管
+    intravascular*, intrakardial*, ivus, чреспищевод*, 経食道, 经食管
     """
 )

@@ -3,7 +3,7 @@
 import pytest
 from pydicom import Dataset
 
-from inference.population import adult, age_is_unknown, age_years
+from inference.population import adult, age_is_unknown, age_years, human
 from inference.types import Rejected, Selected
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
@@ -75,3 +75,31 @@ def test_only_adults_are_judged_in_either_profile(profile: Profile, age: str, ta
     if isinstance(selection, Rejected):
         assert selection.reason.value == "UNDER_18"
         assert selection.reason.meaning == "Patient is younger than 18 years"
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize(
+    ("species", "taken"),
+    [
+        ("Canine", False),
+        ("Felis catus", False),
+        ("Homo sapiens", True),
+        ("HUMAN", True),
+        ("", True),
+    ],
+)
+def test_only_humans_are_judged_in_either_profile(
+    profile: Profile, species: str, taken: bool
+) -> None:
+    selection = select(cine(PatientSpeciesDescription=species), profile)
+    assert isinstance(selection, Selected) == taken
+    if isinstance(selection, Rejected):
+        assert selection.reason.value == "NOT_HUMAN"
+
+
+def test_a_species_may_be_coded() -> None:
+    dog, person = patient(CodeMeaning="Canis lupus familiaris"), patient(CodeMeaning="homo sapiens")
+    for code, passed in ((dog, False), (person, True)):
+        header = Dataset()
+        header.PatientSpeciesCodeSequence = [code]
+        assert human(header).passed is passed

@@ -267,6 +267,17 @@ def test_noise_that_is_a_picture_in_no_order_is_excluded(tmp_path: Path) -> None
     assert caught.value.reason.value == "LAYOUT_UNCERTAIN"
 
 
+@pytest.mark.parametrize("way", ["native", "RLE", "JPEG-LS", "JPEG Lossless"])
+def test_frames_that_begin_at_another_plane_are_excluded(way: str, tmp_path: Path) -> None:
+    stored = ybr_of(np.maximum(ECHO, 40))
+    for number in range(len(stored)):  # as an encoder does that counts a frame too short
+        stored[number] = np.roll(stored[number], -number, axis=-1)
+    path = written(way, stored, tmp_path / "instance", PhotometricInterpretation="YBR_FULL")
+    with pytest.raises(LoopExcludedError) as caught:
+        grey_pictures(path, [0, 1, 2, 3])
+    assert caught.value.reason.value == "COLOUR_UNCERTAIN"
+
+
 @pytest.mark.parametrize(("label", "runs"), [("MONOCHROME2", "white"), ("MONOCHROME1", "black")])
 def test_greys_that_run_the_other_way(label: str, runs: str, tmp_path: Path) -> None:
     grey = np.rint(grey_of(ECHO)).astype(np.uint8)

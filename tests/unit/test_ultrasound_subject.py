@@ -106,6 +106,12 @@ def test_nothing_is_named_and_the_picture_has_to_tell(attributes: dict[str, Any]
         {"PerformedProtocolCodeSequence": code("Ultrasonography of liver")},
         {"BodyPartExamined": "THYROID"},
         {"BodyPartExamined": "THYROID", "StudyDescription": "Echo"},
+        {"BodyPartExamined": "HAND"},
+        {"BodyPartExamined": "THIGH"},
+        {"BodyPartExamined": "TOE"},
+        {"AnatomicRegionSequence": code("Skull")},
+        {"StudyDescription": "Mama izquierda"},
+        {"SeriesDescription": "Inguinal right"},
         {"AnatomicRegionSequence": code("Breast")},
         {"ImageType": ["ORIGINAL", "PRIMARY", "SMALL PARTS"]},
         {"ImageType": ["ORIGINAL", "PRIMARY", "OBSTETRICAL"]},
@@ -115,6 +121,7 @@ def test_nothing_is_named_and_the_picture_has_to_tell(attributes: dict[str, Any]
         {"TransducerType": "LINEAR", "BodyPartExamined": "HEART"},
         {"TransducerData": ["L12-5", "UNUSED", "UNUSED"]},
         {"TransducerData": "9L-D"},
+        {"TransducerData": "L15-7io"},
         {"TransducerGeometryCodeSequence": code("Linear ultrasound transducer geometry")},
         {"StudyDescription": "Fetal echocardiography"},
         {"StudyDescription": "TTE", "ImageType": ["ORIGINAL", "PRIMARY", "FETAL HEART"]},
@@ -122,6 +129,10 @@ def test_nothing_is_named_and_the_picture_has_to_tell(attributes: dict[str, Any]
 )
 def test_another_part_of_the_body_is_named(attributes: dict[str, Any]) -> None:
     assert read_subject(header(**attributes)).naming is Naming.NOT
+
+
+def test_words_for_limbs_count_only_where_nothing_else_is_named() -> None:
+    assert read_subject(header(StudyDescription="Hand held")).naming is Naming.NONE
 
 
 @pytest.mark.parametrize("profile", Profile)
