@@ -82,7 +82,7 @@ def list_(
             accession_number=accession_number,
             limit=limit,
         )
-    print_rows(found, _COLUMNS, as_json=as_json, empty="no study meets this")
+    print_rows(found, _COLUMNS, as_json=as_json, empty="No matching studies.")
 
 
 @study.command()

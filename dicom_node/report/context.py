@@ -72,7 +72,7 @@ class StudyContext:
     """The patient and study attributes of one source header, as decoded text; "" where unknown.
 
     `procedures` is what the source says was done; empty where it does not say. `input_digest` tells
-    what a report is made of: a revision may be concluded anew, from other instances, after a backup
+    what a report is made of: a revision may be concluded again, from other instances, after a backup
     was restored. `content_at` is when the newest instance of the study was made, without a zone: in
     the time of the study's place; None where nothing says so. `verbatim` holds the bytes of those
     that are written in `character_set` as the source wrote them, by DICOM keyword. It has no repr:

@@ -1,6 +1,6 @@
-"""A report in any case: where its full form does not pass our own check, the most that does.
+"""A report in every case: if its full form fails our own check, the most complete one that passes.
 
-A reader who hears nothing takes silence for "nothing found". So each object is tried with less and
+A reader without a report takes silence for "nothing found". So each object is tried with less and
 less in it, the structured report down to its summary alone; a companion that passes in no form is
 left out. What was left out is said in the report and handed back for the audit.
 """
@@ -172,7 +172,7 @@ def _told(draft: _Draft, left_out: Sequence[str]) -> _Draft:
     if not left_out:
         return draft
     said = (
-        f"Left out, since it did not pass this node's own check: {'; '.join(left_out)}. "
+        f"Left out because it failed this node's own check: {'; '.join(left_out)}. "
         "Please tell the administrator."
     )
     limitations = (*draft.findings.limitations, said)
