@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from storage import schema
+from storage import schema, work_alarms
 from storage.completion import revise
 from storage.engine import Transaction
 from storage.jobs import Job, queue_prepare, requeue
@@ -79,12 +79,7 @@ def _failed_preparations(but_for: Collection[str]) -> Select[*tuple[Any, ...]]:
     return (
         select(job.id, job.created_at, job.finished_at)
         .join(instance, instance.id == job.instance_id)
-        .where(
-            job.state == "failed",
-            job.kind == JobKind.PREPARE,
-            job.error_code.not_in(but_for),
-            instance.removed_at.is_(None),
-        )
+        .where(*work_alarms.lacking(but_for))
     )
 
 

@@ -68,10 +68,10 @@ def held(limit: int, settings: Settings, as_json: bool) -> None:
 
 
 @spool.command()
-@click.option("--incomplete", is_flag=True, help="Although files are missing there.")
+@click.option("--incomplete", is_flag=True, help="Adopt it although files are missing.")
 @with_settings
 def adopt(incomplete: bool, settings: Settings) -> None:
-    """Take the folder that the settings name for this database's spool.
+    """Declare the folder in the settings to be the spool of this database.
 
     For a spool whose file `spool.id` was lost, or that was moved on purpose. Before that, make sure
     that its volume is mounted: an empty mount point is no spool.

@@ -1,8 +1,9 @@
 """The coded concepts of the report, and the private scheme for those that no one has coded yet."""
 
-from inference.exclusions import SCHEME as PRIVATE_SCHEME
+from inference.exclusions import SCHEME
 from inference.types import Code, Normality, Presence
 
+PRIVATE_SCHEME = SCHEME
 PRIVATE_SCHEME_NAME = "echonode result codes"
 
 # Document and containers: TID 1500, 1501, 1600
