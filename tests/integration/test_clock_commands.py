@@ -69,7 +69,7 @@ def test_a_doubt_is_told_with_its_end_and_ended_by_a_word(tmp_path: Path, node: 
     line = clock_line(tmp_path)
     assert line.startswith("WARN")
     tomorrow = (datetime.now(UTC) + timedelta(hours=24)).astimezone()
-    assert f"no file is deleted by its age until {tomorrow:%Y-%m-%d}" in line
+    assert f"deletion by age is paused until {tomorrow:%Y-%m-%d}" in line
     assert "`echonode clock confirm`" in line
     assert "confirmed" in echonode(tmp_path, "clock", "confirm", "--yes")
     assert clock_line(tmp_path).startswith("good")

@@ -274,7 +274,7 @@ def test_another_program_on_our_port_is_named(node: Node, tmp_path: Path) -> Non
         wait_until(lambda: listens(node.port), what="it listens")
         check = node.doctor()["port"]
     assert not check["good"]
-    assert f"(process {other.pid}), which is not a listener" in check["detail"]
+    assert f"(process {other.pid}), which is not the listener of this node" in check["detail"]
 
 
 @pytest.mark.parametrize("given", [["--config", "{}"], ["--config={}"]])

@@ -74,7 +74,7 @@ def test_a_pipeline_that_nobody_runs_is_told_and_can_be_done_without(console: Co
     assert f"no worker runs {PIPELINE} (4 job(s) wait)" in str(check["detail"])
     assert "gpu1:/state" in console.run("pipeline", "list").output
     done = console.run("pipeline", "forget", PIPELINE)
-    assert "4 waiting job(s) are given up" in done.output
+    assert "4 waiting job(s) given up" in done.output
     assert console.check("workers")["good"]
     assert console.run("pipeline", "list").output == "No worker has run yet.\n"
 
@@ -84,7 +84,7 @@ def test_a_pipeline_that_a_worker_runs_is_not_forgotten(console: Console) -> Non
         roster.run_here(tx, "gpu1:/state", [PIPELINE], datetime.now(UTC))
     refused = console.run("pipeline", "forget", PIPELINE)
     assert refused.exit_code == 1
-    assert "take it out of its settings" in str(refused.exception)
+    assert "remove it from its settings" in str(refused.exception)
     assert console.check("workers")["good"]
 
 
