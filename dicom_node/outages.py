@@ -1,7 +1,7 @@
-"""A database that is away, told once a minute instead of by every loop that meets it.
+"""Log lines about an unavailable database, limited to one a minute.
 
-Every loop of a process tries again soon and says so; what an operator needs is one line with the
-reason, and how many lines it stands for.
+Every loop of a process retries soon and logs the error; an operator needs one line with the reason
+and the number of lines that it replaces.
 """
 
 import threading
@@ -22,7 +22,7 @@ _LONGEST_REASON = 300
 
 
 class OncePerMinute:
-    """A step of the log that lets through one line a minute of all that an outage causes."""
+    """A log processor that passes one line a minute of those that an outage causes."""
 
     def __init__(self, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._elapsed_s = elapsed_s
@@ -33,16 +33,16 @@ class OncePerMinute:
         self._dropped = 0
 
     def __call__(self, _: Any, __: str, record: Any) -> Any:
-        """Pass a line on, or the line that stands for it and others.
+        """Pass a line on, or one line with the count of those that it replaces.
 
         Raises:
-            structlog.DropEvent: it says what was said lately.
+            structlog.DropEvent: the same was logged within the last minute.
         """
         if _NAME not in (record.get("error"), record.get("code")):
             return record
         with self._lock:
             if self._is_due(has_reason="reason" in record):
-                return self._standing_for_others(record)
+                return self._replacing_others(record)
             self._dropped += 1
         raise structlog.DropEvent
 
@@ -58,12 +58,12 @@ class OncePerMinute:
         self._told_s = now_s
         return True
 
-    def _standing_for_others(self, record: Any) -> Any:
+    def _replacing_others(self, record: Any) -> Any:
         kept = {key: record[key] for key in ("level", "timestamp", "reason") if key in record}
         count, self._dropped = self._dropped + 1, 0
-        return {**kept, "event": "database away", "count": count}
+        return {**kept, "event": "database unavailable", "count": count}
 
 
 def reason_of(error: DatabaseUnavailableError) -> str:
-    """Why the database is away, on one line; such a message speaks of hosts and sockets only."""
+    """Why the database is unavailable, on one line; such messages name hosts and sockets only."""
     return " ".join(str(error).split())[:_LONGEST_REASON]

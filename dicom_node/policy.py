@@ -101,7 +101,7 @@ def growing_delay_s(times: int) -> float:
 def is_spent(attempt: int, last_error: str | None, maximum_attempts: int) -> bool:
     """Whether a job is not to be tried once more, before this attempt of it.
 
-    Whoever ran it last did not come to decide: its worker died.
+    The worker that ran it last died before it could decide.
     """
     if last_error in (None, WORKER_DIED):
         return attempt > maximum_attempts
@@ -113,7 +113,7 @@ _SENTENCES = {
     "SPOOL_UNAVAILABLE": "the disk could not read the stored file",
     WORKER_DIED: "the worker died each time it ran this job",
     "NO_PROGRESS": (
-        "its instances were prepared again and again and never with the present model; all workers "
+        "its instances were prepared repeatedly, but never with the current model; all workers "
         "of a pipeline need the same bundle"
     ),
     _OUT_OF_MEMORY: (

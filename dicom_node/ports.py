@@ -45,5 +45,5 @@ def _explained(error: OSError, host: str, port: int) -> str:
     if isinstance(error, PermissionError):
         return f"port {port} needs privileges: use 11112, or redirect the port"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: set [receive] host"
+        return f"{host} is not an address of this machine: set [receive] host"
     return f"port {port} of {host} cannot be listened on: {error.strerror}"

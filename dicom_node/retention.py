@@ -64,13 +64,13 @@ class Retention:
         if removed.files:
             log.info("files removed", count=removed.files)
         if self._spool.free_bytes() < self._rules.minimum_free_bytes:
-            log.warning("disk short, and no finished study is left to remove")
+            log.warning("low disk space and nothing left to delete: free space now")
 
     def _tell(self, is_confirmed: bool) -> None:
         if is_confirmed is self._waits:
             self._waits = not is_confirmed
-            event = "deletion by age resumes" if is_confirmed else "deletion by age waits"
-            log.warning(event, reason="the time of day was in doubt: see echonode doctor")
+            event = "deletion by age resumed" if is_confirmed else "deletion by age paused"
+            log.warning(event, reason="the clock is not confirmed: see `echonode clock show`")
 
     def _search(self, time_of_day: TimeOfDay) -> None:
         now_s = time.monotonic()

@@ -32,13 +32,13 @@ class NodeSettings(Section):
     """Who the node is in reports and where it keeps its state."""
 
     manufacturer: str = "echonode"
-    """Manufacturer that reports name."""
+    """Manufacturer written into reports."""
     model_name: str = "echonode"
-    """Model name that reports name."""
+    """Model name written into reports."""
     station_name: Annotated[str, Field(max_length=16)] = "ECHONODE"
-    """Station name that reports name, at most 16 characters."""
+    """Station name written into reports, at most 16 characters."""
     institution: str = ""
-    """Institution that reports name; empty: the one of the study."""
+    """Institution written into reports; empty: the one of the study."""
     page_font: Path | None = None
     """TrueType font (.ttf) for Chinese, Japanese or Korean letters on PDF pages; empty: none."""
     state_dir: Path = Path("state")
@@ -121,7 +121,7 @@ class PeerSettings(Section):
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     """Networks it may call from: "10.1.2.3/32" is one address, "10.1.2.0/24" a network."""
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
-    """What it may do: also "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct" (edits)."""
+    """Rights: "echo", "store", "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct"."""
     quiet_s: Seconds | None = None
     """Its own quiet period in seconds; empty: the one of [completion]."""
     selection: Profile | None = None
@@ -133,7 +133,7 @@ class PeerSettings(Section):
     associations_per_minute: Annotated[float, Field(ge=1)] | None = None
     """Associations it may open a minute, a minute's worth at once; empty: no limit."""
     commitment_host: str | None = None
-    """Where it hears of what it asked us to commit; empty: on its own association."""
+    """Host that receives storage-commitment reports; empty: its own association is used."""
     commitment_port: Port | None = None
     """TCP port there."""
     commitment_ae_title: AETitle | None = None
@@ -178,18 +178,18 @@ class PipelineSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto: CUDA when there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Numbers of the encoder; auto: bf16 where the chip has instructions for it, else fp32."""
+    """Numeric precision of the encoder; auto: bf16 where the processor supports it, else fp32."""
     selection: Profile | None = None
     """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
     without_heartbeat: Literal["exclude", "note"] = "exclude"
-    """Loops without R waves, drawn ECG or Heart Rate: "exclude", or use and "note" in reports."""
+    """Loops without R waves, ECG trace or Heart Rate: "exclude", or "note" (used, and noted)."""
 
 
 class WorkSettings(Section):
     """How jobs are run."""
 
     lease_s: Seconds = 60.0
-    """Seconds after which a job or delivery of a silent process or machine goes to another."""
+    """Seconds after which another process takes over the work of one that does not respond."""
     maximum_attempts: Annotated[int, Field(ge=1)] = 4
     """Tries before a job is set aside as failed."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -206,20 +206,20 @@ class RetentionSettings(Section):
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
     """Bytes of free disk below which files of the oldest finished studies are deleted earlier."""
     steady_clock_hours: Annotated[float, Field(ge=0)] = 24.0
-    """Hours without deletion by age after the clock jumped or the machine was off (5 minutes)."""
+    """Hours without deletion by age after a clock jump or a shutdown of 5 minutes or more."""
 
 
 class AuditRepositorySettings(Section):
     """Where DICOM audit messages go (PS3.15 A.5 and A.6, syslog over TLS); they name patients."""
 
     name: str
-    """Name in logs and in the database; a new one is told what happens from then on."""
+    """Name in logs and database; a new name receives events from its first start on."""
     host: str
     """Its host name or address, as its certificate has it."""
     port: Port = 6514
     """Its TCP port."""
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = KINDS
-    """What it is told."""
+    """Kinds of audit messages that it receives."""
     certificate: Path | None = None
     """PEM file of the certificate to show it; empty: the one of [tls]."""
     key: Path | None = None
@@ -242,7 +242,7 @@ class LogSettings(Section):
     """What is written to standard error, one JSON line per event."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least level that is written."""
+    """Minimum log level."""
 
 
 #: The tables that may stand several times, each with a name of its own.
@@ -281,8 +281,8 @@ class Settings(Section):
         for one, other in combinations(self.peer, 2):
             if one.ae_title == other.ae_title and _meet(one, other) and not _unlike(one, other):
                 raise ValueError(
-                    f"peers {one.name} and {other.name} both call as {one.ae_title} and their "
-                    "networks overlap, so the node cannot tell them apart: give each its own "
+                    f"peers {one.name} and {other.name} have the same AE title {one.ae_title} and "
+                    "overlapping networks, so the node cannot tell them apart: give each its own "
                     "networks or AE title, or make them one [[peer]]"
                 )
         return self
@@ -359,12 +359,12 @@ class Settings(Section):
 
 
 def _meet(one: PeerSettings, other: PeerSettings) -> bool:
-    """Whether some address belongs to both."""
+    """Whether their networks overlap."""
     return any(mine.overlaps(theirs) for mine in one.networks for theirs in other.networks)
 
 
 def _unlike(one: PeerSettings, other: PeerSettings) -> bool:
-    """Whether one comes by TLS and the other not, or each by a certificate of its own."""
+    """Whether TLS or their certificates distinguish them."""
     if one.tls != other.tls:
         return True
     named = one.tls_name and other.tls_name and one.tls_name.lower() != other.tls_name.lower()

@@ -42,8 +42,8 @@ def _network(value: Any) -> Any:
         meant = ip_interface(text)
     except ValueError:
         raise ValueError(
-            f'{text!r} is no network: write "10.1.2.3/32" for one address, "10.1.2.0/24" for all '
-            "of a network"
+            f'{text!r} is not a network: write "10.1.2.3/32" for one address, "10.1.2.0/24" for '
+            "a whole network"
         ) from None
     raise ValueError(
         f'{text!r} names one address inside a network: write "{meant.network}" for the whole '

@@ -35,7 +35,7 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps its children alive until it is told to stop: listeners, a worker, a deliverer.
+    """Keeps its children alive until it is stopped: listeners, a worker, a deliverer.
 
     A child that cannot run, without a sound bundle say, is tried again at longer and longer
     intervals; the others go on: receiving never depends on analysing. Where another process holds

@@ -2,10 +2,17 @@
 
 from inference.types import Code
 
+#: Coding scheme of all codes that this node defines.
 SCHEME = "99ECHONODE"
 
-NOT_DECODABLE = Code("NOT_DECODABLE", SCHEME, "Pixel data cannot be decoded")
-PATIENT_DIFFERS = Code("PATIENT_DIFFERS", SCHEME, "Patient differs from rest of study")
-FILES_REMOVED = Code("FILES_REMOVED", SCHEME, "Pixel data no longer kept")
-STUDY_NOT_ANALYSED = Code("STUDY_NOT_ANALYSED", SCHEME, "Selected; no estimate from this study")
-NOT_ANALYSED = Code("NOT_ANALYSED", SCHEME, "Could not be analysed")
+
+def reason(value: str, meaning: str) -> Code:
+    """One of the node's own codes of why an instance takes no part."""
+    return Code(value, SCHEME, meaning)
+
+
+NOT_DECODABLE = reason("NOT_DECODABLE", "Pixel data cannot be decoded")
+PATIENT_DIFFERS = reason("PATIENT_DIFFERS", "Patient differs from rest of study")
+FILES_REMOVED = reason("FILES_REMOVED", "Pixel data no longer kept")
+NO_ESTIMATE = reason("NO_ESTIMATE", "Selected; no estimate from this study")
+NOT_ANALYSED = reason("NOT_ANALYSED", "Could not be analysed")

@@ -1,4 +1,4 @@
-"""For whom estimates are meant: adults. Their limits stand here and nowhere else."""
+"""The patients that estimates are meant for: adults. The age limits stand here only."""
 
 import re
 from collections.abc import Iterator
@@ -7,33 +7,33 @@ from datetime import date
 from pydicom import Dataset
 
 from inference.dicom.elements import items, text
-from inference.exclusions import SCHEME
-from inference.types import Code, Verdict
+from inference.exclusions import reason
+from inference.types import Verdict
 
 ADULT_YEARS = 18
 #: An age above this is an error, or a date that a cart or an anonymiser filled in.
 OLDEST_YEARS = 130
 
-NOT_HUMAN = Code("NOT_HUMAN", SCHEME, "Patient is not a human")
+NOT_HUMAN = reason("NOT_HUMAN", "Patient is not a human")
 #: How Patient Species (PS3.3 C.7.1.1, CID 7454) says that it is one.
 _HUMAN = re.compile(r"human|homo|mensch", re.IGNORECASE)
-UNDER_18 = Code("UNDER_18", SCHEME, f"Patient is younger than {ADULT_YEARS} years")
+UNDER_18 = reason("UNDER_18", f"Patient is under {ADULT_YEARS} years old")
 AGE_UNKNOWN = (
-    f"The patient's age is not known; the model is for adults ({ADULT_YEARS} years or older) only."
+    f"The patient's age is unknown; the model is for adults ({ADULT_YEARS} years or older) only."
 )
-#: The detail of a verdict that had no age to go by.
-_NO_AGE = "age not known"
+#: Detail of a verdict of `adult` that was made without an age.
+_NO_AGE = "age unknown"
 
 _PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 _DATES = ("StudyDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
 
 
 def adult(header: Dataset) -> Verdict:
-    """Whether the patient is of the age that estimates are meant for, or of an unknown one."""
+    """Rule: the patient is an adult, or of unknown age."""
     years = age_years(header)
     if years is None:
         return Verdict("adult", True, _NO_AGE)
-    return Verdict("adult", years >= ADULT_YEARS, f"patient of {int(years)} years")
+    return Verdict("adult", years >= ADULT_YEARS, f"patient is {int(years)} years old")
 
 
 def human(header: Dataset) -> Verdict:
@@ -46,26 +46,26 @@ def human(header: Dataset) -> Verdict:
 
 
 def age_is_unknown(verdict: Verdict) -> bool:
-    """Whether a verdict of `adult` had no age to go by."""
+    """Whether a verdict of `adult` was made without an age."""
     return verdict.rule == "adult" and verdict.detail == _NO_AGE
 
 
 def age_years(header: Dataset) -> float | None:
     """Age at the examination in years, by Patient's Age (PS3.5 AS), else by the birth date.
 
-    None where neither tells, or only an impossible age (below 0, above 130). An age of zero is
+    None where both are absent or impossible (below 0, above 130). An age of zero is
     believed only where no birth date speaks against it, since carts write it where none was typed.
     """
     return next((age for age in _ages(header) if 0 <= age <= OLDEST_YEARS), None)
 
 
 def study_date(header: Dataset) -> date | None:
-    """Study Date; None where it is none."""
+    """Study Date; None where it is absent or no date."""
     return _day(header, "StudyDate")
 
 
 def _ages(header: Dataset) -> Iterator[float]:
-    """The ages that a header tells, most trusted first."""
+    """The ages that a header states, most trusted first."""
     stated = re.fullmatch(r"(\d{1,3})([DWMY])", text(header, "PatientAge").upper())
     age = int(stated[1]) / _PER_YEAR[stated[2]] if stated else None
     if age:

@@ -1,7 +1,7 @@
-"""Files that an operator names, read without being held up.
+"""Reading files that an operator names, without blocking.
 
-A pipe, a device or a socket in a file's place would block whoever opens it, for ever, and a wrong
-file may be larger than the memory.
+Opening a pipe, device or socket in place of a file may block for ever, and a wrong file may be
+larger than the memory.
 """
 
 import errno

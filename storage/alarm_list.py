@@ -1,4 +1,4 @@
-"""All that an administrator has to look at, study by study: one list of every kind of alarm."""
+"""The list of studies that an administrator has to look at, with every kind of alarm."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -15,12 +15,12 @@ from storage.intake_schema import RefusedInstance, StudyAlarm
 
 #: A study that lost more than this may keep another one from the end of the list.
 _REFUSED_OF_A_STUDY = 200
-_STANDING = {"waits": "the report waits", "lacks": "the report is not of the whole study"}
+_STANDING = {"waits": "the report is waiting", "lacks": "the report does not cover the whole study"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyAlarms:
-    """What is wrong with one study.
+    """The alarms of one study.
 
     `missing` instances were announced and did not come, `refused` ones were refused and not sent
     again. `raised_at` is when the last of all was raised, `about` says what they are.
@@ -49,8 +49,8 @@ def study_alarms(
 ) -> list[StudyAlarms]:
     """The studies with an alarm, the last one raised first.
 
-    With `own_faults` those about work are among them; they are the error codes of jobs that lie in
-    the instance itself, and are no alarm.
+    `own_faults` are the error codes of jobs whose cause lies in the instance itself; these raise no
+    alarm. None: alarms about work are left out.
     """
     by_study: dict[int, list[_Raised]] = defaultdict(list)
     for kind in (
@@ -85,21 +85,9 @@ def _told(row: Any, raised: list[_Raised]) -> StudyAlarms:
 
 
 def _missing(tx: Transaction, limit: int) -> list[_Raised]:
-    alarm = MissingInstances
-    rows = tx.execute(
-        select(alarm.study_id, alarm.raised_at, alarm.missing)
-        .where(alarm.cleared_at.is_(None))
-        .order_by(alarm.raised_at.desc())
-        .limit(limit)
-    )
     return [
-        _Raised(
-            row.study_id,
-            row.raised_at,
-            f"{row.missing} announced instance(s) did not come",
-            missing=row.missing,
-        )
-        for row in rows
+        _Raised(study_id, at, f"{missing} announced instance(s) did not come", missing=missing)
+        for study_id, at, missing in _latest(tx, MissingInstances, "missing", limit)
     ]
 
 
@@ -130,14 +118,20 @@ def _refused(tx: Transaction, limit: int) -> list[_Raised]:
 
 
 def _others(tx: Transaction, limit: int) -> list[_Raised]:
-    alarm = StudyAlarm
+    return [_Raised(*row) for row in _latest(tx, StudyAlarm, "detail", limit)]
+
+
+def _latest(
+    tx: Transaction, alarm: type[MissingInstances | StudyAlarm], about: str, limit: int
+) -> list[Any]:
+    """Study, time and one column of the alarms that stand, the last one raised first."""
     rows = tx.execute(
-        select(alarm.study_id, alarm.raised_at, alarm.detail)
+        select(alarm.study_id, alarm.raised_at, getattr(alarm, about))
         .where(alarm.cleared_at.is_(None))
         .order_by(alarm.raised_at.desc())
         .limit(limit)
     )
-    return [_Raised(row.study_id, row.raised_at, row.detail) for row in rows]
+    return list(rows)
 
 
 def _work(tx: Transaction, limit: int, own_faults: Collection[str]) -> list[_Raised]:

@@ -23,7 +23,7 @@ class CaseInstance:
     `prepare_failed` says what went wrong where the last attempt to prepare it was given up, and
     `failure_code` in one word; an earlier preparation may be there all the same. `rejected` is the
     code (DCM) of the rejection note that took the instance back. `removed`: its file left the
-    spool, so that it cannot be prepared anew. `names_patient`: it has a Patient ID; None: not
+    spool, so that it cannot be prepared again. `names_patient`: it has a Patient ID; None: not
     known.
     """
 

@@ -139,7 +139,7 @@ def confirm(tx: Transaction, boot: str, actor: str, now: datetime) -> None:
     known = tx.execute(select(ClockReading).where(ClockReading.boot == boot)).first()
     if known is None:
         raise NotFoundError(
-            "no process of this node has run here since the machine was started: start it first"
+            "this node has not run here since the machine was started: start the node first"
         )
     tx.execute(update(ClockReading).where(ClockReading.boot == boot).values(doubted_at=None))
     audit.record(tx, Event(action=Action.CLOCK_CONFIRMED, at=now, actor=actor))

@@ -40,7 +40,7 @@ def storable(text: str) -> str:
 
 
 def bounded(text: str, longest: int) -> str:
-    """A text of at most about so many characters; a longer one says how long it was."""
+    """A text, shortened where it is longer than a limit; it then states its full length."""
     if len(text) <= longest:
         return text
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

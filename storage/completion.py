@@ -82,7 +82,7 @@ def revise(
     pipelines: Sequence[str],
     reason: DueReason = DueReason.CORRECTION,
 ) -> int | None:
-    """Conclude a complete study anew, because of a correction or an order: a new revision at once.
+    """Conclude a complete study again, because of a correction or an order: a new revision at once.
 
     Returns:
         the number of the new revision, or None where the study is still being received and takes

@@ -2,7 +2,7 @@
 withdrawn, reinstated.
 
 Orders are only ever added; the study stands as they say together. Each makes a new revision of
-a complete study, so that what was reported is concluded anew; a study that is still being
+a complete study, so that it is concluded again; a study that is still being
 received takes them in when it is complete.
 """
 

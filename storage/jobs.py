@@ -190,7 +190,7 @@ def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
 
 
 def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
-    """Begin ended jobs anew, those that meet all conditions; returns how many."""
+    """Queue ended jobs that meet all conditions again; returns how many."""
     job = schema.Job
     again = tx.execute(
         update(job)

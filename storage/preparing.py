@@ -1,4 +1,4 @@
-"""Preparing anew: which instances are to be looked at once more, and that a report hears of it."""
+"""Preparing instances again, and the new revision that reports the result."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from storage import schema
+from storage import schema, work_alarms
 from storage.completion import revise
 from storage.engine import Transaction
 from storage.jobs import Job, queue_prepare, requeue
@@ -14,15 +14,15 @@ from storage.states import DueReason, JobKind, JobState, StudyState
 
 #: What failed is tried again after as long as it was tried before, and not sooner than this.
 SOONEST = timedelta(minutes=10)
-#: Nobody waits for a study any more that could not be analysed for so long.
+#: A study that could not be analysed for this long is given up.
 _GIVEN_UP_AFTER = timedelta(days=14)
 _AT_ONCE = 500
 
 
 def prepare(tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: datetime) -> None:
-    """Have instances prepared: anew, such as with another bundle, or for the first time.
+    """Queue instances to be prepared, again (such as with another bundle) or for the first time.
 
-    Those in work are left alone.
+    Those being prepared are left alone.
     """
     job, instance = schema.Job, schema.Instance
     of_these = (job.instance_id.in_(instance_ids), job.pipeline == pipeline)
@@ -35,7 +35,7 @@ def prepare(tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: dat
 
 
 def retry_failed(tx: Transaction, study_id: int, at: datetime) -> int:
-    """Have prepared what was given up of a study; returns how many jobs."""
+    """Queue again the failed preparations of a study; returns how many jobs."""
     job = schema.Job
     return requeue(
         tx,
@@ -47,7 +47,7 @@ def retry_failed(tx: Transaction, study_id: int, at: datetime) -> int:
 
 
 def retry_instance(tx: Transaction, instance_id: int, at: datetime) -> int:
-    """Have an instance prepared whose file was sent again, where that was given up before."""
+    """Queue again the failed preparation of an instance whose file was sent again."""
     job = schema.Job
     return requeue(tx, at, job.instance_id == instance_id, job.state == JobState.FAILED)
 
@@ -55,9 +55,9 @@ def retry_instance(tx: Transaction, instance_id: int, at: datetime) -> int:
 def give_second_chances(tx: Transaction, now: datetime, but_for: Collection[str]) -> int:
     """Try again what failed for a cause that may be gone; returns how many jobs.
 
-    Those are preparations, and last revisions that ended without any report. Each waits as long
-    again as it was tried, so what never succeeds is tried ever more rarely. `but_for` are the error
-    codes that lie in the instance itself.
+    These are preparations, and last revisions that ended without any report. Each waits for as long
+    as it has been tried, so the intervals grow. `but_for` are the error codes that lie in the
+    instance itself.
     """
     queries = (_failed_preparations(but_for), _failed_without_report())
     job = schema.Job
@@ -79,12 +79,7 @@ def _failed_preparations(but_for: Collection[str]) -> Select[*tuple[Any, ...]]:
     return (
         select(job.id, job.created_at, job.finished_at)
         .join(instance, instance.id == job.instance_id)
-        .where(
-            job.state == "failed",
-            job.kind == JobKind.PREPARE,
-            job.error_code.not_in(but_for),
-            instance.removed_at.is_(None),
-        )
+        .where(*work_alarms.lacking(but_for))
     )
 
 
@@ -109,10 +104,10 @@ def _is_due(failed: Any, now: datetime) -> bool:
 
 
 def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:
-    """Have a preparation reported that came after its study was: no loop is left out for good.
+    """Make a new revision for a preparation that ended after its study was reported.
 
     Returns:
-        the new revision; None where a report is still to be made anyhow.
+        the new revision; None where a report is still to be made in any case.
     """
     study, other = schema.Study, schema.Job
     waiting = select(other.id).where(

@@ -14,11 +14,12 @@ from storage.patients import Patient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resent:
-    """How the other bytes differ from the stored ones, by DICOM keywords; nothing: not known.
+    """How the other bytes differ from the stored ones, by DICOM keywords; empty: not known.
 
-    `is_same`: not at all, but for the `routes` they took. `edited` are values that a report shows,
-    `before` and `after` what they are. `corrects` are the new values by the names of
-    `Identification`, where nothing else differs. `differs_in` is all that does.
+    `is_same`: the content is equal; `routes` say in what the encoding differs. `edited` are the
+    attributes shown in reports that differ, `before` and `after` their values. `corrects` are the
+    new values by the names of `Identification`, if nothing else differs. `differs_in` lists all
+    differing attributes.
     """
 
     is_same: bool = False
@@ -30,7 +31,7 @@ class Resent:
     differs_in: tuple[str, ...] = ()
 
     def detail(self) -> dict[str, str]:
-        """What the audit tells of it."""
+        """The details for the audit."""
         told = {"route": "; ".join(self.routes), "differs_in": ", ".join(self.differs_in)}
         values = {f"{name}_old": value for name, value in self.before.items()}
         values |= {f"{name}_new": value for name, value in self.after.items()}
@@ -41,9 +42,9 @@ class Resent:
 class Received:
     """One instance that lies in the spool. Texts may be empty, UIDs may not.
 
-    `quiet_s` and `hard_limit_s` are the peer's, in seconds. With `may_compare` its keeper compares
-    it with other bytes under its UID, and comes again with `resent`, what it found. With
-    `may_correct` what the peer edited is a correction of the study.
+    `quiet_s` and `hard_limit_s` are the peer's, in seconds. With `may_compare` the caller compares
+    it with a stored instance of the same UID and calls again with the result, `resent`. With
+    `may_correct` a value edited by the peer is a correction of the study.
     """
 
     sop_class_uid: str
@@ -84,11 +85,10 @@ class Received:
 class Receipt(StrEnum):
     """What became of a received instance.
 
-    STORED is new. DUPLICATE has the bytes of the one stored already, SAME_CONTENT others that say
-    the same and are not kept, CORRECTED others that correct the study, CONFLICT others; the first
-    stays in any case.
-    TO_COMPARE has others, and nothing was recorded: its keeper is to compare them first.
-    OWN_RESULT is an object of ours that came back.
+    STORED: new. DUPLICATE: the same bytes as the stored one. SAME_CONTENT: other bytes, the same
+    content; not kept. CORRECTED: other bytes that correct the study. CONFLICT: other bytes. The
+    stored instance stays in every case. TO_COMPARE: other bytes, nothing recorded yet; the caller
+    compares them first. OWN_RESULT: an object made by this node.
     """
 
     STORED = "stored"

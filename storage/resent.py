@@ -1,4 +1,4 @@
-"""An instance that came again with other bytes: what that was found to mean, and what follows."""
+"""An instance that was sent again with other bytes: what is recorded and what follows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -78,7 +78,7 @@ def _correct(
 
 
 def _alarm(tx: Transaction, study_id: int, resent: Resent, *, peer: str, at: datetime) -> None:
-    """Have an administrator look: which of the two is right is not for the node to say."""
+    """Raise an alarm: the node cannot decide which of the two is right."""
     names = ", ".join(resent.edited)
-    about = f"{peer} sent instances again with other values of {names}; the first ones stay"
+    about = f"{peer} sent instances again with other values of {names}; the first values are kept"
     alarms.raise_alarm(tx, study_id, AlarmKind.EDITED, about, at)

@@ -133,7 +133,7 @@ _ACTIONS = {
     Outcome.UNFILED: Action.REPORT_UNFILED,
 }
 #: What an administrator reads of a study that nothing can be reported of.
-_NO_PATIENT_ID = "no instance has a Patient ID, so that a report could be filed under nobody"
+_NO_PATIENT_ID = "no instance has a Patient ID, so no report can be filed"
 
 
 def record_report(tx: Transaction, report: Report) -> int:

@@ -1,8 +1,8 @@
 """Who runs which pipeline: the one place that tells what work a site has.
 
-Workers say what they run as long as they run. Whoever queues work, on a machine whose settings may
-name no pipeline at all, asks here. A pipeline whose workers are away is still worked for: its jobs
-wait.
+Every running worker records here which pipelines it runs. A process that queues work, whose own
+settings may name no pipeline, looks them up here. For a pipeline whose workers are stopped, jobs
+are queued and wait.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ REMEMBERED_FOR = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A pipeline that no living worker runs, and how many jobs wait for one.
+    """A pipeline that no running worker has, and how many jobs wait for one.
 
     `seen_at` is when a worker last ran it; None: never.
     """
@@ -56,7 +56,7 @@ def places(tx: Transaction) -> list[Place]:
 
 
 def run_here(tx: Transaction, place: str, pipelines: Sequence[str], now: datetime) -> None:
-    """Say that the worker of a place runs these pipelines and no others."""
+    """Record that the worker of a place runs these pipelines and no others."""
     row = PipelinePlace
     tx.execute(delete(row).where(row.place == place, row.pipeline.not_in(pipelines)))
     for pipeline in pipelines:
@@ -78,7 +78,7 @@ def pipelines(tx: Transaction, own: Sequence[str], now: datetime) -> list[str]:
 
 
 def absent(tx: Transaction, now: datetime) -> list[Absent]:
-    """The pipelines that work waits for, and no living worker runs."""
+    """The pipelines that work waits for, and no running worker has."""
     row, job = PipelinePlace, schema.Job
     last = select(row.pipeline, func.max(row.seen_at).label("seen_at")).group_by(row.pipeline)
     queued = (
@@ -96,7 +96,7 @@ def absent(tx: Transaction, now: datetime) -> list[Absent]:
 
 
 def forget(tx: Transaction, pipeline: str, actor: str, now: datetime) -> int:
-    """Do without a pipeline that no worker runs any more; how many waiting jobs are given up.
+    """Remove a pipeline that no worker runs any more; how many waiting jobs are given up.
 
     Raises:
         StudyBusyError: a worker runs it.
@@ -105,7 +105,7 @@ def forget(tx: Transaction, pipeline: str, actor: str, now: datetime) -> int:
     alive = select(row.place).where(row.pipeline == pipeline, row.seen_at > now - ALIVE_FOR)
     if tx.scalar(alive.limit(1)) is not None:
         raise StudyBusyError(
-            f"a worker runs pipeline {pipeline}: take it out of its settings and start it again"
+            f"a worker runs pipeline {pipeline}: remove it from its settings and restart it first"
         )
     tx.execute(delete(row).where(row.pipeline == pipeline))
     gone = tx.execute(

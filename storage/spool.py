@@ -86,13 +86,13 @@ class Spool:
             ) from error
         if found is None:
             raise SpoolAwayError(
-                f"{self.root} is not the spool, it lacks {spool_marker.NAME}: mount the spool's "
+                f"{self.root} is not the spool (no file {spool_marker.NAME}): mount the spool's "
                 "volume there; if only that file was lost, run `echonode spool adopt`"
             )
         if found != self.identity:
             raise SpoolAwayError(
                 f"{self.root} is another spool than the database names: mount the right volume "
-                "there, or set the right spool_dir; if it shall be this one, run "
+                "there, or correct spool_dir; to use this spool from now on, run "
                 "`echonode spool adopt`"
             )
 
@@ -201,7 +201,7 @@ class Spool:
     def remove(self, digest: str, kept_before: datetime) -> bool:
         """Remove a file for good, unless it was kept since that time; whether it is gone.
 
-        Who keeps a file records it a moment later: a young one may be wanted though no row says so.
+        A file exists before its row does, so a recent file may still be needed.
         """
         path = self.path(digest)
         if not self.exists(digest):

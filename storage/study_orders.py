@@ -85,7 +85,7 @@ def release(tx: Transaction, study_id: int, order: Order) -> None:
 
 
 def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
-    """Conclude a complete study anew, with the bundles of now; what failed is tried again.
+    """Analyse a complete study again with the current bundles; failed jobs are retried.
 
     Returns:
         the new revision, or None where the study is still being received.
@@ -100,7 +100,7 @@ def rerun(tx: Transaction, study_id: int, order: Order) -> int | None:
 
 
 def settle(tx: Transaction, study_id: int, order: Order) -> None:
-    """End the alarms of a study that need no correction, and do without what was refused of it.
+    """Settle the alarms of a study that need no correction, and forget its refused instances.
 
     Raises:
         NotFoundError: no such study.

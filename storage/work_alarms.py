@@ -1,11 +1,11 @@
-"""Alarms about work: studies whose report waits for what cannot be read, or lacks it."""
+"""Alarms about work: studies whose report is waiting or does not cover the whole study."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
 from storage import schema
 from storage.engine import Transaction
@@ -16,7 +16,7 @@ from storage.states import JobKind
 class WorkAlarm:
     """One study that a pipeline cannot analyse whole, as an administrator sees it.
 
-    It `waits` while its jobs are tried again; it `lacks` what was given up, and its report says so.
+    `waits`: its jobs are being retried; `lacks`: some were given up, and its report says so.
     `code` and `message` are what went wrong with one of its `jobs`.
     """
 
@@ -36,21 +36,16 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
 
     `but_for` are the error codes that lie in the instance itself, and are no alarm.
     """
-    job, instance = schema.Job, schema.Instance
+    job = schema.Job
     # A report that was put off once waits for what it has ordered, as many do.
     in_trouble = or_(
         and_(job.attempt > 0, job.error_code.isnot(None), job.error_code != "UNPREPARED"),
         job.postponed > 1,
     )
-    lacking = (
-        job.kind == JobKind.PREPARE,
-        job.error_code.not_in(but_for),
-        instance.removed_at.is_(None),
-    )
     queries: Sequence[tuple[Literal["waits", "lacks"], Select[*tuple[Any, ...]]]] = (
         ("waits", _by_study().where(job.state == "queued", in_trouble)),
         ("waits", _by_study().where(job.state == "running", in_trouble)),
-        ("lacks", _by_study().where(job.state == "failed", *lacking)),
+        ("lacks", _by_study().where(*lacking(but_for))),
     )
     found: dict[Any, WorkAlarm] = {}
     for standing, query in queries:
@@ -59,6 +54,17 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
             more = found[key].jobs if key in found else 0
             found[key] = _alarm(standing, row, row.jobs + more)
     return [alarm for _, alarm in sorted(found.items())][:limit]
+
+
+def lacking(but_for: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of failed preparations whose cause is not one of these codes; files are here."""
+    job, instance = schema.Job, schema.Instance
+    return (
+        job.state == "failed",
+        job.kind == JobKind.PREPARE,
+        job.error_code.not_in(but_for),
+        instance.removed_at.is_(None),
+    )
 
 
 def _alarm(standing: Literal["waits", "lacks"], row: Row[*tuple[Any, ...]], jobs: int) -> WorkAlarm:

@@ -12,7 +12,7 @@ from storage.spool import Spool
 
 
 def open_spool(settings: Settings, database: Database) -> Spool:
-    """Open the spool that belongs to the database; for a database without one it is made.
+    """Open the spool that belongs to the database; create it for a database without one.
 
     Raises:
         storage.errors.SpoolAwayError: it is not in the folder that the settings name.
@@ -26,20 +26,20 @@ def open_spool(settings: Settings, database: Database) -> Spool:
 
 
 def new_spool(settings: Settings) -> Spool:
-    """The spool of a database that is still to come: the one that is there, or a new one."""
+    """The spool for a database that is not restored yet: the existing one, or a new one."""
     make_folder(settings.spool_dir)
     return Spool(settings.spool_dir, low_water_bytes=settings.storage.low_water_bytes)
 
 
 def _first(settings: Settings, database: Database) -> str:
-    """Make the spool of a new database, or give that of an earlier version its marker."""
+    """Create the spool of a new database, or mark the spool of an earlier version."""
     root = settings.spool_dir
     with database.read() as tx, translated_disk():
         is_ours = spool_marker.read(root) is not None or spool_identity.holds_our_files(tx, root)
     if not is_ours:
         raise SpoolAwayError(
-            f"{root} lacks the files that the database names: mount the spool's volume there; if "
-            "the files are lost, run `echonode spool adopt`"
+            f"{root} does not hold the files that the database names: mount the spool's volume "
+            "there; if the files are lost, run `echonode spool adopt`"
         )
     spool = new_spool(settings)
     with database.write() as tx:

@@ -1,4 +1,4 @@
-"""`echonode clock`: whether the time of day can be trusted, and an operator's word that it can."""
+"""`echonode clock`: whether the clock can be trusted, and its confirmation by an operator."""
 
 import getpass
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def clock() -> None:
 @with_settings
 @with_json
 def show(settings: Settings, as_json: bool) -> None:
-    """Show when the clock last jumped and whether files are deleted by their age."""
+    """Show when the clock last jumped, and whether deletion by age is paused."""
     with closing(app.open_database(settings)) as database:
         found, set_by = clock_standing(database)
     if as_json:
@@ -40,23 +40,25 @@ def show(settings: Settings, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings
 def confirm(yes: bool, settings: Settings) -> None:
-    """Confirm that the clock of this machine is right: files are deleted by their age again."""
+    """Confirm that the clock of this machine is right, and resume deletion by age."""
     now = datetime.now(UTC)
     if not yes:
         click.confirm(f"Is it now {text(now)} (local time)?", abort=True)
     with closing(app.open_database(settings)) as database:
         _, set_by = clock_standing(database)
         if set_by:
-            raise NodeError("the clock was set just now: start the node, then confirm it")
+            raise NodeError(
+                "the clock was changed since this node last ran: start the node, then confirm it"
+            )
         with database.write() as tx:
             clock_readings.confirm(tx, boot_id(), getpass.getuser(), now)
-    click.echo("confirmed: files are deleted by their age again")
+    click.echo("confirmed: deletion by age resumes")
 
 
 def clock_lines(settings: Settings, found: TimeOfDay | None, set_by: timedelta) -> Iterator[str]:
-    """What an operator should know of the clock."""
+    """The state of the clock, for an operator."""
     if found is None:
-        yield "no process of this node has run here since the machine was started"
+        yield "this node has not run here since the machine was started"
         return
     troubles = [*clock_faults(found), *clock_doubts(settings, found, set_by)]
     since = f" since {text(found.steady_since)}" if found.steady_since else ""
@@ -64,16 +66,16 @@ def clock_lines(settings: Settings, found: TimeOfDay | None, set_by: timedelta) 
 
 
 def clock_faults(found: TimeOfDay) -> Iterator[str]:
-    """What must be set right at once."""
+    """Faults that must be corrected at once."""
     if found.differs_s:
         yield (
-            f"{found.differs_s:+.0f} s against another machine of this node: no study is completed "
-            "by this machine and no file is deleted until the clock is right"
+            f"differs by {found.differs_s:+.0f} s from another machine of this node: this machine "
+            "completes no study and deletes no file until its clock is corrected"
         )
     elif found.server_differs_s:
         yield (
-            f"{found.server_differs_s:+.0f} s against the database server: no file is deleted "
-            "until both clocks agree"
+            f"differs by {found.server_differs_s:+.0f} s from the database server: no file is "
+            "deleted until both clocks agree"
         )
 
 
@@ -82,12 +84,12 @@ def clock_doubts(settings: Settings, found: TimeOfDay, set_by: timedelta) -> Ite
     steady = timedelta(hours=settings.retention.steady_clock_hours)
     if set_by:
         yield (
-            f"set by {set_by.total_seconds():+.0f} s since a process of this node last looked: "
-            "due times are moved along when the node runs"
+            f"changed by {set_by.total_seconds():+.0f} s since this node last ran: due times are "
+            "shifted by as much when the node starts"
         )
     elif found.doubted_since is not None and found.at - found.doubted_since < steady:
         yield (
-            f"the clock jumped, or the machine was off, before {text(found.doubted_since)}: no "
-            f"file is deleted by its age until {text(found.doubted_since + steady)}; if the clock "
+            f"the clock jumped, or the machine was off, before {text(found.doubted_since)}: "
+            f"deletion by age is paused until {text(found.doubted_since + steady)}; if the clock "
             "is right, run `echonode clock confirm`"
         )

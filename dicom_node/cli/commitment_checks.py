@@ -21,10 +21,10 @@ _OVERDUE = timedelta(minutes=10)
 
 
 def check_ladder(settings: Settings) -> str:
-    """That no accepted delivery was left without the confirmation that it needs.
+    """Whether every accepted delivery has the confirmation that it needs, or may still get it.
 
     Raises:
-        NodeError: some have.
+        NodeError: some have not, and are not asked for any more.
     """
     with closing(app.open_database(settings)) as database, database.read() as tx:
         stalled = ladder.stalled_counts(tx)
@@ -38,10 +38,10 @@ def check_ladder(settings: Settings) -> str:
 
 
 def check_reports(settings: Settings) -> str:
-    """That whoever asked for storage commitment was told what is held.
+    """Whether every peer that asked for storage commitment received its report.
 
     Raises:
-        NodeError: somebody was not.
+        NodeError: some did not.
     """
     now = datetime.now(UTC)
     with closing(app.open_database(settings)) as database, database.read() as tx:
@@ -49,14 +49,14 @@ def check_reports(settings: Settings) -> str:
     if owed:
         whom = ", ".join(f"{number} to {peer}" for peer, number in owed.items())
         raise NodeError(
-            f"reports on storage commitment that did not get through: {whom}: give commitment_host "
-            "and commitment_port of these peers, or see why they do not answer there"
+            f"storage-commitment reports not delivered: {whom}: set commitment_host and "
+            "commitment_port of these peers, or find out why they do not answer there"
         )
-    return "whoever asked for storage commitment was told"
+    return "every requested storage-commitment report was sent"
 
 
 def unheard(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Destinations that are asked for commitment and may not report to us, each with a remedy."""
+    """Destinations that are asked for commitment and have no [[peer]] with the right to report."""
     may_report = {peer.ae_title for peer in settings.peer if "commit" in peer.may}
     for item in settings.destination:
         title = item.commitment_ae_title or item.ae_title
@@ -69,7 +69,7 @@ def unheard(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def reporter(settings: Settings, destination: DestinationSettings) -> Reporter | None:
-    """How a destination is met when it reports what it committed; None where it is not asked."""
+    """What identifies the commitment reports of a destination; None where it is not asked."""
     title = destination.commitment_ae_title or destination.ae_title
     if destination.climb_to == "accepted" or title is None:
         return None
@@ -84,7 +84,7 @@ def reporter(settings: Settings, destination: DestinationSettings) -> Reporter |
 
 
 def refused_reports(settings: Settings, view: DeliveryView) -> list[TurnedAway]:
-    """What was refused since a delivery was accepted, and may have been the report it waits for."""
+    """Refusals since a delivery was accepted that may have been the report it waits for."""
     waits = view.climb in (ClimbState.CLIMBING, ClimbState.STALLED) and view.rung is Rung.ACCEPTED
     since = view.finished_at
     found = [item for item in settings.destination if item.name == view.destination]

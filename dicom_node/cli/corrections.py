@@ -42,7 +42,7 @@ def _birth_date(_: click.Context, __: click.Parameter, value: str | None) -> str
     is_flag=True,
     help="All instances so far are of this one patient, whatever they say.",
 )
-@click.option("--reason", required=True, help="Why; for the audit.")
+@click.option("--reason", required=True, help="Reason, recorded in the audit.")
 @with_settings
 @with_json
 def correct(
@@ -86,7 +86,7 @@ def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 
 @click.command()
 @click.argument("key")
-@click.option("--reason", required=True, help="Why; for the audit.")
+@click.option("--reason", required=True, help="Reason, recorded in the audit.")
 @with_settings
 @with_json
 def reinstate(key: str, reason: str, settings: Settings, as_json: bool) -> None:

@@ -111,7 +111,7 @@ def show(name: str, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def forget(name: str, settings: Settings, as_json: bool) -> None:
-    """Forget what the destination NAME accepts: after it was changed, all is tried anew."""
+    """Forget what the destination NAME accepts: after a change there, every form is tried again."""
     with closing(app.open_database(settings)) as database, database.write() as tx:
         count = destinations.forget(
             tx, _named(settings, name).name, actor=getpass.getuser(), at=datetime.now(UTC)

@@ -54,7 +54,7 @@ class Check:
 def doctor(config_path: Path, as_json: bool) -> None:
     """Check the settings and all that they name: is it there, sound, and does it answer?
 
-    Exit status 1 if anything is BAD; WARN is what works today and should not stay so.
+    Exit status 1 if anything is BAD. WARN: works today and should be changed.
     """
     checks = list(_checks(config_path))
     if as_json:
@@ -165,8 +165,8 @@ def _rejection_notes(settings: Settings) -> str:
     if ignored:
         whose = ", ".join(f"{number} of {peer}" for peer, number in ignored.items())
         raise NodeError(
-            f"ignored: {whose}: see `echonode audit --action REJECTION_NOTE_IGNORED`; a peer that "
-            'shall be obeyed needs "reject" in `may`'
+            f"ignored: {whose}: see `echonode audit --action REJECTION_NOTE_IGNORED`; to accept "
+            'rejection notes from this peer, add "reject" to `may`'
         )
     return f"none was ignored in the last {_RECENT.days} days"
 
@@ -180,14 +180,14 @@ def _alarms(settings: Settings) -> str:
         raise NodeError(f"alarms of studies {numbers}: see `echonode study list --alarms`")
     if lost:
         raise NodeError(
-            f"{lost} instance(s) of studies that are not here were refused and not sent again: see "
-            "`echonode audit --action INSTANCE_REFUSED`, and send them again"
+            f"{lost} refused instance(s) belong to no study in the index and were not sent again: "
+            "see `echonode audit --action INSTANCE_REFUSED` and have them sent again"
         )
     return "no study has an alarm"
 
 
 def _warnings(settings: Settings) -> Iterator[Check]:
-    """What works today and should not stay so."""
+    """What works today and should be changed."""
     if words := security_checks.user_warning():
         yield Check("user", True, words, warns=True)
     for words in security_checks.open_files(settings):

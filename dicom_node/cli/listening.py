@@ -53,13 +53,13 @@ def describe_port(host: str, port: int, config: Path) -> str:
     if strangers:
         who = ", ".join(f"{item.name} (process {item.pid})" for item in strangers)
         raise NodeError(
-            f"port {port} is held by {who}, which is not a listener with the settings {config}: "
-            "stop it, or set another port in [receive]"
+            f"port {port} is used by {who}, which is not the listener of this node (settings "
+            f"{config}): stop it, or set another port in [receive]"
         )
     if holders:
         pids = ", ".join(str(item.pid) for item in holders)
         return f"{port}: this node listens (process {pids})"
-    return f"{port}: taken, by a process that this user may not see: run this as the node's user"
+    return f"{port}: used by a process that this user cannot see: run this as the node's user"
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -93,6 +93,6 @@ def with_json(command: F) -> F:
 
 def with_limit(command: F) -> F:
     """`--limit N`."""
-    return click.option("--limit", default=50, show_default=True, help="At most so many rows.")(
+    return click.option("--limit", default=50, show_default=True, help="Maximum number of rows.")(
         command
     )

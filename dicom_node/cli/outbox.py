@@ -69,7 +69,7 @@ def list_(
 @with_settings
 @with_json
 def show(number: int, settings: Settings, as_json: bool) -> None:
-    """Tell how far one delivery is confirmed, on what evidence, and what keeps it."""
+    """Show how far one delivery is confirmed, by which evidence, and what it waits for."""
     with looking(settings, "outbox show", delivery=number) as tx:
         found = outbox_list.show(tx, number)
     if as_json:

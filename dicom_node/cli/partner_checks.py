@@ -1,4 +1,4 @@
-"""The doctor's look at whom the node calls: do they answer, and is anything left undelivered?"""
+"""The doctor's check of the systems that the node calls, and of undelivered objects."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -48,10 +48,10 @@ def partner_looks(settings: Settings) -> Iterator[tuple[str, Look]]:
 
 
 def check_deliveries(settings: Settings) -> str:
-    """That no delivery of the last days was given up.
+    """Whether a delivery of the last days was given up.
 
     Raises:
-        NodeError: some were.
+        NodeError: some were; the message says where.
     """
     since = datetime.now(UTC) - _RECENT
     with closing(app.open_database(settings)) as database, database.read() as tx:
@@ -70,12 +70,12 @@ def check_deliveries(settings: Settings) -> str:
 
 
 def _is_known_refusal(item: FailedCount) -> bool:
-    """Whether a destination does not take what only accompanies a report; that is a warning."""
+    """Whether a destination refuses only what accompanies a report; that is a warning."""
     return item.kind != "SR" and item.error_code == SOP_CLASS_REFUSED
 
 
 def waiting(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Destinations for which something has waited long in vain, each with words for it."""
+    """Destinations with deliveries that have waited too long, each with a sentence."""
     now = datetime.now(UTC)
     with closing(app.open_database(settings)) as database, database.read() as tx:
         for name, late in outbox_list.late_counts(tx, now - _LATE).items():
@@ -111,7 +111,7 @@ def _audit_repository(settings: Settings, item: AuditRepositorySettings) -> str:
         reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
         words = str(reason).lower().replace("_", " ")
         raise UnansweredError(
-            f"{where}: no connection as audit messages need it: {words}: is it running, does its "
-            "certificate name this host and come from `ca`, and does it trust our certificate?"
+            f"{where}: no TLS connection ({words}): check that it runs, that its certificate names "
+            "this host and was issued by `ca`, and that it trusts our certificate"
         ) from None
-    return f"{where} takes connections by TLS, trusted both ways"
+    return f"{where} accepts mutual TLS connections"

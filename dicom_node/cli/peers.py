@@ -43,7 +43,7 @@ class Answered:
 def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     """Ask the destination, archive or work list NAME, or all of them, whether they answer.
 
-    By C-ECHO, a search (DICOMweb) or a connection (HL7). Nothing is sent to be kept. Exit status 1
+    By C-ECHO, a search (DICOMweb) or a connection (HL7). Nothing is stored there. Exit status 1
     when one does not answer.
     """
     everybody: dict[str, partners.Called] = {item.name: item for item in settings.destination}
@@ -52,7 +52,10 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     wanted = {who: item for who, item in everybody.items() if name in (None, item.name)}
     if not wanted:
         names = ", ".join(dict.fromkeys(item.name for item in everybody.values()))
-        raise click.BadParameter(f"nobody is named {name!r}; known: {names or 'none configured'}")
+        raise click.BadParameter(
+            f"no destination, archive or work list is named {name!r}; "
+            f"known: {names or 'none configured'}"
+        )
     results = {who: _answered(settings, item) for who, item in wanted.items()}
     if as_json:
         click.echo(to_json(results))
@@ -100,7 +103,7 @@ def doctor(name: str, sends: bool, settings: Settings, as_json: bool) -> None:
     }
     if not results:
         names = ", ".join(known_names(settings)) or "none configured"
-        raise click.BadParameter(f"nobody is named {name!r}; known: {names}")
+        raise click.BadParameter(f"no peer or destination is named {name!r}; known: {names}")
     if as_json:
         click.echo(to_json(results))
     _record(settings, name, results, sends=sends)

@@ -1,4 +1,4 @@
-"""`echonode pipeline`: what workers run, and what waits for a worker that nobody runs."""
+"""`echonode pipeline`: which pipelines workers run, and removal of one that none runs."""
 
 import getpass
 from contextlib import closing
@@ -17,7 +17,7 @@ _COLUMNS = {"pipeline": "pipeline", "run by": "place", "last seen": "seen_at"}
 
 @click.group()
 def pipeline() -> None:
-    """See which worker runs which pipeline, and do without one."""
+    """Show which worker runs which pipeline, and remove a pipeline."""
 
 
 @pipeline.command("list")
@@ -27,7 +27,7 @@ def list_(settings: Settings, as_json: bool) -> None:
     """List the pipelines that workers ran, and where."""
     with closing(app.open_database(settings)) as database, database.read() as tx:
         found = roster.places(tx)
-    print_rows(found, _COLUMNS, as_json=as_json, empty="no worker ran yet")
+    print_rows(found, _COLUMNS, as_json=as_json, empty="No worker has run yet.")
 
 
 @pipeline.command()
@@ -35,13 +35,13 @@ def list_(settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def forget(name: str, settings: Settings, as_json: bool) -> None:
-    """Do without pipeline NAME, which no worker runs any more: jobs that wait for it are given up.
+    """Remove pipeline NAME, which no worker runs any more, and give up the jobs that wait for it.
 
-    Take it out of the settings first; a worker that names it brings it back.
+    Remove it from the settings first: a worker that still has it records it again.
     """
     with closing(app.open_database(settings)) as database, database.write() as tx:
         jobs = roster.forget(tx, name, getpass.getuser(), datetime.now(UTC))
     if as_json:
         click.echo(to_json({"pipeline": name, "jobs": jobs}))
     else:
-        click.echo(f"pipeline {name} is forgotten; {jobs} waiting job(s) are given up")
+        click.echo(f"pipeline {name} removed; {jobs} waiting job(s) given up")

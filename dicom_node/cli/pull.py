@@ -92,7 +92,10 @@ def _literal(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.option("--modality", default="", callback=_literal, help="Only studies with it, as US.")
 @click.option("--archive", "name", help="Name of the archive, where there are several.")
 @click.option(
-    "--priors", type=click.IntRange(0), default=0, help="So many earlier studies of each, too."
+    "--priors",
+    type=click.IntRange(0),
+    default=0,
+    help="Also fetch up to N earlier studies of each patient.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched.")
 @click.option(

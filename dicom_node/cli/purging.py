@@ -28,7 +28,7 @@ _PROOF = {
 @click.command()
 @click.argument("key", required=False)
 @click.option("--patient", "patient_id", help="All studies of this Patient ID instead of one.")
-@click.option("--reason", required=True, help="Why, for the proof; name nobody here.")
+@click.option("--reason", required=True, help="Reason. It is kept for ever: enter no patient data.")
 @click.option("--force", is_flag=True, help="Also while it is received, worked on or sent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings
@@ -84,7 +84,7 @@ def purge(
 @with_settings
 @with_json
 def purged(study_instance_uid: str, settings: Settings, as_json: bool) -> None:
-    """Show the proof that a study was purged, to whoever knows its Study Instance UID."""
+    """Show the proof that a study was purged, by its Study Instance UID."""
     database = app.open_database(settings)
     try:
         with database.read() as tx:

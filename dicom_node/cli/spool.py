@@ -46,9 +46,10 @@ def check(settings: Settings, as_json: bool) -> None:
     else:
         for digest, study_id in missing.items():
             click.echo(f"study {study_id}: file {digest} is missing")
-        click.echo(f"{len(missing)} file(s) missing, {strays} file(s) that no row names")
-        if strays:
-            click.echo("such files are on their way, or are removed when they are a day old")
+        harmless = " (harmless; deleted after one day)" if strays else ""
+        click.echo(
+            f"{len(missing)} file(s) missing, {strays} file(s) not in the database{harmless}"
+        )
     sys.exit(1 if missing else 0)
 
 
@@ -67,10 +68,10 @@ def held(limit: int, settings: Settings, as_json: bool) -> None:
 
 
 @spool.command()
-@click.option("--incomplete", is_flag=True, help="Although files are missing there.")
+@click.option("--incomplete", is_flag=True, help="Adopt it although files are missing.")
 @with_settings
 def adopt(incomplete: bool, settings: Settings) -> None:
-    """Take the folder that the settings name for this database's spool.
+    """Declare the folder in the settings to be the spool of this database.
 
     For a spool whose file `spool.id` was lost, or that was moved on purpose. Before that, make sure
     that its volume is mounted: an empty mount point is no spool.
@@ -97,4 +98,4 @@ def adopt(incomplete: bool, settings: Settings) -> None:
         database.close()
     click.echo(f"{root} is the spool now, with {named - missing} of {named} file(s)")
     if identity != recorded:
-        click.echo("start the node's processes again: they still look for the one before")
+        click.echo("restart the node's processes: they still use the former spool")

@@ -47,7 +47,7 @@ def study() -> None:
 @click.option("--state", type=click.Choice([state.value for state in StudyState]))
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option("--alarms", is_flag=True, help="Only those that somebody has to look at.")
+@click.option("--alarms", is_flag=True, help="Only studies with an alarm.")
 @with_limit
 @with_settings
 @with_json
@@ -63,7 +63,7 @@ def list_(
     """List studies, the last received first; those with alarms, the last alarm first."""
     if alarms:
         if state or patient_id or accession_number:
-            raise click.UsageError("--alarms lists all studies with an alarm: leave the others out")
+            raise click.UsageError("--alarms cannot be combined with other filters")
         with looking(settings, "study list", alarms=True) as tx:
             raised = study_alarms(tx, limit, LIES_IN_THE_INSTANCE)
         print_rows(raised, _ALARM_COLUMNS, as_json=as_json, empty="No study has an alarm.")
@@ -82,7 +82,7 @@ def list_(
             accession_number=accession_number,
             limit=limit,
         )
-    print_rows(found, _COLUMNS, as_json=as_json, empty="no study meets this")
+    print_rows(found, _COLUMNS, as_json=as_json, empty="No matching studies.")
 
 
 @study.command()

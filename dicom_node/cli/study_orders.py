@@ -1,4 +1,4 @@
-"""`echonode study complete, hold, release, rerun, settle`: a user decides instead of the clock."""
+"""`echonode study complete, hold, release, rerun, settle`: a user decides, not the clock."""
 
 import click
 
@@ -7,7 +7,7 @@ from dicom_node.cli.options import with_json, with_settings
 from dicom_node.settings import Settings
 from storage import study_orders
 
-_REASON = "Why; for the audit."
+_REASON = "Reason, recorded in the audit."
 
 
 @click.command()
@@ -16,9 +16,9 @@ _REASON = "Why; for the audit."
 @with_settings
 @with_json
 def complete(key: str, reason: str, settings: Settings, as_json: bool) -> None:
-    """Complete a study with what is here; KEY is its UID or id.
+    """Complete a study with the instances that have come; KEY is its UID or id.
 
-    What is missing is waited for no longer, and its alarm is over. A hold ends.
+    Missing instances are no longer waited for; their alarm and a hold end.
     """
     carry_out(
         study_orders.complete_now,
@@ -26,7 +26,7 @@ def complete(key: str, reason: str, settings: Settings, as_json: bool) -> None:
         reason,
         settings,
         as_json=as_json,
-        otherwise="was complete; what is missing is done without",
+        otherwise="was complete already; missing instances are no longer waited for",
     )
 
 
@@ -56,9 +56,9 @@ def release(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def rerun(key: str, reason: str, settings: Settings, as_json: bool) -> None:
-    """Conclude a complete study anew, with the bundles of now; KEY is its UID or id.
+    """Analyse a complete study again with the current bundles; KEY is its UID or id.
 
-    Destinations get a report only where it says something else than the last one.
+    A new report is sent only if it differs from the last one.
     """
     carry_out(
         study_orders.rerun,
@@ -66,7 +66,7 @@ def rerun(key: str, reason: str, settings: Settings, as_json: bool) -> None:
         reason,
         settings,
         as_json=as_json,
-        otherwise="is being received, and will be concluded with the bundles of then",
+        otherwise="is still being received; it will be analysed when it is complete",
     )
 
 
@@ -76,8 +76,8 @@ def rerun(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def settle(key: str, reason: str, settings: Settings, as_json: bool) -> None:
-    """End the alarms of a study: somebody looked, and nothing is to be done; KEY is its UID or id.
+    """Settle the alarms of a study that need no further action; KEY is its UID or id.
 
-    Instances that were refused are missed no longer. Announced ones: see `study complete`.
+    Refused instances no longer count as missing. For announced ones use `study complete`.
     """
     carry_out(study_orders.settle, key, reason, settings, as_json=as_json, otherwise="has no alarm")

@@ -1,4 +1,4 @@
-"""What `echonode doctor` looks at of the work: what cannot be analysed, and who is to do it."""
+"""The doctor's check of the work: studies that cannot be analysed, pipelines without a worker."""
 
 from contextlib import closing
 from datetime import UTC, datetime
@@ -24,19 +24,19 @@ def check_work(settings: Settings) -> str:
         numbers = ", ".join(str(alarm.study_id) for alarm in found)
         causes = "; ".join(sorted({alarm.message or explain(alarm.code) for alarm in found}))
         raise NodeError(
-            f"studies {numbers} cannot be analysed whole: {causes}. They are tried again by "
-            "themselves; for a file that is missing or damaged, send the study again or copy the "
-            "file back from a backup, then `echonode study rerun`; see `echonode study list "
+            f"studies {numbers} cannot be analysed whole: {causes}. They are retried "
+            "automatically. If a file is missing or damaged, send the study again, or copy the "
+            "file back from a backup and run `echonode study rerun`; see `echonode study list "
             "--alarms`"
         )
     return "every study can be analysed whole"
 
 
 def check_workers(settings: Settings) -> str:
-    """Whether somebody runs every pipeline that jobs wait for.
+    """Whether a worker runs every pipeline that jobs wait for.
 
     Raises:
-        NodeError: nobody does.
+        NodeError: no worker runs one of them.
     """
     with closing(app.open_database(settings)) as database, database.read() as tx:
         absent = roster.absent(tx, datetime.now(UTC))
@@ -44,8 +44,10 @@ def check_workers(settings: Settings) -> str:
     if wanted:
         told = ", ".join(f"{item.pipeline} ({item.waiting} job(s) wait)" for item in wanted)
         raise NodeError(
-            f"no worker runs {told}: start a worker whose settings name it, or do without it by "
+            f"no worker runs {told}: start a worker whose settings name it, or remove it with "
             "`echonode pipeline forget`"
         )
     away = ", ".join(item.pipeline for item in absent)
-    return f"no worker runs {away}, and nothing waits" if away else "no job waits for a worker"
+    return (
+        f"no worker runs {away}, but no job waits for it" if away else "no job waits for a worker"
+    )

@@ -18,10 +18,10 @@ _DIMSE_N = (
     "A DIMSE-N request is answered with 0x0000 once what it brings is durable, else by this table."
 )
 _NOT_DELIVERED = (
-    "Where nothing is answered, or no association comes about, the object is tried again too, with "
-    "growing pauses, until it is too old. Where the destination accepts no presentation context "
+    "Without a response, or without an association, the object is retried too, at growing "
+    "intervals, until it is too old. Where the destination accepts no presentation context "
     "for it, the delivery fails until an administrator acts. A response to another Message ID, or "
-    "that names another SOP Instance UID, is no answer."
+    "that names another SOP Instance UID, does not count as a response."
 )
 _NEXT_FORM = (
     f"A report that is refused with 0x{SOP_CLASS_NOT_SUPPORTED:04X} goes at once in the next SOP "

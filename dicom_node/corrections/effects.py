@@ -1,7 +1,9 @@
 """What corrections mean for the next report of a study: what leaves it, and what it must say."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from pydicom.datadict import dictionary_description
 
 from dicom_node.corrections.reasons import (
     NOT_TO_BE_SHOWN,
@@ -9,21 +11,10 @@ from dicom_node.corrections.reasons import (
     REASONS,
     WRONG_WORKLIST_ENTRY,
 )
+from dicom_node.identifying_attributes import CORRECTABLE
 from dicom_node.report import DocumentRef, Notice, StudyContext
 from inference.types import Code
 from storage.cases import Case, CaseInstance
-
-_ATTRIBUTES: Mapping[str, str] = {
-    "patient_id": "Patient ID",
-    "patient_name": "Patient's Name",
-    "patient_birth_date": "Patient's Birth Date",
-    "patient_sex": "Patient's Sex",
-    "accession_number": "Accession Number",
-    "issuer_of_patient_id": "Issuer of Patient ID",
-    "study_date": "Study Date",
-    "study_description": "Study Description",
-    "referring_physician_name": "Referring Physician's Name",
-}
 
 
 def reason_of(item: CaseInstance) -> Code | None:
@@ -87,7 +78,8 @@ def reissue(case: Case, study: StudyContext, earlier: StudyContext | None) -> No
     """
     sentences = []
     if case.identification:
-        names = ", ".join(_ATTRIBUTES[name] for name in sorted(case.identification))
+        keywords = (CORRECTABLE[name] for name in sorted(case.identification))
+        names = ", ".join(map(dictionary_description, keywords))
         sentences.append(f"The identification of this study was corrected: {names}.")
     if any(item.rejected for item in case.instances):
         sentences.append(f"Withdrawn from this study. {_told(case, named=True)}")

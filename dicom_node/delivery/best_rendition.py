@@ -15,7 +15,7 @@ from dicom_node.dicomweb.errors import WebRefusedError
 from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED
 from dicom_node.scu.storing import SendResult
 
-#: So often an object is refused until the next rendition goes: with the default waits 15 seconds.
+#: Refusals after which the next rendition is sent: with the default waits, after 15 seconds.
 MOST_REFUSALS = 3
 
 #: HTTP statuses that speak of what was sent (PS3.18 table 10.5.3-1, RFC 9110 section 15.5).

@@ -1,4 +1,4 @@
-"""Which deliveries need wait no longer once their destination took one: all that waited for it.
+"""Which waiting deliveries become due at once when their destination has accepted another one.
 
 A delivery that fails again although others were sent since it failed has a reason of its own: its
 destination times out or breaks off over this very object. It keeps its growing wait, or every
@@ -9,9 +9,9 @@ from collections.abc import Collection
 
 
 class Waking:
-    """What is known of the failures at one destination, as one thread meets them.
+    """The failures at one destination, as the thread of its queue sees them.
 
-    It is forgotten with the process: at worst an object is tried once more than it need be.
+    It is kept in memory only: after a restart an object may be tried once more than necessary.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Waking:
         self._own_reason.discard(delivery_id)
 
     def failed(self, delivery_id: int, *, never_reached: bool) -> None:
-        """A delivery is to be tried again; `never_reached`: it cannot have been its own fault."""
+        """A delivery is to be tried again; `never_reached`: the object cannot be the cause."""
         others_since = self._sent - self._sent_before.get(delivery_id, self._sent)
         self._sent_before[delivery_id] = self._sent
         if never_reached:

@@ -1,7 +1,7 @@
-"""Whether a DICOMweb service is where it should be and lets us in; nothing is stored (PS3.18).
+"""Whether a DICOMweb service answers at its address and accepts us; nothing is stored (PS3.18).
 
-A search for a study that nobody has tells more than OPTIONS alone: a wrong path, a wrong password
-and a login page all answer OPTIONS well.
+It is asked for a study that does not exist. OPTIONS alone is not enough: a wrong path, a wrong
+password and a login page may all answer it with success.
 """
 
 import json
@@ -21,19 +21,19 @@ _UNSURE = (403, 404, 410)
 
 _REMEDIES = {
     401: "correct `user` and `password`, or `bearer_token`",
-    403: "ask there for the right of our user to store and to search",
-    404: "`url` is not the root of its DICOMweb service: ask there for the path",
-    407: "a proxy wants a password: reach it without",
-    410: "`url` is not the root of its DICOMweb service: ask there for the path",
+    403: "ask its administrator for the right to store and to search",
+    404: "`url` is not the root of its DICOMweb service: ask its administrator for the path",
+    407: "a proxy asks for a password: connect without this proxy",
+    410: "`url` is not the root of its DICOMweb service: ask its administrator for the path",
 }
-_REDIRECTED = "it redirects, which is not followed: correct `url`"
+_REDIRECTED = "redirects are not followed: correct `url`"
 
 
 def probe(service: WebService) -> str:
-    """A sentence about a service that is there and lets us in.
+    """A sentence about a service that answers and accepts us.
 
     Raises:
-        WebRefusedError, WebAnswerError: it is another place, or we are not known; what to change.
+        WebRefusedError, WebAnswerError: wrong address or credentials; the message says what to do.
         WebError: it does not answer.
     """
     with open_session(service) as session, translated(service):
@@ -45,18 +45,18 @@ def probe(service: WebService) -> str:
         )
         status = response.status_code
         if status in _NO_SEARCH or (status in _UNSURE and _takes_objects(session, service)):
-            return f"{service} answers; it offers us no search (HTTP {status})"
+            return f"{service} answers; it offers no search (HTTP {status})"
     _require_welcome(service, response)
     if not _is_dicom_json(response.content):
         raise WebAnswerError(
-            f"{service} answers with a page that is no DICOM JSON: `url` is not the root of its "
-            "DICOMweb service, or a login page stands before it"
+            f"{service} answers, but not with DICOM JSON: `url` is not the root of its DICOMweb "
+            "service, or there is a login page in front of it"
         )
     return f"{service} answers (HTTP {status})"
 
 
 def _takes_objects(session: Session, service: WebService) -> bool:
-    """Whether it says of itself that objects can be sent there."""
+    """Whether its answer to OPTIONS allows storing."""
     response = session.options(f"{service.root}/studies", allow_redirects=False)
     return response.ok and "POST" in response.headers.get("Allow", "").upper()
 
@@ -66,12 +66,12 @@ def _require_welcome(service: WebService, response: requests.Response) -> None:
     if response.is_redirect:
         raise WebRefusedError(f"{service} answered with HTTP {status}: {_REDIRECTED}", status)
     if not response.ok:
-        remedy = _REMEDIES.get(status, "look into its log for what this status means")
+        remedy = _REMEDIES.get(status, "find the reason in its log")
         raise WebRefusedError(f"{service} answered with HTTP {status}: {remedy}", status)
 
 
 def _is_dicom_json(content: bytes) -> bool:
-    """Whether it is an answer to a search: nothing, or a list of datasets."""
+    """Whether this is an answer to a search: empty, or a list of datasets."""
     if not content.strip():
         return True
     try:

@@ -45,10 +45,10 @@ def coded(code: Code) -> Value:
 
 
 def observed(findings: Findings) -> list[Observation]:
-    """Each estimate, each verdict and the class; that there is none, where there is none."""
+    """Each estimate, each verdict and the class; or the status that no estimate was made."""
     if findings.abstention is not None:
         status = coded(concepts.NOT_ESTIMATED)
-        notes = (findings.abstention, wording.NOT_NORMAL)
+        notes = (wording.no_estimate(findings.abstention), wording.NOT_NORMAL)
         return [Observation("CE", concepts.ESTIMATE_STATUS, status, notes=notes)]
     return [
         *(_estimate(item, findings) for item in findings.measurements),

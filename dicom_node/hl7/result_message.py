@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from dicom_node.hl7 import observations, people
 from dicom_node.hl7.observations import Observation, Origin, Status
 from dicom_node.hl7.segments import Value, header, segment
-from dicom_node.report import NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
+from dicom_node.report import NO_NOTICE, NodeIdentity, Notice, StudyContext, narrative, wording
 from dicom_node.report.relations import procedures_reported
 from dicom_node.report.uids import object_uid
 from inference.types import Findings, Standing
@@ -146,16 +146,11 @@ class _Writer:
 
     def _remarks(self) -> Iterator[str]:
         """What stands before every value: warnings first."""
-        findings = self.findings
-        yield findings.model.warning
-        yield wording.NOT_INVASIVE
+        yield from narrative.opening(self.findings, NO_NOTICE)
         yield from self.notice.sentences
-        yield from findings.cautions
-        yield from findings.limitations
-        coverage = wording.coverage(findings)
-        if coverage:
-            yield coverage
-        yield wording.model(findings)
+        yield from self.findings.cautions
+        yield from narrative.reservations(self.findings)
+        yield wording.model(self.findings)
 
     def _equipment(self) -> Value:
         model = self.findings.model

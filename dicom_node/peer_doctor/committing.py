@@ -80,6 +80,6 @@ def _judged(report: Report | None, references: Sequence[Reference], failed: Verd
             _NAME,
             failed,
             f"its report names only {committed} of {asked} objects",
-            "there: look into its log for what became of the others",
+            "there: find out in its log what happened to the others",
         )
     return Step(_NAME, Verdict.WORKS, f"{committed} of {asked} objects are committed")

@@ -1,7 +1,7 @@
-"""Whether a destination can tell us what it committed: its reports that were turned away.
+"""Storage-commitment reports of a destination that the node refused, and what to change.
 
-Many archives report on an association of their own (PS3.4 annex J.3.3). Where that is refused, the
-delivery waits for a report that came and was not let in.
+Many archives report on a new association (PS3.4 annex J.3.3). If the node refuses it, the delivery
+keeps waiting for a report that has already come.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ _REPORT = "N-EVENT-REPORT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """A destination that is asked to commit, and how we may meet it when it reports.
+    """A destination that is asked for storage commitment, and what identifies its reports.
 
     `ae_title` is its own; `addresses` are those of its host; `peers` the names of the peers of that
     AE title in the settings; `called` such as "AE title ECHONODE, port 11112".
@@ -49,7 +49,7 @@ class TurnedAway:
 
 
 def turned_away(tx: Transaction, reporter: Reporter, since: datetime) -> list[TurnedAway]:
-    """What was refused since a time that may have been a report, most frequent first."""
+    """Refusals since a time that may have been reports, the most frequent first."""
     found: dict[str, list[RecordedEvent]] = {}
     counts: Counter[str] = Counter()
     for action, reason_of in (
@@ -74,7 +74,7 @@ def turned_away(tx: Transaction, reporter: Reporter, since: datetime) -> list[Tu
 
 
 def examine_reports(tx: Transaction, reporter: Reporter, since: datetime) -> Steps:
-    """Tell of each kind of refusal, and what to change."""
+    """Each kind of refusal, and what to change."""
     name = "commitment reports"
     refused = turned_away(tx, reporter, since)
     if not refused:
@@ -102,16 +102,16 @@ def _advice(reporter: Reporter, event: RecordedEvent) -> str:
     if event.action == Action.REQUEST_REFUSED:
         if "may not" in str(reason):
             return f'here: add "commit" to `may` of [[peer]] {event.peer}'
-        return "there: it reports on what this node did not ask: is the report for another system?"
+        return "there: its report is about a request that this node did not send: check its target"
     if reason == rejections.CALLING_UNKNOWN.reason:
         network = f"{event.address}/{128 if ':' in str(event.address) else 32}"
         return (
-            f'here: add a [[peer]] with ae_title = "{calling}", networks = ["{network}"] and '
-            'may = ["commit"], so that it may report'
+            f'here: to accept its report, add a [[peer]] with ae_title = "{calling}", '
+            f'networks = ["{network}"] and may = ["commit"]'
         )
     if reason == rejections.ADDRESS_DENIED.reason:
         return f"here: add {event.address} to `networks` of the [[peer]] with AE title {calling}"
     if reason == rejections.CALLED_WRONG.reason:
         called = event.detail.get("called_aet")
-        return f'there: it calls "{called}", and this node is {reporter.called}'
+        return f'there: it calls "{called}"; set it to {reporter.called}'
     return f"see `echonode peer doctor {reporter.peers[0] if reporter.peers else reporter.name}`"

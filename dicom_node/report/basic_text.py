@@ -46,7 +46,7 @@ def basic_text_content(
         remarks += filter(None, [wording.not_analysed(findings)])
     done = ", ".join(code.meaning for code in study.procedures)
     procedure = f"{done}, analysed by" if done else "Analysed by"
-    loops = [] if only_summary else [_loop(item, findings) for item in wording.told_loops(findings)]
+    described = [] if only_summary else wording.described_loops(findings)
     return root(
         concepts.TEXT_REPORT_TITLE,
         "2000",
@@ -63,7 +63,7 @@ def basic_text_content(
                 concepts.PROCEDURE_DESCRIPTIONS,
                 _texts(concepts.PROCEDURE_DESCRIPTION, [f"{procedure} {wording.model(findings)}"]),
             ),
-            *_section(concepts.KEY_IMAGES, loops),
+            *_section(concepts.KEY_IMAGES, [_loop(item, findings) for item in described]),
         ],
     )
 

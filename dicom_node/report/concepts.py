@@ -1,8 +1,9 @@
 """The coded concepts of the report, and the private scheme for those that no one has coded yet."""
 
+from inference.exclusions import SCHEME
 from inference.types import Code, Normality, Presence
 
-PRIVATE_SCHEME = "99ECHONODE"
+PRIVATE_SCHEME = SCHEME
 PRIVATE_SCHEME_NAME = "echonode result codes"
 
 # Document and containers: TID 1500, 1501, 1600
@@ -79,7 +80,6 @@ NO = Code("373067005", "SCT", "No")
 COMMENT = Code("121106", "DCM", "Comment")
 SOURCE = Code("260753009", "SCT", "Source")
 MODALITY = Code("121139", "DCM", "Modality")
-EXCLUSION_REASON = Code("EXCLUSION-REASON", PRIVATE_SCHEME, "Reason not analysed")
 ESTIMATE_STATUS = Code("ESTIMATE-STATUS", PRIVATE_SCHEME, "Status of the estimate")
 NOT_ESTIMATED = Code("NOT-ESTIMATED", PRIVATE_SCHEME, "No estimate was made")
 WITHDRAWN = Code("WITHDRAWN", PRIVATE_SCHEME, "The report is withdrawn")

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydicom import Dataset
 
+from dicom_node.identifying_attributes import CORRECTABLE
 from dicom_node.report.character_sets import UTF_8, CharacterSet, words_in
 from dicom_node.report.errors import ReportError
 from dicom_node.report.requested_procedures import (
@@ -28,18 +29,10 @@ from inference.types import Code
 
 #: Field of StudyContext -> DICOM keyword, for everything that is copied into each object.
 IDENTITY_KEYWORDS: Mapping[str, str] = {
-    "patient_name": "PatientName",
-    "patient_id": "PatientID",
-    "issuer_of_patient_id": "IssuerOfPatientID",
-    "patient_birth_date": "PatientBirthDate",
-    "patient_sex": "PatientSex",
+    **CORRECTABLE,
     "study_instance_uid": "StudyInstanceUID",
     "study_id": "StudyID",
-    "study_date": "StudyDate",
     "study_time": "StudyTime",
-    "accession_number": "AccessionNumber",
-    "referring_physician_name": "ReferringPhysicianName",
-    "study_description": "StudyDescription",
     "timezone_offset_from_utc": "TimezoneOffsetFromUTC",
 }
 
@@ -71,12 +64,12 @@ _VERBATIM = (
 class StudyContext:
     """The patient and study attributes of one source header, as decoded text; "" where unknown.
 
-    `procedures` is what the source says was done; empty where it does not say. `input_digest` tells
-    what a report is made of: a revision may be concluded anew, from other instances, after a backup
-    was restored. `content_at` is when the newest instance of the study was made, without a zone: in
-    the time of the study's place; None where nothing says so. `verbatim` holds the bytes of those
-    that are written in `character_set` as the source wrote them, by DICOM keyword. It has no repr:
-    an identity must not reach a log by accident.
+    `procedures` are those that the source names; empty where it names none. `input_digest`
+    identifies what a report is made of: after a restored backup the same revision may be concluded
+    from other instances. `content_at` is when the newest instance of the study was acquired, in the
+    local time of the study, without a zone; None where it is not known. `verbatim` holds, by DICOM
+    keyword, the bytes of attributes as the source wrote them in `character_set`. It has no repr: an
+    identity must not reach a log by accident.
     """
 
     study_instance_uid: str

@@ -1,6 +1,6 @@
-"""A report in any case: where its full form does not pass our own check, the most that does.
+"""A report in every case: if its full form fails our own check, the most complete one that passes.
 
-A reader who hears nothing takes silence for "nothing found". So each object is tried with less and
+A reader may take a missing report for "nothing found". So each object is tried with less and
 less in it, the structured report down to its summary alone; a companion that passes in no form is
 left out. What was left out is said in the report and handed back for the audit.
 """
@@ -31,7 +31,7 @@ _SHOWN_AS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The objects of a report, and in words what had to be left out; nothing, as a rule."""
+    """The objects of a report, and what had to be left out of them (mostly nothing)."""
 
     objects: tuple[BuiltObject, ...]
     left_out: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What an object is made of, as far as it is given up step by step."""
+    """What an object is made of, reduced step by step."""
 
     findings: Findings
     study: StudyContext
@@ -49,7 +49,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Something less in an object; `words` name what is left out."""
+    """One reduction of an object; `words` name what is left out."""
 
     words: str
     reduce: Callable[[_Draft], _Draft]
@@ -168,11 +168,11 @@ def _most_that_passes(
 
 
 def _told(draft: _Draft, left_out: Sequence[str]) -> _Draft:
-    """The same, saying what is left out."""
+    """The same, with a limitation that names what is left out."""
     if not left_out:
         return draft
     said = (
-        f"Left out, since it did not pass this node's own check: {'; '.join(left_out)}. "
+        f"Left out because it failed this node's own check: {'; '.join(left_out)}. "
         "Please tell the administrator."
     )
     limitations = (*draft.findings.limitations, said)

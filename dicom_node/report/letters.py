@@ -36,13 +36,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """How the words of a page are written; `east_asian` is a font with `more` letters, if any."""
+    """The fonts of a page; `east_asian` is a further font with the code points `more`, if any."""
 
     east_asian: str = ""
     more: frozenset[int] = frozenset()
 
     def shown(self, words: str) -> str:
-        """The words, or that they cannot be shown: nothing is transliterated or left out."""
+        """The words, or a note that they cannot be shown: nothing is transliterated or left out."""
         composed = unicodedata.normalize("NFC", words)
         return composed if all(self._font_of(letter) for letter in composed) else NOT_SHOWN
 

@@ -47,7 +47,7 @@ def imaging_measurements(
         for assessment in findings.assessments
         if assessment.certainty_percent is not None
     ]
-    return groups + [_loop(item, findings, study) for item in wording.told_loops(findings)]
+    return groups + [_loop(item, findings, study) for item in wording.described_loops(findings)]
 
 
 def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) -> ContentItem:

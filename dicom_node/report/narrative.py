@@ -8,14 +8,14 @@ from inference.types import Findings
 
 
 def summary(findings: Findings, notice: Notice) -> Iterator[str]:
-    """The report in as many lines as can be read in ten seconds."""
+    """The summary: a report that can be read in ten seconds."""
     yield from opening(findings, notice)
     yield from abstention(findings, notice)
     yield from results(findings)
 
 
 def opening(findings: Findings, notice: Notice) -> Iterator[str]:
-    """What comes first: a withdrawal, the standing of the model, that nobody has verified it."""
+    """What comes first: a withdrawal, the standing of the model, that it is not verified."""
     if notice.withdrawn is not None:
         yield wording.withdrawn(notice.withdrawn)
     yield findings.model.warning
@@ -40,7 +40,7 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Every value, every verdict and the class; first what must not be overlooked."""
+    """Cautions first, then every value, every verdict and the class."""
     yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
     yield from (wording.verdict(assessment) for assessment in findings.assessments)
@@ -48,7 +48,7 @@ def results(findings: Findings) -> Iterator[str]:
 
 
 def reservations(findings: Findings) -> Iterator[str]:
-    """What the values are not, what they are meant for, and where they are not to be trusted."""
+    """The limits of the values: not invasive, coverage of intervals, intended use, limitations."""
     if findings.measurements:
         yield wording.NOT_INVASIVE
     intended = findings.model.intended_use

@@ -198,12 +198,8 @@ def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:
     """What must be known beside the values; what was corrected comes first."""
-    remarks = [*notice.sentences]
-    if predecessor is not None:
-        remarks.append(wording.replaces(predecessor.revision))
-    remarks += narrative.reservations(findings)
-    remarks += filter(None, [wording.not_analysed(findings)])
-    return remarks
+    remarks = [*narrative.changes(predecessor, notice), *narrative.reservations(findings)]
+    return [*remarks, *filter(None, [wording.not_analysed(findings)])]
 
 
 def _draw_remarks(sheet: Sheet, top: float, remarks: list[str]) -> None:

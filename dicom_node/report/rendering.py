@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dicom_node.report import wording
+from dicom_node.report import narrative, wording
 from inference.types import Findings, Normality
 
 #: Loops listed by name in plain text.
@@ -12,8 +12,7 @@ _SIDES = {Normality.HIGH: "above the ", Normality.NORMAL: "not above the "}
 
 def as_text(findings: Findings) -> str:
     """Estimates with intervals, verdicts, relevant loops, exclusions by reason; standing first."""
-    # A description of a peer's may hold line breaks; it makes no line of its own here.
-    return "\n".join(" ".join(line.split("\n")) for line in _lines(findings))
+    return "\n".join(_lines(findings))
 
 
 def _lines(findings: Findings) -> Iterator[str]:
@@ -28,9 +27,8 @@ def _lines(findings: Findings) -> Iterator[str]:
     yield from (f"  {sentence}" for sentence in findings.cautions)
     yield from _loops(findings)
     yield from _exclusions(findings)
-    if findings.limitations:
-        yield "Limitations"
-        yield from (f"  {limitation}" for limitation in findings.limitations)
+    reservations = [f"  {sentence}" for sentence in narrative.reservations(findings)]
+    yield from ["Limitations", *reservations] if reservations else []
     yield wording.model(findings)
 
 

@@ -18,15 +18,15 @@ from inference.types import (
 
 NOT_VERIFIED = "Made by artificial intelligence, not verified by a physician"
 NOT_INVASIVE = (
-    "An estimate by artificial intelligence, not an invasive measurement and not verified by a "
-    "physician. It does not replace right heart catheterisation."
+    "Estimated from B-mode loops, not measured invasively; does not replace right heart "
+    "catheterisation."
 )
 NOT_NORMAL = "No estimate does not mean a normal result."
 
-NO_LONGER_VALID = "Nothing that was reported before by this node on this study is valid any more."
+NO_LONGER_VALID = "All earlier reports of this node on this study are no longer valid."
 
-#: Of how many loops a report tells more than that they were analysed.
-LEAST_TOLD, MOST_TOLD = 3, 12
+#: Minimum and maximum number of loops that a report describes.
+LEAST_SHOWN, MOST_SHOWN = 3, 12
 
 _STANDING = {
     Standing.UNTRAINED: "UNTRAINED MODEL",
@@ -43,7 +43,7 @@ def series_description(findings: Findings, what: str) -> str:
 
 
 def kind_of(findings: Findings, notice: Notice) -> str:
-    """What a list of series calls a report: one with values, one without, or one withdrawn."""
+    """Words of the series description: a report with values, without, or withdrawn."""
     if notice.withdrawn is not None:
         return "AI, WITHDRAWN"
     return "AI, unverified" if findings.abstention is None else "AI, no estimate"
@@ -55,7 +55,7 @@ def withdrawn(why: str) -> str:
 
 
 def replaces(revision: int) -> str:
-    """That an earlier report does not hold any more."""
+    """That an earlier report is replaced."""
     return f"This report replaces revision {revision} of the same study."
 
 
@@ -149,7 +149,7 @@ def classification(findings: Findings) -> str:
 
 
 def no_estimate(why: str) -> str:
-    """Why there is none, such as "No estimate was made: no loop could be analysed."."""
+    """Why there is no estimate, such as "No estimate was made: no loop could be analysed."."""
     said = why.startswith(("No estimate", "WITHDRAWN"))
     return why if said else f"No estimate was made: {why}"
 
@@ -171,8 +171,8 @@ def coverage(findings: Findings) -> str | None:
         return None
     percent = " / ".join(f"{100 * share:.0f}" for share in sorted(shares))
     return (
-        f"Intervals are meant to hold the value of the catheter in {percent} % of patients like "
-        "those of the calibration cohort; outside it they may be too narrow."
+        f"Intervals are calibrated to contain the catheter value in {percent} % of patients like "
+        "those of the calibration cohort; in other patients they may be too narrow."
     )
 
 
@@ -215,11 +215,11 @@ def shown_loops(findings: Findings, most: int) -> list[Evidence]:
     return (relevant or ranked[:3])[:most]
 
 
-def told_loops(findings: Findings) -> list[Evidence]:
-    """The loops that a report tells more of: the relevant ones, at least three, best first."""
+def described_loops(findings: Findings) -> list[Evidence]:
+    """The loops that a report describes: the relevant ones, at least three, best first."""
     ranked = by_relevance(findings.evidence)
-    relevant = [item for item in ranked if item.relevant][:MOST_TOLD]
-    others = [item for item in ranked if not item.relevant][: max(0, LEAST_TOLD - len(relevant))]
+    relevant = [item for item in ranked if item.relevant][:MOST_SHOWN]
+    others = [item for item in ranked if not item.relevant][: max(0, LEAST_SHOWN - len(relevant))]
     return relevant + others
 
 

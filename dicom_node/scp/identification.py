@@ -250,7 +250,7 @@ def _is_whole(file: BinaryIO, pixels: _AtPixels) -> bool:
 def _fragments_end(file: BinaryIO, position: int, size: int) -> int:
     """Where the encapsulated fragments end, or would (PS3.5 section A.4).
 
-    What is not an item ends the walk: judging the pixels is for whoever decodes them. The pad byte
+    What is not an item ends the walk: the decoder judges the pixels. The pad byte
     of an item of odd length may lie outside of it.
     """
     padded = False

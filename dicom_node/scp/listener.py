@@ -217,7 +217,7 @@ def tolerate_real_devices() -> None:
     """Set pynetdicom and pydicom up for what hospitals send; both know only process-wide settings.
 
     AE titles padded with NUL or holding a stray character are taken, and compared by
-    `peers.plain_title`. A malformed UID reaches whoever answers the request: pynetdicom would end
+    `peers.plain_title`. A malformed UID reaches the handler of the request: pynetdicom would end
     the association instead. Logging each message costs time; warnings about values quote
     identities.
     """

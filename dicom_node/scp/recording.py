@@ -22,8 +22,8 @@ class _Waiting:
 class Recorder:
     """Records received instances; safe to share by threads.
 
-    There is no thread of its own: whoever comes first commits at once, and whoever comes meanwhile
-    is committed together by the first of them. A lone instance waits for nobody. All pipelines of
+    It has no thread of its own: the first caller commits at once; instances that arrive meanwhile
+    are committed together by the first of them. A single instance never waits. All pipelines of
     the site get work, those that the settings of this machine name and those of others.
     """
 

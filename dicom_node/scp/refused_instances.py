@@ -31,7 +31,7 @@ class RefusedInstances:
         self.record()
 
     def record(self) -> None:
-        """Record all that wait, unless somebody else is at it: nobody waits for a slow database."""
+        """Record all that wait, unless another thread does; associations do not wait for it."""
         if not self._lock.acquire(blocking=False):
             return
         try:

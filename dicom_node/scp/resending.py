@@ -1,4 +1,4 @@
-"""What it means when an instance comes again with other bytes.
+"""The meaning of an instance that is sent again with other bytes.
 
 | compared with the one that is here                     | it is                                 |
 | ------------------------------------------------------ | ------------------------------------- |
@@ -8,12 +8,12 @@
 """
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from dicom_node.identifying_attributes import CORRECTABLE
 from storage.received import Resent
 
 if TYPE_CHECKING:
@@ -21,20 +21,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: What can be corrected of a study (`storage.corrections.Identification`), by DICOM keyword.
-CORRECTABLE: Mapping[str, str] = {
-    "PatientID": "patient_id",
-    "IssuerOfPatientID": "issuer_of_patient_id",
-    "PatientName": "patient_name",
-    "PatientBirthDate": "patient_birth_date",
-    "PatientSex": "patient_sex",
-    "AccessionNumber": "accession_number",
-    "StudyDate": "study_date",
-    "StudyDescription": "study_description",
-    "ReferringPhysicianName": "referring_physician_name",
-}
+#: DICOM keyword -> field of `storage.corrections.Identification`.
+_FIELDS = {keyword: name for name, keyword in CORRECTABLE.items()}
 #: What a report shows, or is decided by, beside these; `report.context` copies it.
-SHOWN = frozenset(CORRECTABLE) | {
+SHOWN = frozenset(_FIELDS) | {
     "StudyID",
     "StudyTime",
     "InstitutionName",
@@ -49,13 +39,13 @@ SHOWN = frozenset(CORRECTABLE) | {
 #: What is edited along with a patient and says nothing about the examination: group 0010.
 _PATIENT_MODULE = ("Patient", "OtherPatient", "IssuerOfPatient", "Ethnic", "Responsible")
 
-#: So many are compared at once; the others wait, so that receiving has the processor.
+#: Comparisons at a time; the others wait, so that receiving keeps the processor.
 _COMPARING = threading.Semaphore(2)
 
 
 def judge(stored: Path, other: Path) -> Resent:
     """Compare two files under one UID; what cannot be told is a conflict."""
-    # Decoders are loaded where they are needed: a listener starts in a blink and stays small.
+    # Decoders are loaded where they are needed: a listener starts fast and stays small.
     from dicom_node.scp.content import compare  # noqa: PLC0415 - see above
 
     with _COMPARING:
@@ -79,8 +69,8 @@ def _resent(found: "Comparison") -> Resent:
         edited=tuple(item.keyword for item in shown),
         before={item.keyword: item.before for item in shown},
         after={item.keyword: item.after for item in shown},
-        corrects={CORRECTABLE[item.keyword]: item.after for item in shown}
-        if is_edit_only and all(item.keyword in CORRECTABLE for item in shown)
+        corrects={_FIELDS[item.keyword]: item.after for item in shown}
+        if is_edit_only and all(item.keyword in _FIELDS for item in shown)
         else {},
         differs_in=(*names, *(["PixelData"] if found.pixels_differ else [])),
     )

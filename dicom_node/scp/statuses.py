@@ -8,7 +8,7 @@
 | 0x0117 | invalid object instance           | PS3.7 annex C.5 | its SOP Instance UID is no UID  |
 | 0x0124 | refused: not authorized           | PS3.7 annex C.5 | the peer may not store          |
 | 0xB007 | data set does not match SOP class | PS3.4 B.2.3     | kept, but it names no study     |
-| 0xA700 | refused: out of resources         | PS3.4 B.2.3     | disk full, it or database away  |
+| 0xA700 | refused: out of resources         | PS3.4 B.2.3     | no space; disk or database away |
 | 0xA900 | data set does not match SOP class | PS3.4 B.2.3     | UIDs of command and data differ |
 | 0xC000 | cannot understand                 | PS3.4 B.2.3     | the dataset cannot be read      |
 """

@@ -152,7 +152,7 @@ class Intake:
         """Say what kept us from keeping; what the archive says then only follows from it.
 
         Raises:
-            storage.errors.StorageError: the spool was full, or the database away.
+            storage.errors.StorageError: the spool was full, or the database unavailable.
         """
         if self._failure is not None:
             raise self._failure

@@ -44,9 +44,9 @@ class Clock:
 
     `on_complete` is called, on the clock's thread, after studies became complete. When the time of
     day jumps, what waits is moved along before anything is judged by the new time. `chores` are run
-    beside all this, each every so many seconds. `ask_archive` has a thread of its own: whoever it
-    asks may take his time. `place` is where this worker runs its `pipelines`, which tells it from
-    others; empty: the name of this machine.
+    in addition, each at its interval in seconds. `ask_archive` has a thread of its own, since an
+    archive may answer slowly. `place` identifies the worker that runs these `pipelines`; empty: the
+    name of this machine.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ class WallClock:
             raise
         if self._away_since_s is not None:
             duration_s = round(reading.elapsed_s - self._away_since_s, 1)
-            log.info("database answers again", duration_s=duration_s)
+            log.info("database available again", duration_s=duration_s)
             self._away_since_s = None
         return found
 
@@ -96,7 +96,7 @@ class WallClock:
         if self._told_s is None or self._compared_s - self._told_s >= _TELL_EVERY_S:
             self._told_s = self._compared_s
             whose = "another machine of the node" if found.differs_s else "the database server"
-            log.error(f"clock differs from {whose}: set it right", delay_s=apart_s)
+            log.error(f"clock differs from {whose}: correct it", delay_s=apart_s)
 
     def _read(self) -> Reading:
         """Both clocks at one moment: a process that is paused between them reads again."""

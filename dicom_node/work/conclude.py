@@ -12,10 +12,10 @@ from dicom_node.work.refused import refused_sentences
 from inference.errors import InferenceError
 from inference.exclusions import (
     FILES_REMOVED,
+    NO_ESTIMATE,
     NOT_ANALYSED,
     PATIENT_DIFFERS,
     SCHEME,
-    STUDY_NOT_ANALYSED,
 )
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
@@ -27,9 +27,10 @@ _PATIENT_CONFLICT = (
     "again."
 )
 _NOT_PREPARED_ANEW = (
-    "it was not analysed with the present model, and the node has removed its pixel data"
+    "it was not analysed with the current model, and its pixel data are no longer kept"
 )
-_FAILED = "the analysis failed and gave no plausible values."
+_ADMINISTRATOR = "Please tell the administrator."
+_FAILED = f"technical failure: the model gave no plausible values. {_ADMINISTRATOR}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Gathered:
 def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) -> list[int]:
     """Instances that were not prepared, or with another bundle or version, and can be.
 
-    Those of which that was given up are among them only with `retry_failed`.
+    Failed ones are included only with `retry_failed`.
     """
     if case.withdrawn is not None:
         return []
@@ -58,10 +59,10 @@ def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) 
 
 
 def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
-    """Instances of the pipeline's business of which nothing is known, for no fault of their own.
+    """Instances for this pipeline that could not be analysed for no fault of their own.
 
-    An instance that is there and cannot be analysed is left out; of one that could not be read, or
-    that the memory did not suffice for, nobody knows what it would have changed.
+    An instance that cannot be analysed for a reason of its own is left out. One that could not be
+    read, or for which memory ran out, might have changed the estimate.
     """
     return [
         item
@@ -74,7 +75,7 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
 
 
 def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Tell the selected loops from the rest; both in the order of their UIDs."""
+    """Separate the selected loops from the rest; both in the order of their UIDs."""
     encoded: list[Encoded] = []
     exclusions: list[Exclusion] = []
     identity = hashlib.sha256(
@@ -101,14 +102,16 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
 
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
-    """Findings of a study whose analysis failed for good; only stored words are looked at."""
+    """Findings of a study whose analysis failed for good, made from stored texts only."""
     shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
     excluded = [_exclusion(item, pipeline) or _unused(_reference(item)) for item in shown]
-    return _with_refused(case, pipeline.abstain(excluded, f"the analysis failed: {why}."))
+    return _with_refused(
+        case, pipeline.abstain(excluded, f"technical failure ({why}). {_ADMINISTRATOR}")
+    )
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    """Fuse the loops of a study; a failure of the model is told to the reader as an abstention."""
+    """Fuse the loops of a study; a failure of the model becomes an abstention."""
     return _with_refused(case, _concluded(case, gathered, pipeline))
 
 
@@ -131,11 +134,11 @@ def _everything(gathered: Gathered) -> list[Exclusion]:
 
 
 def _unused(loop: InstanceRef) -> Exclusion:
-    return Exclusion(loop, STUDY_NOT_ANALYSED, "selected for analysis, but not used")
+    return Exclusion(loop, NO_ESTIMATE, "selected, but no estimate was made")
 
 
 def _with_refused(case: Case, findings: Findings) -> Findings:
-    """Tell what did not get in: the estimate may rest on half of the examination."""
+    """Add the refused instances to the limitations: the examination may be incomplete."""
     told = refused_sentences(case.refused)
     return replace(findings, limitations=(*findings.limitations, *told)) if told else findings
 
@@ -144,7 +147,7 @@ def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
     causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
     return (
         f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
-        f"{'; '.join(sorted(causes))}. Nothing is estimated from part of a study."
+        f"{'; '.join(sorted(causes))}. No estimate is made from part of a study."
     )
 
 
@@ -175,7 +178,7 @@ def _exclusion(item: CaseInstance, pipeline: Pipeline) -> Exclusion | None:
         return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
     if preparation is None:
         code = item.prepare_failed or "UNKNOWN"
-        return Exclusion(reference, NOT_ANALYSED, f"the analysis of this instance failed: {code}")
+        return Exclusion(reference, NOT_ANALYSED, f"technical failure ({code})")
     if preparation.selected:
         return None
     reason = Code(preparation.reason_code, SCHEME, preparation.reason_meaning)

@@ -108,7 +108,7 @@ class Conclusions:
 
     def _prepare_first(self, job: Job, instance_ids: Sequence[int]) -> None:
         if job.postponed >= MOST_POSTPONEMENTS:
-            raise NoProgressError("its instances are prepared again and again")
+            raise NoProgressError("its instances are prepared repeatedly")
         now = now_utc()
         # The first time is nothing unusual: the report only waits for what it has ordered.
         delay_s = growing_delay_s(job.postponed) if job.postponed else 0.0

@@ -1,7 +1,7 @@
 """The time that a report bears: that of the newest instance of its study.
 
-Whoever analyses the same instances again, on another day or another node, gets the same object
-under the same UID, byte for byte. When the analysis was made is in the database, in the audit and
+Analysing the same instances again, on another day or another node, gives the same object under the
+same UID, byte for byte. When the analysis was made is in the database, in the audit and
 in the HL7 message.
 """
 
@@ -15,7 +15,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
 
 def content_time(case: Case, study: StudyContext) -> datetime | None:
-    """When the newest instance was made, without a zone: in the time of the study's place.
+    """When the newest instance was acquired, in the local time of the study, without a zone.
 
     A later revision is later by a second at least, so that viewers that sort by time show the last
     one last. None where neither an instance nor the study bears a time.
@@ -29,7 +29,7 @@ def content_time(case: Case, study: StudyContext) -> datetime | None:
 
 
 def _read(text: str) -> datetime | None:
-    """A time without a zone; None where it is none, or of a year in which nobody had ultrasound."""
+    """A time without a zone; None where it is none, or outside the years 1900 to 2200."""
     try:
         at = datetime.strptime(text, "%Y%m%d%H%M%S")
     except ValueError:

@@ -1,4 +1,4 @@
-"""How long a worker rests while something that every job needs is away."""
+"""How long a worker pauses while something that every job needs is unavailable."""
 
 import threading
 
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 class Pauses:
-    """Rests as the policy says, longer each time where it says so; told at its begin and end."""
+    """Pauses as the policy says, longer each time where it says so; logs the first and the last."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
@@ -19,19 +19,19 @@ class Pauses:
         self._times = 0
 
     def want(self, wait: Wait) -> None:
-        """Rest after the step in hand."""
+        """Pause after the current step."""
         self._wanted = wait
 
     def rest(self) -> None:
-        """Rest if that is wanted; otherwise what was away is back."""
+        """Pause if that is wanted; otherwise the cause is over."""
         wait, self._wanted = self._wanted, None
         if wait is None:
             if self._times:
-                log.info("work goes on", code=self._code, count=self._times)
+                log.info("work resumed", code=self._code, count=self._times)
             self._code, self._times = "", 0
             return
         if wait.code != self._code:
-            log.error("work pauses", code=wait.code)
+            log.error("work paused", code=wait.code)
             self._times = 0
         self._code = wait.code
         self._times += 1

@@ -58,8 +58,8 @@ class Reporter:
     ) -> Report:
         """Conclude a case and put its report objects into the spool; nothing is recorded yet.
 
-        Where no instance has a Patient ID there are no objects: an archive would file them under
-        nobody, or under whoever else has none.
+        Where no instance has a Patient ID no objects are made: an archive would file them under an
+        empty Patient ID, together with other patients.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.

@@ -1,4 +1,4 @@
-"""Now and then: loops that could not be analysed for want of files, memory or a worker."""
+"""Periodic retry of loops that could not be analysed because files, memory or a worker lacked."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 def give_second_chances(database: Database) -> None:
-    """Have them prepared again; a study whose loop is known then is reported once more.
+    """Queue them again; a study is reported again when its loop has been analysed.
 
     Raises:
         storage.errors.StorageError: the database is away.

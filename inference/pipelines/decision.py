@@ -12,9 +12,9 @@ from inference.types import Presence
 #: is the least that the IPCC's scale, made for readers of probabilities, calls "likely".
 LIKELY_PERCENT = 67
 
-UNLIKELY = f"neither side is likely: at least {LIKELY_PERCENT} % is needed"
-CONFLICT = "the estimate and its probability point to different sides"
-TOO_NEAR = "the estimate is too near the limit for this model"
+UNLIKELY = f"neither presence nor absence is at least {LIKELY_PERCENT} % likely"
+CONFLICT = "the estimate and its probability disagree"
+TOO_NEAR = "the estimate is too close to the limit for this model"
 OUT_OF_RANGE = "the estimate lies outside the model's range"
 SPANS = "the interval spans the limit"
 UNCALIBRATED = "the model has neither a calibrated probability nor an interval for it"

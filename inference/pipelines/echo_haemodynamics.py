@@ -24,7 +24,7 @@ from inference.pipelines.haemodynamic_class import classify
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
-from inference.pipelines.study_words import no_loop, told_once, without_told_once
+from inference.pipelines.study_words import no_loop, study_limitations, without_study_notes
 from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
@@ -47,16 +47,12 @@ TITLE = "Pulmonary haemodynamics estimated from echocardiography"
 #: Without an estimate nothing says that the study is echocardiography at all.
 _NO_ESTIMATE = "Pulmonary haemodynamics"
 
-_NOT_INVASIVE = (
-    "Estimates of a model from B-mode loops, not invasive measurements; right heart "
-    "catheterisation remains the reference."
-)
 _ATTENTION = (
-    "A loop's weight is its share of the model's attention, which alone does not make it "
-    "informative; read it together with the change when the loop is left out."
+    "A loop's weight is its share of the model's attention. A high weight alone does not mean "
+    "that the loop is informative; compare the change of the estimate without the loop."
 )
-_NO_INTERVALS = "The model brings no calibrated intervals."
-_ONE_LOOP = "Only one loop could be analysed, so no change without it can be given."
+_NO_INTERVALS = "The model has no calibrated intervals."
+_ONE_LOOP = "Only one loop could be analysed, so the effect of leaving it out is unknown."
 
 
 class EchoHaemodynamics:
@@ -122,8 +118,8 @@ class EchoHaemodynamics:
         """Decode the first heartbeat of a loop.
 
         Raises:
-            LoopExcludedError: the pixels break a rule of the profile that selected it, or nothing
-                tells its heartbeat.
+            LoopExcludedError: the pixels break a rule of the profile that selected it, or no
+                heartbeat can be determined.
             LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         """
         size_px = self._manifest.preprocessing.frame_size_px
@@ -172,7 +168,7 @@ class EchoHaemodynamics:
             assessments=assessments,
             classification=classify(measurements, assessments),
             evidence=rank_loops(
-                without_told_once(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+                without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
             ),
             exclusions=tuple(exclusions),
             cautions=_cautions(loops, self._manifest.preprocessing.selection),
@@ -191,7 +187,7 @@ class EchoHaemodynamics:
 
     @property
     def _selected_by(self) -> str:
-        own = "a sender may have another of its own"
+        own = "a sending system may have a profile of its own"
         return f"Loops are selected by the profile {self._profile}; {own}."
 
     def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
@@ -203,11 +199,10 @@ class EchoHaemodynamics:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
         return (
             *self._manifest.limitations,
-            _NOT_INVASIVE,
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),
-            *told_once(loops),
+            *study_limitations(loops),
             *_selected_otherwise(loops, self._manifest.preprocessing.selection),
         )
 
@@ -223,7 +218,7 @@ def load(
 
     `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32. `profile`
     selects the loops; None: the one that the bundle was trained with. `without_heartbeat` says what
-    becomes of loops whose heartbeat nothing tells: "exclude", or "note" to use them with a note.
+    happens to loops without a detectable heartbeat: "exclude", or "note" (use them with a note).
 
     Raises:
         BundleError: the bundle is damaged, made for something else, or gives no numbers.
@@ -248,8 +243,8 @@ def _cautions(loops: Sequence[Encoded], trained_with: Profile) -> tuple[str, ...
     count = sum(
         any(note.startswith(DEPARTURE_NOTE) for note in loop.features.notes) for loop in loops
     )
-    selection = "the selection that the model was trained with"
-    return (f"{count} of {len(loops)} loops differ from {selection}.",) if count else ()
+    selection = "the selection criteria of the training data"
+    return (f"{count} of {len(loops)} loops depart from {selection}.",) if count else ()
 
 
 def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list[str]:
@@ -261,8 +256,8 @@ def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list
         return []
     neutral = f"{count} of {len(loops)} loops were selected by the profile {Profile.VENDOR_NEUTRAL}"
     return [
-        f"{neutral}; in what each departs from the paper is said with the loop.",
-        f"The model was trained on loops that were selected by the profile {trained_with}.",
+        f"{neutral}; the notes of each loop name its departures from the paper.",
+        f"The model was trained on loops selected by the profile {trained_with}.",
     ]
 
 

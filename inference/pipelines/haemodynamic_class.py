@@ -1,12 +1,13 @@
 """The haemodynamic class of pulmonary hypertension (2022 ESC/ERS Guidelines, table 5).
 
-It follows from the same verdicts and printed numbers as the rest of a report, so it never says
-another thing: pre-capillary is the class where the verdict on pre-capillary PH is "present".
+It follows from the same verdicts and printed numbers as the rest of a report, so it never
+contradicts them: pre-capillary is the class where the verdict on pre-capillary PH is "present".
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inference.exclusions import SCHEME
 from inference.pipelines import decision
 from inference.pipelines.haemodynamics import (
     PH,
@@ -19,8 +20,7 @@ from inference.pipelines.haemodynamics import (
 from inference.types import Assessment, Classification, Code, Measurement, Presence
 
 NAME = "haemodynamic class"
-_SCHEME = "99ECHONODE"
-_CONCEPT = Code("HAEMODYN-CLASS", _SCHEME, "Haemodynamic class of pulmonary hypertension")
+_CONCEPT = Code("HAEMODYN-CLASS", SCHEME, "Haemodynamic class of pulmonary hypertension")
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")
 
 
@@ -35,11 +35,11 @@ class HaemodynamicClass:
 def _class(code: str, meaning: str, *, pvr: bool, pawp: bool) -> HaemodynamicClass:
     """A class of PH, by which of PVR and PAWP is above its limit."""
     sides = (Criterion("mPAP", above=True), Criterion("PVR", pvr), Criterion("PAWP", pawp))
-    return HaemodynamicClass(Code(code, _SCHEME, meaning), sides)
+    return HaemodynamicClass(Code(code, SCHEME, meaning), sides)
 
 
 NO_PH = HaemodynamicClass(
-    Code("NO-PH", _SCHEME, "No pulmonary hypertension"), (Criterion("mPAP", above=False),)
+    Code("NO-PH", SCHEME, "No pulmonary hypertension"), (Criterion("mPAP", above=False),)
 )
 PRECAPILLARY = HaemodynamicClass(PRECAPILLARY_PH.concept, PRECAPILLARY_PH.criteria)
 ISOLATED_POSTCAPILLARY = _class(
@@ -88,9 +88,7 @@ def _by_intervals(measured: Mapping[str, Measurement]) -> Classification:
         if measured[name].surely_exceeds(QUANTITIES[name].upper_limit) is None
     ]
     if any(measured[name].coverage is None for name in unsure):
-        return _open(
-            f"no interval of {' and '.join(unsure)} shows on which side of the limit it is"
-        )
+        return _open(f"the model gives no interval for {' and '.join(unsure)}")
     spans = "the interval spans the limit" if len(unsure) == 1 else "the intervals span the limits"
     return _open(f"{spans} of {' and '.join(unsure)}")
 

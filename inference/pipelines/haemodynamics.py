@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from inference.bundle.calibration import ProbabilityCurve
 from inference.bundle.manifest import Target
+from inference.exclusions import SCHEME
 from inference.pipelines import decision
 from inference.types import Assessment, Code, Measurement, Presence, as_percent
 
@@ -93,7 +94,7 @@ PH = Condition(
 PRECAPILLARY_PH = Condition(
     "precapillary_PH",
     "pre-capillary PH",
-    Code("PRECAPILLARY-PH", "99ECHONODE", "Pre-capillary pulmonary hypertension"),
+    Code("PRECAPILLARY-PH", SCHEME, "Pre-capillary pulmonary hypertension"),
     (
         Criterion("mPAP", above=True),
         Criterion("PVR", above=True),

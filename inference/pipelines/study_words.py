@@ -1,4 +1,4 @@
-"""What is said of a study as a whole: why it has no estimate, and what holds for many loops."""
+"""Sentences about a study as a whole: why it has no estimate, and what holds for many loops."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,17 +11,16 @@ from inference.ultrasound.rules import NOT_ULTRASOUND
 
 #: Reason of every loop -> what is said of the study.
 _SHARED: Mapping[str, str] = {
-    "UNDER_18": (
-        f"the patient is younger than {ADULT_YEARS} years, and the model is for adults only."
-    ),
-    "NOT_CARDIAC": "nothing in the study is recognisable as an adult's heart.",
-    "STRESS": "the study is a stress examination, and the model is for hearts at rest.",
+    "UNDER_18": f"the patient is under {ADULT_YEARS} years old; the model is for adults only.",
+    "NOT_CARDIAC": "no loop was recognised as an adult heart.",
+    "STRESS": "the study is a stress echocardiogram; the model is for examinations at rest.",
     "TRANSOESOPHAGEAL": (
-        "the study was taken by a transoesophageal or other internal probe, and the model is for "
-        "transthoracic images."
+        "the study was made with a transoesophageal or other internal probe; the model is for "
+        "transthoracic echocardiography."
     ),
     "CONTRAST_AGENT": (
-        "the study was taken with a contrast agent, and the model is for images without it."
+        "the study was made with an ultrasound contrast agent; the model is for studies without "
+        "contrast."
     ),
 }
 
@@ -42,23 +41,23 @@ def no_loop(exclusions: Sequence[Exclusion]) -> str:
     return f"{sentence}."
 
 
-def told_once(loops: Sequence[Encoded]) -> list[str]:
-    """Limitations of an estimate that follow from the notes of its loops."""
+def study_limitations(loops: Sequence[Encoded]) -> list[str]:
+    """Limitations of the estimate that follow from the notes of its loops, each stated once."""
     unknown_age = any(AGE_UNKNOWN in loop.features.notes for loop in loops)
     without_beat = sum(
         any(note.startswith(NO_HEARTBEAT_NOTE) for note in loop.features.notes) for loop in loops
     )
-    told = [AGE_UNKNOWN] if unknown_age else []
+    limitations = [AGE_UNKNOWN] if unknown_age else []
     if without_beat:
-        told.append(
-            f"{without_beat} of {len(loops)} loops had no heartbeat that could be told; their "
+        limitations.append(
+            f"In {without_beat} of {len(loops)} loops no heartbeat could be determined; their "
             "frames are spread over the whole clip."
         )
-    return told
+    return limitations
 
 
-def without_told_once(loops: Sequence[Encoded]) -> list[Encoded]:
-    """The loops without the notes that are told once for the study."""
+def without_study_notes(loops: Sequence[Encoded]) -> list[Encoded]:
+    """The loops without the notes that stand among the limitations of the study."""
     return [
         replace(
             loop,

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pydicom import Dataset
 
 from inference.dicom.elements import integer, items, text
+from inference.exclusions import reason
 from inference.types import Code, Verdict
 from inference.ultrasound.regions import Region
-from inference.ultrasound.rules import reason
 from inference.ultrasound.statements import (
     Statement,
     of_transducer,
@@ -31,9 +31,11 @@ from inference.ultrasound.vocabulary import (
 )
 
 REASONS: Mapping[str, Code] = {
-    "transthoracic": reason("TRANSOESOPHAGEAL", "Transoesophageal or other internal probe"),
-    "at_rest": reason("STRESS", "Taken during a stress examination"),
-    "no_contrast": reason("CONTRAST_AGENT", "Taken with a contrast agent"),
+    "transthoracic": reason(
+        "TRANSOESOPHAGEAL", "Transoesophageal echocardiography or other internal probe"
+    ),
+    "at_rest": reason("STRESS", "Stress echocardiography"),
+    "no_contrast": reason("CONTRAST_AGENT", "Ultrasound contrast agent"),
 }
 
 #: Transducer Type (PS3.3 C.8.5.5.1.3): endocavitary and intravascular ones.
@@ -62,9 +64,9 @@ def at_rest(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
     number, stages = integer(header, "StageNumber"), integer(header, "NumberOfStages") or 1
     staged = f"stage {number or '?'} of {stages}" if stages > 1 or (number or 0) > 1 else ""
     if not named and not staged:
-        return Verdict("at_rest", True, "no stress named")
+        return Verdict("at_rest", True, "no stress test named")
     if (number is None or number <= 1) and any(map(_is_rest, stage(header))):
-        return Verdict("at_rest", True, "rest before a stress examination, by Stage Name")
+        return Verdict("at_rest", True, "rest stage of a stress echocardiogram, by Stage Name")
     return Verdict("at_rest", False, ", ".join(filter(None, [named, staged])))
 
 

@@ -36,7 +36,7 @@ class Clock:
         """What a reader must know of where the time comes from."""
         if not self.passed_over:
             return ()
-        return (f"{', '.join(self.passed_over)}: frame times by {self.source} instead.",)
+        return (f"{', '.join(self.passed_over)}: frame times taken from {self.source}.",)
 
 
 def read_clock(header: Dataset) -> Clock | None:

@@ -3,7 +3,7 @@
 from pydicom import Dataset
 
 from inference.dicom.elements import integer
-from inference.ultrasound.rules import reason
+from inference.exclusions import reason
 
 #: Image Type value 4 (PS3.3 C.8.5.6.1.1): colour Doppler, colour M-mode, colour power mode.
 _COLOUR_MODES = 0x0010 | 0x0020 | 0x0100

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import LoopExcludedError
-from inference.exclusions import SCHEME
-from inference.types import Code, Verdict
+from inference.exclusions import reason
+from inference.types import Verdict
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Samples, to_8_bit
 
-BITS_UNCERTAIN = Code("BITS_UNCERTAIN", SCHEME, "Stored bits of the pixels cannot be told")
+BITS_UNCERTAIN = reason("BITS_UNCERTAIN", "Bit depth of the pixels cannot be determined")
 
 _USUAL_BITS = (8, 10, 12, 14, 16)
 #: The brightest sample of a clip reaches this share of the range that its label gives it ...
@@ -35,7 +35,7 @@ _STEP = 3
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Where a sample's value lies: so many `bits` above the `shift` lowest ones.
+    """Where the value lies in a sample: `bits` bits above the `shift` lowest ones.
 
     `signed` values start at the lowest number; `swapped` bytes stand in the other order.
     """
@@ -176,5 +176,5 @@ def _note(depth: Depth, written: PixelFormat) -> str:
     return (
         f"Pixels are {signs[depth.signed]} in bits {depth.shift} to {last} although labelled "
         f"{signs[written.signed]}, {written.bits_stored} bits up to bit {written.high_bit}; "
-        "read as such."
+        "corrected."
     )

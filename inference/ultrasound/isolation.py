@@ -32,7 +32,7 @@ def run_isolated(
 
     Raises:
         LoopUnreadableError: it refused the pixels, failed, crashed, or needed more.
-        MemoryError: somebody else killed it, as a machine short of memory does.
+        MemoryError: it was killed from outside, as by a machine short of memory.
     """
     with subprocess.Popen(  # noqa: S603 - our own program, its arguments are numbers
         [sys.executable, "-I", str(program), *map(str, arguments)],
@@ -53,7 +53,7 @@ def run_isolated(
         raise LoopUnreadableError(said.decode("ascii", "replace").strip())
     if child.returncode == -signal.SIGKILL:
         # No decoder does that to itself, and the limits end it by other signals first.
-        raise MemoryError("the decoder was killed, presumably for want of memory")
+        raise MemoryError("the decoder was killed, probably because memory ran out")
     if child.returncode < 0:
         raise LoopUnreadableError(f"the decoder of the pixels ended by signal {-child.returncode}")
     if child.returncode > 0:

@@ -15,7 +15,7 @@ _FILE_HEADER_BYTES = 4096
 _START_OF_TILE = b"\xff\x90"
 _END = b"\xff\xd9"
 
-END_NOTE = "JPEG 2000 frames lack their end marker; their pixels are all there."
+END_NOTE = "JPEG 2000 frames lack the end marker; all pixels are present."
 
 
 @dataclass(frozen=True, slots=True)

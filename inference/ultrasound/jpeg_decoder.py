@@ -26,7 +26,7 @@ from inference.ultrasound.samples import Colours, Decoded
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
 _JUDGED_SIDE_PX = 48
 
-END_NOTE = "JPEG frames lack their end marker; their pixels are all there."
+END_NOTE = "JPEG frames lack the end marker; all pixels are present."
 FILL_NOTE = "JPEG frames begin with fill bytes, which were skipped."
 
 

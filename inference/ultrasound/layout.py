@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import LoopExcludedError
-from inference.exclusions import SCHEME
-from inference.types import Code, Verdict
+from inference.exclusions import reason
+from inference.types import Verdict
 from inference.ultrasound.samples import Samples
 
-LAYOUT_UNCERTAIN = Code("LAYOUT_UNCERTAIN", SCHEME, "Order of colour samples cannot be told")
+LAYOUT_UNCERTAIN = reason("LAYOUT_UNCERTAIN", "Order of colour samples cannot be determined")
 
 #: An order is the better one if its neighbours differ by less than this share of the other's.
 _CLEAR = 0.8

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.exclusions import reason
 from inference.types import Verdict
 from inference.ultrasound.decoding import grey_pictures
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
@@ -26,12 +27,11 @@ from inference.ultrasound.picture import (
 from inference.ultrasound.preprocessing import crop, resize, to_square
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.regions import Bounds
-from inference.ultrasound.rules import reason
 from inference.ultrasound.subject import NOT_CARDIAC
 
 PREVIEW_HEIGHT_PX = 480
 
-NO_HEARTBEAT = reason("NO_HEARTBEAT", "No heartbeat could be told")
+NO_HEARTBEAT = reason("NO_HEARTBEAT", "No heartbeat could be determined")
 #: Where nothing tells the heartbeat, frames can be spread over the whole clip, if that is allowed.
 FALLBACK_NOTE = f"{NO_HEARTBEAT_NOTE}."
 
@@ -80,7 +80,7 @@ def look(
     return Loop(
         frames=resize(to_square(region), size),
         frame_numbers=tuple(index + 1 for index in found.frames),
-        notes=(*found.notes, *pictures.notes, *cut.notes, *_repeated(region)),
+        notes=(*found.notes, *_repeated(region), *pictures.notes, *cut.notes),
         preview=_preview(region[0]),
     )
 
@@ -98,7 +98,7 @@ def _why_no_beat(plan: Mapping[str, Any]) -> str:
     if plan.get("r_waves_refused"):
         return str(plan["r_waves_refused"])
     if plan.get("profile") == Profile.VENDOR_NEUTRAL:
-        return "neither R waves, nor a drawn ECG, nor a Heart Rate"
+        return "no R waves, no readable ECG trace and no Heart Rate"
     return "no complete heartbeat between R waves"
 
 

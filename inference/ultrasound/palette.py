@@ -9,12 +9,12 @@ from pydicom import Dataset
 
 from inference.dicom.elements import numbers
 from inference.errors import LoopExcludedError, LoopUnreadableError
-from inference.exclusions import SCHEME
-from inference.types import Code, Verdict
+from inference.exclusions import reason
+from inference.types import Verdict
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Samples, to_8_bit
 
-PALETTE_MISFIT = Code("PALETTE_MISFIT", SCHEME, "Colour palette does not fit the pixels")
+PALETTE_MISFIT = reason("PALETTE_MISFIT", "Colour palette does not fit the pixels")
 
 _COLOURS = ("Red", "Green", "Blue")
 #: A palette may leave out this share of the pixels, such as a mark.

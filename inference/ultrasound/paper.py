@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pydicom import Dataset
 
 from inference.dicom.elements import integer, numbers
+from inference.exclusions import reason
 from inference.types import Code, Verdict
 from inference.ultrasound import examination, plausibility
 from inference.ultrasound.clock import read_clock
@@ -15,7 +16,7 @@ from inference.ultrasound.colour_signs import colour_signs
 from inference.ultrasound.heartbeat import read_r_waves, sample_first_beat
 from inference.ultrasound.plausibility import cut_note
 from inference.ultrasound.regions import TISSUE, TWO_DIMENSIONAL, Region
-from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet, reason
+from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet
 from inference.ultrasound.subject import widest_top
 
 #: Why an instance takes no part: one code per rule.
@@ -26,7 +27,7 @@ REASONS: Mapping[str, Code] = {
     "spatial_format": NOT_2D,
     "data_type": reason("NOT_TISSUE", "Ultrasound region does not show tissue"),
     "r_waves": reason("FEW_R_WAVES", "Fewer than two R waves"),
-    "four_dimensional": reason("NOT_COLOUR_CINE", "Pixels are not a cine of three samples"),
+    "four_dimensional": reason("NOT_COLOUR_CINE", "Not a colour or RGB-encoded cine loop"),
     **plausibility.REASONS,
 }
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import LoopExcludedError, LoopUnreadableError
-from inference.exclusions import SCHEME
-from inference.types import Code, Verdict
+from inference.exclusions import reason
+from inference.types import Verdict
 from inference.ultrasound.pixel_format import PixelFormat
 from inference.ultrasound.samples import Colours
 
-COLOUR_UNCERTAIN = Code("COLOUR_UNCERTAIN", SCHEME, "RGB or YCbCr cannot be told")
+COLOUR_UNCERTAIN = reason("COLOUR_UNCERTAIN", "Colour space (RGB or YCbCr) cannot be determined")
 
 Pictures = NDArray[np.uint8]
 Planes = NDArray[np.float32]
@@ -90,7 +90,7 @@ class ClipColours:
     def settle(self, said: Colours | None, pictures: Callable[[int], Pictures]) -> Colours:
         """The colours of samples of which the codestream says `said`, of None nothing.
 
-        `pictures` gives up to so many frames of 8-bit samples (k, h, w, 3); one is mostly enough.
+        `pictures(n)` gives up to n frames of 8-bit samples (k, h, w, 3); one is mostly enough.
 
         Raises:
             LoopExcludedError: neither picture nor statements decide.
@@ -110,7 +110,7 @@ class ClipColours:
             return claimed
         if seen not in {claimed, self._label}:
             label = self._written.photometric or "nothing"
-            self.note(f"Pixels are {seen} although labelled {label}; read as such.")
+            self.note(f"Pixels are {seen} although labelled {label}; corrected.")
         return seen
 
 

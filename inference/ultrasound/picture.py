@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference.exclusions import reason
 from inference.types import Verdict
 from inference.ultrasound.heartbeat import FEWEST_FRAMES_PER_BEAT
-from inference.ultrasound.rules import reason
 
-FROZEN = reason("FROZEN", "Picture stands still")
+FROZEN = reason("FROZEN", "Frozen image")
 FEW_FRAMES = reason("FEW_FRAMES", f"Fewer than {FEWEST_FRAMES_PER_BEAT} frames show the heartbeat")
 
 _SIDE = 96

@@ -1,15 +1,15 @@
-"""What no profile believes: bounds off the image, clocks of no cine, less than one heartbeat."""
+"""Rules of both profiles: plausible bounds, plausible frame times, at least one heartbeat."""
 
 from collections.abc import Mapping, Sequence
 
 from pydicom import Dataset
 
 from inference.dicom.elements import integer
+from inference.exclusions import reason
 from inference.types import Code, Verdict
 from inference.ultrasound.clock import find_clock, read_clock
 from inference.ultrasound.heartbeat import has_beat, read_r_waves, stated_heart_rate_bpm
 from inference.ultrasound.regions import Region
-from inference.ultrasound.rules import reason
 
 #: Bounds may lie off the image by this share of its longer side; more of it and they belong to a
 #: picture of another size.
@@ -28,12 +28,12 @@ def bounds(header: Dataset, regions: tuple[Region, ...]) -> Verdict:
     if region is None or region.bounds is None:
         return Verdict("bounds", False, "no bounds that hold a part of the image")
     longer_px = max(integer(header, "Rows") or 0, integer(header, "Columns") or 0)
-    detail = f"{region.beyond_px} px off the image" if region.beyond_px else "in the image"
+    detail = f"{region.beyond_px} px beyond the image" if region.beyond_px else "in the image"
     return Verdict("bounds", region.beyond_px <= _OFF_IMAGE * longer_px, detail)
 
 
 def clock(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
-    """Rule: frame times can be told."""
+    """Rule: the frame times are stated and plausible."""
     found = find_clock(header)
     if found.times_ms:
         return Verdict("clock", True, f"by {found.source}")
@@ -59,7 +59,7 @@ def cut_note(region: Region) -> Sequence[str]:
     """What a reader must know of bounds that were cut."""
     if not region.beyond_px:
         return ()
-    return (f"The region's bounds lay {region.beyond_px} px off the image and were cut.",)
+    return (f"The region's bounds lay {region.beyond_px} px beyond the image and were cut off.",)
 
 
 def tissue_of(regions: tuple[Region, ...]) -> Region | None:

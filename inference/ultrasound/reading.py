@@ -30,7 +30,7 @@ def read_samples(
 
     Raises:
         LoopExcludedError: the pixels are not what is said of them, and nothing tells what they are.
-        LoopUnreadableError: the label is none of an image with so many samples.
+        LoopUnreadableError: the label does not fit the number of samples.
     """
     if all(frame.judged for frame in frames):
         return list(frames), []
@@ -78,7 +78,7 @@ def _layout(frames: Sequence[Decoded], written: PixelFormat) -> tuple[Layout, st
     if not labelled:
         return layout, f"Colours were compressed in the wrong order; read {layout}."
     value = int(written.planar)
-    return layout, f"Colours lie {layout} although Planar Configuration is {value}; read as such."
+    return layout, f"Colours lie {layout} although Planar Configuration is {value}; corrected."
 
 
 def _greys(
@@ -94,5 +94,5 @@ def _greys(
     if white >= _GROUND_SHARE and black < _GROUND_SHARE * white:
         turned = not turned
         runs = "white to black" if turned else "black to white"
-        note = f"Greys run from {runs} although labelled {written.photometric}; read as such."
+        note = f"Greys run from {runs} although labelled {written.photometric}; corrected."
     return [255 - grey if turned else grey for grey in greys], note

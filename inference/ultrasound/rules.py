@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from inference.dicom.elements import text
 from inference.dicom.header import instance_ref
-from inference.exclusions import SCHEME
+from inference.exclusions import reason
 from inference.types import Code, Rejected, Selected, Selection, Verdict
 from inference.ultrasound.regions import Region, read_regions
 
@@ -26,11 +26,6 @@ ULTRASOUND_SOP_CLASS_UIDS = frozenset(
 MOST_FRAMES = 100_000
 
 Rule = Callable[[Dataset, tuple[Region, ...]], Verdict]
-
-
-def reason(value: str, meaning: str) -> Code:
-    """One of the node's own codes of why an instance takes no part."""
-    return Code(value, SCHEME, meaning)
 
 
 NOT_ULTRASOUND = reason("NOT_ULTRASOUND", "Not an ultrasound image")

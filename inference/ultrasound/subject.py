@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from pydicom import Dataset
 
+from inference.exclusions import reason
 from inference.types import Verdict
 from inference.ultrasound.regions import Region
-from inference.ultrasound.rules import reason
 from inference.ultrasound.statements import (
     Statement,
     of_transducer,
@@ -46,7 +46,7 @@ NARROW_TOP = 0.35
 #: A picture that begins nearly as wide as it gets is a linear probe's, or the inside of a sector.
 FULL_TOP = 0.85
 
-NOT_CARDIAC = reason("NOT_CARDIAC", "Not recognised as an adult's heart")
+NOT_CARDIAC = reason("NOT_CARDIAC", "Not recognised as an adult heart")
 
 #: Names of linear transducers: L12-5 and L9-3 (Philips, Mindray), 9L and 12L-RS (GE),
 #: 9L4 and 18L6 (Siemens), PLT-704 (Canon), ML6-15 (GE).

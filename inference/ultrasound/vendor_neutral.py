@@ -12,6 +12,7 @@ from typing import Any
 from pydicom import Dataset
 
 from inference.dicom.elements import integer
+from inference.exclusions import reason
 from inference.types import Code, Verdict
 from inference.ultrasound import examination, plausibility
 from inference.ultrasound.clock import read_clock
@@ -25,7 +26,7 @@ from inference.ultrasound.paper import TABLE_4
 from inference.ultrasound.plausibility import cut_note, tissue_of
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.regions import Bounds, Region
-from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet, reason
+from inference.ultrasound.rules import MOST_FRAMES, NOT_2D, RuleSet
 from inference.ultrasound.subject import widest_top
 
 STILL = reason("STILL", "Still picture")
@@ -36,8 +37,8 @@ REASONS: Mapping[str, Code] = {
     "two_dimensional": NOT_2D,
     "cine": STILL,
     "no_flow_region": COLOUR_FLOW,
-    "tissue_region": reason("NO_TISSUE_REGION", "No region is said to show tissue"),
-    "single_image": reason("SEVERAL_IMAGES", "Several pictures in one image"),
+    "tissue_region": reason("NO_TISSUE_REGION", "No ultrasound region is labelled as tissue"),
+    "single_image": reason("SEVERAL_IMAGES", "Several images side by side"),
     **plausibility.REASONS,
     "grey_tissue": COLOUR_FLOW,
 }

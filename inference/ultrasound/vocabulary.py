@@ -1,7 +1,7 @@
 """Words that header texts are searched for, in the languages that carts are set to.
 
-A word that ends in `*` stands for all that begin with it. Letters are compared without case and
-accents, so "Schilddrüse" and "SCHILDDRUSE" are one word.
+A word that ends in `*` matches every word that begins with it. Letters are compared without case
+and accents, so "Schilddrüse" and "SCHILDDRUSE" are one word.
 """
 
 import re

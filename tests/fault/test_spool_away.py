@@ -243,7 +243,7 @@ def test_a_file_that_is_lost_is_told_as_missing_and_comes_back_when_it_is_sent_a
     bench.run_until(bench.reported)
     [report] = bench.study().reports
     assert "the stored file is missing or damaged" in report.findings_json
-    assert "Nothing is estimated from part of a study" in report.findings_json
+    assert "No estimate is made from part of a study" in report.findings_json
     bench.spool.put(content)
     open_association(bench.database, "a2")
     again = replace(received(1), digest=lost.digest, association_id="a2")
@@ -324,7 +324,7 @@ def test_the_spool_of_an_earlier_version_is_known_by_its_files(tmp_path: Path) -
         old = spool_of_an_earlier_version(tmp_path, database)
         volume = Volume(old.root, filled=True)
         volume.unmount()
-        with pytest.raises(SpoolAwayError, match="lacks the files that the database names"):
+        with pytest.raises(SpoolAwayError, match="does not hold the files that the database names"):
             app.open_spool(settings, database)
         volume.mount()
         adopted = app.open_spool(settings, database)

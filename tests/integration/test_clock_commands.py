@@ -58,7 +58,7 @@ def test_a_clock_that_was_set_while_nothing_runs_is_told(tmp_path: Path, node: D
     looked(node, ahead=timedelta(days=-1), ago_s=60)
     line = clock_line(tmp_path)
     assert line.startswith("WARN")
-    assert "set by +86400 s since a process of this node last looked" in line
+    assert "changed by +86400 s since this node last ran" in line
     with node.read() as tx:
         assert audit.search(tx, action=Action.CLOCK_JUMPED) == []
 
@@ -69,7 +69,7 @@ def test_a_doubt_is_told_with_its_end_and_ended_by_a_word(tmp_path: Path, node: 
     line = clock_line(tmp_path)
     assert line.startswith("WARN")
     tomorrow = (datetime.now(UTC) + timedelta(hours=24)).astimezone()
-    assert f"no file is deleted by its age until {tomorrow:%Y-%m-%d}" in line
+    assert f"deletion by age is paused until {tomorrow:%Y-%m-%d}" in line
     assert "`echonode clock confirm`" in line
     assert "confirmed" in echonode(tmp_path, "clock", "confirm", "--yes")
     assert clock_line(tmp_path).startswith("good")
@@ -83,7 +83,7 @@ def test_nobody_confirms_what_was_set_this_moment_or_was_never_seen(
     done = CliRunner().invoke(
         cli, ["clock", "confirm", "--yes", "--config", str(tmp_path / "node.toml")]
     )
-    assert "start it first" in str(done.exception)
+    assert "start the node first" in str(done.exception)
     looked(node, ahead=timedelta(days=-1), ago_s=60)
     done = CliRunner().invoke(
         cli, ["clock", "confirm", "--yes", "--config", str(tmp_path / "node.toml")]

@@ -105,7 +105,9 @@ def test_an_alarm_is_seen_and_ended(console: Console) -> None:
     assert doctor.exit_code == 1
     assert "alarms of studies 1: see `echonode study list --alarms`" in doctor.output
     done = console.run("study", "complete", "1", "--reason", "lost on the way")
-    assert done.output == "study 1: was complete; what is missing is done without\n"
+    assert (
+        done.output == "study 1: was complete already; missing instances are no longer waited for\n"
+    )
     assert "no study has an alarm" in console.run("doctor").output
 
 

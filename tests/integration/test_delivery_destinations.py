@@ -1,14 +1,11 @@
 """From the outbox to real receivers: what arrives, what is tried again, what is given up."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pynetdicom import AE, evt
 from structlog.testing import capture_logs
 
 from storage import outbox
@@ -16,6 +13,7 @@ from tests.objects import COMPREHENSIVE, COMPREHENSIVE_3D, ENHANCED, KEY_OBJECTS
 from tests.orthanc import running_orthanc
 from tests.outbox import Outbox, destination
 from tests.peers import free_port, wait_until
+from tests.receiver import Sent, receiver
 from tests.storescp import PICTURES_ONLY, only, silent_port, storescp
 
 REPORTS = (COMPREHENSIVE_3D, COMPREHENSIVE, ENHANCED)
@@ -158,37 +156,23 @@ def test_what_is_refused_for_itself_is_not_woken_by_the_success_of_others(
     node: Outbox, tmp_path: Path
 ) -> None:
     (refused,) = node.queue("pacs")
+    uids: list[str] = []
+
+    def answer(sent: Sent) -> int:
+        uids.append(sent.sop_instance_uid)
+        return 0xC000 if sent.sop_instance_uid == refused else 0
+
     with (
-        receiver(lambda uid: 0xC000 if uid == refused else 0) as (port, sent),
+        receiver([COMPREHENSIVE_3D], answer) as port,
         node.delivering(destination("pacs", port)),
     ):
         wait_until(lambda: node.deliveries()[0].error_code == "STATUS_0xC000", what="refused")
         node.postpone("pacs", 300)
-        tried = sent.count(refused)
+        tried = uids.count(refused)
         node.queue("pacs")
         wait_until(lambda: node.deliveries()[0].state == "sent", what="the other is sent")
         time.sleep(0.5)
-        assert sent.count(refused) == tried
-
-
-@contextmanager
-def receiver(answer: Callable[[str], int]) -> Iterator[tuple[int, list[str]]]:
-    """A receiver of reports that answers with a status; its port and the UIDs it was sent."""
-    sent: list[str] = []
-
-    def store(event: Any) -> int:
-        sent.append(str(event.request.AffectedSOPInstanceUID))
-        return answer(sent[-1])
-
-    entity = AE("PACS")
-    entity.add_supported_context(COMPREHENSIVE_3D)
-    server = entity.start_server(
-        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
-    )
-    try:
-        yield server.socket.getsockname()[1], sent
-    finally:
-        server.shutdown()
+        assert uids.count(refused) == tried
 
 
 def test_a_dead_letter_is_written_off_when_it_expires_and_can_be_revived(

@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from pynetdicom import AE, evt
 from structlog.testing import capture_logs
 
 from dicom_node.cli import cli
@@ -26,6 +24,7 @@ from tests.objects import (
 )
 from tests.outbox import Outbox, destination
 from tests.peers import free_port, wait_until
+from tests.receiver import Sent, receiver
 from tests.storescp import PICTURES_ONLY, only, storescp
 
 REPORTS = (COMPREHENSIVE_3D, COMPREHENSIVE, ENHANCED)
@@ -67,26 +66,18 @@ def test_what_was_negotiated_is_remembered_and_follows_the_peer_when_it_changes(
 def unwilling(
     *refused: str, status: int = 0x0122, times: int = 1000
 ) -> Iterator[tuple[int, list[str]]]:
-    """A receiver that negotiates every class and answers these with a status, so many times.
+    """A receiver that negotiates every class and answers these with a status, `times` times.
 
     Gives its port and the classes that it was sent.
     """
-    sent: list[str] = []
+    classes: list[str] = []
 
-    def store(event: Any) -> int:
-        sent.append(str(event.request.AffectedSOPClassUID))
-        return status if sent[-1] in refused and len(sent) <= times else 0
+    def answer(sent: Sent) -> int:
+        classes.append(sent.sop_class_uid)
+        return status if sent.sop_class_uid in refused and len(classes) <= times else 0
 
-    entity = AE("PACS")
-    for uid in (*REPORTS, SECONDARY_CAPTURE):
-        entity.add_supported_context(uid)
-    server = entity.start_server(
-        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
-    )
-    try:
-        yield server.socket.getsockname()[1], sent
-    finally:
-        server.shutdown()
+    with receiver((*REPORTS, SECONDARY_CAPTURE), answer) as port:
+        yield port, classes
 
 
 def test_a_class_that_is_refused_after_all_gives_way_at_once_and_comes_last_from_then_on(

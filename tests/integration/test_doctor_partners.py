@@ -73,13 +73,13 @@ HTML = b"<html><body>Please log in</body></html>"
     [
         (Reply(200, []), True, "answers (HTTP 200)"),
         (Reply(204, b""), True, "answers (HTTP 204)"),
-        (Reply(405, b"no"), True, "it offers us no search (HTTP 405)"),
+        (Reply(405, b"no"), True, "it offers no search (HTTP 405)"),
         (Reply(403, b"no", {"Allow": "OPTIONS, POST"}), False, "the right of our user"),
         (Reply(401, b"no"), False, "correct `user` and `password`, or `bearer_token`"),
         (Reply(404, b"no"), False, "`url` is not the root of its DICOMweb service"),
-        (Reply(200, HTML), False, "or a login page stands before it"),
-        (Reply(200, {"message": "hello"}), False, "a page that is no DICOM JSON"),
-        (Reply(302, b"", {"Location": "https://other/"}), False, "it redirects"),
+        (Reply(200, HTML), False, "or there is a login page in front of it"),
+        (Reply(200, {"message": "hello"}), False, "but not with DICOM JSON"),
+        (Reply(302, b"", {"Location": "https://other/"}), False, "redirects are not followed"),
         (Reply(503, b""), False, "HTTP 503"),
     ],
 )
@@ -138,7 +138,7 @@ def test_who_is_asked_for_must_be_known(node: Node) -> None:
     node.knows("destination", "pacs", host="127.0.0.1", port=1, ae_title="PACS")
     done = CliRunner().invoke(cli, ["peer", "echo", "nobody", "--config", str(node.config)])
     assert done.exit_code == 2
-    assert "nobody is named 'nobody'; known: pacs" in done.output
+    assert "no destination, archive or work list is named 'nobody'; known: pacs" in done.output
 
 
 def test_an_audit_repository_is_looked_at_as_audit_messages_need_it(
@@ -274,7 +274,7 @@ def test_another_program_on_our_port_is_named(node: Node, tmp_path: Path) -> Non
         wait_until(lambda: listens(node.port), what="it listens")
         check = node.doctor()["port"]
     assert not check["good"]
-    assert f"(process {other.pid}), which is not a listener" in check["detail"]
+    assert f"(process {other.pid}), which is not the listener of this node" in check["detail"]
 
 
 @pytest.mark.parametrize("given", [["--config", "{}"], ["--config={}"]])

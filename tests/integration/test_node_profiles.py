@@ -88,7 +88,10 @@ def test_each_cart_is_judged_by_its_profile_and_the_report_says_so(
     assert any(
         "none of the 3 instances of the study is a B-mode cine loop" in text for text in said
     )
-    assert "Loops are selected by the profile paper; a sender may have another of its own." in said
+    assert (
+        "Loops are selected by the profile paper; a sending system may have a profile of its own."
+        in said
+    )
 
     said = texts(node.report(by_neutral))
     assert "1 of 1 loops were selected by the profile vendor-neutral; " in " ".join(said)

@@ -197,4 +197,4 @@ def test_who_was_not_told_of_its_commitment_is_named_by_the_doctor(operator: Ope
             at=long_ago,
             expires_at=after(0),
         )
-    assert "did not get through: 1 to cart" in operator.runs("doctor")
+    assert "storage-commitment reports not delivered: 1 to cart" in operator.runs("doctor")

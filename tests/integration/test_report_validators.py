@@ -193,7 +193,7 @@ def test_the_page_that_dcmtk_makes_of_it_reads_as_a_report(
     for sentence in (
         "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
         "mPAP 38 mmHg, 90 % interval 31 to 47; upper limit of normal 20 mmHg",
-        "It does not replace right heart catheterisation.",
+        "does not replace right heart catheterisation.",
         "This report replaces revision 1 of the same study.",
     ):
         assert sentence in text

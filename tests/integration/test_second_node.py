@@ -56,7 +56,7 @@ def test_a_port_that_is_given_up_in_time_can_be_had(taken: socket.socket) -> Non
 
 
 def test_an_address_of_another_machine_is_named() -> None:
-    with pytest.raises(PortTakenError, match=r"192\.0\.2\.1 is no address of this machine"):
+    with pytest.raises(PortTakenError, match=r"192\.0\.2\.1 is not an address of this machine"):
         ports.require_free("192.0.2.1", [free_port()], patience_s=0)
 
 

@@ -27,7 +27,7 @@ BUNDLE = Path(__file__).resolve().parents[2] / "inference" / "bundle" / "demonst
 JPEG, NATIVE = 57.6, 56.4
 TOLERANCE_MMHG = 0.2
 
-_YBR = "Pixels are YCbCr although labelled RGB; read as such."
+_YBR = "Pixels are YCbCr although labelled RGB; corrected."
 #: Case: the control's value, and what is said of the loop.
 CASES: dict[str, tuple[float, tuple[str, ...]]] = {
     "base-jpeg": (JPEG, ()),
@@ -37,11 +37,11 @@ CASES: dict[str, tuple[float, tuple[str, ...]]] = {
     "px-j2k-ybr-labelled-rgb": (NATIVE, (_YBR,)),
     "px-native-planar1-labelled-0": (
         NATIVE,
-        ("Colours lie by plane although Planar Configuration is 0; read as such.",),
+        ("Colours lie by plane although Planar Configuration is 0; corrected.",),
     ),
     "px-jpeg-eoi-missing": (
         JPEG,
-        ("JPEG frames lack their end marker; their pixels are all there.",),
+        ("JPEG frames lack the end marker; all pixels are present.",),
     ),
     "px-jpeg-starts-with-zeros": (
         JPEG,

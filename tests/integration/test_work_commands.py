@@ -56,11 +56,11 @@ def test_what_cannot_be_analysed_whole_is_an_alarm_with_its_remedy(console: Cons
     assert "studies 1 cannot be analysed whole: the stored file is missing" in str(check["detail"])
     assert "echonode study rerun" in str(check["detail"])
     listed = console.run("study", "list", "--alarms").output
-    assert "the report is not of the whole study" in listed
+    assert "the report does not cover the whole study" in listed
     assert "the stored file is missing" in listed
     [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)
     assert alarm["study_id"] == 1
-    assert alarm["about"].endswith("not of the whole study: the stored file is missing")
+    assert alarm["about"].endswith("does not cover the whole study: the stored file is missing")
     assert console.run("study", "rerun", "1", "--reason", "it is back").exit_code == 0
     assert console.check("work")["good"]
 
@@ -74,9 +74,9 @@ def test_a_pipeline_that_nobody_runs_is_told_and_can_be_done_without(console: Co
     assert f"no worker runs {PIPELINE} (4 job(s) wait)" in str(check["detail"])
     assert "gpu1:/state" in console.run("pipeline", "list").output
     done = console.run("pipeline", "forget", PIPELINE)
-    assert "4 waiting job(s) are given up" in done.output
+    assert "4 waiting job(s) given up" in done.output
     assert console.check("workers")["good"]
-    assert console.run("pipeline", "list").output == "no worker ran yet\n"
+    assert console.run("pipeline", "list").output == "No worker has run yet.\n"
 
 
 def test_a_pipeline_that_a_worker_runs_is_not_forgotten(console: Console) -> None:
@@ -84,7 +84,7 @@ def test_a_pipeline_that_a_worker_runs_is_not_forgotten(console: Console) -> Non
         roster.run_here(tx, "gpu1:/state", [PIPELINE], datetime.now(UTC))
     refused = console.run("pipeline", "forget", PIPELINE)
     assert refused.exit_code == 1
-    assert "take it out of its settings" in str(refused.exception)
+    assert "remove it from its settings" in str(refused.exception)
     assert console.check("workers")["good"]
 
 

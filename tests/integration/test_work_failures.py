@@ -52,7 +52,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
     concluded(bench)
     detail = bench.study()
     assert [report.outcome for report in detail.reports] == [Outcome.ABSTAINED]
-    assert "the analysis failed: RUNTIME" in detail.reports[0].findings_json
+    assert "technical failure (RUNTIME)" in detail.reports[0].findings_json
     assert [item.kind for item in detail.deliveries] == ["SR"]
     assert detail.revisions[0].failures == {PIPELINE: "RUNTIME"}
     assert {Action.JOB_FAILED, Action.REPORT_MADE} <= actions(bench)
@@ -95,7 +95,7 @@ def test_a_report_after_a_failed_one_is_made_in_full(bench: Bench) -> None:
         jobs.queue_conclude(tx, 1, 2, bench.study().summary.opened_at, [PIPELINE])
     bench.engine = bench.new_engine()
     bench.run_until(lambda: len(bench.study().reports) == 2)
-    assert "the analysis failed" not in bench.study().reports[1].findings_json
+    assert "technical failure" not in bench.study().reports[1].findings_json
     assert bench.study().reports[1].supersedes == bench.study().reports[0].id
 
 
@@ -160,7 +160,7 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the
     [report] = bench.study().reports
     assert "1 of the study's 3 instances could not be analysed" in report.findings_json
     assert "the memory did not suffice" in report.findings_json
-    assert "Nothing is estimated from part of a study" in report.findings_json
+    assert "No estimate is made from part of a study" in report.findings_json
     with bench.database.read() as tx:
         assert audit.search(tx, action=Action.JOB_FAILED)
 

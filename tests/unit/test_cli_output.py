@@ -121,6 +121,6 @@ def test_study_show_prints_no_series_description_raw(capsys: pytest.CaptureFixtu
     )
     say(*studies._report_lines(report))
     printed = capsys.readouterr().out
-    assert "[2JA4C" in printed
+    assert "([2JA4C)" in printed
     assert "\x1b" not in printed
     assert "\u202e" not in printed

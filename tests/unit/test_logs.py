@@ -80,7 +80,7 @@ def test_a_database_that_is_away_is_one_line_with_the_reason() -> None:
         "    log.error('instance not stored', peer='cart', exc_info=away)\n"
         "log.info('stored', count=1)\n"
     )
-    assert [line["event"] for line in lines] == ["database away", "stored"]
+    assert [line["event"] for line in lines] == ["database unavailable", "stored"]
     assert lines[0]["reason"] == "connection refused Is the server running?"
     assert lines[0]["level"] == "warning"
 
@@ -120,7 +120,12 @@ def test_a_line_without_the_reason_waits_for_one_that_has_it() -> None:
     assert told(away) is None
     clock.at_s = 5
     line = told(away, reason="refused")
-    assert line == {"event": "database away", "level": "warning", "reason": "refused", "count": 2}
+    assert line == {
+        "event": "database unavailable",
+        "level": "warning",
+        "reason": "refused",
+        "count": 2,
+    }
 
 
 def test_an_outage_without_any_reason_is_told_nevertheless() -> None:

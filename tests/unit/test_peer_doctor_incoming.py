@@ -1,8 +1,5 @@
 """What the node says about a system that calls it."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,25 +13,10 @@ from dicom_node.scp import rejections
 from dicom_node.scp.rejections import Rejection
 from storage import audit
 from storage.audit import Action
-from storage.engine import Database, upgrade
+from storage.engine import Database
 from tests.certificates import Authority
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("empty") / "node.db"
-    with closing(Database(f"sqlite:///{file}")) as database:
-        upgrade(database)
-    return file
-
-
-@pytest.fixture
-def database(tmp_path: Path, empty: Path) -> Iterator[Database]:
-    file = shutil.copy(empty, tmp_path)
-    with closing(Database(f"sqlite:///{file}")) as database:
-        yield database
 
 
 def cart(**changes: Any) -> KnownPeer:

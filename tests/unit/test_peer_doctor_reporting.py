@@ -1,10 +1,6 @@
 """What is said of a destination whose reports on commitment were turned away."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +10,7 @@ from dicom_node.scp import rejections
 from dicom_node.scp.rejections import Rejection
 from storage import audit
 from storage.audit import Action
-from storage.engine import Database, upgrade
+from storage.engine import Database
 
 NOW = datetime.now(UTC)
 PACS = Reporter(
@@ -24,21 +20,6 @@ PACS = Reporter(
     peers=("archive",),
     called="AE title ECHONODE, port 11112",
 )
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("empty") / "node.db"
-    with closing(Database(f"sqlite:///{file}")) as database:
-        upgrade(database)
-    return file
-
-
-@pytest.fixture
-def database(tmp_path: Path, empty: Path) -> Iterator[Database]:
-    file = shutil.copy(empty, tmp_path)
-    with closing(Database(f"sqlite:///{file}")) as database:
-        yield database
 
 
 def turned_away(
@@ -81,7 +62,7 @@ def test_where_nothing_was_refused_that_is_said(database: Database) -> None:
         (rejections.CALLING_UNKNOWN, {"address": "fd00::7"}, 'networks = ["fd00::7/128"]'),
         (rejections.CALLING_UNKNOWN, {"calling": "OTHER"}, 'ae_title = "OTHER"'),
         (rejections.ADDRESS_DENIED, {"address": "10.1.2.4"}, "add 10.1.2.4 to `networks`"),
-        (rejections.CALLED_WRONG, {"called": "ECHO"}, 'it calls "ECHO", and this node is AE title'),
+        (rejections.CALLED_WRONG, {"called": "ECHO"}, 'it calls "ECHO"; set it to AE title'),
         (rejections.TOO_MANY, {}, "see `echonode peer doctor archive`"),
     ],
 )

@@ -191,11 +191,11 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        (UNDER_18, "the patient is younger than 18 years, and the model is for adults only."),
-        (NOT_CARDIAC, "nothing in the study is recognisable as an adult's heart."),
+        (UNDER_18, "the patient is under 18 years old; the model is for adults only."),
+        (NOT_CARDIAC, "no loop was recognised as an adult heart."),
         (
             REASONS["at_rest"],
-            "the study is a stress examination, and the model is for hearts at rest.",
+            "the study is a stress echocardiogram; the model is for examinations at rest.",
         ),
         (
             Code("STILL", "99ECHONODE", "Still picture"),
@@ -243,7 +243,7 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
     )
     findings = allowing.conclude([encode(allowing, file) for file in (path, *files[1:3])], [])
     assert (
-        "1 of 3 loops had no heartbeat that could be told; their frames are spread over the whole "
+        "In 1 of 3 loops no heartbeat could be determined; their frames are spread over the whole "
         "clip."
     ) in findings.limitations
 
@@ -422,7 +422,7 @@ def test_findings_say_how_many_loops_another_profile_selected(
         for sentence in findings.limitations
     )
     assert findings.cautions == (
-        f"1 of {LOOPS} loops differ from the selection that the model was trained with.",
+        f"1 of {LOOPS} loops depart from the selection criteria of the training data.",
     )
     assert pipeline.conclude(case, []).cautions == ()
     (evidence,) = [item for item in findings.evidence if item.instance == other.instance]

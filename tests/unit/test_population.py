@@ -74,7 +74,7 @@ def test_only_adults_are_judged_in_either_profile(profile: Profile, age: str, ta
     assert isinstance(selection, Selected) == taken
     if isinstance(selection, Rejected):
         assert selection.reason.value == "UNDER_18"
-        assert selection.reason.meaning == "Patient is younger than 18 years"
+        assert selection.reason.meaning == "Patient is under 18 years old"
 
 
 @pytest.mark.parametrize("profile", Profile)

@@ -97,12 +97,12 @@ def test_an_estimate_reads_from_top_to_bottom() -> None:
                 "81 %; rule: estimated mPAP > 20 mmHg, PVR > 2 Wood U and PAWP <= 15 mmHg."
             ),
             (
-                "An estimate by artificial intelligence, not an invasive measurement and not "
-                "verified by a physician. It does not replace right heart catheterisation."
+                "Estimated from B-mode loops, not measured invasively; does not replace right "
+                "heart catheterisation."
             ),
             (
-                "Intervals are meant to hold the value of the catheter in 90 % of patients like "
-                "those of the calibration cohort; outside it they may be too narrow."
+                "Intervals are calibrated to contain the catheter value in 90 % of patients like "
+                "those of the calibration cohort; in other patients they may be too narrow."
             ),
             (
                 "Intended use: Research on adults who are examined for suspected pulmonary "

@@ -240,9 +240,9 @@ def peer(name: str, title: str, networks: str, more: str = "") -> str:
             "2001:db8::1/32",
             'write "2001:db8::/32" for the whole network, or "2001:db8::1/128" for this address',
         ),
-        ("cart.local", "'cart.local' is no network: write"),
-        ("10.0.0.0/33", "is no network"),
-        ("", "is no network"),
+        ("cart.local", "'cart.local' is not a network: write"),
+        ("10.0.0.0/33", "is not a network"),
+        ("", "is not a network"),
     ],
 )
 def test_a_wrong_network_says_what_to_write(tmp_path: Path, network: str, says: str) -> None:
@@ -271,7 +271,7 @@ def test_peers_that_cannot_be_told_apart_are_refused(
     tmp_path: Path, first: str, second: str
 ) -> None:
     text = peer("mri", "CART", first) + peer("echo", " CART ", second)
-    with pytest.raises(SettingsError, match="peers mri and echo both call as CART"):
+    with pytest.raises(SettingsError, match="peers mri and echo have the same AE title CART"):
         read_settings(write(tmp_path, text), {})
 
 

@@ -58,7 +58,7 @@ def test_bits_that_the_label_does_not_fit(way: str, what: str, tmp_path: Path) -
     np.testing.assert_allclose(seen.frames, shown(meant), atol=1)
     [note] = seen.notes
     assert note.startswith("Pixels are unsigned in bits ")
-    assert f"labelled unsigned, {bits_stored} bits up to bit {high_bit}; read as such." in note
+    assert f"labelled unsigned, {bits_stored} bits up to bit {high_bit}; corrected." in note
 
 
 RIGHT: dict[str, tuple[NDArray[Any], int, int, int]] = {

@@ -28,7 +28,7 @@ PICTURES = echo_pictures(FRAMES)
 JPEGS = [jpeg(picture) for picture in PICTURES]
 WANTED = (FRAMES - 1, 0, 5)
 END = b"\xff\xd9"
-END_NOTE = "JPEG frames lack their end marker; their pixels are all there."
+END_NOTE = "JPEG frames lack the end marker; all pixels are present."
 FILL_NOTE = "JPEG frames begin with fill bytes, which were skipped."
 
 

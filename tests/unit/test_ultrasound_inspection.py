@@ -109,7 +109,7 @@ def test_without_any_source_the_loop_is_excluded_or_spread_over_the_clip_and_tha
     tmp_path: Path,
 ) -> None:
     pictures, attributes = with_strip(Style.STANDING)
-    with pytest.raises(LoopExcludedError, match="neither R waves, nor a drawn ECG") as caught:
+    with pytest.raises(LoopExcludedError, match="no R waves, no readable ECG trace") as caught:
         seen(tmp_path, pictures, **attributes)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     loop = seen(tmp_path, pictures, **attributes, without_heartbeat=True)
@@ -139,7 +139,7 @@ def test_cut_bounds_are_said(tmp_path: Path) -> None:
     pictures = echo_pictures()
     regions = DicomSequence([region((0, 0, pictures.shape[2], pictures.shape[1] - 1))])
     loop = seen(tmp_path, pictures, SequenceOfUltrasoundRegions=regions)
-    assert loop.notes[2] == "The region's bounds lay 1 px off the image and were cut."
+    assert loop.notes[2] == "The region's bounds lay 1 px beyond the image and were cut off."
 
 
 def test_a_loop_that_stands_still_is_excluded(tmp_path: Path) -> None:

@@ -120,14 +120,14 @@ SHOWN = {
 @pytest.mark.parametrize("way", WAYS)
 def test_ycbcr_that_is_labelled_rgb(way: str, tmp_path: Path) -> None:
     path = written(way, ybr_of(ECHO), tmp_path / "instance", PhotometricInterpretation="RGB")
-    assert_right(path, ECHO, "Pixels are YCbCr although labelled RGB; read as such.")
+    assert_right(path, ECHO, "Pixels are YCbCr although labelled RGB; corrected.")
 
 
 @pytest.mark.parametrize("label", ["YBR_FULL", "YBR_FULL_422"])
 @pytest.mark.parametrize("way", WAYS)
 def test_rgb_that_is_labelled_ycbcr(way: str, label: str, tmp_path: Path) -> None:
     path = written(way, ECHO, tmp_path / "instance", PhotometricInterpretation=label)
-    note = f"Pixels are RGB although labelled {label}; read as such."
+    note = f"Pixels are RGB although labelled {label}; corrected."
     assert_right(path, ECHO, *([] if way in SAY_RGB else [note]))
 
 
@@ -156,10 +156,10 @@ def test_tints_flow_and_letters_do_not_hide_a_wrong_label(shown: str, tmp_path: 
     assert_right(
         written("native", ybr_of(pictures), tmp_path / "one"),
         pictures,
-        "Pixels are YCbCr although labelled RGB; read as such.",
+        "Pixels are YCbCr although labelled RGB; corrected.",
     )
     path = written("native", pictures, tmp_path / "other", PhotometricInterpretation="YBR_FULL")
-    assert_right(path, pictures, "Pixels are RGB although labelled YBR_FULL; read as such.")
+    assert_right(path, pictures, "Pixels are RGB although labelled YBR_FULL; corrected.")
 
 
 def test_zeros_over_a_name_do_not_make_ycbcr_rgb(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_ycbcr_that_a_jpeg_encoder_took_for_rgb(label: str, tmp_path: Path) -> N
     assert np.abs(seen.frames - grey_of(ECHO)[list(WANTED)]).mean() < 1.5
     assert np.abs(colour_frames(path, WANTED) - ECHO[list(WANTED)].astype(float)).mean() < 3
     assert seen.notes == (
-        f"Pixels are YCbCr, transformed twice although labelled {label}; read as such.",
+        f"Pixels are YCbCr, transformed twice although labelled {label}; corrected.",
     )
 
 
@@ -215,7 +215,7 @@ def test_a_wrong_planar_configuration(
     assert_right(
         save(header, tmp_path / "instance"),
         pictures,
-        f"Colours lie {order} although Planar Configuration is {1 - planar}; read as such.",
+        f"Colours lie {order} although Planar Configuration is {1 - planar}; corrected.",
     )
 
 
@@ -225,8 +225,8 @@ def test_a_wrong_planar_configuration_under_a_wrong_colour_label(tmp_path: Path)
     assert_right(
         path,
         ECHO,
-        "Pixels are YCbCr although labelled RGB; read as such.",
-        "Colours lie by plane although Planar Configuration is 0; read as such.",
+        "Pixels are YCbCr although labelled RGB; corrected.",
+        "Colours lie by plane although Planar Configuration is 0; corrected.",
     )
 
 

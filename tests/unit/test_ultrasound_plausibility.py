@@ -59,7 +59,7 @@ def test_another_clock_is_used_and_noted(
     beat = {"RWaveTimeVector": [200.0, 1200.0]}
     loop = seen(tmp_path, profile, **attributes, **pointed, **beat)
     assert loop.frame_numbers == tuple(range(3, 13))
-    assert f"Frame Time is impossible (100000): frame times by {source} instead." in loop.notes
+    assert f"Frame Time is impossible (100000): frame times taken from {source}." in loop.notes
 
 
 def test_bounds_of_a_bigger_image_are_not_cut_to_this_one(profile: Profile) -> None:
@@ -74,7 +74,7 @@ def test_bounds_that_are_off_by_a_pixel_are_cut_and_that_is_said(
 ) -> None:
     off_by_one = DicomSequence([region((0, 0, COLUMNS, ROWS))])
     loop = seen(tmp_path, profile, SequenceOfUltrasoundRegions=off_by_one)
-    assert "The region's bounds lay 1 px off the image and were cut." in loop.notes
+    assert "The region's bounds lay 1 px beyond the image and were cut off." in loop.notes
 
 
 @pytest.mark.parametrize(

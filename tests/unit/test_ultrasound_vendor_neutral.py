@@ -102,7 +102,7 @@ def test_whatever_the_paper_would_not_take_is_said(
             "single_image",
             "4 tissue regions",
         ),
-        (regions(region((0, 0, 159, 127))), "bounds", "80 px off the image"),
+        (regions(region((0, 0, 159, 127))), "bounds", "80 px beyond the image"),
         (regions(region((0, 0, 5, 5))), "bounds", "no bounds"),
         ({"ContrastBolusAgent": "SONOVUE"}, "no_contrast", "contrast agent"),
         ({"FrameTime": None}, "clock", "no attribute"),
@@ -122,7 +122,7 @@ def test_the_same_region_twice_is_one_picture() -> None:
 def test_bounds_that_are_off_by_one_are_cut() -> None:
     plan = selected(**regions(region((0, 0, COLUMNS, ROWS)))).plan
     assert plan["bounds"] == [0, 0, COLUMNS - 1, ROWS - 1]
-    assert plan["notes"] == ["The region's bounds lay 1 px off the image and were cut."]
+    assert plan["notes"] == ["The region's bounds lay 1 px beyond the image and were cut off."]
 
 
 @pytest.mark.parametrize(

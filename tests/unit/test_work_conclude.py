@@ -1,41 +1,20 @@
 """A study of which no estimate is made still tells which loops would have been analysed."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from dicom_node.work.conclude import abandoned, conclude, gather
-from dicom_node.work.feature_codec import encode_features
 from inference.errors import InferenceError
-from inference.exclusions import PATIENT_DIFFERS, STUDY_NOT_ANALYSED
-from inference.types import Features, Findings, InstanceRef
+from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
+from inference.types import Findings
 from storage.cases import Case, CaseInstance
-from tests.contract.storing import digest, preparation
+from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
-
-US = "1.2.840.10008.5.1.4.1.1.3.1"
 
 
 def instance(number: int) -> CaseInstance:
-    reference = InstanceRef(US, f"1.2.3.{number}", "1.2.8", modality="US")
-    return CaseInstance(
-        instance_id=number,
-        sop_class_uid=US,
-        sop_instance_uid=reference.sop_instance_uid,
-        series_instance_uid="1.2.8",
-        digest=digest(str(number)),
-        instance_number=str(number),
-        modality="US",
-        patient_differs=False,
-        preparation=preparation(
-            number,
-            bundle_digest=Numbers.model.bundle_digest,
-            instance_json=json.dumps(asdict(reference)),
-            features=encode_features(Features({}, (1,))),
-        ),
-        prepare_failed=None,
-    )
+    return prepared_instance(number, Numbers.model.bundle_digest)
 
 
 def reasons(findings: Findings) -> dict[str, str]:
@@ -43,7 +22,7 @@ def reasons(findings: Findings) -> dict[str, str]:
     return {item.instance.sop_instance_uid: item.reason.value for item in findings.exclusions}
 
 
-SELECTED = STUDY_NOT_ANALYSED.value
+SELECTED = NO_ESTIMATE.value
 
 
 def test_a_study_of_two_patients_lists_the_loops_of_its_own() -> None:
@@ -82,4 +61,6 @@ def test_and_one_whose_analysis_is_given_up() -> None:
     findings = abandoned(case, Numbers(), "the memory did not suffice")
 
     assert reasons(findings) == {"1.2.3.1": SELECTED, "1.2.3.2": SELECTED}
-    assert findings.abstention == "the analysis failed: the memory did not suffice."
+    assert findings.abstention == (
+        "technical failure (the memory did not suffice). Please tell the administrator."
+    )

@@ -1,46 +1,20 @@
 """A study whose files retention removed: what is known of them is used, what is not is named."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from dicom_node.work.conclude import conclude, gather, unprepared_instances
-from dicom_node.work.feature_codec import encode_features
 from inference.exclusions import FILES_REMOVED
-from inference.types import Features, InstanceRef
 from storage.cases import Case, CaseInstance
-from tests.contract.storing import digest, preparation
+from tests.contract.storing import digest
+from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
-
-US = "1.2.840.10008.5.1.4.1.1.3.1"
 
 
 @pytest.fixture
 def pipeline() -> Numbers:
     return Numbers()
-
-
-def instance(number: int, bundle_digest: str, *, removed: bool) -> CaseInstance:
-    reference = InstanceRef(US, f"1.2.3.{number}", "1.2.8", modality="US")
-    return CaseInstance(
-        instance_id=number,
-        sop_class_uid=US,
-        sop_instance_uid=reference.sop_instance_uid,
-        series_instance_uid="1.2.8",
-        digest=digest(str(number)),
-        instance_number=str(number),
-        modality="US",
-        patient_differs=False,
-        preparation=preparation(
-            number,
-            bundle_digest=bundle_digest,
-            instance_json=json.dumps(asdict(reference)),
-            features=encode_features(Features({}, (1,))),
-        ),
-        prepare_failed=None,
-        removed=removed,
-    )
 
 
 def case(*instances: CaseInstance) -> Case:
@@ -49,8 +23,8 @@ def case(*instances: CaseInstance) -> Case:
 
 def test_stored_features_do_without_the_file(pipeline: Numbers) -> None:
     late = case(
-        instance(1, pipeline.model.bundle_digest, removed=True),
-        instance(2, pipeline.model.bundle_digest, removed=False),
+        prepared_instance(1, pipeline.model.bundle_digest, removed=True),
+        prepared_instance(2, pipeline.model.bundle_digest, removed=False),
     )
     assert unprepared_instances(late, pipeline, retry_failed=True) == []
     gathered = gather(late, pipeline)
@@ -62,13 +36,13 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
     pipeline: Numbers,
 ) -> None:
     late = case(
-        instance(1, digest("old"), removed=True),
-        instance(2, digest("old"), removed=False),
-        replace(instance(3, "", removed=True), preparation=None),
+        prepared_instance(1, digest("old"), removed=True),
+        prepared_instance(2, digest("old"), removed=False),
+        replace(prepared_instance(3, "", removed=True), preparation=None),
     )
     assert unprepared_instances(late, pipeline, retry_failed=True) == [2]
     first, _, third = late.instances
-    anew = case(first, instance(2, pipeline.model.bundle_digest, removed=False), third)
+    anew = case(first, prepared_instance(2, pipeline.model.bundle_digest, removed=False), third)
     gathered = gather(anew, pipeline)
     reasons = {item.instance.sop_instance_uid: item.reason for item in gathered.exclusions}
     assert reasons == {"1.2.3.1": FILES_REMOVED, "1.2.3.3": FILES_REMOVED}

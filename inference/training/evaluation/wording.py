@@ -61,8 +61,8 @@ NAMES: Mapping[str, str] = {
     "interval_width": "Mean width of the interval",
 }
 NO_FIGURE = "-"
-STATED = "What reports state (undetermined exams count against sensitivity and specificity)"
-CLASSES = "Haemodynamic class: the catheter's (rows) against the report's (columns), exams"
+STATED = "Reported verdicts (undetermined exams count against sensitivity and specificity)"
+CLASSES = "Haemodynamic class by catheter (rows) and by report (columns), number of exams"
 
 
 def unit(target: str) -> str:
@@ -289,15 +289,15 @@ def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
 
 
 def _verdicts(item: Stated, criterion: str) -> str:
-    """What reports state, those that state nothing counted as neither found nor cleared."""
+    """The reported verdicts of exams with and without the condition; undetermined apart."""
     ill, well = item.counts["with"], item.counts["without"]
     return (
-        f"Of {sum(ill.values())} exams with PH ({criterion}) it calls {ill['present']}, misses "
-        f"{ill['absent']} and leaves {ill['undetermined']} undetermined: sensitivity "
-        f"{_spoken(item.figures['sensitivity'])}. Of {sum(well.values())} without, it clears "
-        f"{well['absent']}, calls {well['present']} and leaves {well['undetermined']} "
-        f"undetermined: specificity {_spoken(item.figures['specificity'])}. Undetermined exams "
-        "count against both."
+        f"Of {sum(ill.values())} exams with PH ({criterion}), PH is reported as present in "
+        f"{ill['present']}, absent in {ill['absent']} and undetermined in {ill['undetermined']}: "
+        f"sensitivity {_spoken(item.figures['sensitivity'])}. Of {sum(well.values())} exams "
+        f"without PH, it is reported as absent in {well['absent']}, present in {well['present']} "
+        f"and undetermined in {well['undetermined']}: specificity "
+        f"{_spoken(item.figures['specificity'])}. Undetermined exams count against both."
     )
 
 

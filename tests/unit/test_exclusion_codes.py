@@ -1,0 +1,35 @@
+"""The codes of why an instance takes no part: each fits DICOM's Code Value and Code Meaning."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+
+import inference.ultrasound
+from dicom_node.report.source_codes import codes_in
+from inference import exclusions, population
+from inference.types import Code
+
+
+def _codes() -> Iterator[Code]:
+    names = [item.name for item in iter_modules(inference.ultrasound.__path__)]
+    modules = [import_module(f"inference.ultrasound.{name}") for name in names]
+    for module in (exclusions, population, *modules):
+        values = [value for value in vars(module).values() if isinstance(value, Code | dict)]
+        yield from (code for code in codes_in(values) if code.scheme == exclusions.SCHEME)
+
+
+CODES = sorted(set(_codes()), key=lambda code: code.value)
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.value)
+def test_a_reason_fits_code_value_and_code_meaning(code: Code) -> None:
+    assert 0 < len(code.value) <= 16
+    assert 0 < len(code.meaning) <= 64
+
+
+def test_no_two_reasons_share_a_value_or_a_meaning() -> None:
+    assert len(CODES) > 20
+    assert len({code.value for code in CODES}) == len(CODES)
+    assert len({code.meaning for code in CODES}) == len(CODES)
