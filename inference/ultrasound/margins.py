@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.exclusions import reason
 from inference.types import Verdict
 from inference.ultrasound.regions import Bounds
-from inference.ultrasound.rules import reason
 
 BOUNDS_CUT = reason("BOUNDS_CUT", "Bounds of the tissue region cut through the picture")
 

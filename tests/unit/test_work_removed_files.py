@@ -52,8 +52,8 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
 
 def test_what_an_earlier_version_of_the_pipeline_made_is_made_anew(pipeline: Numbers) -> None:
     """Its rules may have let in what the present ones leave out."""
-    there = instance(1, pipeline.model.bundle_digest, removed=False)
-    gone = instance(2, pipeline.model.bundle_digest, removed=True)
+    there = prepared_instance(1, pipeline.model.bundle_digest, removed=False)
+    gone = prepared_instance(2, pipeline.model.bundle_digest, removed=True)
     for version in (None, "0"):
         earlier = case(*(_made_by(version, item) for item in (there, gone)))
         assert unprepared_instances(earlier, pipeline, retry_failed=False) == [1]
