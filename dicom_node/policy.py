@@ -109,6 +109,12 @@ def is_spent(attempt: int, last_error: str | None, maximum_attempts: int) -> boo
 
 
 _SENTENCES = {
+    "DATABASE_UNAVAILABLE": "the database does not answer; it is tried until it does",
+    "STORAGE_FULL": "the disk is full: make room; work goes on by itself",
+    "SPOOL_AWAY": (
+        "the spool is not at its place: mount its volume, then work goes on by itself; "
+        "`echonode doctor` says where"
+    ),
     "SPOOL_DAMAGED": "the stored file is missing or damaged",
     "SPOOL_UNAVAILABLE": "the disk could not read the stored file",
     WORKER_DIED: "the worker died each time it ran this job",

@@ -21,7 +21,9 @@ class UnknownPipelineError(InferenceError):
     """No pipeline has this name."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"unknown pipeline {name!r}; known: {', '.join(known)}")
+        super().__init__(
+            f"unknown pipeline {name!r}: correct its [[pipeline]] name; known: {', '.join(known)}"
+        )
 
 
 class LoopUnreadableError(InferenceError):

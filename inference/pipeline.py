@@ -65,6 +65,16 @@ PIPELINES: Mapping[str, str] = {
 }
 
 
+def require_known(name: str) -> None:
+    """Return when there is a pipeline of this name.
+
+    Raises:
+        UnknownPipelineError: there is none.
+    """
+    if name not in PIPELINES:
+        raise UnknownPipelineError(name, sorted(PIPELINES))
+
+
 def load_pipeline(
     name: str,
     bundle: Path,
@@ -80,8 +90,7 @@ def load_pipeline(
         inference.errors.InferenceError: no such device or precision here.
         inference.errors.BundleError: the bundle is damaged or does not fit the pipeline.
     """
-    if name not in PIPELINES:
-        raise UnknownPipelineError(name, sorted(PIPELINES))
+    require_known(name)
     module, factory = PIPELINES[name].split(":")
     load: Callable[[Path, str, str, str | None, str], Pipeline] = getattr(
         import_module(module), factory

@@ -179,7 +179,9 @@ def _copy_files(digests: Iterable[str], source: Spool, target: Spool) -> None:
 
 def _require_empty(url: URL, spool: Spool) -> None:
     if next(spool.digests(), None) is not None:
-        raise BackupError("the spool is not empty: a backup is restored to an empty place only")
+        raise BackupError(
+            f"the spool {spool.root} is not empty: a backup is restored to an empty place only"
+        )
     if url.get_backend_name() == "sqlite":
         taken = Path(str(url.database)).exists()
     else:

@@ -96,7 +96,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
-        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline.bundle))
+        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline.name, pipeline.bundle))
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
@@ -204,9 +204,11 @@ def _warnings(settings: Settings) -> Iterator[Check]:
             yield Check(f"deliveries to {destination}", True, words, warns=True)
 
 
-def _bundle(folder: Path) -> str:
+def _bundle(pipeline: str, folder: Path) -> str:
     from inference.bundle.loading import read_manifest
+    from inference.pipeline import require_known
 
+    require_known(pipeline)
     problems = bundle_problems(folder)
     if problems:
         raise NodeError("; ".join(problems))

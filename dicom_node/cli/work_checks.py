@@ -44,7 +44,8 @@ def check_workers(settings: Settings) -> str:
     if wanted:
         told = ", ".join(f"{item.pipeline} ({item.waiting} job(s) wait)" for item in wanted)
         raise NodeError(
-            f"no worker runs {told}: start a worker whose settings name it, or remove it with "
+            f"no worker runs {told}: start one whose settings name it (`echonode run` or `work`; "
+            "where it ended, its log says why), or, where it is given up for good, run "
             "`echonode pipeline forget`"
         )
     away = ", ".join(item.pipeline for item in absent)

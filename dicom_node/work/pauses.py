@@ -4,7 +4,7 @@ import threading
 
 import structlog
 
-from dicom_node.policy import Wait
+from dicom_node.policy import Wait, explain
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class Pauses:
             self._code, self._times = "", 0
             return
         if wait.code != self._code:
-            log.error("work paused", code=wait.code)
+            log.error("work paused", code=wait.code, reason=explain(wait.code))
             self._times = 0
         self._code = wait.code
         self._times += 1
