@@ -44,7 +44,7 @@ def looked(database: Database, ahead: timedelta = timedelta(), ago_s: float = 0.
 
 
 def test_before_any_process_ran_nothing_is_known(tmp_path: Path, node: Database) -> None:
-    assert "no process of this node has run here" in echonode(tmp_path, "clock", "show")
+    assert "this node has not run here" in echonode(tmp_path, "clock", "show")
     assert clock_line(tmp_path).startswith("good")
 
 

@@ -74,7 +74,7 @@ HTML = b"<html><body>Please log in</body></html>"
         (Reply(200, []), True, "answers (HTTP 200)"),
         (Reply(204, b""), True, "answers (HTTP 204)"),
         (Reply(405, b"no"), True, "it offers no search (HTTP 405)"),
-        (Reply(403, b"no", {"Allow": "OPTIONS, POST"}), False, "the right of our user"),
+        (Reply(403, b"no", {"Allow": "OPTIONS, POST"}), False, "the right to store"),
         (Reply(401, b"no"), False, "correct `user` and `password`, or `bearer_token`"),
         (Reply(404, b"no"), False, "`url` is not the root of its DICOMweb service"),
         (Reply(200, HTML), False, "or there is a login page in front of it"),
@@ -172,7 +172,7 @@ def test_an_audit_repository_is_looked_at_as_audit_messages_need_it(
     for name in ("stranger", "deaf", "away"):
         check = checks[f"audit repository {name}"]
         assert not check["good"], name
-        assert "does it trust our certificate?" in check["detail"]
+        assert "that it trusts our certificate" in check["detail"]
     assert "connection refused" in checks["audit repository away"]["detail"]
 
 

@@ -110,7 +110,7 @@ def test_a_spool_that_lost_its_marker_is_adopted_and_keeps_its_identity(
     assert not console.check("spool")["good"]
     adopted = console.run("spool", "adopt")
     assert "with 4 of 4 file(s)" in adopted.output
-    assert "start the node's processes again" not in adopted.output
+    assert "restart the node's processes" not in adopted.output
     assert console.check("spool")["good"]
     assert Spool(console.spool.root).identity == console.spool.identity
 
@@ -136,7 +136,7 @@ def test_another_spool_is_taken_on_purpose_and_the_processes_are_to_be_started_a
         moved.put(console.spool.path(digest).read_bytes())
     console.settings.write_text(f'[storage]\nlow_water_bytes = 0\nspool_dir = "{moved.root}"\n')
     assert "another spool" in str(console.check("spool")["detail"])
-    assert "start the node's processes again" in console.run("spool", "adopt").output
+    assert "restart the node's processes" in console.run("spool", "adopt").output
     assert console.check("spool")["good"]
 
 
