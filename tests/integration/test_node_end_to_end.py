@@ -253,8 +253,10 @@ def test_commands_tell_an_admin_what_happened(node: Node, tmp_path: Path) -> Non
     accession = detail.summary.accession_number
     patient = detail.summary.patient_id
 
-    looked = node.command("doctor", check=False)
-    assert looked.returncode == 0, looked.stdout
+    looked = json.loads(node.command("doctor", "--json", check=False).stdout)
+    # What the nasty files of a test before left refused is an alarm until somebody acts.
+    bad = [check for check in looked if not check["good"] and check["name"] != "studies"]
+    assert bad == []
     assert "answers" in node.command("peer", "echo", "pacs").stdout
     listed = json.loads(node.command("study", "list", "--patient", patient, "--json").stdout)
     assert [item["state"] for item in listed] == ["complete"]
