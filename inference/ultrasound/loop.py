@@ -75,7 +75,7 @@ def look(
     return Loop(
         frames=resize(to_square(region), size),
         frame_numbers=tuple(index + 1 for index in found.frames),
-        notes=(*found.notes, *pictures.notes, *_repeated(region)),
+        notes=(*found.notes, *_repeated(region), *pictures.notes),
         preview=_preview(region[0]),
     )
 
