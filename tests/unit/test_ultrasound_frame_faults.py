@@ -45,7 +45,7 @@ def looks(path: Path) -> list[Loop]:
     for profile in Profile:
         selection = select(read_header(path), profile)
         assert isinstance(selection, Selected), selection
-        found.append(look(path, selection.plan, size=32))
+        found.append(look(path, selection.plan, size=32, without_heartbeat=True))
     return found
 
 
