@@ -147,7 +147,7 @@ def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
     causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
     return (
         f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
-        f"{'; '.join(sorted(causes))}. No estimate is made from part of a study."
+        f"{'; '.join(sorted(causes))}. An estimate from the rest could be wrong."
     )
 
 

@@ -243,7 +243,7 @@ def test_a_file_that_is_lost_is_told_as_missing_and_comes_back_when_it_is_sent_a
     bench.run_until(bench.reported)
     [report] = bench.study().reports
     assert "the stored file is missing or damaged" in report.findings_json
-    assert "No estimate is made from part of a study" in report.findings_json
+    assert "An estimate from the rest could be wrong" in report.findings_json
     bench.spool.put(content)
     open_association(bench.database, "a2")
     again = replace(received(1), digest=lost.digest, association_id="a2")
