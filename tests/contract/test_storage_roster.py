@@ -108,7 +108,7 @@ def test_what_waits_for_a_pipeline_that_is_done_without_is_given_up(database: Da
     run(database, "here", PIPELINE)
     open_association(database)
     store(database, received(1), [PIPELINE, "a"])
-    with pytest.raises(StudyBusyError, match="take it out"), database.write() as tx:
+    with pytest.raises(StudyBusyError, match="remove it from its settings"), database.write() as tx:
         roster.forget(tx, PIPELINE, "anna", after(5))
     with database.write() as tx:
         assert roster.forget(tx, PIPELINE, "anna", after(100)) == 1

@@ -53,4 +53,6 @@ def _pixels(number: int, *, blank: bool) -> np.ndarray[tuple[int, ...], np.dtype
     beat = 1 + 0.3 * np.sin(np.arange(FRAMES) / FRAMES * 2 * np.pi)
     disc = distance < random.uniform(8, 25) * beat[:, None, None]
     grey = np.where(disc, 20, 120) + random.integers(0, 60, shape)
+    inside = (rows >= 4) & (rows <= ROWS - 5) & (columns >= 8) & (columns <= COLUMNS - 9)
+    grey[:, ~inside] = 0
     return np.repeat(grey[..., None], 3, axis=-1).astype(np.uint8)
