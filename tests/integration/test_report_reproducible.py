@@ -34,6 +34,7 @@ class Estimating(Numbers):
 
 def instance(number: int) -> Dataset:
     return cine(
+        PatientID="P1",
         SOPInstanceUID=f"1.2.3.{number}",
         SeriesInstanceUID="1.2.8",
         StudyInstanceUID="1.2.9",

@@ -87,7 +87,7 @@ def further_study(bench: Bench, number: int, instances: int = 1) -> None:
     open_association(bench.database, f"b{number}")
     for count in range(instances):
         uid = 1000 * number + count
-        file = save(cine(InstanceNumber=uid), bench.folder / "cine.dcm")
+        file = save(cine(InstanceNumber=uid, PatientID="P1"), bench.folder / "cine.dcm")
         digest = bench.spool.put(file.read_bytes()).digest
         one = received(uid, association=f"b{number}", study_instance_uid=f"1.2.9.{number}")
         store(bench.database, replace(one, digest=digest, received_at=at))
@@ -122,7 +122,7 @@ def test_a_late_instance_brings_a_pipeline_that_was_added_the_whole_study(bench:
     bench.receive(3)
     bench.complete()
     bench.run_until(bench.reported)
-    file = save(cine(InstanceNumber=4), bench.folder / "cine.dcm")
+    file = save(cine(InstanceNumber=4, PatientID="P1"), bench.folder / "cine.dcm")
     late = received(4, digest=bench.spool.put(file.read_bytes()).digest, association="a2")
     open_association(bench.database, "a2")
     at = datetime.now(UTC) - timedelta(seconds=1)

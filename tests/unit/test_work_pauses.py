@@ -29,5 +29,5 @@ def test_a_pause_says_once_why_and_what_to_do(error: Exception, says: str) -> No
             pauses.want(decision)
             pauses.rest()
         pauses.rest()
-    assert [line["event"] for line in lines] == ["work paused", "work goes on"]
+    assert [line["event"] for line in lines] == ["work paused", "work resumed"]
     assert says in lines[0]["reason"]
