@@ -7,9 +7,12 @@ ours does not fit, the object is written in UTF-8 (ISO_IR 192), which holds ever
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from typing import TypeVar
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings, custom_encoders, default_encoding, python_encoding
+
+Kind = TypeVar("Kind")
 
 #: Values of Specific Character Set (0008,0005); none at all stands for the default repertoire.
 CharacterSet = tuple[str, ...]
@@ -46,16 +49,21 @@ def hold(terms: CharacterSet, words: Iterable[str]) -> bool:
 
 def words_in(thing: object) -> Iterator[str]:
     """Every text in a value and in what it is made of."""
-    if isinstance(thing, str):
+    return every(str, thing)
+
+
+def every(kind: type[Kind], thing: object) -> Iterator[Kind]:
+    """Everything of one kind in a value and in what it is made of."""
+    if isinstance(thing, kind):
         yield thing
     elif is_dataclass(thing):
         for item in fields(thing):
-            yield from words_in(getattr(thing, item.name))
+            yield from every(kind, getattr(thing, item.name))
     elif isinstance(thing, Mapping):
-        yield from words_in(tuple(thing.values()))
-    elif isinstance(thing, Sequence) and not isinstance(thing, bytes):
+        yield from every(kind, tuple(thing.values()))
+    elif isinstance(thing, Sequence) and not isinstance(thing, str | bytes):
         for member in thing:
-            yield from words_in(member)
+            yield from every(kind, member)
 
 
 def _encodes(term: str, character: str) -> bool:

@@ -5,11 +5,12 @@ scheme in Coding Scheme Identification Sequence (0008,0110); see PS3.16 chapter 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from dicom_node.report.character_sets import every
 from dicom_node.report.concepts import PRIVATE_SCHEME as _OWN
 from dicom_node.report.source import items_of, put, text_of
 from inference.types import Code
@@ -66,16 +67,7 @@ def coding_schemes_of(header: Dataset) -> tuple[CodingScheme, ...]:
 
 def codes_in(thing: object) -> Iterator[Code]:
     """Every code in a value and in what it is made of."""
-    if isinstance(thing, Code):
-        yield thing
-    elif is_dataclass(thing):
-        for item in fields(thing):
-            yield from codes_in(getattr(thing, item.name))
-    elif isinstance(thing, Mapping):
-        yield from codes_in(tuple(thing.values()))
-    elif isinstance(thing, Sequence) and not isinstance(thing, str | bytes):
-        for member in thing:
-            yield from codes_in(member)
+    return every(Code, thing)
 
 
 def declarations(used: Iterable[Code], known: Sequence[CodingScheme]) -> list[Dataset]:
