@@ -64,6 +64,9 @@ def study_of_clips(folder: Path, number: int) -> tuple[str, list[Path]]:
                 SOPInstanceUID=f"{uid}.1.{position}",
                 PatientID="PROFILES",
                 PatientName="PROFILES",
+                PatientBirthDate="19500101",
+                PatientAge=None,
+                StudyDescription="Echocardiogram",
             )
         )
     return uid, files
