@@ -19,14 +19,18 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used; exit status 1 and the reasons when not."""
+    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot."""
+    from inference.bundle.loading import read_manifest
+
     problems = bundle_problems(folder)
+    withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
     if as_json:
-        click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
+        found = {"good": not problems, "problems": problems, "withheld": withheld}
+        click.echo(to_json({"folder": folder, **found}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        click.echo(f"{folder}: good")
+        say(f"{folder}: good", *(f"  {item}" for item in withheld))
     sys.exit(1 if problems else 0)
 
 
@@ -88,3 +92,5 @@ def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **state
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )
     say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
+    for text in (*(item.sentence for item in manifest.withheld), *manifest.limitations):
+        say(f"limitation: {text}")

@@ -95,7 +95,7 @@ def evaluate(cohort: Path, frames: Path, notes: Path | None, run: Path, out: Pat
 
     with progress_bar() as report:
         predict(run, cohort, frames, notes=notes, on_progress=report)
-    click.echo(f"report: {write_report(run, out)}")
+    click.echo(f"report: {write_report(run, out, cohort=cohort)}")
 
 
 @train.command("phantom")

@@ -71,11 +71,37 @@ class Preprocessing(Strict):
 
 
 class Cohort(Strict):
-    """Who the model was trained on; `sha256` is that of the cohort's index file."""
+    """Who the model was trained on; `sha256` is that of the cohort's index file.
+
+    `test_looks` and `test_models` count how often, and with how many models, its test split was
+    looked at up to this model.
+    """
 
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
+    test_looks: Count | None = None
+    test_models: Count | None = None
+
+
+class Withheld(Strict):
+    """A target that the training run estimates and the bundle does not hold, and why."""
+
+    name: Name
+    reason: Text
+
+    @property
+    def sentence(self) -> str:
+        """As reports say it."""
+        return f"{self.name} withheld: {self.reason}."
+
+
+class Evaluated(Strict):
+    """A figure of the evaluation with its 95 % interval, where there is one."""
+
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
 
 
 class Tensor(Strict):
@@ -105,7 +131,8 @@ class Description(Strict):
     probabilities: Mapping[Name, ProbabilityCurve] = {}
     preprocessing: Preprocessing
     cohort: Cohort
-    evaluation: Mapping[str, FiniteFloat] = {}
+    withheld: tuple[Withheld, ...] = ()
+    evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
     intended_use: Text
     limitations: tuple[Text, ...] = ()
     licence: Text
@@ -122,6 +149,8 @@ class Description(Strict):
             raise ValueError("two networks have the same prefix")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
+        if not {item.name for item in self.withheld}.isdisjoint(names):
+            raise ValueError("a target is both held and withheld")
         if estimated != set(names):
             raise ValueError("the networks' targets and the list of targets differ")
         return self

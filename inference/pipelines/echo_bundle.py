@@ -1,5 +1,7 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
+from collections.abc import Collection
+
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
@@ -11,9 +13,6 @@ from inference.ultrasound.profile import Profile
 NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
 VERSION = "1.1"
-
-#: The target that every bundle estimates and whose attention ranks the loops.
-PRIMARY = "mPAP"
 
 
 def require_fit(manifest: Manifest) -> None:
@@ -27,8 +26,6 @@ def require_fit(manifest: Manifest) -> None:
             f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
             "choose another bundle or pipeline in the settings"
         )
-    if PRIMARY not in {target.name for target in manifest.targets}:
-        raise BundleError(f"the bundle does not estimate {PRIMARY}; train one that does")
     for target in manifest.targets:
         if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
@@ -43,6 +40,11 @@ def require_fit(manifest: Manifest) -> None:
         raise BundleError(
             f"the bundle wants {wanted} frames per loop, this node takes {FRAMES_PER_BEAT}"
         )
+
+
+def primary(names: Collection[str]) -> str:
+    """The target whose attention ranks the loops: the first that is there of mPAP, PVR, PAWP."""
+    return next(name for name in QUANTITIES if name in names)
 
 
 def model_card(manifest: Manifest, profile: Profile) -> ModelCard:

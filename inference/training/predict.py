@@ -12,10 +12,11 @@ import torch
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
-from inference.pipelines.echo_bundle import PRIMARY
+from inference.pipelines.echo_bundle import primary
 from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.regular_files import require_regular
 from inference.training.checkpoint import require_same
+from inference.training.cohort import looks
 from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
@@ -25,7 +26,7 @@ from inference.training.exams import Exams, open_exams
 from inference.training.network import loop_features
 from inference.training.run import RUN, read_run
 from inference.training.scales import Scale, truth
-from inference.training.trained import in_memory, load_networks
+from inference.training.trained import in_memory, load_networks, weights_sha256
 
 #: SOP Instance UID -> what somebody noted about the loop: view, quality.
 Notes = Mapping[str, tuple[str, str]]
@@ -42,7 +43,8 @@ def predict(
 ) -> Predictions:
     """Estimate every exam of the splits as the node would, and keep the tables in the run.
 
-    The other splits' exams are in the tables without an estimate. `notes` is a table with the
+    A look at the test split is counted in the cohort (`cohort/looks.py`). The other splits' exams
+    are in the tables without an estimate. `notes` is a table with the
     columns sop_instance_uid, view and quality, such as a phantom's truth.csv.
 
     Raises:
@@ -53,14 +55,19 @@ def predict(
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
     noted = {} if notes is None else _read_notes(notes)
     device = choose_device(made.recipe.device.name)
-    bundle = in_memory(made, load_networks(run, made), device)
+    networks = load_networks(run, made)
+    if "test" in splits:
+        # Before anything is seen of it: a look that was broken off is a look.
+        looks.record(cohort, weights_sha256(networks))
+    bundle = in_memory(made, networks, device)
+    first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
     for split in splits:
         exams = open_exams(found, frames, split=split, size=made.recipe.frame_size_px)
         for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
             fused[each.exam.exam_id] = fusion
-            loops += _loop_rows(each, fusion, noted)
+            loops += _loop_rows(each, fusion, noted, first)
             on_progress(f"estimate {split}", done, len(exams))
     rows = [
         _exam_row(exam, scale, fused.get(exam.exam_id))
@@ -77,10 +84,11 @@ def predict(
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
     device = next(bundle.networks[0].parameters()).device
+    first = primary([target.name for target in bundle.manifest.targets])
     for each in exams:
         with torch.inference_mode():
             features = [loop_features(network, each.frames, device) for network in bundle.networks]
-            fusion = fuse_exam(bundle, features, PRIMARY)
+            fusion = fuse_exam(bundle, features, first)
         yield each, fusion
 
 
@@ -99,17 +107,19 @@ def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str
     }
 
 
-def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:
+def _loop_rows(
+    each: CachedExam, fusion: Fusion, noted: Notes, first: str
+) -> Iterator[dict[str, Any]]:
     """The attention is that of the primary target; every target has its own change."""
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
         yield {
             "exam_id": each.exam.exam_id,
-            "target": PRIMARY,
+            "target": first,
             "loop": f"L{number + 1:02}",
             "weight": fusion.weights[number],
             "score": fusion.scores[number],
-            "effect": fusion.effects[number].get(PRIMARY, nan),
+            "effect": fusion.effects[number].get(first, nan),
             "view": view,
             "quality": quality,
         }
