@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import AwareDatetime, Field, ValidationError
@@ -86,6 +86,12 @@ class Run(Strict):
     versions: Mapping[str, str]
     encoder_sha256: str | None = None
     """Of the pre-trained encoder where it came from elsewhere."""
+
+    @property
+    def stopped_on(self) -> Literal["validation", "inner"]:
+        """The exams that said which weights are best: the validation split's, or an inner split's
+        of the training split."""
+        return self.recipe.stopping.on
 
     def scale(self, target: str) -> Scale:
         """The scale of a target."""
@@ -165,7 +171,7 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         raise TrainingDataError(
             f"{folder / RUN} is not of this version of echonode ({error.error_count()} problems); "
-            "train again in another folder"
+            "evaluate and pack it with the version that trained it, or train again in another folder"
         ) from None
 
 
