@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inference.training.augmentation import as_frames, augment
+from inference.training.averaging import Average
 from inference.training.checkpoint import load_weights
 from inference.training.cohort.reading import Cohort, read_cohort
 from inference.training.cohort.scan import Progress, silent
@@ -134,13 +135,23 @@ class Training:
         self._network = build_network(recipe, len(member.targets), member.seed)
         if encoder is not None:
             load_weights(encoder, self._network.encoder)
+        share = recipe.optimisation.averaging
+        self._average = Average(self._network, share) if share else None
         place(self._network, self._network.encoder, world.device, recipe.device)
+        # What is judged is what is kept.
+        self.kept = self._network
+        if self._average is not None:
+            self.kept = self._average.network
+            place(self.kept, self.kept.encoder, world.device, recipe.device)
         self._stepper = Stepper(
             self._network,
             world,
             recipe.device,
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
+            faster=dict.fromkeys(
+                (self._network.frames, self._network.loops), recipe.optimisation.attention
+            ),
         )
         self._loss = HaemodynamicLoss(
             self._scales,
@@ -157,8 +168,9 @@ class Training:
             world=world.size,
         )
         self.steps = recipe.optimisation.steps or recipe.optimisation.epochs * self.sampler.count()
-        self.kept: nn.Module = self._network
         self.parts = {"network": self._network, **self._stepper.parts}
+        if self._average is not None:
+            self.parts["average"] = self._average.network
 
     def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """See training exams by a few random loops and frames of each."""
@@ -168,18 +180,20 @@ class Training:
             done = (first + number - 1) / self.steps
             rate = learning_rate(self._recipe.optimisation, done)
             total += self._stepper.step([partial(self._part, part) for part in parts], rate=rate)
+            if self._average is not None:
+                self._average.follow(self._network, first + number)
             on_step(number)
         return {"training_loss": float(self._world.add(total)) / count}
 
     def validate(self) -> Mapping[str, float]:
         """Look at all loops and frames of every exam that judges, one exam at a time."""
-        self._network.eval()
+        self.kept.eval()
         device = self._world.device
         output = torch.zeros(len(self._judging), len(self._targets), device=device)
         with judging(device, self._recipe.device):
             for row in range(self._world.rank, len(self._judging), self._world.size):
-                loops = loop_features(self._network, self._judging[row].frames, device)
-                output[row] = self._network.fuse(loops).output
+                loops = loop_features(self.kept, self._judging[row].frames, device)
+                output[row] = self.kept.fuse(loops).output
         return self._judge(self._world.add(output))
 
     def _part(self, part: MicroBatch) -> Tensor:

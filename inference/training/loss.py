@@ -32,7 +32,7 @@ class HaemodynamicLoss:
         columns = [(scale.mean, scale.sd, scale.limit, scale.tau) for scale in scales]
         self._mean, self._sd, self._limit, self._tau = torch.tensor(columns, device=device).T
         self._cross_entropy = cross_entropy
-        weights = [_weight_above(scale) if balanced else 1.0 for scale in scales]
+        weights = [weight_above(scale) if balanced else 1.0 for scale in scales]
         self._weight_above = torch.tensor(weights, device=device)
 
     def __call__(self, output: Tensor, truth: Tensor, known: Tensor) -> Tensor:
@@ -60,7 +60,12 @@ class HaemodynamicLoss:
         return halves
 
 
-def _weight_above(scale: Scale) -> float:
+def weight_above(scale: Scale) -> float:
+    """What balances the cross-entropy of the exams above the limit.
+
+    Raises:
+        TrainingDataError: all training exams are on one side of it.
+    """
     if not 0 < scale.above < 1:
         side = "above" if scale.above else "below"
         raise TrainingDataError(

@@ -1,8 +1,8 @@
 """What each step sees.
 
 Steps are counted over the whole training; an epoch, one pass over the exams, is so many of them.
-Every draw follows from (seed, epoch, place in it) alone. Nothing is carried from one step to the next,
-so after an interruption a step sees what it would have seen without.
+Every draw follows from (seed, epoch, place in it) alone. Nothing is carried from one step to the
+next, so after an interruption a step sees what it would have seen without.
 
 Letters in shapes: B exams, L loops, T frames, S side in pixels, K targets.
 """
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training import augmentation
+from inference.training.cohort.reading import CohortExam
 from inference.training.exams import Exams
 from inference.training.recipe import Recipe, Sampling
 from inference.training.scales import truths
@@ -62,7 +63,7 @@ class Sampler:
         self._exams, self._sampling, self._limits = exams, recipe.sampling, recipe.augmentation
         self._seed, self._rank, self._world = seed, rank, world
         self._truth = truths(exams.about, targets)
-        self._chances = _balanced(exams) if recipe.sampling.balanced else None
+        self._chances = balanced(exams.about) if recipe.sampling.balanced else None
         if len(exams) < world:
             raise TrainingDataError(
                 f"cohort: {len(exams)} exams cannot be dealt to {world} processes"
@@ -138,13 +139,13 @@ def per_process(sampling: Sampling, processes: int) -> int:
     return max(1, sampling.exams // processes)
 
 
-def _balanced(exams: Exams) -> NDArray[np.float64]:
+def balanced(exams: Sequence[CohortExam]) -> NDArray[np.float64]:
     """Chances that draw exams with and without PH (mPAP) equally often.
 
     Raises:
         TrainingDataError: all are of one side.
     """
-    present = truths(exams.about, ["mPAP"])[:, 0] > QUANTITIES["mPAP"].upper_limit
+    present = truths(exams, ["mPAP"])[:, 0] > QUANTITIES["mPAP"].upper_limit
     if present.all() or not present.any():
         raise TrainingDataError(
             f"sampling.balanced: {'every' if present.all() else 'no'} training exam has PH; add "

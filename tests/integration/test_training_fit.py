@@ -18,9 +18,11 @@ from safetensors.torch import load_file
 from inference.errors import TrainingDataError
 from inference.training.cohort import Cohort, cache_frames, read_cohort
 from inference.training.cohort.index import open_index
+from inference.training.comparing import compare
 from inference.training.fit import fit
 from inference.training.recipe import (
     Device,
+    Loss,
     Optimisation,
     Pretraining,
     Recipe,
@@ -182,7 +184,13 @@ def test_it_runs_in_half_precision(material: Material, tmp_path: Path, precision
 def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
     material: Material, tmp_path: Path
 ) -> None:
-    recipe = small_recipe("pretraining = { epochs = 2, patience_epochs = 5 }", epochs=3)
+    recipe = small_recipe("pretraining = { epochs = 2, patience_epochs = 5 }").model_copy(
+        update={
+            "optimisation": Optimisation(
+                steps=11, validate_every_steps=3, learning_rate=3e-3, averaging=0.9
+            )
+        }
+    )
     text = as_toml(recipe.model_dump(mode="json"))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(material, whole, text).wait() == 0
@@ -382,6 +390,73 @@ def test_training_without_progress_ends_early_where_the_recipe_has_patience(
     assert len(losses) < 200
     assert losses.argmin() == len(losses) - 4
     assert load_networks(tmp_path / "run", read_run(tmp_path / "run"))
+
+
+def test_exams_that_all_have_ph_still_train(tmp_path: Path) -> None:
+    made = make_material(tmp_path, patients=30, loops=(1,))
+    with open_index(made.cohort) as index, index:
+        index.execute("UPDATE exam SET mpap_mmhg = mpap_mmhg + 20")
+    fit(small_recipe(epochs=1), made.cohort, made.frames, tmp_path / "run")
+    losses = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")["validation_loss"]
+    assert np.isfinite(losses).all()
+    for key, section in (("loss", Loss(balanced=True)), ("sampling", Sampling(balanced=True))):
+        balanced = small_recipe(epochs=1).model_copy(update={key: section})
+        with pytest.raises(TrainingDataError, match=rf"{key}\.balanced: every training exam"):
+            fit(balanced, made.cohort, made.frames, tmp_path / key)
+        assert not (tmp_path / key).exists()
+
+
+def test_runs_are_compared_on_the_validation_split_with_the_first(
+    trained: Path, material: Material, tmp_path: Path
+) -> None:
+    weak = tmp_path / "weak"
+    fit(small_recipe('stopping.on = "inner"', epochs=1), material.cohort, material.frames, weak)
+    found = compare([trained, weak], material.cohort, material.frames)
+    assert [(each.target, each.stopped_on) for each in found] == [
+        (target, stopped)
+        for target in ("mPAP", "PVR", "PAWP")
+        for stopped in ("validation", "inner")
+    ]
+    good, poor = found[:2]
+    exams = [exam for exam in read_cohort(material.cohort).exams if exam.split == "validation"]
+    assert good.exams == poor.exams == len(exams)
+    assert good.difference == {}
+    metrics = pd.read_csv(trained / HEADS / "metrics.csv")
+    best = metrics.loc[metrics["validation_loss"].idxmin()]
+    assert good.figures["pcc"].value == pytest.approx(best["validation_pcc_mPAP"], abs=1e-4)
+    assert poor.difference["mae"].low is not None
+    assert poor.difference["mae"].low > 0
+    assert not (trained / "predictions.csv").exists()
+
+
+def test_what_is_kept_is_the_average_that_was_judged(material: Material, tmp_path: Path) -> None:
+    schedule = "steps = 8, validate_every_steps = 8, learning_rate = 3e-3, averaging = 0.9"
+    recipe = named_steps(f"optimisation = {{ {schedule} }}")
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    state = torch.load(tmp_path / "run" / HEADS / "checkpoint.pt", weights_only=True)
+    found, average = weights(tmp_path / "run"), state["parts"]["average"]
+    assert same(found, average)
+    assert not same(found, state["parts"]["network"])
+    (first, *_) = compare([tmp_path / "run"], material.cohort, material.frames)
+    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
+    last = metrics["validation_pcc_mPAP"].iloc[-1]
+    assert first.figures["pcc"].value == pytest.approx(last, abs=1e-4)
+
+
+def test_attention_blocks_may_learn_faster(material: Material, tmp_path: Path) -> None:
+    """Adam's first step is the learning rate, whatever the gradient."""
+    moved = {}
+    for times in (1, 10):
+        schedule = f"steps = 1, learning_rate = 1e-3, attention = {times}"
+        run = tmp_path / str(times)
+        fit(named_steps(f"optimisation = {{ {schedule} }}"), material.cohort, material.frames, run)
+        moved[times] = weights(run)
+    assert same(
+        *({name: each[name] for name in each if "score" not in name} for each in moved.values())
+    )
+    for block in ("frames", "loops"):
+        slow, fast = (float(each[f"{block}.score.weight"].abs().max()) for each in moved.values())
+        assert fast == pytest.approx(10 * slow, rel=0.01)
 
 
 def named_steps(schedule: str) -> Recipe:
