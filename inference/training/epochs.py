@@ -1,7 +1,8 @@
 """The loop that pre-training and training share: some steps, a validation, a checkpoint.
 
-A folder holds `checkpoint.pt` (the last validation), `best.safetensors` (the lowest validation
-loss), `metrics.csv` and `tensorboard/`. Called again, `learn` goes on where it was stopped.
+A folder holds `checkpoint.pt` (the last validation), `best.safetensors` (the weights of the lowest
+validation loss, or the newest), `metrics.csv` and `tensorboard/`. Called again, `learn` goes on
+where it was stopped.
 """
 
 import math
@@ -61,7 +62,8 @@ class Learner(Protocol):
 class Plan:
     """How many steps to learn, and after how many to validate each time.
 
-    `patience` is how many validations without a lower loss end it early.
+    `patience` is how many validations without a lower loss end it early. `keep_last`: the newest
+    weights are kept, whatever their loss.
     """
 
     stage: str
@@ -69,6 +71,7 @@ class Plan:
     every: int
     steps_per_epoch: int
     patience: int | None = None
+    keep_last: bool = False
 
     def over(self, progressed: Progressed) -> bool:
         """Whether there is nothing more to learn."""
@@ -112,7 +115,7 @@ def learn(
             }
             _require_finite(plan, row)
             done.history.append(row)
-            better = row[LOSS] < done.best_loss
+            better = plan.keep_last or row[LOSS] < done.best_loss
             if better:
                 done.best_loss, done.best_step = row[LOSS], done.steps
             done.finished = plan.over(done)

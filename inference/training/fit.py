@@ -73,6 +73,7 @@ def fit(
                 every=recipe.optimisation.validate_every_steps or learner.sampler.count(),
                 steps_per_epoch=learner.sampler.count(),
                 patience=recipe.stopping.patience,
+                keep_last=recipe.stopping.on == "nothing",
             )
             made_by = {**made.made_by, "network": member.prefix}
             learn(learner, plan, run / member.prefix, made_by, world, on_progress)
@@ -108,7 +109,7 @@ def pretrain_encoder(
 
 
 def _split(recipe: Recipe, cohort: Cohort, frames: Path) -> tuple[Exams, Exams]:
-    """The exams to learn from, and those that say which weights are best."""
+    """The exams to learn from, and those that judge the weights."""
     size = recipe.frame_size_px
     training = open_exams(cohort, frames, split="train", size=size)
     if recipe.stopping.on == "inner":
@@ -131,7 +132,8 @@ class Training:
         recipe = run.recipe
         self._recipe, self._targets, self._world = recipe, member.targets, world
         self._scales = [run.scale(name) for name in member.targets]
-        self._judging = judging.with_any(member.targets, recipe.stopping.on)
+        split = "inner" if recipe.stopping.on == "inner" else "validation"
+        self._judging = judging.with_any(member.targets, split)
         self._network = build_network(recipe, len(member.targets), member.seed)
         if encoder is not None:
             load_weights(encoder, self._network.encoder)
@@ -149,9 +151,6 @@ class Training:
             recipe.device,
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
-            faster=dict.fromkeys(
-                (self._network.frames, self._network.loops), recipe.optimisation.attention
-            ),
         )
         self._loss = HaemodynamicLoss(
             self._scales,

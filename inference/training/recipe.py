@@ -82,8 +82,6 @@ class Optimisation(Strict):
     weight_decay: Amount = 1e-8
     schedule: Literal["constant", "one-cycle"] = "constant"
     """one-cycle: rises from a tenth over the first fifth of all steps, then falls as a cosine."""
-    attention: Positive = 1.0
-    """Multiplies the learning rate of both attention blocks."""
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a running average of weights and batch statistics that stays at each step. Where it
     is not 0, the average is validated and kept instead of the network."""
@@ -92,13 +90,20 @@ class Optimisation(Strict):
 class Stopping(Strict):
     """Which exams say which weights are best, and when it is enough."""
 
-    on: Literal["validation", "inner"] = "validation"
-    """inner: patients of the training split who then only judge. The validation split, on which
-    the bundle is calibrated, has no part in training then."""
+    on: Literal["validation", "inner", "nothing"] = "validation"
+    """validation: the lowest loss on the validation split, which the bundle is calibrated on too.
+    inner: the lowest loss of patients of the training split who only judge. nothing: the last
+    weights stay. With the latter two the validation split has no part in training."""
     held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     """Share of the training split's patients; for "inner"."""
     patience: Count | None = None
     """Validations in a row without a lower loss that end training. Empty: all steps are taken."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.on == "nothing" and self.patience is not None:
+            raise ValueError('patience needs exams that judge: set on to "inner" or "validation"')
+        return self
 
 
 class Pretraining(Strict):

@@ -89,9 +89,9 @@ class Run(Strict):
     """Of the pre-trained encoder where it came from elsewhere."""
 
     @property
-    def stopped_on(self) -> Literal["validation", "inner"]:
-        """The exams that said which weights are best: the validation split's, or an inner split's
-        of the training split."""
+    def stopped_on(self) -> Literal["validation", "inner", "nothing"]:
+        """The exams that said which weights are best: the validation split's, an inner split's of
+        the training split, or none."""
         return self.recipe.stopping.on
 
     def scale(self, target: str) -> Scale:

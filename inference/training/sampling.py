@@ -125,12 +125,12 @@ class Sampler:
     def _draw(
         self, place: int, exam: int, epoch: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Random loops and frames of one exam (L, T, S, S), the frames in order of time."""
+        """Random loops of one exam and random frames of each (L, T, S, S), in order of time."""
         rng = np.random.default_rng([self._seed, epoch, place, _EXAM])
-        frames = self._exams[exam].frames
-        loops = _choose(rng, frames.shape[0], self._sampling.loops)
-        times = [np.sort(_choose(rng, frames.shape[1], self._sampling.frames)) for _ in loops]
-        pixels = np.stack([frames[loop][time] for loop, time in zip(loops, times, strict=True)])
+        clips = self._exams[exam].clips
+        loops = _choose(rng, len(clips.counts), self._sampling.loops)
+        times = [np.sort(_choose(rng, clips.counts[k], self._sampling.frames)) for k in loops]
+        pixels = np.stack([clips.read(k, time) for k, time in zip(loops, times, strict=True)])
         return pixels, augmentation.draw(len(loops), self._limits, rng)
 
 

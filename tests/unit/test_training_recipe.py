@@ -84,6 +84,7 @@ def test_ablations_are_the_papers_recipe_for_mpap_stopped_on_an_inner_split() ->
         ("name = 'x'\nnetworks = [['mPAP'], ['mPAP']]", "name each target once"),
         ("name = 'x'\n[optimisation]\nepochs = '3'", "optimisation.epochs: Input should be"),
         ("name = 'x'\n[optimisation]\nepochs = 0", "optimisation.epochs: Input should be greater"),
+        ("name = 'x'\nstopping = { on = 'nothing', patience = 3 }", "patience needs exams that"),
         ("name = ", "not valid TOML"),
     ],
 )
