@@ -151,6 +151,9 @@ class Training:
             recipe.device,
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
+            faster=dict.fromkeys(
+                (self._network.frames, self._network.loops), recipe.optimisation.attention
+            ),
         )
         self._loss = HaemodynamicLoss(
             self._scales,

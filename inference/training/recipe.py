@@ -82,6 +82,8 @@ class Optimisation(Strict):
     weight_decay: Amount = 1e-8
     schedule: Literal["constant", "one-cycle"] = "constant"
     """one-cycle: rises from a tenth over the first fifth of all steps, then falls as a cosine."""
+    attention: Positive = 1.0
+    """Multiplies the learning rate of both attention blocks."""
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a running average of weights and batch statistics that stays at each step. Where it
     is not 0, the average is validated and kept instead of the network."""

@@ -455,6 +455,22 @@ def test_where_nothing_stops_it_the_last_weights_stay(material: Material, tmp_pa
     assert same(weights(tmp_path), state["parts"]["network"])
 
 
+def test_attention_blocks_may_learn_faster(material: Material, tmp_path: Path) -> None:
+    """Adam's first step is the learning rate, whatever the gradient."""
+    moved = {}
+    for times in (1, 10):
+        schedule = f"steps = 1, learning_rate = 1e-3, attention = {times}"
+        run = tmp_path / str(times)
+        fit(named_steps(f"optimisation = {{ {schedule} }}"), material.cohort, material.frames, run)
+        moved[times] = weights(run)
+    assert same(
+        *({name: each[name] for name in each if "score" not in name} for each in moved.values())
+    )
+    for block in ("frames", "loops"):
+        slow, fast = (float(each[f"{block}.score.weight"].abs().max()) for each in moved.values())
+        assert fast == pytest.approx(10 * slow, rel=0.01)
+
+
 def named_steps(schedule: str) -> Recipe:
     """The small recipe under another schedule."""
     other = parse_recipe(f"name = 'other'\n{schedule}", "other")
