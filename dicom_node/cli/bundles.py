@@ -19,18 +19,22 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot."""
+    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
+
+    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    """
     from inference.bundle.loading import read_manifest
 
     problems = bundle_problems(folder)
     withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
+    carried = "" if problems else familiarity_of(folder)
     if as_json:
         found = {"good": not problems, "problems": problems, "withheld": withheld}
-        click.echo(to_json({"folder": folder, **found}))
+        click.echo(to_json({"folder": folder, **found, "familiarity": carried}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        say(f"{folder}: good", *(f"  {item}" for item in withheld))
+        say(f"{folder}: good", f"  familiarity: {carried}", *(f"  {item}" for item in withheld))
     sys.exit(1 if problems else 0)
 
 
@@ -49,6 +53,14 @@ def bundle_problems(folder: Path) -> list[str]:
     except InferenceError as error:
         return [str(error)]
     return []
+
+
+def familiarity_of(folder: Path) -> str:
+    """What a usable bundle carries to tell loops unlike those of its training."""
+    from inference.bundle.checking import familiarity
+    from inference.bundle.loading import read_manifest
+
+    return familiarity(read_manifest(folder))
 
 
 @bundle.command()

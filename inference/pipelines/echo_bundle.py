@@ -5,6 +5,7 @@ from collections.abc import Collection
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
+from inference.pipelines.familiar_loops import Unfamiliar, describe_judging
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
 from inference.types import ModelCard
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
@@ -12,7 +13,7 @@ from inference.ultrasound.profile import Profile
 
 NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
-VERSION = "1.1"
+VERSION = "1.2"
 
 
 def require_fit(manifest: Manifest) -> None:
@@ -47,7 +48,9 @@ def primary(names: Collection[str]) -> str:
     return next(name for name in QUANTITIES if name in names)
 
 
-def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
+def model_card(
+    manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
+) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
     return ModelCard(
@@ -65,6 +68,7 @@ def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"

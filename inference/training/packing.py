@@ -30,6 +30,7 @@ from inference.training.evaluation import (
     write_report,
 )
 from inference.training.exams import Exams, open_exams
+from inference.training.familiarity import read_familiarity
 from inference.training.holding import held_description, held_networks
 from inference.training.predict import estimate
 from inference.training.run import RUN, Run, read_run
@@ -115,10 +116,13 @@ def pack(
         networks = _rounded(made, networks, weights, exams)
     described = describe_bundle(made, statement or Statement())
     held = held_description(described, judged.held)
+    kept = held_networks(networks, made.members, judged.held)
+    sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
         _judged(_calibrated(held, judged.held_calibration), judged),
-        held_networks(networks, made.members, judged.held),
+        kept,
+        read_familiarity(run, sizes),
     )
 
 
