@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.strict import Strict
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
@@ -44,6 +45,7 @@ class Target(Strict):
 
     `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
     verdict's two sides; it may differ from the guideline's limit where validation chose another.
+    Without `evidence` every exam counts as a typical one.
     """
 
     name: Name
@@ -53,6 +55,13 @@ class Target(Strict):
     decision_threshold: FiniteFloat
     recalibration: Recalibration = Recalibration()
     conformal: Conformal | None = None
+    evidence: ExamEvidence | None = None
+
+    def widening(self, share: float | None) -> float:
+        """How many times as wide as usual intervals are at a share of the typical evidence."""
+        if self.evidence is None or share is None:
+            return 1.0
+        return self.evidence.widening_at(share)
 
 
 class Preprocessing(Strict):

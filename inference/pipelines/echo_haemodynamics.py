@@ -15,16 +15,32 @@ import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Target
 from inference.errors import BundleError, InferenceError
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
 from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamic_class import classify
-from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
+from inference.pipelines.haemodynamics import (
+    assess,
+    decidable,
+    evidence_shares,
+    leading,
+    measure,
+    sufficient,
+    undetermined,
+)
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
-from inference.pipelines.study_words import no_loop, study_limitations, without_study_notes
+from inference.pipelines.study_words import (
+    no_loop,
+    study_limitations,
+    too_little_evidence,
+    wider_intervals,
+    without_evidence,
+    without_study_notes,
+)
 from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
@@ -143,7 +159,7 @@ class EchoHaemodynamics:
         ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        """Estimate from all loops; abstains where there is none.
+        """Estimate from all loops; abstains where there is none or they hold too little evidence.
 
         Raises:
             BundleError: features were made with another bundle.
@@ -155,12 +171,15 @@ class EchoHaemodynamics:
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
             exam = fuse_exam(self._bundle, features, PRIMARY)
+        shares = evidence_shares(self._targets, exam.evidence)
+        targets = sufficient(self._targets, shares)
+        if not targets:
+            return self.abstain(exclusions, _too_little(self._targets, shares, len(loops)))
         measurements = tuple(
-            measure(self._targets[name], exam.estimates[name])
-            for name in QUANTITIES
-            if name in self._targets
+            measure(target, exam.estimates[name], shares.get(name))
+            for name, target in targets.items()
         )
-        assessments = self._assessments(exam.estimates)
+        assessments = self._assessments(targets, exam.estimates, shares)
         return Findings(
             title=TITLE,
             model=self._card,
@@ -168,11 +187,23 @@ class EchoHaemodynamics:
             assessments=assessments,
             classification=classify(measurements, assessments),
             evidence=rank_loops(
-                without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+                without_study_notes(loops),
+                exam.weights,
+                exam.scores,
+                [
+                    {name: effect[name] for name in effect if name in targets}
+                    for effect in exam.effects
+                ],
+                PRIMARY,
             ),
             exclusions=tuple(exclusions),
-            cautions=_cautions(loops, self._manifest.preprocessing.selection),
-            limitations=self._limitations(loops),
+            cautions=(
+                *_cautions(loops, self._manifest.preprocessing.selection),
+                *wider_intervals(
+                    {name: target.widening(shares.get(name)) for name, target in targets.items()}
+                ),
+            ),
+            limitations=(*self._limitations(loops), *self._not_estimated(targets, shares)),
         )
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
@@ -190,10 +221,22 @@ class EchoHaemodynamics:
         own = "a sending system may have a profile of its own"
         return f"Loops are selected by the profile {self._profile}; {own}."
 
-    def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
+    def _assessments(
+        self,
+        targets: Mapping[str, Target],
+        estimates: Mapping[str, float],
+        shares: Mapping[str, float],
+    ) -> tuple[Assessment, ...]:
         if self._manifest.standing is Standing.UNTRAINED:
-            return tuple(undetermined(condition) for condition in decidable(self._targets))
-        return assess(estimates, self._targets, self._manifest.probabilities)
+            return tuple(undetermined(condition) for condition in decidable(targets))
+        return assess(estimates, targets, self._manifest.probabilities, shares)
+
+    def _not_estimated(
+        self, targets: Mapping[str, Target], shares: Mapping[str, float]
+    ) -> Iterator[str]:
+        for name, target in self._targets.items():
+            if name not in targets and target.evidence is not None:
+                yield without_evidence(name, shares[name], target.evidence.minimum_share)
 
     def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
@@ -234,6 +277,13 @@ def load(
     )
     pipeline.check()
     return pipeline
+
+
+def _too_little(targets: Mapping[str, Target], shares: Mapping[str, float], loops: int) -> str:
+    name = leading(targets)
+    evidence = targets[name].evidence
+    least = 0.0 if evidence is None else evidence.minimum_share
+    return too_little_evidence(loops, shares[name], least)
 
 
 def _cautions(loops: Sequence[Encoded], trained_with: Profile) -> tuple[str, ...]:

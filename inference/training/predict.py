@@ -20,6 +20,7 @@ from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
+from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 from inference.training.exams import Exams, open_exams
 from inference.training.network import loop_features
@@ -56,10 +57,16 @@ def predict(
     bundle = in_memory(made, load_networks(run, made), device)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
+    subsets: list[dict[str, Any]] = []
     for split in splits:
         exams = open_exams(found, frames, split=split, size=made.recipe.frame_size_px)
-        for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
+        for done, each in enumerate(exams, start=1):
+            features = encode(bundle, each)
+            fusion = fuse_exam(bundle, features, PRIMARY)
             fused[each.exam.exam_id] = fusion
+            # Whole views are dropped to be looked at on the test split, and never to be fitted.
+            views = _views(each, noted) if split == "test" else ()
+            subsets += _subset_rows(bundle, each, features, fusion, views)
             loops += _loop_rows(each, fusion, noted)
             on_progress(f"estimate {split}", done, len(exams))
     rows = [
@@ -69,19 +76,24 @@ def predict(
         if exam.split == split
         for scale in made.scales
     ]
-    predictions = Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+    predictions = Predictions.of(
+        pd.DataFrame(rows), pd.DataFrame(loops), pd.DataFrame(subsets) if subsets else None
+    )
     predictions.write(run)
     return predictions
 
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
-    device = next(bundle.networks[0].parameters()).device
     for each in exams:
-        with torch.inference_mode():
-            features = [loop_features(network, each.frames, device) for network in bundle.networks]
-            fusion = fuse_exam(bundle, features, PRIMARY)
-        yield each, fusion
+        yield each, fuse_exam(bundle, encode(bundle, each), PRIMARY)
+
+
+def encode(bundle: Bundle, exam: CachedExam) -> list[torch.Tensor]:
+    """Per network, in the bundle's order, the features of the exam's loops (L, d)."""
+    device = next(bundle.networks[0].parameters()).device
+    with torch.inference_mode():
+        return [loop_features(network, exam.frames, device) for network in bundle.networks]
 
 
 def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str, Any]:
@@ -96,6 +108,8 @@ def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
+        "loops": nan if fusion is None else len(fusion.scores),
+        "evidence": nan if fusion is None else fusion.evidence[scale.target],
     }
 
 
@@ -113,6 +127,33 @@ def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[
             "view": view,
             "quality": quality,
         }
+
+
+def _subset_rows(
+    bundle: Bundle,
+    each: CachedExam,
+    features: Sequence[torch.Tensor],
+    whole: Fusion,
+    views: Sequence[str],
+) -> Iterator[dict[str, Any]]:
+    for number, draw in enumerate(draws(each.exam.exam_id, whole.scores, views), start=1):
+        kept = torch.tensor(draw.kept)
+        some = [loops[kept.to(loops.device)] for loops in features]
+        fusion = fuse_exam(bundle, some, PRIMARY, leave_out=False)
+        for target, value in fusion.estimates.items():
+            yield {
+                "exam_id": each.exam.exam_id,
+                "target": target,
+                "draw": draw.kind,
+                "number": number,
+                "loops": len(draw.kept),
+                "evidence": fusion.evidence[target],
+                "estimate": value,
+            }
+
+
+def _views(each: CachedExam, noted: Notes) -> list[str]:
+    return [noted.get(loop.sop_instance_uid, ("", ""))[0] for loop in each.loops]
 
 
 def _read_notes(path: Path) -> Notes:
