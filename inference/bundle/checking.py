@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from inference.bundle.calibration import Conformal
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import Cohort, Evaluated, Manifest, Target
 from inference.errors import BundleError
@@ -85,7 +86,14 @@ def _join(words: Sequence[str]) -> str:
 
 def _target(target: Target) -> str:
     decision = f"{target.unit}, decision above {target.decision_threshold:.3g}"
-    return f"{decision}, {_interval(target.conformal)}"
+    return f"{decision}, {_interval(target.conformal)}{_by_evidence(target.evidence)}"
+
+
+def _by_evidence(evidence: ExamEvidence | None) -> str:
+    if evidence is None:
+        return ""
+    widest = f"up to {evidence.widening[0]:.3g} times as wide with little evidence"
+    return f", {widest}, no estimate below {evidence.minimum_share:.0%} of a typical exam's"
 
 
 def _interval(conformal: Conformal | None) -> str:

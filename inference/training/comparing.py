@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
@@ -19,6 +17,7 @@ from inference.training.cohort.reading import Cohort, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.evaluation.metrics import (
     Figure,
+    Statistic,
     agreement,
     auc,
     decisions,
@@ -100,7 +99,7 @@ def _estimates(
 def _of_target(
     target: str, runs: Sequence[Run], tables: Sequence[pd.DataFrame]
 ) -> Iterator[Compared]:
-    first: Mapping[str, NDArray[np.float64]] = {}
+    first: Mapping[str, Statistic] = {}
     known: list[str] = []
     for run, table in zip(runs, tables, strict=True):
         scale = next((scale for scale in run.scales if scale.target == target), None)
@@ -123,7 +122,7 @@ def _of_target(
             first, known = drawn, list(rows["exam"])
 
 
-def _drawn(rows: pd.DataFrame, scale: Scale) -> dict[str, NDArray[np.float64]]:
+def _drawn(rows: pd.DataFrame, scale: Scale) -> dict[str, Statistic]:
     measured, value = rows["truth"].to_numpy(float), rows["estimate"].to_numpy(float)
     weights = resample(rows["patient"], draws=_DRAWS, seed=_SEED)
     present = measured > scale.limit

@@ -147,6 +147,7 @@ def _calibrated(description: Description, fitted: Calibration) -> Description:
                 "decision_threshold": fitted.targets[target.name].decision_threshold,
                 "recalibration": fitted.targets[target.name].recalibration,
                 "conformal": fitted.targets[target.name].conformal,
+                "evidence": fitted.targets[target.name].evidence,
             }
         )
         for target in description.targets
