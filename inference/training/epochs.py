@@ -45,7 +45,7 @@ class Learner(Protocol):
 
     @property
     def kept(self) -> nn.Module:
-        """The module whose best weights stay."""
+        """The module whose best weights stay: the very one that `validate` judges."""
 
     def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """Learn for one epoch and give back its metrics; `on_step` hears how many steps it did."""
@@ -93,6 +93,7 @@ def learn(
             before = done.epochs * plan.steps_per_epoch
             on_step = partial(_report, report, plan.stage, before, total)
             trained = learner.train(done.epochs, on_step)
+            _unite(learner, world)
             row = {"epoch": float(done.epochs + 1), **trained, **learner.validate()}
             _require_finite(plan, row)
             done.epochs += 1
@@ -112,6 +113,14 @@ def learn(
             world.wait()
     report(plan.stage, total, total)
     return done
+
+
+def _unite(learner: Learner, world: World) -> None:
+    """Make what every process judges the same as what the first one saves."""
+    modules = {id(part): part for part in [*learner.parts.values(), learner.kept]}
+    for module in modules.values():
+        if isinstance(module, nn.Module):
+            world.unite(module)
 
 
 def _report(report: Progress, stage: str, before: int, total: int, step: int) -> None:
