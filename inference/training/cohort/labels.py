@@ -23,6 +23,8 @@ _LARGEST_BYTES = 500_000_000
 #: What a model is trained to estimate.
 TARGETS = ("mpap_mmhg", "pvr_wu", "pawp_mmhg")
 REQUIRED = ("patient_id", "rhc_date", "mpap_mmhg")
+#: An optional column of text.
+QUALITY = "image_quality"
 DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d")
 
 
@@ -56,8 +58,8 @@ class RejectedRow:
 class Labels:
     """The usable catheterisations, one a row, and the rows that are not.
 
-    `table` has `patient_id` (text), `rhc_date` (datetime64) and every column of NUMBERS as float,
-    NaN where it was not measured.
+    `table` has `patient_id` (text), `rhc_date` (datetime64), every column of NUMBERS as float, NaN
+    where it was not measured, and `image_quality` (text) of the echo, empty where it is not stated.
     """
 
     table: pd.DataFrame
@@ -100,7 +102,7 @@ def read_labels(path: Path) -> Labels:
     if not usable:
         first = "; ".join(f"row {item.row}: {item.reason}" for item in rejected[:3])
         raise TrainingDataError(f"labels: no usable row ({first or 'the table is empty'})")
-    table = pd.DataFrame(usable, columns=["row", "patient_id", "rhc_date", *NUMBERS])
+    table = pd.DataFrame(usable, columns=["row", "patient_id", "rhc_date", *NUMBERS, QUALITY])
     table["rhc_date"] = pd.to_datetime(table["rhc_date"])
     for name in NUMBERS:
         table[name] = table[name].astype(float)
@@ -134,7 +136,12 @@ def _parse(cells: Mapping[str, str]) -> dict[str, object]:
         raise ValueError(
             f"pawp_mmhg {values['pawp_mmhg']:g} above mpap_mmhg {values['mpap_mmhg']:g}: impossible"
         )
-    return {"patient_id": cells["patient_id"], "rhc_date": _date(cells["rhc_date"]), **values}
+    return {
+        "patient_id": cells["patient_id"],
+        "rhc_date": _date(cells["rhc_date"]),
+        QUALITY: " ".join(cells.get(QUALITY, "").split()).lower()[:40],
+        **values,
+    }
 
 
 def _date(cell: str) -> date:
