@@ -21,6 +21,7 @@ from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.network import loop_features
 from inference.training.run import RUN, read_run
@@ -63,7 +64,7 @@ def predict(
             loops += _loop_rows(each, fusion, noted)
             on_progress(f"estimate {split}", done, len(exams))
     rows = [
-        _exam_row(exam, scale, fused.get(exam.exam_id))
+        _exam_row(exam, scale, fused.get(exam.exam_id), noted)
         for split in SPLITS
         for exam in found.exams
         if exam.split == split
@@ -84,7 +85,9 @@ def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]
         yield each, fusion
 
 
-def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str, Any]:
+def _exam_row(
+    exam: CohortExam, scale: Scale, fusion: Fusion | None, noted: Notes
+) -> dict[str, Any]:
     estimate = nan if fusion is None else fusion.estimates[scale.target]
     return {
         "exam_id": exam.exam_id,
@@ -96,7 +99,19 @@ def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
+        **_facts(exam, noted),
     }
+
+
+def _facts(exam: CohortExam, noted: Notes) -> dict[str, Any]:
+    """What subgroups are made of; quality by the labels, else by the notes on most loops."""
+    facts = {name: getattr(exam, name) for name in (*FACTS, *NUMERIC_FACTS)}
+    known = [
+        noted[loop.sop_instance_uid][1] for loop in exam.loops if loop.sop_instance_uid in noted
+    ]
+    if not exam.quality and any(known):
+        facts["quality"] = min(filter(None, known), key=lambda each: (-known.count(each), each))
+    return facts
 
 
 def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:

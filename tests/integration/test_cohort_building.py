@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 from inference.errors import TrainingDataError
 from inference.training.cohort import CachedExams, build, cache_frames, frames, read_cohort, scan
 from inference.training.cohort.index import open_index
+from inference.training.cohort.reading import site_names
+from inference.training.cohort.splitting import SplitBy
 from inference.ultrasound.profile import Profile
 
 PATIENTS = 14
@@ -282,3 +285,82 @@ def test_what_the_pixels_speak_against_is_left_out_of_the_cache(
     build(archive, labels, out, seed=3, selection=Profile.VENDOR_NEUTRAL)
     assert cache_frames(read_cohort(out), cache, size=32) == 1
     assert "of the picture moves" in (cache / "unreadable_loops.csv").read_text()
+
+
+def test_exams_keep_what_subgroups_are_made_of_and_sites_get_numbers(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    here = {"InstitutionName": " North\tHospital ", "ManufacturerModelName": "Vivid E95"}
+    for loop in range(2):
+        write_loop(archive / f"3/{loop}.dcm", 3, 0, loop, Manufacturer="GE", **here)
+    write_loop(archive / "4/0.dcm", 4, 0, 0, StationName="CART-2", ManufacturerModelName="GE Logiq")
+    labels.write_text(labels.read_text().replace("trvmax_m_s\n", "trvmax_m_s,image_quality\n"))
+    rows = labels.read_text().replace(",3.3\n", ",3.3,Good\n").splitlines()
+    labels.write_text("\n".join(row if row.count(",") == 6 else f"{row}," for row in rows))
+    out = tmp_path / "cohort"
+    summary = build(archive, labels, out, seed=3)
+    found = {exam.truth["mpap_mmhg"]: exam for exam in read_cohort(out).exams}
+    third, fourth, other = (found[15 + 2 * patient] for patient in (3, 4, 5))
+    assert (third.scanner, third.quality, third.site) == ("GE Vivid E95", "good", "S02")
+    assert fourth.site == "S01"
+    assert site_names(out) == {"S01": "CART-2", "S02": "North Hospital"}
+    assert summary.sites == {"S01": 1, "S02": 1}
+    assert (other.sex, other.age_years, other.exam_date) == ("M", 63, "2020-01-10")
+    assert (other.days_apart, other.scanner, other.site, other.quality) == (9, "", "", "")
+
+
+def test_the_digest_is_that_of_what_is_trained_and_not_of_names_of_sites(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    before = build(archive, labels, tmp_path / "before", seed=3)
+    write_loop(archive / "3/0.dcm", 3, 0, 0, InstitutionName="North", ManufacturerModelName="E95")
+    assert build(archive, labels, tmp_path / "after", seed=3).sha256 == before.sha256
+
+
+def test_an_index_of_fewer_columns_is_read_and_scanned_anew_when_it_is_built_again(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cohort"
+    before = build(archive, labels, out, seed=3)
+    with open_index(out) as index, index:
+        for table, column in (("exam", "site"), ("exam", "scanner"), ("instance", "station")):
+            index.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        index.execute("DROP TABLE site")
+        index.execute("PRAGMA user_version = 0")
+    assert {exam.site for exam in read_cohort(out).exams} == {""}
+    assert site_names(out) == {}
+    assert build(archive, labels, out, seed=3) == before
+
+
+def test_a_split_by_date_tests_on_the_latest_and_never_parts_a_patient(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for patient in range(PATIENTS):
+        for loop in range(2):
+            day = f"202001{10 + patient:02d}"
+            write_loop(archive / f"{patient}/{loop}.dcm", patient, 0, loop, StudyDate=day)
+    write_loop(archive / "13/early.dcm", 13, 5, 0, StudyDate="20200102")
+    out = tmp_path / "cohort"
+    build(archive, labels, out, seed=3, split_by=SplitBy.DATE)
+    cohort = read_cohort(out)
+    assert [exam.exam_date for exam in cohort.part("test")].count("2020-01-02") == 1
+    latest = {exam.patient_number: exam.exam_date for exam in cohort.part("test")}
+    others = [exam for exam in cohort.exams if exam.split != "test"]
+    assert max(exam.exam_date for exam in others) < max(latest.values())
+    assert sorted(latest.values())[-3:] == ["2020-01-21", "2020-01-22", "2020-01-23"]
+    assert not latest.keys() & {exam.patient_number for exam in others}
+
+
+def test_a_split_by_site_tests_on_the_named_sites(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for patient in (2, 5, 9):
+        write_loop(archive / f"{patient}/0.dcm", patient, 0, 0, InstitutionName="North Hospital")
+    build_by = partial(build, archive, labels, tmp_path / "cohort", seed=3, split_by=SplitBy.SITE)
+    assert build_by(test_sites=["north  hospital"]).exams["test"] == 3
+    with pytest.raises(TrainingDataError, match="'South'; sites: North Hospital"):
+        build_by(test_sites=["South"])
+    with pytest.raises(TrainingDataError, match="--test-site"):
+        build_by()
+    with pytest.raises(TrainingDataError, match="not by site"):
+        build(archive, labels, tmp_path / "cohort", seed=3, test_sites=["North Hospital"])

@@ -56,6 +56,9 @@ class Examined:
     exam_date: str = ""
     sop_instance_uid: str = ""
     manufacturer: str = ""
+    model: str = ""
+    institution: str = ""
+    station: str = ""
     plan: str = "{}"
 
 
@@ -172,4 +175,7 @@ def _identity(header: Dataset) -> dict[str, Any]:
         "exam_date": day.isoformat() if day else "",
         "sop_instance_uid": text(header, "SOPInstanceUID"),
         "manufacturer": text(header, "Manufacturer"),
+        "model": text(header, "ManufacturerModelName"),
+        "institution": text(header, "InstitutionName"),
+        "station": text(header, "StationName"),
     }
