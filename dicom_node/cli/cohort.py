@@ -25,8 +25,8 @@ def cohort() -> None:
     "--labels",
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV: patient_id, rhc_date, mpap_mmhg; optional pvr_wu, pawp_mmhg, trvmax_m_s, "
-    "image_quality.",
+    help="CSV in UTF-8: patient_id, rhc_date, mpap_mmhg; optional pvr_wu, pawp_mmhg, trvmax_m_s, "
+    "image_quality, who_class (I to IV), sex.",
 )
 @click.option(
     "--window",
@@ -56,6 +56,11 @@ def cohort() -> None:
     default=Profile.PAPER.value,
     show_default=True,
     help="Rules by which loops are selected; the bundle says so.",
+)
+@click.option(
+    "--units-checked",
+    is_flag=True,
+    help="Build although the labels look as if in other units, or many rows are implausible.",
 )
 @_jobs
 @with_json
@@ -95,8 +100,13 @@ def build(
         click.echo(f"{split:12} {subjects:6} subjects {exams:6} exams {loops:7} loops")
     for site, name in site_names(out).items():
         say(f"site {site}: {name}, {summary.sites[site]} exams")
-    click.echo(f"rejected rows: {summary.rejected_rows}; excluded files: {summary.excluded_files}")
-    click.echo(f"how it came about: {out / 'flow.csv'}")
+    click.echo(
+        f"rejected rows: {summary.rejected_rows}; rejected cells: {summary.rejected_cells}; "
+        f"excluded files: {summary.excluded_files}"
+    )
+    for note in summary.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"how it came about: {out / 'exclusions.csv'} and {out / 'flow.csv'}")
 
 
 @cohort.command()

@@ -96,8 +96,21 @@ def test_a_cohort_is_built_with_its_flow_its_lists_and_its_characteristics(
     assert summary.rejected_rows == 1
 
     flow = pd.read_csv(out / "flow.csv", index_col="step")
-    assert list(flow.loc["files in the archive"]) == [PATIENTS + 1, PATIENTS + 2, 33]
-    assert list(flow.iloc[-1]) == [PATIENTS, PATIENTS, 2 * PATIENTS]
+    assert list(flow.loc["files in the archive"])[:3] == [PATIENTS + 1, PATIENTS + 2, 33]
+    assert list(flow.iloc[-1])[:3] == [PATIENTS, PATIENTS, 2 * PATIENTS]
+    assert list(dict.fromkeys(flow["part"].fillna(""))) == ["", "i", "ii", "iii"]
+    assert flow.loc["essential tags", "files"] == flow.iloc[0]["files"] - 3
+
+    table_3 = pd.read_csv(out / "exclusions.csv", index_col="step")
+    assert list(table_3.itertuples(index=True, name=None)) == [
+        ("in the archive", PATIENTS + 1, PATIENTS + 2),
+        ("after (i) invalid exams", PATIENTS + 1, PATIENTS + 2),
+        ("after (ii) invalid files", PATIENTS + 1, PATIENTS + 2),
+        ("after (iii) missing RHC values", PATIENTS, PATIENTS),
+        ("train", 9, 9),
+        ("validation", 2, 2),
+        ("test", 3, 3),
+    ]
 
     excluded = pd.read_csv(out / "excluded_files.csv", index_col="path")["reason"]
     assert excluded["0/still.dcm"] == "Essential ultrasound attributes missing"
@@ -109,8 +122,11 @@ def test_a_cohort_is_built_with_its_flow_its_lists_and_its_characteristics(
     table = pd.read_csv(out / "characteristics.csv", index_col=0)
     assert table.loc["Exams", "All"] == str(PATIENTS)
     assert table.loc["Exams", "PH"] == "11"
-    assert table.loc["Female", "All"] == "7 of 14 known"
-    assert table.loc["Age, years", "All"] == "63.0 ± 0.0; 63.0 (14)"
+    assert table.loc["Female, subjects", "All"] == "7 (50 %)"
+    assert table.loc["Age, years", "All"] == "63.0 ± 0.0; median 63.0; missing 0"
+    assert table.loc["Echo to RHC, days (absolute)", "All"] == "9.0 ± 0.0; median 9.0; missing 0"
+    assert table.loc[["Echo first", "RHC first"], "All"].tolist() == ["0 (0 %)", "14 (100 %)"]
+    assert table.loc["WHO functional class missing", "All"] == "14 (100 %)"
     assert (out / "distributions.svg").read_text().count("<svg") == 1
     assert json.loads((out / "summary.json").read_text())["sha256"] == summary.sha256
 
@@ -125,8 +141,8 @@ def test_an_archive_whose_headers_say_neither_age_nor_sex_is_described(
             data.save_as(path)
     build(archive, labels, tmp_path / "cohort", seed=3)
     table = pd.read_csv(tmp_path / "cohort/characteristics.csv", index_col=0)
-    assert table.loc["Age, years", "All"] == "not known"
-    assert table.loc["Female", "All"] == "0 of 0 known"
+    assert table.loc["Age, years", "All"] == "not known; missing 14"
+    assert table.loc["Sex missing, subjects", "All"] == "14 (100 %)"
 
 
 def test_nothing_but_the_index_and_the_paths_names_a_patient(
@@ -214,6 +230,55 @@ def test_no_exam_left_is_an_error_that_names_the_step(
     assert (out / "flow.csv").exists()
     with pytest.raises(TrainingDataError, match="not finished"):
         read_cohort(out)
+
+
+def test_functional_class_and_sex_of_the_labels_are_described(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for loop in range(2):
+        write_loop(archive / f"3/{loop}.dcm", 3, 0, loop, PatientSex="")
+    header, *rows = labels.read_text().splitlines()
+    told = {3: ",III,f", 4: ",2,m", 5: ",none of it,"}
+    rows = [row + told.get(n, ",,") for n, row in enumerate(rows)]
+    labels.write_text("\n".join([f"{header},who_class,sex", *rows]))
+    out = tmp_path / "cohort"
+    summary = build(archive, labels, out, seed=3)
+    table = pd.read_csv(out / "characteristics.csv", index_col=0)["All"]
+    assert table["WHO functional class III"] == table["WHO functional class II"] == "1 (7 %)"
+    assert table["Female, subjects"] == "8 (57 %)", "patient 3 is male in no file"
+    assert (summary.rejected_rows, summary.rejected_cells) == (1, 1)
+    left_out = pd.read_csv(out / "rejected_rows.csv")
+    assert list(left_out["left_out"]) == ["cell", "row"]
+
+
+def test_a_small_or_lopsided_cohort_and_other_patient_ids_are_noted(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    notes = build(archive, labels, tmp_path / "cohort", seed=3).notes
+    assert "the validation split has 2 exams, fewer than 30: thresholds, " in " ".join(notes)
+    labels.write_text(labels.read_text().replace(SECRET, SECRET.lower()))
+    with pytest.raises(TrainingDataError, match=r"only 0 of 14 patients.*14 are if") as caught:
+        build(archive, labels, tmp_path / "cohort", seed=3)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_listed_and_tried_again(
+    archive: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = scan.read_header
+
+    def vanishing(path: Path) -> Dataset:
+        if path.name == "1.dcm" and path.parent.name in {"3", "4"}:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return real(path)
+
+    out = tmp_path / "cohort"
+    with monkeypatch.context() as patched:
+        patched.setattr(scan, "read_header", vanishing)
+        loops = sum(build(archive, labels, out, seed=3).loops.values())
+    excluded = pd.read_csv(out / "excluded_files.csv", index_col="path")
+    assert excluded.loc["3/1.dcm", "reason"].startswith("deleted, moved or not accessible")
+    assert sum(build(archive, labels, out, seed=3).loops.values()) == loops + 2
 
 
 def test_a_missing_archive_or_cohort_is_an_error(labels: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from inference.ultrasound.profile import Profile
 NAME = "cohort.sqlite"
 
 #: Of the tables below; one of another layout is scanned anew when its cohort is built again.
-LAYOUT = 2
+LAYOUT = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS instance (
     model TEXT NOT NULL,
     institution TEXT NOT NULL,
     station TEXT NOT NULL,
+    duration_ms REAL,
     plan TEXT NOT NULL
 ) WITHOUT ROWID;
 
