@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.training.evaluation import sections, wording
+from inference.training.evaluation import extreme_loops, sections, trvmax_rule, wording
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.html import as_html
 from inference.training.evaluation.pdf import as_pdf
@@ -24,8 +24,10 @@ SECTIONS: Sequence[SectionOf] = (
     sections.detection,
     sections.verdicts,
     sections.trvmax,
+    trvmax_rule.section,
     sections.subgroups,
     sections.attention,
+    extreme_loops.section,
     sections.improvements,
 )
 
