@@ -34,6 +34,8 @@ class Sampling(Strict):
     exams: Count = 12
     loops: Count = 5
     frames: Count = 5
+    balanced: bool = False
+    """Draw exams without PH so often, with replacement, that both sides come up alike."""
     micro_batch_exams: Count | None = None
     """Exams at a time on one device, gradients accumulated. BatchNorm sees these, not the batch."""
 
@@ -51,6 +53,8 @@ class Loss(Strict):
     """Half mean squared error of z-scores, half cross-entropy of lying above the limit."""
 
     cross_entropy: bool = True
+    balanced: bool = False
+    """Multiply the cross-entropy of training exams above the limit by below / above of them."""
     tau_mpap_mmhg: Positive = 5.0
     """Softness of the limit: the stated probability is sigmoid((estimate - limit) / tau)."""
     tau_pvr_wu: Positive = 1.5
@@ -69,10 +73,32 @@ class Optimisation(Strict):
     """Adam."""
 
     epochs: Count = 100
+    """Passes over the training exams: the more exams, the more steps."""
+    steps: Count | None = None
+    """Steps in all, however many exams there are; takes the place of `epochs`."""
+    validate_every_steps: Count | None = None
+    """Steps between two validations, each with a checkpoint. Empty: one pass."""
     learning_rate: Positive = 1e-4
     weight_decay: Amount = 1e-8
     schedule: Literal["constant", "one-cycle"] = "constant"
     """one-cycle: rises from a tenth over the first fifth of all steps, then falls as a cosine."""
+    attention: Positive = 1.0
+    """Multiplies the learning rate of both attention blocks."""
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a running average of weights and batch statistics that stays at each step. Where it
+    is not 0, the average is validated and kept instead of the network."""
+
+
+class Stopping(Strict):
+    """Which exams say which weights are best, and when it is enough."""
+
+    on: Literal["validation", "inner"] = "validation"
+    """inner: patients of the training split who then only judge. The validation split, on which
+    the bundle is calibrated, has no part in training then."""
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Share of the training split's patients; for "inner"."""
+    patience: Count | None = None
+    """Validations in a row without a lower loss that end training. Empty: all steps are taken."""
 
 
 class Pretraining(Strict):
@@ -124,6 +150,7 @@ class Recipe(Strict):
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
     optimisation: Optimisation = Optimisation()
+    stopping: Stopping = Stopping()
     pretraining: Pretraining = Pretraining()
     fusion: Fusion = Fusion()
     device: Device = Device()

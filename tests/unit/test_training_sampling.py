@@ -1,4 +1,4 @@
-"""What a step sees: drawn from (seed, epoch, exam) alone, dealt out to processes."""
+"""What a step sees: drawn from (seed, epoch, place) alone, dealt out to processes."""
 
 import math
 
@@ -39,8 +39,9 @@ def steps(
     sampler = Sampler(
         recipe(extra), cohort or exams(), ["mPAP", "PVR"], seed=1, rank=rank, world=world
     )
-    found = list(sampler.steps(epoch))
-    assert len(found) == sampler.count()
+    count = sampler.count()
+    found = list(sampler.steps(epoch * count, count))
+    assert len(found) == count
     return found
 
 
@@ -60,6 +61,39 @@ def test_an_epoch_drawn_again_is_the_same_to_the_last_number() -> None:
         for one, other in zip(first, second, strict=True):
             assert np.array_equal(one.pixels, other.pixels)
             assert np.array_equal(one.maps, other.maps)
+
+
+def test_steps_are_counted_on_from_one_epoch_into_the_next() -> None:
+    sampler = Sampler(recipe(), exams(), ["mPAP", "PVR"], seed=1)
+    whole = seen([*steps(0), *steps(1), *steps(2)])
+    assert seen(list(sampler.steps(0, 9))) == whole
+    assert seen([*sampler.steps(0, 2), *sampler.steps(2, 5), *sampler.steps(7, 2)]) == whole
+    assert list(sampler.steps(4, 0)) == []
+
+
+def test_balanced_exams_without_ph_come_up_as_often_as_those_with_it() -> None:
+    cohort = exams(40)  # mPAP 10 to 49 mmHg: 11 of 40 without PH
+    sampler = Sampler(recipe("balanced = true"), cohort, ["mPAP"], seed=1)
+    found = [parts[0] for parts in sampler.steps(0, 1000)]
+    below = np.concatenate([part.truth[:, 0] <= 20 for part in found])
+    assert len(below) == 4000
+    assert below.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_an_exam_that_comes_up_twice_is_drawn_twice() -> None:
+    sampler = Sampler(recipe("balanced = true"), exams(12, loops=9), ["mPAP"], seed=1)
+    drawn: dict[float, list[bytes]] = {}
+    for (part,) in sampler.steps(0, sampler.count()):
+        for truth, maps in zip(part.truth[:, 0], part.maps, strict=True):
+            drawn.setdefault(float(truth), []).append(maps.tobytes())
+    twice = [each for each in drawn.values() if len(each) > 1]
+    assert twice
+    assert all(len(set(each)) == len(each) for each in twice)
+
+
+def test_a_cohort_of_one_class_cannot_be_balanced() -> None:
+    with pytest.raises(TrainingDataError, match="no training exam has PH"):
+        Sampler(recipe("balanced = true"), exams(5), ["mPAP"], seed=1)
 
 
 def test_loops_differ_and_frames_are_in_order_of_time() -> None:
