@@ -45,6 +45,7 @@ def test_archive_and_table_become_a_bundle_with_its_evaluation(tmp_path: Path) -
         "report.html",
         "report.pdf",
         "figures.json",
+        "attention_loops.png",
     }
     bundle = tmp_path / "bundle"
     echonode("bundle", "pack", *given, "--name", "ours", run, bundle)
