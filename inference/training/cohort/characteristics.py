@@ -69,7 +69,8 @@ def distributions(exams: pd.DataFrame, loops: pd.DataFrame) -> bytes:
     first, second = figure.subplots(2, 4)
     of_exams = {name: MEASURED[name] for name in ("mpap_mmhg", "pvr_wu", "pawp_mmhg", "days_apart")}
     for axis, (name, title) in zip(first, of_exams.items(), strict=True):
-        _histogram(axis, exams, name, title.removesuffix(" (absolute)"), "Exams")
+        signed = "Days from RHC to echo" if name == "days_apart" else title
+        _histogram(axis, exams, name, signed, "Exams")
     _histogram(second[0], exams, "loops", MEASURED["loops"], "Exams")
     for axis, (name, title) in zip(second[1:], SIZES.items(), strict=True):
         _histogram(axis, loop_sizes(loops), name, title, "Loops")

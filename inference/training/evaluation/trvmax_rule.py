@@ -72,8 +72,8 @@ def compare(rows: pd.DataFrame, evaluation: Evaluation) -> dict[str, Confusion]:
         f"TRVmax > {TRVMAX_LIMIT_M_S:g} m/s": (
             rows["trvmax_m_s"].to_numpy(dtype=float) > TRVMAX_LIMIT_M_S
         ),
-        "Model, guideline's limit": raw > LIMITS[TARGET],
-        "Model, threshold of validation": reported > threshold,
+        "model, guideline's limit": raw > LIMITS[TARGET],
+        "model, threshold of validation": reported > threshold,
     }
     return {
         name: _confusion(name, rows["patient_id"], present, flags, evaluation)
@@ -114,4 +114,5 @@ def _picture(tables: dict[str, Confusion]) -> Picture:
         picture.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True
     ):
         two_by_two(axis, table, name)
+        axis.set_title(f"PH by\n{name}", fontsize=8.5)
     return picture
