@@ -38,12 +38,13 @@ def grey_convnext_tiny() -> nn.Module:
     It is the frame encoder of PanEcho. Every residual branch is always taken: a branch dropped at
     random would have a state that training does not keep.
     """
-    network: nn.Module = convnext_tiny(weights=None, stochastic_depth_prob=0.0)
+    made = convnext_tiny(weights=None, stochastic_depth_prob=0.0)
     stem = nn.Conv2d(1, 96, kernel_size=4, stride=4)
     nn.init.trunc_normal_(stem.weight, std=0.02)
-    nn.init.zeros_(stem.bias)  # type: ignore[arg-type]  # it has one
-    network.features[0][0] = stem  # type: ignore[index,operator]
-    network.classifier[2] = nn.Identity()  # type: ignore[operator]
+    nn.init.constant_(stem.get_parameter("bias"), 0.0)
+    made.features[0][0] = stem
+    made.classifier[2] = nn.Identity()
+    network: nn.Module = made
     return network
 
 

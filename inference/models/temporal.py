@@ -37,4 +37,5 @@ class BeatEncoder(nn.Module):
         looked, _ = self.attention(seen, seen, seen, key_padding_mask=absent, need_weights=False)
         flat = flat + looked
         flat = flat + self.mixing(self.before_mixing(flat))
-        return flat.view_as(frames)
+        mixed: Tensor = flat.view_as(frames)
+        return mixed

@@ -69,8 +69,8 @@ def _sheet(
 ) -> Figure:
     rows_of = {end: max(1, -(-len(rows) // _COLUMNS)) for end, rows in ends.items()}
     figure = Figure(figsize=(1.5 * _COLUMNS, 1.95 * sum(rows_of.values())), layout="constrained")
-    parts = figure.subfigures(len(ends), 1, height_ratios=list(rows_of.values()))
-    for part, (end, rows) in zip(parts, ends.items(), strict=True):
+    parts = figure.subfigures(len(ends), 1, height_ratios=list(rows_of.values()), squeeze=False)
+    for part, (end, rows) in zip(parts.ravel(), ends.items(), strict=True):
         part.suptitle(f"{end} raw attention, one loop of an exam", fontsize=9)
         axes = part.subplots(rows_of[end], _COLUMNS, squeeze=False).ravel()
         for axis in axes:

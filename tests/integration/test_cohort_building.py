@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
+from inference.dicom.header import read_header
 from inference.errors import TrainingDataError
 from inference.training.cohort import CachedExams, build, cache_frames, frames, read_cohort, scan
 from inference.training.cohort.index import open_index
@@ -265,19 +266,18 @@ def test_a_small_or_lopsided_cohort_and_other_patient_ids_are_noted(
 def test_a_file_that_vanishes_while_it_is_read_is_listed_and_tried_again(
     archive: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = scan.read_header
 
     def vanishing(path: Path) -> Dataset:
         if path.name == "1.dcm" and path.parent.name in {"3", "4"}:
             raise FileNotFoundError(2, "No such file or directory", str(path))
-        return real(path)
+        return read_header(path)
 
     out = tmp_path / "cohort"
     with monkeypatch.context() as patched:
         patched.setattr(scan, "read_header", vanishing)
         loops = sum(build(archive, labels, out, seed=3).loops.values())
     excluded = pd.read_csv(out / "excluded_files.csv", index_col="path")
-    assert excluded.loc["3/1.dcm", "reason"].startswith("deleted, moved or not accessible")
+    assert "deleted, moved or not accessible" in str(excluded.loc["3/1.dcm", "reason"])
     assert sum(build(archive, labels, out, seed=3).loops.values()) == loops + 2
 
 

@@ -1,5 +1,6 @@
 """A better start: an encoder that was brought, frozen or slowly trained, and what is said of it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def change(encoder: Path, material: Material, run: Path, keys: str) -> float:
         if not name.endswith("num_batches_tracked"):
             moved += float((after[f"encoder.{name}"] - tensor).square().sum())
             size += float(tensor.square().sum())
-    return (moved / size) ** 0.5
+    return math.sqrt(moved / size)
 
 
 def test_a_frozen_encoder_stays_to_the_bit_and_a_slow_one_moves_less(

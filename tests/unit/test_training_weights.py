@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models import convnext_tiny, resnet50
+from torchvision.models import ConvNeXt, convnext_tiny, resnet50
 
 from inference.errors import TrainingDataError
 from inference.models.encoder import ARCHITECTURES
@@ -50,9 +50,9 @@ def resnet() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def convnext() -> nn.Module:
+def convnext() -> ConvNeXt:
     torch.manual_seed(0)
-    return settled(convnext_tiny(weights=None))
+    return convnext_tiny(weights=None).eval()
 
 
 @torch.no_grad()
@@ -79,9 +79,9 @@ def test_resnet50_gives_the_same_features_of_a_grey_frame_but_for_the_padded_bor
 @torch.no_grad()
 @pytest.mark.parametrize("nested", [True, False], ids=["whole model", "frame encoder"])
 def test_panecho_gives_the_same_features_of_a_grey_frame(
-    convnext: nn.Module, tmp_path: Path, nested: bool
+    convnext: ConvNeXt, tmp_path: Path, nested: bool
 ) -> None:
-    convnext.classifier[2] = nn.Identity()  # type: ignore[operator]
+    convnext.classifier[2] = nn.Identity()
     state = {f"model.{name}": tensor for name, tensor in convnext.state_dict().items()}
     if nested:
         state = {f"encoder.encoder.{name}": tensor for name, tensor in state.items()}
