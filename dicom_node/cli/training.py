@@ -97,12 +97,16 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
 @click.argument("out", type=_path)
 def evaluate(cohort: Path, frames: Path, notes: Path | None, run: Path, out: Path) -> None:
     """Judge the model in RUN on the test split; the report (HTML, PDF, JSON) goes to OUT."""
+    from inference.training.contact_sheet import draw_extreme_loops
     from inference.training.packing import report as write_report
     from inference.training.predict import predict
 
     with progress_bar() as report:
         predict(run, cohort, frames, notes=notes, on_progress=report)
     click.echo(f"report: {write_report(run, out, cohort=cohort)}")
+    sheet = draw_extreme_loops(run, cohort, frames, out)
+    if sheet is not None:
+        click.echo(f"loops of highest and lowest attention (patients' images): {sheet}")
 
 
 @train.command()

@@ -52,9 +52,16 @@ class Compared:
 
 
 def compare(
-    runs: Sequence[Path], cohort: Path, frames: Path, *, on_progress: Progress = silent
+    runs: Sequence[Path],
+    cohort: Path,
+    frames: Path,
+    *,
+    split: str = "validation",
+    on_progress: Progress = silent,
 ) -> list[Compared]:
-    """Judge finished runs of one cohort on its validation split, target by target.
+    """Judge finished runs of one cohort on one of its splits, target by target.
+
+    The test split is for phantoms: who chooses among runs by it has none left to judge with.
 
     Raises:
         TrainingDataError: a run is not finished or of another cohort, or its frames are not cached.
@@ -64,7 +71,7 @@ def compare(
     for folder, run in zip(runs, made, strict=True):
         require_same(folder / RUN, {"cohort": run.cohort.sha256}, {"cohort": found.sha256})
     tables = [
-        _estimates(folder, run, found, frames, on_progress)
+        _estimates(folder, run, found, frames, split, on_progress)
         for folder, run in zip(runs, made, strict=True)
     ]
     return [
@@ -75,10 +82,10 @@ def compare(
 
 
 def _estimates(
-    folder: Path, run: Run, cohort: Cohort, frames: Path, on_progress: Progress
+    folder: Path, run: Run, cohort: Cohort, frames: Path, split: str, on_progress: Progress
 ) -> pd.DataFrame:
-    """Truth and estimate of every validation exam and target of one run."""
-    exams = open_exams(cohort, frames, split="validation", size=run.recipe.frame_size_px)
+    """Truth and estimate of every exam of a split and target of one run."""
+    exams = open_exams(cohort, frames, split=split, size=run.recipe.frame_size_px)
     bundle = in_memory(run, load_networks(folder, run), choose_device(run.recipe.device.name))
     rows = []
     for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
@@ -107,7 +114,7 @@ def _of_target(
             continue
         rows = table[table["target"] == target].sort_values("exam")
         if rows.empty:
-            raise TrainingDataError(f"compare: no validation exam has {target}")
+            raise TrainingDataError(f"compare: no exam has {target}")
         drawn = _drawn(rows, scale)
         same = list(rows["exam"]) == known
         yield Compared(

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from torchvision.models.convnext import CNBlock
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from inference.models.encoder import ARCHITECTURES
@@ -70,7 +71,7 @@ def loop_features(network: MultiView, pixels: NDArray[np.uint8], device: torch.d
             for part in torch.split(frames, _FRAMES_AT_ONCE)
         ]
     )  # (L*T, d)
-    fused: Tensor = network.frames(encoded.view(loops, times, -1)).feature  # (L, d)
+    fused: Tensor = network.fuse_frames(encoded.view(loops, times, -1)).feature  # (L, d)
     return fused
 
 
@@ -83,7 +84,7 @@ def _freeze(network: MultiView, fusion: Fusion) -> None:
 def _checkpoint_blocks(encoder: nn.Module) -> None:
     """Let every residual block keep only its input and compute itself again on the way back."""
     for block in encoder.modules():
-        if isinstance(block, BasicBlock | Bottleneck):
+        if isinstance(block, BasicBlock | Bottleneck | CNBlock):
             again = partial(_context, block)
             block.forward = partial(_checkpointed, block.forward, again)
 

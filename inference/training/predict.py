@@ -28,6 +28,7 @@ from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
     by_prefix,
@@ -96,7 +97,7 @@ def predict(
     if validated:
         keep_familiarity(run, set_limits(spaces, learnt_from, validated))
     rows = [
-        _exam_row(exam, scale, fused.get(exam.exam_id))
+        _exam_row(exam, scale, fused.get(exam.exam_id), noted)
         for split in SPLITS
         for exam in found.exams
         if exam.split == split
@@ -116,7 +117,9 @@ def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]
         yield each, fuse_exam(bundle, exam_features(bundle, each), first)
 
 
-def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str, Any]:
+def _exam_row(
+    exam: CohortExam, scale: Scale, fusion: Fusion | None, noted: Notes
+) -> dict[str, Any]:
     estimate = nan if fusion is None else fusion.estimates[scale.target]
     return {
         "exam_id": exam.exam_id,
@@ -130,7 +133,19 @@ def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str
         "trvmax_m_s": exam.trvmax_m_s,
         "loops": nan if fusion is None else len(fusion.scores),
         "evidence": nan if fusion is None else fusion.evidence[scale.target],
+        **_facts(exam, noted),
     }
+
+
+def _facts(exam: CohortExam, noted: Notes) -> dict[str, Any]:
+    """What subgroups are made of; quality by the labels, else by the notes on most loops."""
+    facts = {name: getattr(exam, name) for name in (*FACTS, *NUMERIC_FACTS)}
+    known = [
+        noted[loop.sop_instance_uid][1] for loop in exam.loops if loop.sop_instance_uid in noted
+    ]
+    if not exam.quality and any(known):
+        facts["quality"] = min(filter(None, known), key=lambda each: (-known.count(each), each))
+    return facts
 
 
 def _loop_rows(

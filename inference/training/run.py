@@ -29,6 +29,7 @@ from inference.training.output import write_whole
 from inference.training.recipe import Recipe
 from inference.training.sampling import balanced, per_process
 from inference.training.scales import Scale
+from inference.training.weights.source import Source, source_of
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
@@ -87,6 +88,8 @@ class Run(Strict):
     versions: Mapping[str, str]
     encoder_sha256: str | None = None
     """Of the pre-trained encoder where it came from elsewhere."""
+    encoder_source: Source | None = None
+    """Whose encoder that was, where `echonode weights import` brought it."""
 
     @property
     def stopped_on(self) -> Literal["validation", "inner", "nothing"]:
@@ -148,6 +151,7 @@ def describe_run(
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
         encoder_sha256=None if encoder is None else _sha256(encoder),
+        encoder_source=None if encoder is None else _source(encoder, recipe.architecture),
     )
 
 
@@ -208,6 +212,16 @@ def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
         loops=sum(len(exam.loops) for exam in cohort.exams),
         phantom_exams=phantoms,
     )
+
+
+def _source(encoder: Path, architecture: str) -> Source | None:
+    found = source_of(encoder)
+    if found is not None and found.architecture != architecture:
+        raise TrainingDataError(
+            f"encoder {encoder}: {found.about} is a {found.architecture}; the recipe's "
+            f"architecture is {architecture}"
+        )
+    return found
 
 
 def _sha256(path: Path) -> str:

@@ -91,11 +91,16 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
             description=run.cohort.description, sha256=run.cohort.sha256, exams=run.cohort.exams
         ),
         intended_use=statement.intended_use or (_PHANTOM_USE if phantom else _RESEARCH_USE),
-        limitations=(*_LIMITS[standing], *statement.limitations),
-        licence=statement.licence,
+        limitations=(*_LIMITS[standing], *_start(run), *statement.limitations),
+        licence="; ".join((statement.licence, *_start(run))),
         # The run's, so that packing it again gives the same bundle.
         created_at=run.created_at,
     )
+
+
+def _start(run: Run) -> tuple[str, ...]:
+    """What an encoder that was brought from elsewhere asks of those who use the bundle."""
+    return () if run.encoder_source is None else (run.encoder_source.sentence,)
 
 
 def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device) -> Bundle:

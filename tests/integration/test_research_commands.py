@@ -45,6 +45,7 @@ def test_archive_and_table_become_a_bundle_with_its_evaluation(tmp_path: Path) -
         "report.html",
         "report.pdf",
         "figures.json",
+        "attention_loops.png",
     }
     bundle = tmp_path / "bundle"
     echonode("bundle", "pack", *given, "--name", "ours", run, bundle)
@@ -80,3 +81,28 @@ def test_what_cannot_be_done_is_said_clearly(words: tuple[str, ...], says: str) 
     assert done.returncode in {1, 2}
     assert says in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_encoders_from_elsewhere_are_listed_and_refused_in_plain_sentences(tmp_path: Path) -> None:
+    assert "panecho" in echonode("weights", "kinds")
+    given = ("--licence", "MIT", "--out", tmp_path / "encoder.safetensors")
+    (tmp_path / "x.pt").write_bytes(b"not weights")
+    refused = echonode("weights", "import", "--as", "echoprime", *given, tmp_path / "x", fails=True)
+    assert "a video encoder has no place" in refused
+    assert "Traceback" not in refused
+    damaged = echonode(
+        "weights", "import", "--as", "panecho", *given, tmp_path / "x.pt", fails=True
+    )
+    assert "weights x.pt: torch cannot read it" in damaged
+
+
+def test_a_table_in_another_unit_stops_the_build_until_it_was_checked(tmp_path: Path) -> None:
+    made = make_material(tmp_path / "hospital", patients=12, loops=(1,))
+    rows = [row.split(",") for row in made.labels.read_text().splitlines()]
+    in_kpa = [rows[0], *([*row[:2], f"{float(row[2]) / 7.5:.2f}", *row[3:]] for row in rows[1:])]
+    made.labels.write_text("\n".join(",".join(row) for row in in_kpa))
+    build = ("cohort", "build", "--jobs", 1, "--dicom", made.archive, "--labels", made.labels)
+    refused = echonode(*build, tmp_path / "cohort", fails=True)
+    assert "in kPa and not in mmHg" in refused
+    assert "--units-checked" in refused
+    assert "no usable row" in echonode(*build, "--units-checked", tmp_path / "cohort", fails=True)

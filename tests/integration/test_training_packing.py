@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.image import imread
 
 from inference.bundle.loading import Bundle, load_bundle
 from inference.dicom.header import read_header
@@ -14,6 +15,7 @@ from inference.errors import BundleError, TrainingDataError
 from inference.pipelines.echo_haemodynamics import load
 from inference.pipelines.fusion import Fusion
 from inference.training.cohort import CachedExam, read_cohort
+from inference.training.contact_sheet import draw_extreme_loops
 from inference.training.evaluation import Predictions
 from inference.training.exams import Exams, open_exams
 from inference.training.fit import fit
@@ -75,6 +77,17 @@ def test_the_loops_of_an_exam_share_its_attention_and_change_the_estimate(run: P
     assert loops.loc[alone, "effect"].isna().all()
     assert loops.loc[~alone, "effect"].notna().all()
     assert not loops["loop"].str.contains(".", regex=False).any()
+
+
+def test_the_loops_at_both_ends_of_the_attention_are_drawn(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    sheet = draw_extreme_loops(run, material.cohort, material.frames, tmp_path)
+    assert sheet is not None
+    assert imread(sheet).shape[1] == 1800
+    again = draw_extreme_loops(run, material.cohort, material.frames, tmp_path / "again")
+    assert again is not None
+    assert again.read_bytes() == sheet.read_bytes()
 
 
 def test_notes_name_view_and_quality_of_loops(

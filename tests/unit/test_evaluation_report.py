@@ -140,7 +140,7 @@ def test_the_report_is_one_file_that_warns_and_explains(written: Path) -> None:
     assert "PHANTOM - NOT FOR PATIENTS" in html
     assert "they say nothing about" in html
     assert not re.search(r"<(script|link)|src=\"(?!data:)|href=", html)
-    assert html.count("<img alt=") == 10
+    assert html.count("<img alt=") == 11
     assert "Attention is not informativeness" in html
     assert (written / "report.pdf").read_bytes().startswith(b"%PDF")
     figures = json.loads((written / "figures.json").read_text(), parse_constant=pytest.fail)
@@ -247,3 +247,42 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
         Predictions.read(tmp_path / "nowhere")
     with pytest.raises(TrainingDataError, match="exams lack split, target, truth, estimate"):
         Predictions.of(predictions.exams[["exam_id", "patient_id"]])
+
+
+def test_the_rule_by_trvmax_stands_beside_the_model_on_the_same_exams(
+    evaluation: Evaluation, written: Path
+) -> None:
+    rows = evaluation.predictions.rows("test", "mPAP").dropna(subset=["trvmax_m_s"])
+    tables = json.loads((written / "figures.json").read_text())["trvmax_rule"]
+    rule = tables["TRVmax > 2.8 m/s"]
+    ill, fast = rows["truth"] > 20, rows["trvmax_m_s"] > 2.8
+    assert rule["true_positive"] == int((ill & fast).sum())
+    assert rule["true_negative"] == int((~ill & ~fast).sum())
+    counted = ("true_positive", "false_negative", "false_positive", "true_negative")
+    for table in tables.values():
+        assert sum(table[name] for name in counted) == len(rows) < 160
+    assert "PH by TRVmax &gt; 2.8 m/s" in (written / "report.html").read_text()
+
+
+def test_subgroups_give_the_correlation_too(evaluation: Evaluation) -> None:
+    found = {(item.subgroup, item.target): item for item in evaluation.subgroups}
+    pcc = found["PH", "mPAP"].figures["pcc"].value
+    rows = evaluation.predictions.rows("test", "mPAP")
+    rows = rows[rows["truth"] > 20]
+    reported = evaluation.calibration.recalibrate("mPAP", rows["estimate"].to_numpy(float))
+    assert pcc == pytest.approx(np.corrcoef(rows["truth"], reported)[0, 1])
+
+
+def test_the_ends_are_the_exams_top_and_bottom_loops_of_highest_and_lowest_score(
+    evaluation: Evaluation, written: Path
+) -> None:
+    found = evaluation.attention
+    assert found is not None
+    by_exam = found.loops.groupby("exam_id")["score"]
+    tops, bottoms = by_exam.max().nlargest(16), by_exam.min().nsmallest(16)
+    assert list(found.highest["score"]) == pytest.approx(list(tops))
+    assert list(found.lowest["score"]) == pytest.approx(list(bottoms))
+    assert found.highest["exam_id"].is_unique, "one loop of an exam"
+    ends = json.loads((written / "figures.json").read_text())["extreme_loops"]
+    assert [sum(column) for column in zip(*ends["view"].values(), strict=True)] == [16, 16]
+    assert max(ends["quality"], key=lambda name: ends["quality"][name][1]) == "suboptimal"

@@ -314,7 +314,7 @@ def _subgroups(
                 reported.loc[chosen, target].to_numpy(dtype=float),
                 sample,
             )
-            kept = {key: statistics[key] for key in ("bias", "mae", "rmse")}
+            kept = {key: statistics[key] for key in ("bias", "mae", "rmse", "pcc")}
             found.append(Subgroup(name, str(target), int(chosen.sum()), summarise(kept)))
     return found
 

@@ -208,7 +208,7 @@ def confusion(evaluation: Evaluation) -> Figure:
         (("guideline limits", evaluation.at_limits), ("thresholds", evaluation.at_thresholds))
     ):
         for axis, table in zip(axes[row], tables, strict=True):
-            _two_by_two(axis, table, title)
+            two_by_two(axis, table, title)
     return figure
 
 
@@ -301,7 +301,8 @@ def _density(axis: Axes, values: Values, *, vertical: bool) -> None:
         axis.fill_between(places, density, color=PALE)
 
 
-def _two_by_two(axis: Axes, table: Confusion, decided_at: str) -> None:
+def two_by_two(axis: Axes, table: Confusion, decided_at: str) -> None:
+    """One two-by-two table: the truth in rows, the decision in columns."""
     cells = np.array(
         [
             [table.true_positive, table.false_negative],

@@ -16,6 +16,9 @@ from inference.training.output import write_whole
 EXAM_COLUMNS = ("exam_id", "patient_id", "split", "target", "truth", "estimate")
 LOOP_COLUMNS = ("exam_id", "target", "loop", "weight", "score", "effect")
 SUBSET_COLUMNS = ("exam_id", "target", "draw", "number", "loops", "evidence", "estimate")
+#: Optional columns of exams that subgroups are made of: texts, then numbers.
+FACTS = ("sex", "scanner", "site", "exam_date", "quality")
+NUMERIC_FACTS = ("age_years", "days_apart")
 EXAMS_CSV, LOOPS_CSV, SUBSETS_CSV = "predictions.csv", "loops.csv", "subsets.csv"
 
 
@@ -26,8 +29,10 @@ class Predictions:
     `exams`: one row per exam and target (mPAP, PVR, PAWP), `truth` and `estimate` in the target's
     unit, before any calibration; truth is NaN where not measured, estimate where the exam had no
     usable loop. Optional columns: `probability` of lying above the limit as the network itself
-    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`, and of the
-    `loops` that the estimate is of how many they are and the logarithm of their `evidence`.
+    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`; of the `loops`
+    that the estimate is of how many they are and the logarithm of their `evidence`; and what the
+    cohort knows of patient and exam: `sex`, `age_years`, `scanner`, `site`, `exam_date`,
+    `days_apart`, `quality`. Texts are empty and numbers NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
     Optional columns: `view`, `quality`, `distance` from the training loops (see
@@ -68,9 +73,12 @@ class Predictions:
         _check(exams)
         _check_subsets(subsets)
         exams = exams.copy()
-        for column in ("low", "high", "probability", "trvmax_m_s", "loops", "evidence"):
+        numbers = ("low", "high", "probability", "trvmax_m_s", "loops", "evidence", *NUMERIC_FACTS)
+        for column in numbers:
             if column not in exams:
                 exams[column] = np.nan
+        for column in FACTS:
+            exams[column] = exams[column].fillna("") if column in exams else ""
         loops = loops.copy()
         for column in ("view", "quality"):
             loops[column] = loops[column].fillna("") if column in loops else ""
@@ -85,7 +93,7 @@ class Predictions:
         Raises:
             TrainingDataError: the file is absent or its content does not fit.
         """
-        text = {"exam_id": str, "patient_id": str, "loop": str, "view": str, "quality": str}
+        text = dict.fromkeys(("exam_id", "patient_id", "loop", "view", *FACTS), str)
         if not (folder / EXAMS_CSV).is_file():
             raise TrainingDataError(f"predictions: no {EXAMS_CSV} in {folder}")
         try:

@@ -6,7 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.training.evaluation import evidence_sections, sections, sizes, wording
+from inference.training.evaluation import (
+    evidence_sections,
+    extreme_loops,
+    sections,
+    sizes,
+    trvmax_rule,
+    wording,
+)
 from inference.training.evaluation.conditions import CONDITIONS
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.html import as_html
@@ -28,8 +35,10 @@ SECTIONS: Sequence[SectionOf] = (
     evidence_sections.probabilities,
     sections.verdicts,
     evidence_sections.baselines,
+    trvmax_rule.section,
     sections.subgroups,
     sections.attention,
+    extreme_loops.section,
     sections.improvements,
 )
 

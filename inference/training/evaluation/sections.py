@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-import pandas as pd
-
 from inference.training.evaluation import plots
 from inference.training.evaluation.attention import Attention
 from inference.training.evaluation.conditions import CONDITIONS, SUBGROUPS, wording
@@ -105,7 +103,7 @@ def verdicts(evaluation: Evaluation, _: Subject) -> Section:
 
 
 def subgroups(evaluation: Evaluation, _: Subject) -> Section:
-    """Per subgroup and target: exams, bias, MAE."""
+    """Per subgroup and target: exams, bias, MAE and PCC (the paper's Table 6)."""
     rows = [
         [
             f"{item.subgroup} ({wording(SUBGROUPS[item.subgroup])})",
@@ -113,6 +111,7 @@ def subgroups(evaluation: Evaluation, _: Subject) -> Section:
             str(item.exams),
             item.figures["bias"].show(1),
             item.figures["mae"].show(1),
+            item.figures["pcc"].show(),
         ]
         for item in evaluation.subgroups
     ]
@@ -121,14 +120,14 @@ def subgroups(evaluation: Evaluation, _: Subject) -> Section:
         ["Groups by the catheter's values; errors of the reported estimates."],
         [
             Drawing("subgroups", plots.SUBGROUPS, plots.subgroups(evaluation)),
-            Table(["Group", "Target", "Exams", "Bias", "MAE"], rows),
+            Table(["Group", "Target", "Exams", "Bias", "MAE", "PCC"], rows),
         ],
         figures={"subgroups": [asdict(item) for item in evaluation.subgroups]},
     )
 
 
 def attention(evaluation: Evaluation, _: Subject) -> Section | None:
-    """Attention by view and quality, and the loops at both ends."""
+    """Attention by view and quality."""
     found = evaluation.attention
     if found is None:
         return None
@@ -143,7 +142,6 @@ def attention(evaluation: Evaluation, _: Subject) -> Section | None:
         [
             Drawing("attention", plots.ATTENTION, plots.attention(found)),
             *_groups(found),
-            *_ends(found),
         ],
         figures={
             "attention": {
@@ -230,30 +228,6 @@ def _groups(found: Attention) -> list[Table]:
         if rows:
             tables.append(Table(head, rows, caption))
     return tables
-
-
-def _ends(found: Attention) -> list[Table]:
-    head = ["Exam", "Loop", "View", "Quality", "Score", "Attention"]
-    return [
-        Table(
-            [*head, f"Effect, {unit(found.target)}"],
-            [_loop(row) for _, row in rows.iterrows()],
-            f"The {len(rows)} loops with the {end} raw score",
-        )
-        for end, rows in (("highest", found.highest), ("lowest", found.lowest))
-    ]
-
-
-def _loop(row: "pd.Series[Any]") -> list[str]:
-    return [
-        str(row["exam_id"]),
-        str(row["loop"]),
-        str(row["view"]) or NO_FIGURE,
-        str(row["quality"]) or NO_FIGURE,
-        f"{row['score']:.2f}",
-        f"{row['relative']:.2f}",
-        f"{row['effect']:+z.2f}",
-    ]
 
 
 def _short(name: str) -> str:
