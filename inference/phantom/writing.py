@@ -77,6 +77,7 @@ class Instance:
     as_vector: bool = False
     """Give the frame times as Frame Time Vector, not as Frame Time."""
     maker: str = MAKER
+    model: str = "PHANTOM"
     colour: bool = False
     encoding: Encoding = Encoding.JPEG
 
@@ -152,7 +153,7 @@ def _series_and_equipment(dataset: Dataset, study: StudyTags, instance: Instance
     dataset.SeriesNumber = 1
     dataset.SeriesDescription = "SYNTHETIC"
     dataset.Manufacturer = instance.maker
-    dataset.ManufacturerModelName = "PHANTOM"
+    dataset.ManufacturerModelName = instance.model
     dataset.DeviceSerialNumber = "0"
     dataset.SoftwareVersions = "1"
     dataset.BodyPartExamined = "HEART"
