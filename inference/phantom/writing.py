@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 MAKER, OTHER_MAKER = "ECHONODE PHANTOM (SYNTHETIC)", "OTHER VENDOR (SYNTHETIC)"
-_JPEG_QUALITY = 88
+JPEG_QUALITY = 88
 _UID_NAMESPACE = uuid.UUID("5d4f8f0e-3c7f-4b6e-9c55-0f2d6a4f1c11")
 _CENTIMETRE, _SECOND, _CM_PER_S = 3, 4, 7
 
@@ -111,7 +111,7 @@ def _encode(frames: Iterable[Pixels], encoding: Encoding) -> tuple[tuple[int, in
         if encoding is Encoding.RAW:
             encoded.append(pixels.tobytes())
         else:
-            encoded.append(simplejpeg.encode_jpeg(pixels, _JPEG_QUALITY, "RGB", "422"))
+            encoded.append(simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, "RGB", "422"))
     return (rows, columns), encoded
 
 
