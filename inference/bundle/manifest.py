@@ -13,13 +13,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
+from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.familiarity import Limits
 from inference.bundle.strict import Strict
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
 #: Format 2 states by which profile the loops were selected; those of format 1 were by the paper.
-FORMAT_VERSION = 2
+#: Format 3 states how loops unlike those of the training are known; absent: nobody can tell.
+FORMAT_VERSION = 3
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -95,7 +98,7 @@ class Weights(Strict):
 class Description(Strict):
     """A manifest without what the weights file determines: what whoever packs a bundle states."""
 
-    format_version: Literal[1, 2] = 2
+    format_version: Literal[1, 2, 3] = 3
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]
@@ -103,6 +106,7 @@ class Description(Strict):
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     probabilities: Mapping[Name, ProbabilityCurve] = {}
+    familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
     evaluation: Mapping[str, FiniteFloat] = {}
@@ -120,6 +124,8 @@ class Description(Strict):
             raise ValueError("two targets have the same name")
         if len(set(prefixes)) < len(prefixes):
             raise ValueError("two networks have the same prefix")
+        if self.familiarity is not None and familiarity_tensors.PREFIX in prefixes:
+            raise ValueError("a network has the prefix of the tensors of familiarity")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
         if estimated != set(names):

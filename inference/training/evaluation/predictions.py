@@ -27,7 +27,8 @@ class Predictions:
     states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`. IDs are the cohort's numbers, not a patient's.
+    Optional columns: `view`, `quality`, `distance` from the training loops (see
+    `inference.bundle.familiarity`; NaN where unknown). IDs are the cohort's numbers, not a patient's.
     """
 
     exams: pd.DataFrame
@@ -57,6 +58,8 @@ class Predictions:
         loops = loops.copy()
         for column in ("view", "quality"):
             loops[column] = loops[column].fillna("") if column in loops else ""
+        if "distance" not in loops:
+            loops["distance"] = np.nan
         return cls(exams.reset_index(drop=True), loops.reset_index(drop=True))
 
     @classmethod
