@@ -41,7 +41,7 @@ class Probe:
 
 
 def changed(known: Sequence[Pixels], seed: int) -> Iterator[Probe]:
-    """Known exams changed in one way each."""
+    """Known exams, each uint8 (loops, frames, size, size), changed in one way."""
     for (group, name), change in _CHANGES.items():
         yield Probe(
             group,
@@ -53,18 +53,18 @@ def changed(known: Sequence[Pixels], seed: int) -> Iterator[Probe]:
         )
 
 
-def invented(size: int, seed: int) -> Iterator[Probe]:
+def invented(size: int, seed: int, exams: int = EXAMS) -> Iterator[Probe]:
     """Exams from nothing: noise, natural textures and other organs at the encoder's size."""
     makers = {("noise", "every pixel by chance"): textures.noise}
     makers |= {("natural textures", name): make for name, make in textures.NATURAL.items()}
     makers |= {("other organs", name): make for name, make in textures.ORGANS.items()}
     for (group, name), make in makers.items():
-        rngs = [_rng(seed, name, number) for number in range(EXAMS)]
-        exams = (np.stack([make(rng, FRAMES, size) for _ in range(LOOPS)]) for rng in rngs)
-        yield Probe(group, name, tuple(exams))
+        rngs = [_rng(seed, name, number) for number in range(exams)]
+        made = (np.stack([make(rng, FRAMES, size) for _ in range(LOOPS)]) for rng in rngs)
+        yield Probe(group, name, tuple(made))
 
 
-def scanned(size: int, seed: int) -> Iterator[Probe]:
+def scanned(size: int, seed: int, exams: int = EXAMS) -> Iterator[Probe]:
     """Synthetic hearts: the phantom's presets, and those of the foreign scanner."""
     for scanner, preset in (
         (PHANTOM, "easy"),
@@ -73,11 +73,11 @@ def scanned(size: int, seed: int) -> Iterator[Probe]:
         (FOREIGN, "easy"),
     ):
         group = "phantom presets" if scanner is PHANTOM else "foreign scanner"
-        yield Probe(group, preset, tuple(_scanned(scanner, preset, size, seed)))
+        yield Probe(group, preset, tuple(_scanned(scanner, preset, size, seed, exams)))
 
 
-def _scanned(scanner: Scanner, preset: str, size: int, seed: int) -> Iterator[Pixels]:
-    for number in range(1, EXAMS + 1):
+def _scanned(scanner: Scanner, preset: str, size: int, seed: int, exams: int) -> Iterator[Pixels]:
+    for number in range(1, exams + 1):
         exam = draw_exam(preset_named(preset), seed, patient=number, exam=number, scanner=scanner)
         yield np.stack([_first_beat(scanner, loop, size) for loop in exam.loops[:LOOPS]])
 

@@ -64,7 +64,9 @@ def by_prefix(bundle: Bundle, features: Features) -> dict[str, NDArray[np.float3
     return {spec.prefix: each.float().cpu().numpy() for spec, each in pairs}
 
 
-def learn_spaces(bundle: Bundle, exams: Exams, on_progress: Progress) -> tuple[dict[str, Space], int]:
+def learn_spaces(
+    bundle: Bundle, exams: Exams, on_progress: Progress
+) -> tuple[dict[str, Space], int]:
     """The spaces of all networks from training exams, and from how many loops."""
     moments: dict[str, _Moments] = {}
     step = ceil(len(exams) / _MOST_EXAMS)
@@ -131,6 +133,20 @@ def read_familiarity(run: Path, networks: Mapping[str, int]) -> Familiarity:
             "(echonode evaluate)"
         ) from None
     return Familiarity(limits, spaces)
+
+
+def read_limits(run: Path) -> Limits | None:
+    """The limits that `keep_familiarity` wrote, or nothing where the run has none."""
+    path = run / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            return Limits.model_validate_json(file.metadata()["limits"])
+    except (OSError, KeyError, TypeError, SafetensorError, ValidationError) as error:
+        raise TrainingDataError(
+            f"{path}: damaged ({error}); predict the run again (echonode evaluate)"
+        ) from None
 
 
 class _Moments:

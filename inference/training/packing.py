@@ -27,9 +27,11 @@ from inference.training.evaluation import (
     write_report,
 )
 from inference.training.evaluation import fit as calibrate
+from inference.training.evaluation.familiarity import assess
 from inference.training.exams import Exams, open_exams
-from inference.training.familiarity import read_familiarity
+from inference.training.familiarity import read_familiarity, read_limits
 from inference.training.predict import estimate
+from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
 from inference.training.trained import Statement, describe_bundle, in_memory, load_networks
 
@@ -50,6 +52,7 @@ def judge(run: Path, *, coverage: float = 0.90, draws: int = 2000) -> Evaluation
     made, predictions = read_run(run), Predictions.read(run)
     return evaluate(
         predictions,
+        resemblance=assess(read_limits(run), predictions, read_probes(run)),
         fitted=_calibration(made, predictions, coverage),
         coverage=coverage,
         draws=draws,

@@ -26,6 +26,7 @@ from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.familiarity import PROBES_CSV
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
     Features,
@@ -93,6 +94,7 @@ def predict(
     ]
     predictions = Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
     predictions.write(run)
+    (run / PROBES_CSV).unlink(missing_ok=True)  # by other limits
     return predictions
 
 

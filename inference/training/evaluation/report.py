@@ -8,6 +8,7 @@ from typing import Any
 
 from inference.training.evaluation import evidence_sections, sections, wording
 from inference.training.evaluation.evaluating import Evaluation
+from inference.training.evaluation.familiarity_section import familiarity
 from inference.training.evaluation.html import as_html
 from inference.training.evaluation.pdf import as_pdf
 from inference.training.evaluation.section import Page, Section, SectionOf, Subject
@@ -28,6 +29,7 @@ SECTIONS: Sequence[SectionOf] = (
     evidence_sections.baselines,
     sections.subgroups,
     sections.attention,
+    familiarity,
     sections.improvements,
 )
 
