@@ -2,7 +2,7 @@
 
 Nothing of it is the phantom's: the picture is computed point by point in the plane, without beams
 and without a point spread function. Texture is K-distributed: grains of random brightness, most of
-which stay where they are while the heart moves under them.
+which belong to the tissue and are pulled along by the heart.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from inference.phantom.cine import Loop, Probe
 from inference.phantom.foreign import hearts
@@ -24,10 +24,12 @@ from inference.phantom.views import View
 _FACE_CM = 1.1
 #: Grey is a power of amplitude, where the phantom compresses by a logarithm.
 _POWER = 0.66
-_GRAIN_CM, _PATCH_CM = 0.06, 0.7
+_GRAIN_CM, _PATCH_CM = 0.06, 0.5
+#: How far a beat pulls tissue towards the middle of the heart at most, and how wide around it.
+_PULL_CM, _REACH_CM = 2.8, 5.0
 #: Shape of the gamma distribution of the grains' power; small is spotty.
 _SPOTTINESS = 1.4
-#: How much of a frame's texture is the same in all frames.
+#: How much of a frame's texture belongs to the tissue.
 _STANDING = 0.75
 #: Grey levels (standard deviation) of the receiver's noise, the same at every depth.
 _NOISE: Mapping[Quality, float] = {
@@ -80,8 +82,10 @@ class Imaging:
         standing = self._standing(rng)
         noise, veil = _NOISE[self.loop.quality], np.float32(_VEIL[self.loop.quality])
         for time_ms in times_ms:
-            grain = _STANDING * standing + (1 - _STANDING) * self._grain(rng)
-            amplitude = self._reflectivity(x, z, time_ms) * gain * grain
+            right, down = self._pulled(x, z, time_ms)
+            grain = _STANDING * self._moved(standing, right, down)
+            grain += (1 - _STANDING) * self._grain(rng)
+            amplitude = self._reflectivity(x + right, z + down, time_ms) * gain * grain
             grey = 255 * (veil + (1 - veil) * np.clip(amplitude, 0, 1) ** np.float32(_POWER))
             grey += rng.normal(0, noise, grey.shape)
             yield np.where(inside, np.clip(grey + 0.5, 0, 255), 0).astype(np.uint8)
@@ -115,6 +119,18 @@ class Imaging:
         turned_z = cosine * (depth - middle) - sine * x + middle
         return turned_x, turned_z, inside, np.asarray(gain, np.float32)
 
+    def _pulled(self, x: Array, z: Array, time_ms: float) -> tuple[Array, Array]:
+        """How far away, right and down in cm, lies at rest what is now at each point."""
+        below = z - np.float32(0.45 * self.loop.probe.depth_cm)
+        near = np.exp(-(x**2 + below**2) / _REACH_CM**2)
+        pull = _PULL_CM / _REACH_CM * self.loop.rhythm.at(time_ms).contraction * near
+        return (pull * x).astype(np.float32), (pull * below).astype(np.float32)
+
+    def _moved(self, texture: Array, right: Array, down: Array) -> Array:
+        rows, columns = np.indices(texture.shape, dtype=np.float32)
+        at = [rows + down / self.pixel_cm, columns + right / self.pixel_cm]
+        return np.asarray(map_coordinates(texture, at, order=1, mode="nearest"), np.float32)
+
     def _reflectivity(self, x: Array, z: Array, time_ms: float) -> Array:
         now = self.loop.rhythm.at(time_ms)
         probe = self.loop.probe
@@ -132,7 +148,7 @@ class Imaging:
         patches = rng.standard_normal(spots.shape, dtype=np.float32)
         patches = gaussian_filter(patches, _PATCH_CM / self.pixel_cm)
         spots = gaussian_filter(spots.astype(np.float32), 2 * _GRAIN_CM / self.pixel_cm)
-        return np.asarray(self._grain(rng) * spots * np.exp(0.25 * patches / patches.std()))
+        return np.asarray(self._grain(rng) * spots * np.exp(0.5 * patches / patches.std()))
 
     def _grain(self, rng: np.random.Generator) -> Array:
         """Texture around 1 of one moment."""
