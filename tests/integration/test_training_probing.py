@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long  # trains a network and makes a hundred loops
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return make_material(tmp_path_factory.mktemp("material"), patients=60)
+    return make_material(tmp_path_factory.mktemp("material"), patients=80)
 
 
 @pytest.fixture(scope="module")
