@@ -93,16 +93,37 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
 @_cohort
 @_frames
 @click.option("--notes", type=_path, help="CSV: sop_instance_uid, view, quality of each loop.")
+@click.option(
+    "--probes/--no-probes",
+    default=True,
+    help="Also judge which pictures unlike the training are recognised (a minute or more).",
+)
+@click.option(
+    "--clips",
+    type=_path,
+    help="Folder of other ultrasound as DICOM, such as other organs, to be judged as probes.",
+)
 @click.argument("run", type=_path)
 @click.argument("out", type=_path)
-def evaluate(cohort: Path, frames: Path, notes: Path | None, run: Path, out: Path) -> None:
+def evaluate(
+    cohort: Path,
+    frames: Path,
+    notes: Path | None,
+    probes: bool,
+    clips: Path | None,
+    run: Path,
+    out: Path,
+) -> None:
     """Judge the model in RUN on the test split; the report (HTML, PDF, JSON) goes to OUT."""
     from inference.training.contact_sheet import draw_extreme_loops
     from inference.training.packing import report as write_report
     from inference.training.predict import predict
+    from inference.training.probing import probe
 
     with progress_bar() as report:
         predict(run, cohort, frames, notes=notes, on_progress=report)
+        if probes:
+            probe(run, cohort, frames, clips=clips, on_progress=report)
     click.echo(f"report: {write_report(run, out, cohort=cohort)}")
     sheet = draw_extreme_loops(run, cohort, frames, out)
     if sheet is not None:

@@ -135,6 +135,20 @@ def read_familiarity(run: Path, networks: Mapping[str, int]) -> Familiarity:
     return Familiarity(limits, spaces)
 
 
+def read_limits(run: Path) -> Limits | None:
+    """The limits that `keep_familiarity` wrote, or nothing where the run has none."""
+    path = run / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            return Limits.model_validate_json(file.metadata()["limits"])
+    except (OSError, KeyError, TypeError, SafetensorError, ValidationError) as error:
+        raise TrainingDataError(
+            f"{path}: damaged ({error}); predict the run again (echonode evaluate)"
+        ) from None
+
+
 class _Moments:
     """Number, sum and products of features, so that memory does not grow with the cohort."""
 

@@ -29,10 +29,12 @@ from inference.training.evaluation import (
     wording,
     write_report,
 )
+from inference.training.evaluation.familiarity import assess
 from inference.training.exams import Exams, open_exams
-from inference.training.familiarity import read_familiarity
+from inference.training.familiarity import read_familiarity, read_limits
 from inference.training.holding import held_description, held_networks
 from inference.training.predict import estimate
+from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
 from inference.training.trained import (
     Statement,
@@ -67,6 +69,7 @@ def judge(
     return evaluate(
         predictions,
         sds={scale.target: scale.sd for scale in made.scales},
+        resemblance=assess(read_limits(run), predictions, read_probes(run)),
         coverage=coverage,
         draws=draws,
         stopped_on=getattr(made, "stopped_on", ""),

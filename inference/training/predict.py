@@ -28,6 +28,7 @@ from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.familiarity import PROBES_CSV
 from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
@@ -107,6 +108,7 @@ def predict(
         pd.DataFrame(rows), pd.DataFrame(loops), pd.DataFrame(subsets) if subsets else None
     )
     predictions.write(run)
+    (run / PROBES_CSV).unlink(missing_ok=True)  # by other limits
     return predictions
 
 

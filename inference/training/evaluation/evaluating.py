@@ -30,6 +30,7 @@ from inference.training.evaluation.conditions import (
     met,
 )
 from inference.training.evaluation.decision_curve import DecisionCurve
+from inference.training.evaluation.familiarity import Resemblance
 from inference.training.evaluation.improvements import Improvement, measure
 from inference.training.evaluation.metrics import (
     Figure,
@@ -123,6 +124,7 @@ class Evaluation:
     attention: Attention | None
     stopped_on: str = ""
     looks: Looks | None = None
+    resemblance: Resemblance | None = None
 
     @property
     def withheld(self) -> dict[str, str]:
@@ -145,7 +147,7 @@ class Evaluation:
         return self.calibration.of(self.held)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     predictions: Predictions,
     *,
     sds: Mapping[str, float] | None = None,
@@ -155,13 +157,14 @@ def evaluate(
     seed: int = 0,
     stopped_on: str = "",
     looks: Looks | None = None,
+    resemblance: Resemblance | None = None,
 ) -> Evaluation:
     """Judge predictions on the test split.
 
     `fitted` is the calibration of a bundle that exists. Without it the validation split says which
     targets a bundle may hold and calibrates them; `sds` are those that training z-scored with.
     `stopped_on` names the exams that said when training stops, and `looks` how often the test split
-    was looked at; both are only reported.
+    was looked at, `resemblance` what is unlike the training; all three are only reported.
 
     Raises:
         TrainingDataError: no test exam has a truth and an estimate, or validation can calibrate
@@ -212,6 +215,7 @@ def evaluate(
         attention=analyse(predictions, predictions.targets[0]),
         stopped_on=stopped_on,
         looks=looks,
+        resemblance=resemblance,
     )
 
 

@@ -16,6 +16,7 @@ from inference.training.evaluation import (
 )
 from inference.training.evaluation.conditions import CONDITIONS
 from inference.training.evaluation.evaluating import Evaluation
+from inference.training.evaluation.familiarity_section import familiarity
 from inference.training.evaluation.html import as_html
 from inference.training.evaluation.metrics import Figure
 from inference.training.evaluation.pdf import as_pdf
@@ -39,6 +40,7 @@ SECTIONS: Sequence[SectionOf] = (
     sections.subgroups,
     sections.attention,
     extreme_loops.section,
+    familiarity,
     sections.improvements,
 )
 
