@@ -46,7 +46,7 @@ class Learner(Protocol):
 
     @property
     def kept(self) -> nn.Module:
-        """The module whose best weights stay."""
+        """The module whose best weights stay: the very one that `validate` judges."""
 
     def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """Take `count` steps from number `first` (from 0) and give back their metrics.
@@ -107,6 +107,7 @@ def learn(
             on_step = partial(_report, report, plan, done.steps)
             trained = learner.train(done.steps, count, on_step)
             done.steps += count
+            _unite(learner, world)
             row = {
                 "step": float(done.steps),
                 "epoch": done.steps / plan.steps_per_epoch,
@@ -131,6 +132,14 @@ def learn(
             world.wait()
     report(plan.stage, plan.steps, plan.steps)
     return done
+
+
+def _unite(learner: Learner, world: World) -> None:
+    """Make what every process judges the same as what the first one saves."""
+    modules = {id(part): part for part in [*learner.parts.values(), learner.kept]}
+    for module in modules.values():
+        if isinstance(module, nn.Module):
+            world.unite(module)
 
 
 def _report(report: Progress, plan: Plan, before: int, step: int) -> None:

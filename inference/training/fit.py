@@ -24,6 +24,7 @@ from inference.training.cohort.scan import Progress, silent
 from inference.training.epochs import BEST, LOSS, Plan, learn
 from inference.training.exams import Exams, open_exams
 from inference.training.loss import HaemodynamicLoss
+from inference.training.memory import shortage_explained
 from inference.training.network import build_network, judging, loop_features, place
 from inference.training.pretrain import hold_out, pretrain
 from inference.training.processes import World, join
@@ -50,10 +51,10 @@ def fit(
 
     Raises:
         TrainingDataError: an empty split, labels that teach nothing, frames that are not cached,
-            or a folder that holds the run of another recipe or cohort.
+            a folder that holds the run of another recipe or cohort, or memory that ran out.
     """
     found = read_cohort(cohort)
-    with join(recipe.device.name) as world:
+    with join(recipe.device.name) as world, shortage_explained(recipe, world.device, world.size):
         made = describe_run(
             recipe, found, cohort, device=world.device, processes=world.size, encoder=encoder
         )
@@ -96,7 +97,7 @@ def pretrain_encoder(
         TrainingDataError: as `fit`.
     """
     found = read_cohort(cohort)
-    with join(recipe.device.name) as world:
+    with join(recipe.device.name) as world, shortage_explained(recipe, world.device, world.size):
         made = describe_run(
             recipe, found, cohort, device=world.device, processes=world.size, encoder=None
         )

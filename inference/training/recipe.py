@@ -37,7 +37,8 @@ class Sampling(Strict):
     balanced: bool = False
     """Draw exams without PH so often, with replacement, that both sides come up alike."""
     micro_batch_exams: Count | None = None
-    """Exams at a time on one device, gradients accumulated. BatchNorm sees these, not the batch."""
+    """Exams at a time on one device, gradients accumulated: less memory. BatchNorm sees these, not
+    the batch, so that fewer than the paper's 12 change the model."""
 
 
 class Augmentation(Strict):
@@ -131,10 +132,19 @@ class Device(Strict):
 
     name: str = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the forward pass; float16 scales the loss."""
-    activation_checkpointing: bool = False
-    """Compute each residual block twice and keep only its input: less memory, a third slower."""
+    """Of the forward pass; float16 scales the loss. Half precision saves a third of the memory."""
+    activation_checkpointing: Literal["auto"] | bool = "auto"
+    """Compute each residual block twice and keep only its input: less memory, a third slower, the
+    same network. auto: on a GPU only, which is how the paper's step of 12 x 5 x 5 frames of
+    256 x 256 fits into 24 GB: it takes 31.3 GiB of activations, 22.5 in bfloat16, 11.2 with
+    checkpointing, 5.9 with both."""
     channels_last: bool = True
+
+    def checkpoints(self, device_type: str) -> bool:
+        """Whether residual blocks are computed twice on a device ("cuda", "cpu")."""
+        if self.activation_checkpointing == "auto":
+            return device_type != "cpu"
+        return self.activation_checkpointing
 
 
 class Recipe(Strict):

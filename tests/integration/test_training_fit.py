@@ -1,7 +1,5 @@
 """Training from a cohort on disk: it learns, survives a kill, refuses what does not fit."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -31,8 +29,9 @@ from inference.training.recipe import (
     parse_recipe,
 )
 from inference.training.run import read_run
+from inference.training.stepping import Stepper
 from inference.training.trained import load_networks
-from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
+from tests.training_cohort import SIZE_PX, Material, as_toml, make_material, small_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADS = "mpap_pvr_pawp"
@@ -229,27 +228,6 @@ def test_the_papers_network_at_its_own_size_goes_through_the_same_code(tmp_path:
     assert sum(tensor.numel() for tensor in found.values()) > 23_500_000
 
 
-@pytest.mark.long
-def test_two_processes_over_gloo_share_every_step(material: Material, tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(PROCESS)
-    text = as_toml(small_recipe(epochs=2).model_dump(mode="json"))
-    folders = [str(material.cohort), str(material.frames), str(tmp_path / "run")]
-    torchrun = [sys.executable, "-m", "torch.distributed.run"]
-    subprocess.run(
-        [*torchrun, "--standalone", "--nproc-per-node=2", str(script), *folders, text],
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
-    run = read_run(tmp_path / "run")
-    assert (run.processes, run.micro_batch_exams) == (2, 4)
-    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
-    assert len(metrics) == 2
-    assert metrics["training_loss"].iloc[1] < metrics["training_loss"].iloc[0]
-    with pytest.raises(TrainingDataError, match="processes is 2, now 1"):
-        fit(small_recipe(epochs=2), material.cohort, material.frames, tmp_path / "run")
-
-
 def test_a_folder_of_another_recipe_is_refused_and_left_alone(
     trained: Path, material: Material
 ) -> None:
@@ -303,6 +281,59 @@ def test_a_cohort_that_cannot_teach_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "shortage",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: not enough memory"),
+        MemoryError(),
+        None,
+    ],
+)
+def test_a_shortage_of_memory_names_the_keys_of_the_recipe_that_need_less(
+    material: Material,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shortage: Exception | None,
+) -> None:
+    def step(*_losses: object, **_rate: object) -> torch.Tensor:
+        if shortage is not None:
+            raise shortage
+        return torch.empty(2**60)  # what this machine's allocator says itself
+
+    monkeypatch.setattr(Stepper, "step", step)
+    for extra in ("", "pretraining = { epochs = 1 }"):
+        with pytest.raises(TrainingDataError, match="out of memory") as caught:
+            fit(
+                small_recipe(extra), material.cohort, material.frames, tmp_path / f"run{len(extra)}"
+            )
+        said = str(caught.value)
+        assert "device.activation_checkpointing = true" in said
+        assert 'device.precision = "bfloat16"' in said
+        assert "sampling.micro_batch_exams = 4" in said
+        assert "BatchNorm then sees 4 exams at a time instead of 8" in said
+
+
+def test_what_already_needs_less_memory_is_not_advised_again_and_other_errors_stay_themselves(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure: Exception = MemoryError()
+
+    def step(*_losses: object, **_rate: object) -> torch.Tensor:
+        raise failure
+
+    monkeypatch.setattr(Stepper, "step", step)
+    lean = small_recipe('device.activation_checkpointing = true\ndevice.precision = "bfloat16"')
+    with pytest.raises(TrainingDataError, match="out of memory") as caught:
+        fit(lean, material.cohort, material.frames, tmp_path / "run")
+    assert "activation_checkpointing" not in str(caught.value)
+    assert "precision" not in str(caught.value)
+    failure = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(lean, material.cohort, material.frames, tmp_path / "run")
+
+
 def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]":
     folders = [str(material.cohort), str(material.frames), str(run)]
     return subprocess.Popen(
@@ -311,17 +342,6 @@ def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]"
         text=True,
         cwd=ROOT,
     )
-
-
-def as_toml(table: dict[str, object], at: str = "") -> str:
-    """A recipe's keys, one a line; JSON's strings, numbers and lists are TOML's too."""
-    lines = []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            lines.append(as_toml(value, f"{at}{key}."))
-        elif value is not None:
-            lines.append(f"{at}{key} = {json.dumps(value)}")
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", [*(f"ablation-{letter}" for letter in "abcde"), "mean-loops"])
