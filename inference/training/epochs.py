@@ -108,6 +108,7 @@ def learn(
             trained = learner.train(done.steps, count, on_step)
             _unite(learner, world)
             done.steps += count
+            _unite(learner, world)
             row = {
                 "step": float(done.steps),
                 "epoch": done.steps / plan.steps_per_epoch,

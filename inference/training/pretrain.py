@@ -54,7 +54,7 @@ def pretrain(
 
 
 def hold_out(exams: Exams, share: float, seed: int) -> tuple[Exams, Exams]:
-    """Split exams by patient into those to learn from and those to judge by.
+    """Split the training split's exams by patient into those to learn from and to judge by.
 
     Raises:
         TrainingDataError: fewer than two patients.
@@ -63,7 +63,7 @@ def hold_out(exams: Exams, share: float, seed: int) -> tuple[Exams, Exams]:
         {exam.patient_number for exam in exams.about}, key=lambda patient: order(patient, seed)
     )
     if len(patients) < 2:
-        raise TrainingDataError("pre-training: two patients are needed, one to judge by")
+        raise TrainingDataError("training split: two patients are needed, one to judge by")
     held = set(patients[: max(1, round(share * len(patients)))])
     return (
         exams.where(lambda exam: exam.patient_number not in held),

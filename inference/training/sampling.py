@@ -151,7 +151,8 @@ def balanced(exams: Sequence[CohortExam]) -> NDArray[np.float64]:
             f"sampling.balanced: {'every' if present.all() else 'no'} training exam has PH; add "
             "exams of the other side, or leave `balanced` out"
         )
-    return np.where(present, 0.5 / present.sum(), 0.5 / (~present).sum())
+    chances: NDArray[np.float64] = np.where(present, 0.5 / present.sum(), 0.5 / (~present).sum())
+    return chances
 
 
 def _choose(rng: np.random.Generator, there: int, wanted: int) -> NDArray[np.intp]:
