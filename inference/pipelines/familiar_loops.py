@@ -6,10 +6,11 @@ from typing import Literal
 
 import torch
 
-from inference.bundle.familiarity import Judgement
+from inference.bundle.familiarity import PICTURE, Judgement
 from inference.bundle.loading import Bundle
 from inference.bundle.manifest import Manifest
 from inference.exclusions import UNFAMILIAR
+from inference.pipelines.loop_features import stack_pictures
 from inference.types import Encoded, Exclusion, Familiarity, Standing
 
 #: What becomes of unfamiliar loops: left out, used with a note and a caution, or not looked for.
@@ -23,9 +24,7 @@ _NOT_CARRIED = (
     "The bundle does not say what its training loops look like; whether these loops resemble them "
     "cannot be judged."
 )
-_NOT_LOOKED_FOR = (
-    f"By the node's settings it was not judged whether the loops resemble {_KNOWN}."
-)
+_NOT_LOOKED_FOR = f"By the node's settings it was not judged whether the loops resemble {_KNOWN}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,10 @@ def judge_loops(
     used = tuple(range(len(loops)))
     if bundle.familiarity is None or mode == "off":
         return Judged(used, tuple(loops), limitations=_unjudged(bundle.manifest))
-    prefixes = (network.prefix for network in bundle.manifest.networks)
-    arrays = (each.cpu().numpy() for each in features)
-    distances = bundle.familiarity.distances(dict(zip(prefixes, arrays, strict=True))).tolist()
+    seen = {PICTURE: stack_pictures(bundle, loops)}
+    for network, each in zip(bundle.manifest.networks, features, strict=True):
+        seen[network.prefix] = each.cpu().numpy()
+    distances = bundle.familiarity.distances(seen).tolist()
     verdict = bundle.familiarity.exam(distances)
     far = [distance / bundle.familiarity.limits.loop_limit for distance in distances]
     found = Familiarity(sum(verdict.familiar), len(loops), max(far), verdict.median)

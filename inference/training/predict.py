@@ -76,7 +76,7 @@ def predict(
         for done, each in enumerate(exams, start=1):
             features = exam_features(bundle, each)
             fusion = _fuse(bundle, features)
-            far = distances(spaces, by_prefix(bundle, features)).tolist()
+            far = distances(spaces, by_prefix(bundle, features, each.frames)).tolist()
             fused[each.exam.exam_id] = fusion
             loops += _loop_rows(each, fusion, far, noted)
             if split == "validation":

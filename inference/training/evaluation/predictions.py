@@ -28,7 +28,8 @@ class Predictions:
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
     Optional columns: `view`, `quality`, `distance` from the training loops (see
-    `inference.bundle.familiarity`; NaN where unknown). IDs are the cohort's numbers, not a patient's.
+    `inference.bundle.familiarity`; NaN where unknown).
+    IDs are the cohort's numbers, not a patient's.
     """
 
     exams: pd.DataFrame
