@@ -40,7 +40,7 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Cautions first, then every value, every verdict, the class, and how familiar the loops are."""
+    """Cautions first, then every value, verdict and class, then how familiar the loops are."""
     yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
     yield from (wording.verdict(assessment) for assessment in findings.assessments)

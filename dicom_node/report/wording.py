@@ -22,6 +22,8 @@ NOT_INVASIVE = (
     "catheterisation."
 )
 NOT_NORMAL = "No estimate does not mean a normal result."
+#: Of a report without values, in the description of its series.
+NO_ESTIMATE = "AI, no estimate"
 
 NO_LONGER_VALID = "All earlier reports of this node on this study are no longer valid."
 
@@ -46,7 +48,7 @@ def kind_of(findings: Findings, notice: Notice) -> str:
     """Words of the series description: a report with values, without, or withdrawn."""
     if notice.withdrawn is not None:
         return "AI, WITHDRAWN"
-    return "AI, unverified" if findings.abstention is None else "AI, no estimate"
+    return "AI, unverified" if findings.abstention is None else NO_ESTIMATE
 
 
 def withdrawn(why: str) -> str:

@@ -71,12 +71,12 @@ def familiarity(manifest: Manifest) -> str:
     limits = manifest.familiarity
     if limits is None:
         return "none: loops unlike those of the training cannot be told"
+    loops, exams = limits.validation_loops, limits.validation_exams
     return (
-        f"{limits.axes} axes of {limits.training_loops} training loops; unfamiliar are loops beyond "
-        f"{limits.loop_limit:.3g} ({limits.loop_rate:.0%} of {limits.validation_loops} in "
-        f"validation), exams with fewer than {limits.least_share:.0%} of their loops familiar or a "
-        f"median beyond {limits.exam_limit:.3g} ({limits.exam_rate:.0%} of "
-        f"{limits.validation_exams}); both limits with {limits.slack:.0%} of room"
+        f"from {limits.training_loops} training loops; unfamiliar is a loop beyond distance "
+        f"{limits.loop_limit:.3g} ({limits.loop_rate:.0%} of {loops} validation loops), and an "
+        f"exam with less than {limits.least_share:.0%} of its loops familiar or a median beyond "
+        f"{limits.exam_limit:.3g} ({limits.exam_rate:.0%} of {exams} validation exams)"
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from inference.bundle import familiarity_tensors
-from inference.bundle.familiarity import Familiarity
+from inference.bundle.familiarity import Familiarity, feature_sizes
 from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
 from inference.errors import BundleError
 from inference.models.encoder import ARCHITECTURES
@@ -116,14 +116,16 @@ def _familiarity_tensors(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors by which a bundle tells unfamiliar loops."""
     if manifest.familiarity is None:
         return {}
-    axes = manifest.familiarity.axes
-    return {
-        name: shape
-        for network in manifest.networks
-        for name, shape in familiarity_tensors.shapes_of(
-            network.prefix, axes, ARCHITECTURES[network.architecture].feature_size
-        ).items()
-    }
+    return familiarity_tensors.shapes_of(manifest.familiarity.axes, _feature_sizes(manifest))
+
+
+def _feature_sizes(manifest: Manifest) -> dict[str, int]:
+    return feature_sizes(
+        {
+            network.prefix: ARCHITECTURES[network.architecture].feature_size
+            for network in manifest.networks
+        }
+    )
 
 
 def _require_format(path: Path, document: Any) -> None:
@@ -216,8 +218,7 @@ def _familiarity(manifest: Manifest, tensors: Mapping[str, torch.Tensor]) -> Fam
         name: _in_memory(name, tensors[name]).numpy() for name in _familiarity_tensors(manifest)
     }
     spaces = {
-        network.prefix: familiarity_tensors.from_arrays(network.prefix, arrays)
-        for network in manifest.networks
+        space: familiarity_tensors.from_arrays(space, arrays) for space in _feature_sizes(manifest)
     }
     return Familiarity(manifest.familiarity, spaces)
 

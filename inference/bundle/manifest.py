@@ -160,8 +160,8 @@ class Description(Strict):
             raise ValueError("two targets have the same name")
         if len(set(prefixes)) < len(prefixes):
             raise ValueError("two networks have the same prefix")
-        if self.familiarity is not None and familiarity_tensors.PREFIX in prefixes:
-            raise ValueError("a network has the prefix of the tensors of familiarity")
+        if self.familiarity is not None and not familiarity_tensors.TAKEN.isdisjoint(prefixes):
+            raise ValueError("a network has a prefix that familiarity uses")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
         if not {item.name for item in self.withheld}.isdisjoint(names):

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from inference.bundle.familiarity import Familiarity
+from inference.bundle.familiarity import PICTURE, Familiarity
 from inference.bundle.familiarity_tensors import to_arrays
 from inference.bundle.loading import MANIFEST_FILE, WEIGHTS_FILE, require_known_shapes
 from inference.bundle.manifest import Description, Manifest, Tensor, Weights, seal
@@ -33,7 +33,8 @@ def write_bundle(
 ) -> Manifest:
     """Write networks (by the prefix that the description gives them) as a new bundle.
 
-    `familiarity` has a space for each network, and its limits stand in the manifest.
+    `familiarity` has a space for each network and that of the pictures; its limits stand in the
+    manifest.
 
     Weights keep their dtype: call `.half()` on a network for a smaller file.
 
@@ -76,10 +77,10 @@ def _tensors(
 def _spaces(description: Description, familiarity: Familiarity | None) -> dict[str, torch.Tensor]:
     if familiarity is None:
         return {}
-    described = {network.prefix for network in description.networks}
+    described = {network.prefix for network in description.networks} | {PICTURE}
     if described != familiarity.spaces.keys():
         raise BundleError(
-            f"the description names the networks {sorted(described)}, familiarity is given of "
+            f"familiarity needs the spaces {sorted(described)}, given are "
             f"{sorted(familiarity.spaces)}"
         )
     arrays = to_arrays(familiarity.spaces).items()

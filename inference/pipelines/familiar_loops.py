@@ -6,10 +6,11 @@ from typing import Literal
 
 import torch
 
-from inference.bundle.familiarity import Judgement
+from inference.bundle.familiarity import PICTURE, Judgement, Limits
 from inference.bundle.loading import Bundle
 from inference.bundle.manifest import Manifest
 from inference.exclusions import UNFAMILIAR
+from inference.pipelines.loop_features import stack_pictures
 from inference.types import Encoded, Exclusion, Familiarity, Standing
 
 #: What becomes of unfamiliar loops: left out, used with a note and a caution, or not looked for.
@@ -50,9 +51,10 @@ def judge_loops(
     used = tuple(range(len(loops)))
     if bundle.familiarity is None or mode == "off":
         return Judged(used, tuple(loops), limitations=_unjudged(bundle.manifest))
-    prefixes = (network.prefix for network in bundle.manifest.networks)
-    arrays = (each.cpu().numpy() for each in features)
-    distances = bundle.familiarity.distances(dict(zip(prefixes, arrays, strict=True))).tolist()
+    seen = {PICTURE: stack_pictures(bundle, loops)}
+    for network, each in zip(bundle.manifest.networks, features, strict=True):
+        seen[network.prefix] = each.cpu().numpy()
+    distances = bundle.familiarity.distances(seen).tolist()
     verdict = bundle.familiarity.exam(distances)
     far = [distance / bundle.familiarity.limits.loop_limit for distance in distances]
     found = Familiarity(sum(verdict.familiar), len(loops), max(far), verdict.median)
@@ -73,7 +75,7 @@ def judge_loops(
             if not verdict.familiar[number]
         ),
         familiarity=found,
-        abstention=None if verdict.is_familiar else _why(verdict, found),
+        abstention=None if verdict.is_familiar else _why(bundle.familiarity.limits, found),
     )
 
 
@@ -122,14 +124,14 @@ def _cautions(verdict: Judgement, found: Familiarity) -> tuple[str, ...]:
     return (f"{told}: {_MAY_BE_WRONG}.",)
 
 
-def _why(verdict: Judgement, found: Familiarity) -> str:
+def _why(limits: Limits, found: Familiarity) -> str:
     """Why there is no estimate, to be put behind "No estimate was made: "."""
     if found.judged == 1:
         return "the only loop is unlike anything the model was trained on."
     if not found.familiar:
         return f"none of the {found.judged} loops resembles {_KNOWN}."
-    if verdict.median is not None and verdict.median > 1:
-        one_by_one = f"{found.familiar} of {found.judged} resemble it one by one"
-        return f"the loops together are too unlike {_KNOWN} ({one_by_one})."
-    resemble = "resembles" if found.familiar == 1 else "resemble"
-    return f"only {found.familiar} of {found.judged} loops {resemble} {_KNOWN}."
+    if found.familiar < limits.least_share * found.judged:
+        resemble = "resembles" if found.familiar == 1 else "resemble"
+        return f"only {found.familiar} of {found.judged} loops {resemble} {_KNOWN}."
+    one_by_one = f"{found.familiar} of {found.judged} resemble it one by one"
+    return f"the loops together are too unlike {_KNOWN} ({one_by_one})."

@@ -5,6 +5,7 @@ the networks did not learn by heart. What was fitted is kept in the run as famil
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil, exp
 from pathlib import Path
 from statistics import NormalDist
@@ -19,11 +20,13 @@ from safetensors.numpy import save
 from inference.bundle.familiarity import (
     LEAST_FOR_MEDIAN,
     MOST_AXES,
+    PICTURE,
     Familiarity,
     Limits,
     Space,
+    feature_sizes,
 )
-from inference.bundle.familiarity_tensors import from_arrays, shapes_of, to_arrays
+from inference.bundle.familiarity_tensors import axes_of, from_arrays, shapes_of, to_arrays
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, TrainingDataError
 from inference.regular_files import require_regular
@@ -32,6 +35,7 @@ from inference.training.cohort.scan import Progress
 from inference.training.exams import Exams
 from inference.training.network import loop_features
 from inference.training.output import write_whole
+from inference.ultrasound.appearance import appearance
 
 FILE = "familiarity.safetensors"
 #: Share of validation loops, and of validation exams, that may lie beyond the limits.
@@ -46,6 +50,7 @@ _MOST_EXAMS = 300
 _LOOPS_PER_AXIS = 10
 #: The spread of an axis on which the training loops do not differ, in that of the widest.
 _NARROWEST = 1e-4
+_LEAST_VARIANCE = 1e-12
 
 #: The features (L, d) of an exam's loops by each network, in the bundle's order.
 Features = Sequence[torch.Tensor]
@@ -58,27 +63,30 @@ def exam_features(bundle: Bundle, exam: CachedExam) -> Features:
         return [loop_features(network, exam.frames, device) for network in bundle.networks]
 
 
-def by_prefix(bundle: Bundle, features: Features) -> dict[str, NDArray[np.float32]]:
-    """Features as familiarity wants them."""
+def by_prefix(
+    bundle: Bundle, features: Features, pixels: NDArray[np.uint8]
+) -> dict[str, NDArray[np.float32]]:
+    """Features as familiarity wants them, with those of the loops' pixels (L, T, S, S)."""
     pairs = zip(bundle.manifest.networks, features, strict=True)
-    return {spec.prefix: each.float().cpu().numpy() for spec, each in pairs}
+    found = {spec.prefix: each.float().cpu().numpy() for spec, each in pairs}
+    grey = (np.asarray(loop, dtype=np.float32) / 255 for loop in pixels)
+    return {**found, PICTURE: np.stack([appearance(loop) for loop in grey])}
 
 
 def learn_spaces(
     bundle: Bundle, exams: Exams, on_progress: Progress
 ) -> tuple[dict[str, Space], int]:
-    """The spaces of all networks from training exams, and from how many loops."""
-    moments: dict[str, _Moments] = {}
+    """The spaces of all networks and of the pictures, and from how many training loops."""
+    found: list[dict[str, NDArray[np.float32]]] = []
     step = ceil(len(exams) / _MOST_EXAMS)
     chosen = range(0, len(exams), step)
     for done, number in enumerate(chosen, start=1):
-        encoded = exam_features(bundle, exams[number])
-        for prefix, features in by_prefix(bundle, encoded).items():
-            moments.setdefault(prefix, _Moments(features.shape[1])).add(features)
+        exam = exams[number]
+        found.append(by_prefix(bundle, exam_features(bundle, exam), exam.frames))
         on_progress("familiarity", done, len(chosen))
-    loops = next(iter(moments.values())).count
-    axes = _axes(loops)
-    return {prefix: found.space(axes) for prefix, found in moments.items()}, loops
+    stacked = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+    loops = len(stacked[PICTURE])
+    return {name: space_of(features, _axes(loops)) for name, features in stacked.items()}, loops
 
 
 def set_limits(
@@ -90,7 +98,7 @@ def set_limits(
     medians = [np.median(distances) for distances in found if len(distances) >= LEAST_FOR_MEDIAN]
     loop_limit = _limit(every, LOOP_RATE)
     limits = Limits(
-        axes=len(next(iter(spaces.values())).axes),
+        axes=_axes(loops),
         training_loops=loops,
         validation_loops=len(every),
         validation_exams=len(found),
@@ -113,6 +121,8 @@ def keep_familiarity(run: Path, familiarity: Familiarity) -> None:
 def read_familiarity(run: Path, networks: Mapping[str, int]) -> Familiarity:
     """What `keep_familiarity` wrote, for networks (prefix -> size of a feature).
 
+    Spaces of other networks of the run are left out.
+
     Raises:
         TrainingDataError: it is missing or damaged, or of other networks.
     """
@@ -122,11 +132,9 @@ def read_familiarity(run: Path, networks: Mapping[str, int]) -> Familiarity:
         with safe_open(path, framework="np") as file:
             limits = Limits.model_validate_json(file.metadata()["limits"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for prefix, size in networks.items():
-            for name, shape in shapes_of(prefix, limits.axes, size).items():
-                if arrays[name].shape != shape:
-                    raise BundleError(f"{name} has another shape")
-        spaces = {prefix: from_arrays(prefix, arrays) for prefix in networks}
+        sizes = feature_sizes(networks)
+        _require_shapes(arrays, shapes_of(limits.axes, sizes))
+        spaces = {space: from_arrays(space, arrays) for space in sizes}
     except (OSError, KeyError, TypeError, SafetensorError, ValidationError, BundleError) as error:
         raise TrainingDataError(
             f"{path}: missing, damaged or of other networks ({error}); predict the run again "
@@ -149,34 +157,31 @@ def read_limits(run: Path) -> Limits | None:
         ) from None
 
 
-class _Moments:
-    """Number, sum and products of features, so that memory does not grow with the cohort."""
+def _require_shapes(
+    arrays: Mapping[str, NDArray[np.float32]], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise BundleError(f"{name} has another shape or type")
 
-    def __init__(self, size: int) -> None:
-        self.count = 0
-        self._sum = np.zeros(size)
-        self._products = np.zeros((size, size))
 
-    def add(self, features: NDArray[np.float32]) -> None:
-        exact = features.astype(np.float64)
-        self.count += len(exact)
-        self._sum += exact.sum(axis=0)
-        self._products += exact.T @ exact
-
-    def space(self, axes: int) -> Space:
-        mean = self._sum / self.count
-        covariance = self._products / self.count - np.outer(mean, mean)
-        variances, vectors = np.linalg.eigh(covariance)
-        variances, vectors = variances[::-1], vectors[:, ::-1]  # the widest axis first
-        narrowest = max(variances[0] * _NARROWEST**2, np.finfo(np.float32).tiny)
-        along = np.maximum(variances[:axes], narrowest)
-        left = max(variances[axes:].sum(), narrowest)
-        spread = np.sqrt([*along, left]).astype(np.float32)
-        return Space(
-            mean.astype(np.float32),
-            np.ascontiguousarray(_signed(vectors[:, :axes]).T, dtype=np.float32),
-            spread,
-        )
+def space_of(features: NDArray[np.float32], most_axes: int) -> Space:
+    """The space that features (L, d) of training loops lie in."""
+    exact = features.astype(np.float64)
+    mean = exact.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov(exact, rowvar=False, bias=True))
+    variances, vectors = variances[::-1], vectors[:, ::-1]  # the widest axis first
+    axes = axes_of(most_axes, exact.shape[1])
+    narrowest = max(variances[0] * _NARROWEST**2, _LEAST_VARIANCE)
+    along = np.maximum(variances[:axes], narrowest)
+    left = max(variances[axes:].sum(), narrowest)
+    unscaled = Space(
+        mean.astype(np.float32),
+        np.ascontiguousarray(_signed(vectors[:, :axes]).T, dtype=np.float32),
+        np.sqrt([*along, left]).astype(np.float32),
+    )
+    one = max(float(np.quantile(unscaled.distances(features), 1 - LOOP_RATE)), _NARROWEST)
+    return replace(unscaled, spread=(unscaled.spread * one).astype(np.float32))
 
 
 def _axes(loops: int) -> int:

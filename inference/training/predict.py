@@ -86,7 +86,7 @@ def predict(
         for done, each in enumerate(exams, start=1):
             features = exam_features(bundle, each)
             fusion = fuse_exam(bundle, features, first)
-            far = distances(spaces, by_prefix(bundle, features)).tolist()
+            far = distances(spaces, by_prefix(bundle, features, each.frames)).tolist()
             fused[each.exam.exam_id] = fusion
             # Whole views are dropped to be looked at on the test split, and never to be fitted.
             views = _views(each, noted) if split == "test" else ()

@@ -105,7 +105,7 @@ def _distances(bundle: Bundle, familiarity: Familiarity, pixels: Pixels) -> list
     device = next(bundle.networks[0].parameters()).device
     with torch.inference_mode():
         features = [loop_features(network, pixels, device) for network in bundle.networks]
-    return [float(far) for far in familiarity.distances(by_prefix(bundle, features))]
+    return [float(far) for far in familiarity.distances(by_prefix(bundle, features, pixels))]
 
 
 def _read(folder: Path | None, size: int) -> Iterator[Probe]:
