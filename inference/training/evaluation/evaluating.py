@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import Criterion
-from inference.training.evaluation import baseline, calibration, verdicts
+from inference.training.evaluation import (
+    baseline,
+    calibration,
+    probability_groups,
+    verdicts,
+)
+from inference.training.evaluation import coverage as coverage_groups
 from inference.training.evaluation.attention import Attention, analyse
 from inference.training.evaluation.baseline import Baseline
 from inference.training.evaluation.calibration import Calibration
@@ -20,6 +26,7 @@ from inference.training.evaluation.conditions import (
     complete,
     met,
 )
+from inference.training.evaluation.coverage import Coverage
 from inference.training.evaluation.improvements import Improvement, measure
 from inference.training.evaluation.metrics import (
     Figure,
@@ -31,6 +38,7 @@ from inference.training.evaluation.metrics import (
     summarise,
 )
 from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.probability_groups import ProbabilityGroup
 from inference.training.evaluation.verdicts import Verdicts
 
 Values = NDArray[np.float64]
@@ -99,6 +107,8 @@ class Evaluation:
     probability: pd.DataFrame
     baseline: Baseline | None
     attention: Attention | None
+    coverage_groups: Sequence[Coverage] = ()
+    probability_groups: Sequence[ProbabilityGroup] = ()
 
 
 def evaluate(
@@ -149,6 +159,8 @@ def evaluate(
         probability=probability,
         baseline=baseline.compare(predictions, draws=draws, seed=seed),
         attention=analyse(predictions, predictions.targets[0]),
+        coverage_groups=coverage_groups.analyse(predictions, fitted),
+        probability_groups=probability_groups.analyse(predictions, fitted),
     )
 
 

@@ -12,6 +12,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from inference.pipelines.haemodynamics import QUANTITIES
+from inference.training.evaluation import coverage_section
 from inference.training.evaluation.attention import Attention
 from inference.training.evaluation.evaluating import Confusion, Evaluation, TargetResult
 
@@ -27,6 +28,8 @@ def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
     for target, result in evaluation.targets.items():
         shown = f"{target}: {_CALIBRATION.format(coverage=100 * evaluation.coverage)}"
         yield f"calibration_{target}", shown, calibration(result)
+    if evaluation.coverage_groups:
+        yield "coverage", coverage_section.PICTURE, coverage_section.picture(evaluation)
     yield "detection", _DETECTION, detection(evaluation)
     if evaluation.at_limits:
         yield "confusion", _CONFUSION, confusion(evaluation)

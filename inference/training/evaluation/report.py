@@ -16,7 +16,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure as Picture
 from matplotlib.transforms import Bbox
 
-from inference.training.evaluation import wording
+from inference.training.evaluation import coverage_section, wording
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.metrics import Figure
 from inference.training.evaluation.plots import RED, figures
@@ -80,6 +80,8 @@ def as_json(evaluation: Evaluation, subject: Subject) -> dict[str, Any]:
         },
         "subgroups": [asdict(item) for item in evaluation.subgroups],
         "improvements": [asdict(item) for item in evaluation.improvements],
+        "coverage_groups": [asdict(item) for item in evaluation.coverage_groups],
+        "probability_groups": [asdict(item) for item in evaluation.probability_groups],
         "baseline": None if evaluation.baseline is None else asdict(evaluation.baseline),
         "attention": None
         if attention is None
@@ -142,6 +144,7 @@ def _html(
         attention=wording.attention(evaluation.attention),
         improvements=wording.improvements(evaluation),
         method=list(wording.method(evaluation, subject)),
+        coverage=coverage_section.section(evaluation),
         draws=evaluation.draws,
         picture=picture,
     )
