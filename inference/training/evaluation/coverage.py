@@ -84,7 +84,7 @@ def _groups(
     yield f"catheter at most {limit:g}", rows[rows["truth"] <= limit]
     yield f"estimate above {limit:g}", rows[rows["reported"] > limit]
     yield f"estimate at most {limit:g}", rows[rows["reported"] <= limit]
-    yield from _by_loops(rows)
+    yield from by_loops(rows)
     noted = loops[loops["view"] != ""]
     known = rows[rows["exam_id"].isin(noted["exam_id"])]
     for view in sorted(set(noted["view"])):
@@ -98,13 +98,14 @@ def _groups(
 
 
 def _groups_of_draws(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield from _by_loops(rows[rows["draw"] == RANDOM])
+    yield from by_loops(rows[rows["draw"] == RANDOM])
     for kind in sorted(set(rows["draw"])):
         if str(kind).startswith(WITHOUT):
             yield str(kind), rows[rows["draw"] == kind]
 
 
-def _by_loops(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def by_loops(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows by how many loops they are of; 1, 2, 3 or 4, 5 or more."""
     for name, least, most in _LOOPS:
         yield name, rows[rows["loops"].between(least, most)]
 
@@ -117,12 +118,12 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
         dropped,
         exams=int(rows["exam_id"].nunique()),
         patients=int(rows["patient_id"].nunique()),
-        abstained=_mean(~rows["enough"], rows["exam_id"]) if len(rows) else 0.0,
+        abstained=mean_by_exam(~rows["enough"], rows["exam_id"]) if len(rows) else 0.0,
     )
     patients = int(kept["patient_id"].nunique())
     if patients < FEWEST_PATIENTS:
         return counted
-    covered = _mean(kept["inside"], kept["exam_id"])
+    covered = mean_by_exam(kept["inside"], kept["exam_id"])
     low, high = _wilson(covered, patients)
     return Coverage(
         target,
@@ -134,12 +135,12 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
         covered,
         low,
         high,
-        _mean(kept["width"], kept["exam_id"]),
+        mean_by_exam(kept["width"], kept["exam_id"]),
     )
 
 
-def _mean(values: "pd.Series[float]", exams: "pd.Series[str]") -> float:
-    """The mean over exams of their means."""
+def mean_by_exam(values: "pd.Series[float]", exams: "pd.Series[str]") -> float:
+    """The mean over exams of each exam's mean, so that every exam counts once."""
     return float(values.astype(float).groupby(exams).mean().mean())
 
 

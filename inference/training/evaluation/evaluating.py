@@ -14,11 +14,13 @@ from inference.training.evaluation import (
     baseline,
     calibration,
     decision_curve,
+    probability_groups,
     reliability,
     signal,
     sizes,
     verdicts,
 )
+from inference.training.evaluation import coverage as coverage_groups
 from inference.training.evaluation.attention import Attention, analyse
 from inference.training.evaluation.baseline import Baseline
 from inference.training.evaluation.calibration import Calibration
@@ -29,6 +31,7 @@ from inference.training.evaluation.conditions import (
     complete,
     met,
 )
+from inference.training.evaluation.coverage import Coverage
 from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.familiarity import Resemblance
 from inference.training.evaluation.improvements import Improvement, measure
@@ -44,6 +47,7 @@ from inference.training.evaluation.metrics import (
     summarise,
 )
 from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.probability_groups import ProbabilityGroup
 from inference.training.evaluation.reliability import Reliability
 from inference.training.evaluation.signal import Signal
 from inference.training.evaluation.verdicts import Verdicts
@@ -122,6 +126,8 @@ class Evaluation:
     decision_curve: DecisionCurve | None
     baselines: Sequence[Baseline]
     attention: Attention | None
+    coverage_groups: Sequence[Coverage] = ()
+    probability_groups: Sequence[ProbabilityGroup] = ()
     stopped_on: str = ""
     looks: Looks | None = None
     resemblance: Resemblance | None = None
@@ -213,6 +219,8 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         decision_curve=decision_curve.draw(probability, draws=draws, seed=seed),
         baselines=list(baseline.compare(predictions, fitted, draws=draws, seed=seed)),
         attention=analyse(predictions, predictions.targets[0]),
+        coverage_groups=coverage_groups.analyse(predictions, fitted),
+        probability_groups=probability_groups.analyse(predictions, fitted),
         stopped_on=stopped_on,
         looks=looks,
         resemblance=resemblance,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.training.evaluation import (
+    coverage_section,
     evidence_sections,
     extreme_loops,
     sections,
@@ -32,6 +33,7 @@ SECTIONS: Sequence[SectionOf] = (
     sections.performance,
     sections.agreement,
     sections.calibration,
+    coverage_section.section,
     sections.detection,
     evidence_sections.probabilities,
     sections.verdicts,
