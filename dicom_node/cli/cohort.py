@@ -88,7 +88,12 @@ def build(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
 def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
-    """Preprocess the frames of the cohort in FOLDER once, into CACHE."""
+    """Preprocess the frames of the cohort in FOLDER once, into CACHE.
+
+    Kept of each loop: the ten frames of its heartbeat, which judge, and up to 128 of the whole
+    loop, which training draws from. At 256 pixels 100 frames take 2.5 MB, at 64 pixels 0.2 MB.
+    Interrupted, the same command goes on.
+    """
     from inference.training.cohort import cache_frames, read_cohort
 
     with progress_bar() as report:

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+#: How the name of a file ends that is not written whole yet; it begins with a dot.
+PART = ".part"
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file under a temporary name beside its place, sync it, then rename it.
@@ -20,7 +23,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write piece by piece, which appears at its place when all of it is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         with part.open("wb") as out:
             yield out

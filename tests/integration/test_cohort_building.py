@@ -12,7 +12,15 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from inference.errors import TrainingDataError
-from inference.training.cohort import CachedExams, build, cache_frames, frames, read_cohort, scan
+from inference.training.cohort import (
+    CachedExam,
+    CachedExams,
+    build,
+    cache_frames,
+    caching,
+    read_cohort,
+    scan,
+)
 from inference.training.cohort.index import open_index
 from inference.ultrasound.profile import Profile
 
@@ -241,11 +249,11 @@ def test_frames_are_cached_once_and_read_without_copying(
     assert list(whole.frames[1, :, 16, 8]) == list(range(10, 110, 10))
     assert len((cache / "unreadable_loops.csv").read_text().splitlines()) == 2
 
-    monkeypatch.setattr(frames, "_cache_exam", lambda *exam: pytest.fail("made again"))
+    monkeypatch.setattr(caching, "_cache_exam", lambda *exam: pytest.fail("made again"))
     assert cache_frames(cohort, cache, size=32) == 1, "nothing is made again"
 
 
-def read(cohort: object, cache: Path, split: str) -> Iterator[frames.CachedExam]:
+def read(cohort: object, cache: Path, split: str) -> Iterator[CachedExam]:
     return iter(CachedExams(cohort, cache, split=split, size=32))  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,14 @@ import numpy as np
 import pytest
 
 from inference.errors import TrainingDataError
-from inference.training.cohort import CachedExam, CachedExams, Cohort, cache_frames, read_cohort
-from inference.training.cohort import frames as frames_module
+from inference.training.cohort import (
+    CachedExam,
+    CachedExams,
+    Cohort,
+    cache_frames,
+    caching,
+    read_cohort,
+)
 from inference.ultrasound.loop import look
 from tests.training_cohort import FRAMES, SIZE_PX, Material, make_material
 
@@ -78,7 +85,7 @@ def test_all_frames_of_every_loop_are_there_in_order_of_time(
 def test_of_a_long_loop_no_more_than_a_fixed_number_of_frames_is_kept(
     cohort: Cohort, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames_module, "MOST_FRAMES", 7)
+    monkeypatch.setattr(caching, "MOST_FRAMES", 7)
     cache_frames(cohort, tmp_path, size=SIZE_PX)
     exam = next(cached(cohort, tmp_path))
     monkeypatch.undo()
@@ -180,6 +187,19 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_made(
         cache_frames(cohort, tmp_path, size=SIZE_PX)
     assert not list(tmp_path.glob("*.json"))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_what_a_killed_process_left_is_deleted_once_no_other_can_be_writing_it(
+    cohort: Cohort, material: Material, tmp_path: Path
+) -> None:
+    old, young = (tmp_path / f".{name}.clips.17.part" for name in ("old", "young"))
+    for part in (old, young):
+        part.write_bytes(b"half")
+    hours_ago_s = time.time() - 7200
+    os.utime(old, (hours_ago_s, hours_ago_s))
+    cache_frames(cohort, tmp_path, size=SIZE_PX)
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_a_cache_of_the_ten_frames_alone_is_not_taken_for_one_of_whole_loops(

@@ -66,37 +66,37 @@ class Clips:
         Raises:
             TrainingDataError: the file is gone, damaged, or cannot be read.
         """
-        first = sum(self.counts[:loop])
+        wanted = list(frames)
+        read = np.empty((len(wanted), self._size, self._size), np.uint8)
         try:
             with self._path.open("rb", buffering=0) as file:
-                ends = self._ends(file.fileno(), first, self.counts[loop])
-                return np.stack(
-                    [
-                        self._frame(os.pread(file.fileno(), ends[at + 1] - ends[at], ends[at]))
-                        for at in frames
-                    ]
-                )
+                ends = self._ends(file.fileno(), loop)
+                for pixels, at in zip(read.reshape(len(wanted), -1), wanted, strict=True):
+                    _expand(os.pread(file.fileno(), ends[at + 1] - ends[at], ends[at]), pixels)
         except (OSError, ValueError, RuntimeError) as error:
             raise TrainingDataError(
                 f"frames: {self._path} cannot be read ({type(error).__name__}): delete it and run "
                 "`echonode cohort cache` again"
             ) from None
 
-    def _ends(self, file: int, first: int, count: int) -> list[int]:
-        """Where the frame before a loop ends, and where each of the loop's frames does."""
+        imagecodecs.delta_decode(read, axis=-1, out=read)
+        return read
+
+    def _ends(self, file: int, loop: int) -> list[int]:
+        """Where each frame of a loop begins, and where the last one ends."""
+        first, count = sum(self.counts[:loop]), self.counts[loop]
         table = os.fstat(file).st_size - _END.itemsize * sum(self.counts)
-        start = table + _END.itemsize * (first - 1)
-        read = os.pread(file, _END.itemsize * (count + 1), start if first else table)
-        ends: list[int] = np.frombuffer(read, _END).tolist()
-        ends = ends[: count + 1] if first else [0, *ends[:count]]
+        before = 1 if first else 0
+        at = table + _END.itemsize * (first - before)
+        ends: list[int] = np.frombuffer(
+            os.pread(file, _END.itemsize * (count + before), at), _END
+        ).tolist()
+        ends = ends if before else [0, *ends]
         if len(ends) <= count or sorted(ends) != ends or ends[-1] > table:
             raise ValueError("the file is cut short")
         return ends
 
-    def _frame(self, codestream: bytes) -> NDArray[np.uint8]:
-        frame = np.empty((self._size, self._size), np.uint8)
-        read = imagecodecs.zstd_decode(codestream, out=frame.reshape(-1).data)
-        if len(read) < frame.size:
-            raise ValueError("a frame is cut short")
-        imagecodecs.delta_decode(frame, axis=-1, out=frame)
-        return frame
+
+def _expand(codestream: bytes, pixels: NDArray[np.uint8]) -> None:
+    if len(imagecodecs.zstd_decode(codestream, out=pixels.data)) < pixels.size:
+        raise ValueError("a frame is cut short")
