@@ -20,7 +20,6 @@ class Architecture:
     build: Callable[[], nn.Module]
     feature_size: int
     frame_size_px: int
-    temporal: bool = False
 
 
 def grey_resnet50() -> nn.Module:
@@ -92,9 +91,6 @@ def _initialise(network: nn.Module) -> None:
 
 #: Architecture id, as bundles and recipes write it -> the encoder.
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "resnet10_narrow.beat": Architecture(
-        NarrowResNet, feature_size=128, frame_size_px=64, temporal=True
-    ),
     "resnet50": Architecture(grey_resnet50, feature_size=2048, frame_size_px=256),
     "convnext_tiny": Architecture(grey_convnext_tiny, feature_size=768, frame_size_px=256),
     "resnet10_narrow": Architecture(NarrowResNet, feature_size=128, frame_size_px=64),

@@ -15,9 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from inference.models.attention import AttentionFusion, Fused
+from inference.models.attention import AttentionFusion
 from inference.models.encoder import ARCHITECTURES
-from inference.models.temporal import BeatEncoder
 
 
 class LoopFeature(NamedTuple):
@@ -43,7 +42,6 @@ class MultiView(nn.Module):
         chosen = ARCHITECTURES[architecture]
         self.feature_size = chosen.feature_size
         self.encoder = chosen.build()
-        self.beat = BeatEncoder(self.feature_size) if chosen.temporal else None
         self.frames = AttentionFusion(self.feature_size)
         self.loops = AttentionFusion(self.feature_size)
         self.head = nn.Linear(self.feature_size, targets)
@@ -57,19 +55,13 @@ class MultiView(nn.Module):
         encoded = self.encoder(clips[mask])  # (N, d)
         features = encoded.new_zeros(*mask.shape, self.feature_size)  # (B, L, T, d)
         features[mask] = encoded
-        loops = self.fuse_frames(features, mask).feature  # (B, L, d)
+        loops = self.frames(features, mask).feature  # (B, L, d)
         return self.fuse(loops, mask.any(dim=-1))
 
     def encode_loop(self, frames: Tensor) -> LoopFeature:
         """Encode the frames (T, 1, H, W) of one loop."""
-        fused = self.fuse_frames(self.encoder(frames))  # (T, d) -> (d)
+        fused = self.frames(self.encoder(frames))  # (T, d) -> (d)
         return LoopFeature(fused.feature, fused.score)
-
-    def fuse_frames(self, frames: Tensor, mask: Tensor | None = None) -> Fused:
-        """Fuse frame features (..., T, d) under a frame mask (..., T) to loop features (..., d)."""
-        seen = frames if self.beat is None else self.beat(frames, mask)
-        fused: Fused = self.frames(seen, mask)
-        return fused
 
     def fuse(self, loops: Tensor, mask: Tensor | None = None) -> ExamOutput:
         """Estimate from loop features (..., L, d) under a loop mask (..., L)."""

@@ -38,7 +38,7 @@ def encode_loops(
         bundle.manifest.networks, bundle.networks, encoders, strict=True
     ):
         for arrays, features in zip(made, torch.split(encoded[encoder], lengths), strict=True):
-            fused = network.fuse_frames(features)  # (T, d) -> (d)
+            fused = network.frames(features)  # (T, d) -> (d)
             arrays[_name(bundle, spec.prefix, "feature")] = fused.feature.cpu().numpy()
             arrays[_name(bundle, spec.prefix, "frame_scores")] = fused.score.cpu().numpy()
     if bundle.familiarity is not None:

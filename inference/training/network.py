@@ -71,7 +71,7 @@ def loop_features(network: MultiView, pixels: NDArray[np.uint8], device: torch.d
             for part in torch.split(frames, _FRAMES_AT_ONCE)
         ]
     )  # (L*T, d)
-    fused: Tensor = network.fuse_frames(encoded.view(loops, times, -1)).feature  # (L, d)
+    fused: Tensor = network.frames(encoded.view(loops, times, -1)).feature  # (L, d)
     return fused
 
 

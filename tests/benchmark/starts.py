@@ -21,11 +21,14 @@ from inference.training.recipe import Recipe, parse_recipe
 
 EXAMS, SEED, SIZE_PX = 250, 1, 64
 
-#: The paper's recipe at the phantom's scale, and what each other recipe changes of it.
+#: The paper's recipe at the phantom's scale; each of RECIPES changes one thing of it.
 BASE = """
 architecture = "resnet10_narrow"
 frame_size_px = 64
-optimisation = { steps = 400, validate_every_steps = 50, learning_rate = 2e-3, schedule = "one-cycle" }
+optimisation.steps = 400
+optimisation.validate_every_steps = 50
+optimisation.learning_rate = 2e-3
+optimisation.schedule = "one-cycle"
 device.name = "cpu"
 """
 HEADS = 'networks = [["mPAP", "PVR", "PAWP"]]\n'
@@ -33,7 +36,6 @@ PLAIN = HEADS + "pretraining.enabled = false\n"
 PRETRAINED = HEADS + "pretraining = { epochs = 15, learning_rate = 1e-3 }\n"
 RECIPES: Mapping[str, str] = {
     "paper": BASE + PLAIN,
-    "temporal": BASE.replace("resnet10_narrow", "resnet10_narrow.beat") + PLAIN,
     "pretrained": BASE + PRETRAINED,
     "pretrained-slow": BASE + PRETRAINED + "encoder.learning_rate_factor = 0.1\n",
     "pretrained-frozen": BASE + PRETRAINED + "encoder.frozen = true\n",
