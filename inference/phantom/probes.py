@@ -55,7 +55,9 @@ def changed(known: Sequence[Pixels], seed: int) -> Iterator[Probe]:
 
 def invented(size: int, seed: int, exams: int = EXAMS) -> Iterator[Probe]:
     """Exams from nothing: noise, natural textures and other organs at the encoder's size."""
-    makers = {("noise", "every pixel by chance"): textures.noise}
+    makers: dict[tuple[str, str], textures.Maker] = {
+        ("noise", "every pixel by chance"): textures.noise
+    }
     makers |= {("natural textures", name): make for name, make in textures.NATURAL.items()}
     makers |= {("other organs", name): make for name, make in textures.ORGANS.items()}
     for (group, name), make in makers.items():
