@@ -49,7 +49,9 @@ def analyse(predictions: Predictions, target: str) -> Attention | None:
     loops["top"] = loops.index.isin(by_exam.idxmax())
     loops["bottom"] = loops.index.isin(by_exam.idxmin()) & (by_exam.transform("size") > 1)
     ranked = loops.sort_values(["score", "exam_id", "loop"], ascending=[False, True, True])
-    varied = loops["relative"].nunique() > 1 and loops["change"].nunique() > 1
+    # The only loop of an exam cannot be left out: it has no change.
+    known = loops.dropna(subset=["change"])
+    varied = known["relative"].nunique() > 1 and known["change"].nunique() > 1
     return Attention(
         target,
         loops,
@@ -57,7 +59,7 @@ def analyse(predictions: Predictions, target: str) -> Attention | None:
         _grouped(loops, "quality"),
         ranked[ranked["top"]].head(LISTED),
         ranked[ranked["bottom"]].tail(LISTED).iloc[::-1],
-        float(stats.spearmanr(loops["relative"], loops["change"]).statistic) if varied else None,
+        float(stats.spearmanr(known["relative"], known["change"]).statistic) if varied else None,
     )
 
 

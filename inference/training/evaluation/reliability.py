@@ -108,7 +108,9 @@ def _lines(present: NDArray[np.bool_], stated: Values, sample: Sample) -> tuple[
             intercept = np.clip(intercept + steps[0], -_RUNAWAY, _RUNAWAY)
             slope = np.clip(slope + steps[1], -_RUNAWAY, _RUNAWAY)
             size = np.abs(steps[0]) + np.abs(steps[1])
-    found = size < _CONVERGED
+    # Without it all probabilities of the draw are the same, but for rounding.
+    varies = determinant > _CONVERGED * a * c
+    found = (size < _CONVERGED) & varies
     return np.where(found, intercept, np.nan), np.where(found, slope, np.nan)
 
 

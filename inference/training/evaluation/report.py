@@ -1,8 +1,9 @@
 """The evaluation as files: one self-contained HTML, a PDF, and every figure as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def write_report(
     made = [part(evaluation, subject) for part in section_functions]
     shown = [section for section in made if section is not None]
     page = _page(evaluation, subject, title, shown)
-    document = as_json(evaluation, subject, shown)
+    document = _finite(as_json(evaluation, subject, shown))
     write_whole(folder / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
     write_whole(folder / HTML, as_html(page))
     write_whole(folder / PDF, as_pdf(page))
@@ -118,6 +119,15 @@ def as_json(
     for section in sections_:
         document |= section.figures
     return document
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that JSON does not know: null in their place."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _page(evaluation: Evaluation, subject: Subject, title: str, shown: Sequence[Section]) -> Page:
