@@ -216,7 +216,7 @@ def familiar_loops(findings: Findings) -> str:
     if found is None:
         return ""
     loops = "loop" if found.judged == 1 else "loops"
-    resemble = "resembles" if found.familiar == 1 else "resemble"
+    resemble = "resembles" if 1 in (found.familiar, found.judged) else "resemble"
     return f"{found.familiar} of {found.judged} {loops} {resemble} what the model was trained on"
 
 

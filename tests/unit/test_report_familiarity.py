@@ -63,7 +63,7 @@ def test_the_command_line_says_it_before_the_loops() -> None:
     lines = as_text(MIXED).split("\n")
     assert lines.index(f"  {SAID}") < next(n for n, line in enumerate(lines) if "Loops" in line)
     assert f"    1 x {UNFAMILIAR.meaning}" in lines
-    assert "0 of 1 loop resemble" in as_text(STRANGE)
+    assert "0 of 1 loop resembles what" in as_text(STRANGE)
 
 
 def test_the_message_to_a_ris_says_it() -> None:
