@@ -139,7 +139,7 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
     )
 
 
-def mean_by_exam(values: "pd.Series[float]", exams: "pd.Series[str]") -> float:
+def mean_by_exam(values: "pd.Series[float] | pd.Series[bool]", exams: "pd.Series[str]") -> float:
     """The mean over exams of each exam's mean, so that every exam counts once."""
     return float(values.astype(float).groupby(exams).mean().mean())
 
