@@ -6,7 +6,7 @@ dropped too, which is only ever looked at and never fitted on.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ def _at_random(exam_id: str, count: int) -> Iterator[Draw]:
     spread = [1 + step * max(0, count - 1) // _SPREAD for step in range(_SPREAD)]
     for size in (*_SMALL, *spread):
         if size < count:
-            yield Draw(RANDOM, _sorted(random.choice(count, size, replace=False)))
+            yield Draw(RANDOM, _sorted(random.choice(count, size, replace=False).tolist()))
 
 
 def _without_most_attended(scores: Sequence[float]) -> Iterator[Draw]:
@@ -70,5 +70,5 @@ def _without_views(views: Sequence[str]) -> Iterator[Draw]:
         yield Draw(WITHOUT + " and ".join(dropped), _sorted(kept))
 
 
-def _sorted(loops: Sequence[int]) -> tuple[int, ...]:
+def _sorted(loops: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(int(loop) for loop in loops))

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from inference.training.dropping import RANDOM, WITHOUT
 from inference.training.evaluation.calibration import Calibration
 from inference.training.evaluation.conditions import LIMITS
 from inference.training.evaluation.predictions import Predictions
+
+Flags = NDArray[np.bool_]
 
 #: Fewer patients than this are no group.
 FEWEST_PATIENTS = 10
@@ -53,8 +56,8 @@ def analyse(predictions: Predictions, fitted: Calibration) -> list[Coverage]:
     """The coverage of every target in every group of at least ten patients."""
     found = []
     for target in predictions.targets:
-        whole = _judged(predictions.rows("test", target), fitted, target)
-        dropped = _judged(predictions.rows_of_subsets("test", target), fitted, target)
+        whole = judged(predictions, predictions.rows("test", target), fitted, target)
+        dropped = judged(predictions, predictions.rows_of_subsets("test", target), fitted, target)
         for name, rows in _groups(whole, predictions.loops, target):
             found.append(_coverage(target, name, rows, dropped=False))
         for name, rows in _groups_of_draws(dropped):
@@ -62,17 +65,29 @@ def analyse(predictions: Predictions, fitted: Calibration) -> list[Coverage]:
     return [each for each in found if each.patients >= FEWEST_PATIENTS]
 
 
-def _judged(rows: pd.DataFrame, fitted: Calibration, target: str) -> pd.DataFrame:
+def judged(
+    predictions: Predictions, rows: pd.DataFrame, fitted: Calibration, target: str
+) -> pd.DataFrame:
     """A row per exam or draw with what a report would state: enough, inside, width, reported."""
     truth, log_evidence = (rows[key].to_numpy(dtype=float) for key in ("truth", "evidence"))
     reported = fitted.recalibrate(target, rows["estimate"].to_numpy(dtype=float))
     low, high = fitted.interval(target, reported, log_evidence)
     return rows.assign(
         reported=reported,
-        enough=fitted.suffices(target, log_evidence),
+        enough=fitted.suffices(target, log_evidence) & _leads(predictions, rows, fitted),
         inside=(low <= truth) & (truth <= high),
         width=high - low,
     )
+
+
+def _leads(predictions: Predictions, rows: pd.DataFrame, fitted: Calibration) -> Flags:
+    """Where the leading target has enough evidence too: without it a report states nothing."""
+    first = predictions.targets[0]
+    table = predictions.subsets if "draw" in rows else predictions.exams
+    keys = ["exam_id", "draw", "number"] if "draw" in rows else ["exam_id"]
+    leading = table.loc[table["target"] == first, [*keys, "evidence"]]
+    held = rows[keys].merge(leading, on=keys, how="left", validate="one_to_one")
+    return fitted.suffices(first, held["evidence"].to_numpy(dtype=float))
 
 
 def _groups(
@@ -139,7 +154,7 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
     )
 
 
-def mean_by_exam(values: "pd.Series[float]", exams: "pd.Series[str]") -> float:
+def mean_by_exam(values: "pd.Series[float] | pd.Series[bool]", exams: "pd.Series[str]") -> float:
     """The mean over exams of each exam's mean, so that every exam counts once."""
     return float(values.astype(float).groupby(exams).mean().mean())
 

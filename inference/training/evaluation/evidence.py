@@ -21,10 +21,12 @@ Values = NDArray[np.float64]
 _BANDS = 4
 #: ... of which each holds draws of at least so many exams.
 FEWEST_EXAMS_IN_A_BAND = 15
-#: The share of the validation exams that held less evidence than the least for an estimate: below
-#: it almost no exam shows that the model works, only exams whose loops were dropped.
+#: No estimate where at most this share of the validation exams held as little evidence, so that
+#: almost none shows that the model works there, only exams whose loops were dropped ...
 SHARE_BELOW = 0.02
-#: At most this share may fall below it where intervals get as wide as the spread of the catheter.
+#: ... and intervals are at least so many times as wide as a typical exam's.
+WIDE = 1.5
+#: And none where intervals are as wide as the spread of the catheter; at most this share is lost.
 LARGEST_SHARE_BELOW = 0.05
 
 
@@ -84,21 +86,25 @@ def _minimum(fitted: ExamEvidence, shares: Values, truth: Values, conformal: Con
     """The least share of the typical evidence for an estimate."""
     rare = float(np.quantile(shares, SHARE_BELOW, method="lower"))
     most = float(np.quantile(shares, LARGEST_SHARE_BELOW, method="lower"))
-    return max(rare, min(most, _as_wide_as_the_cohort(fitted, truth, conformal)))
+    as_the_cohort = _largest_share_at(fitted, _spread(truth, conformal))
+    return max(min(rare, _largest_share_at(fitted, WIDE)), min(most, as_the_cohort))
 
 
-def _as_wide_as_the_cohort(fitted: ExamEvidence, truth: Values, conformal: Conformal) -> float:
-    """The largest share at which an interval is as wide as one without any echo; 0: none.
+def _spread(truth: Values, conformal: Conformal) -> float:
+    """The half-width of an interval without any echo, in half-widths of a typical exam.
 
     Without echo everybody gets the median of the validation split.
     """
     half_width = max(conformal.half_width, conformal.half_width_above or 0.0)
-    patients = [str(number) for number in range(len(truth))]
-    spread = quantile_by_exam(np.abs(truth - np.median(truth)), patients, conformal.coverage)
-    if half_width <= 0 or spread <= half_width or fitted.widening[0] * half_width < spread:
+    exams = [str(number) for number in range(len(truth))]
+    spread = quantile_by_exam(np.abs(truth - np.median(truth)), exams, conformal.coverage)
+    return spread / half_width if half_width > 0 else np.inf
+
+
+def _largest_share_at(fitted: ExamEvidence, widening: float) -> float:
+    """The largest share at which intervals are that much wider; 0 where that is nowhere so."""
+    if not 1 < widening <= fitted.widening[0]:
         return 0.0
     # Widening falls with the share; numpy interpolates over what rises.
-    reached = np.interp(
-        spread / half_width, fitted.widening[::-1], np.log(fitted.shares)[::-1].tolist()
-    )
-    return float(np.exp(reached))
+    logarithms = np.log(fitted.shares)[::-1]
+    return float(np.exp(np.interp(widening, fitted.widening[::-1], logarithms)))
