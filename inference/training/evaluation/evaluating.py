@@ -81,6 +81,7 @@ class Subgroup:
 class Evaluation:
     """Everything that is known about a model's performance.
 
+    `predictions` are what was judged, for sections that look at more than is held here.
     `at_limits` and `at_thresholds` force every exam to one side; `verdicts` are what reports state.
     """
 
@@ -89,6 +90,7 @@ class Evaluation:
     coverage: float
     draws: int
     seed: int
+    predictions: Predictions
     calibration: Calibration
     targets: Mapping[str, TargetResult]
     at_limits: Sequence[Confusion]
@@ -133,6 +135,7 @@ def evaluate(
         coverage=coverage,
         draws=draws,
         seed=seed,
+        predictions=predictions,
         calibration=fitted,
         targets={
             target: _target(predictions, fitted, target, draws, seed)

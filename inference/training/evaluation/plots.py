@@ -1,7 +1,5 @@
 """The evaluation's pictures, each a matplotlib figure that stands by itself."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,40 +18,25 @@ BLUE, RED, GREY, PALE = "#2f6690", "#b23a48", "#8a8f98", "#dfe4ea"
 Values = NDArray[np.float64]
 
 
-def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
-    """Every picture with its file name and a sentence that says what it shows."""
-    for target, result in evaluation.targets.items():
-        yield f"agreement_{target}", f"{target}: {_AGREEMENT}", agreement(result)
-    for target, result in evaluation.targets.items():
-        shown = f"{target}: {_CALIBRATION.format(coverage=100 * evaluation.coverage)}"
-        yield f"calibration_{target}", shown, calibration(result)
-    yield "detection", _DETECTION, detection(evaluation)
-    if evaluation.at_limits:
-        yield "confusion", _CONFUSION, confusion(evaluation)
-    yield "subgroups", _SUBGROUPS, subgroups(evaluation)
-    if evaluation.attention is not None:
-        yield "attention", _ATTENTION, attention(evaluation.attention)
-
-
-_AGREEMENT = (
+AGREEMENT = (
     "estimate against catheter with marginal densities (dotted: the guideline's limit, dashed: the "
     "decision threshold), and their difference (Bland-Altman) with bias and limits of agreement."
 )
-_CALIBRATION = (
+CALIBRATION = (
     "what the catheter showed at each level of the estimate, and every exam's {coverage:.0f} % "
     "interval (blue: the catheter's value lies inside, red: outside)."
 )
-_DETECTION = (
+DETECTION = (
     "Left: exams above the guideline's limit that are found, against false alarms; dots: decided "
     "at that limit and at the threshold chosen on validation. Right: how often a condition was "
     "there, against its stated probability."
 )
-_CONFUSION = (
+CONFUSION = (
     "Exams by what the catheter says (rows) and the decision (columns): above at the guideline's "
     "limits as the paper decides, below at the thresholds chosen on validation."
 )
-_SUBGROUPS = "Bias with its 95 % interval in the subgroups that the catheter defines."
-_ATTENTION = (
+SUBGROUPS = "Bias with its 95 % interval in the subgroups that the catheter defines."
+ATTENTION = (
     "Left: attention by view, 1 being an equal share. Right: each loop's attention against how "
     "much the estimate changes without it; loops at the bottom right draw attention and inform "
     "nothing."

@@ -1,30 +1,14 @@
 """The evaluation in words and tables, for a reader who treats patients."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from inference.pipelines.haemodynamics import QUANTITIES
-from inference.training.evaluation.attention import Attention
 from inference.training.evaluation.calibration import KEPT
-from inference.training.evaluation.conditions import CONDITIONS, SUBGROUPS, wording
-from inference.training.evaluation.evaluating import Evaluation, TargetResult
+from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.metrics import Figure
+from inference.training.evaluation.section import Subject
 from inference.training.evaluation.verdicts import Stated
-from inference.types import Presence, Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Which model was judged, and on which cohort."""
-
-    name: str
-    version: str
-    standing: Standing
-    cohort_sha256: str = ""
-
+from inference.types import Standing
 
 WARNINGS: Mapping[Standing, Mapping[str, str]] = {
     Standing.PHANTOM: {
@@ -61,8 +45,6 @@ NAMES: Mapping[str, str] = {
     "interval_width": "Mean width of the interval",
 }
 NO_FIGURE = "-"
-STATED = "Reported verdicts (undetermined exams count against sensitivity and specificity)"
-CLASSES = "Haemodynamic class by catheter (rows) and by report (columns), number of exams"
 
 
 def unit(target: str) -> str:
@@ -134,142 +116,6 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
-def performance(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Per target: figure, as the paper does, as the node reports."""
-    return [
-        {
-            "title": f"{target} ({unit(target)}): {len(result.exams)} exams; decided above "
-            f"{result.limit:g} by the guideline, above {result.threshold:.1f} by validation",
-            "rows": [_performance_row(result, key) for key in NAMES if key in result.reported],
-        }
-        for target, result in evaluation.targets.items()
-    ]
-
-
-def conditions(evaluation: Evaluation) -> list[list[str]]:
-    """Per condition and threshold: sensitivity, specificity, accuracy."""
-    rows = []
-    for limit, threshold in zip(evaluation.at_limits, evaluation.at_thresholds, strict=True):
-        for table, at in ((limit, "guideline limits"), (threshold, "validation thresholds")):
-            title = f"{table.condition} ({wording(CONDITIONS[table.condition])})"
-            rows.append(
-                [title, at]
-                + [table.figures[key].show() for key in ("sensitivity", "specificity", "accuracy")]
-            )
-    return rows
-
-
-def stated(evaluation: Evaluation) -> list[list[str]]:
-    """Head and rows: per condition and truth, what reports state; then the figures."""
-    head = ["Condition", "By the catheter", "Present", "Absent", "Undetermined", "Figure"]
-    rows = []
-    for item in evaluation.verdicts.conditions:
-        for side, figure in (("with", "sensitivity"), ("without", "specificity")):
-            counts = item.counts[side]
-            said = [str(counts[presence.value]) for presence in Presence]
-            shown = f"{NAMES[figure]} {item.figures[figure].show()}"
-            rows.append([item.condition, side, *said, shown])
-    return [head, *rows]
-
-
-def classes(evaluation: Evaluation) -> list[list[str]]:
-    """Head and rows: the catheter's classes against those of the reports."""
-    table = evaluation.verdicts.classes
-    head = ["By the catheter", *(_short(str(name)) for name in table.columns)]
-    return [head, *([str(name), *map(str, row)] for name, row in table.iterrows())]
-
-
-def subgroups(evaluation: Evaluation) -> list[list[str]]:
-    """Per subgroup and target: exams, bias, MAE."""
-    return [
-        [
-            f"{item.subgroup} ({wording(SUBGROUPS[item.subgroup])})",
-            item.target,
-            str(item.exams),
-            item.figures["bias"].show(1),
-            item.figures["mae"].show(1),
-        ]
-        for item in evaluation.subgroups
-    ]
-
-
-def improvements(evaluation: Evaluation) -> list[list[str]]:
-    """Per step, target and figure: without, with, difference."""
-    return [
-        [
-            item.step,
-            item.target,
-            item.name,
-            NO_FIGURE if item.before is None else item.before.show(),
-            item.after.show(),
-            NO_FIGURE if item.difference is None else item.difference.show(),
-        ]
-        for item in evaluation.improvements
-    ]
-
-
-def baseline(evaluation: Evaluation) -> dict[str, Any] | None:
-    """TRVmax beside the model, or nothing where it was not measured."""
-    found = evaluation.baseline
-    if found is None:
-        return None
-    return {
-        "text": f"TRVmax could be measured in {found.exams} of {found.of_exams} test exams; a line "
-        "from TRVmax to mPAP was fitted on training and validation.",
-        "rows": [
-            [NAMES[key], found.trvmax[key].show(), found.model[key].show()]
-            for key in ("pcc", "mae", "auc")
-        ],
-    }
-
-
-def attention(found: Attention | None) -> dict[str, Any] | None:
-    """Attention by view and quality, and the loops at both ends."""
-    if found is None:
-        return None
-    known = NO_FIGURE if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
-    of = unit(found.target)
-    tables: list[dict[str, Any]] = [
-        {
-            "title": f"By {column}: attention times loops of the exam (1 is an equal share)",
-            "head": [
-                column.capitalize(),
-                "Loops",
-                "Attention",
-                f"Change without, {of}",
-                "Highest in",
-                "Lowest in",
-            ],
-            "rows": [
-                [
-                    str(name),
-                    f"{row['loops']:.0f}",
-                    f"{row['relative']:.2f}",
-                    f"{row['change']:.2f}",
-                    f"{row['top']:.0f} exams",
-                    f"{row['bottom']:.0f} exams",
-                ]
-                for name, row in table.iterrows()
-            ],
-        }
-        for column, table in (("view", found.views), ("quality", found.qualities))
-        if len(table)
-    ]
-    tables += [
-        {
-            "title": f"The {len(rows)} loops with the {end} raw score",
-            "head": ["Exam", "Loop", "View", "Quality", "Score", "Attention", f"Effect, {of}"],
-            "rows": [_loop(row) for _, row in rows.iterrows()],
-        }
-        for end, rows in (("highest", found.highest), ("lowest", found.lowest))
-    ]
-    return {
-        "text": f"For {found.target}, over {len(found.loops)} loops. Attention and the change "
-        f"without the loop agree with a rank correlation of {known} (1: the same order, 0: none).",
-        "tables": tables,
-    }
-
-
 def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
     """Splits, thresholds and what was fitted where."""
     for split in ("train", "validation", "test"):
@@ -299,28 +145,6 @@ def _verdicts(item: Stated, criterion: str) -> str:
         f"and undetermined in {well['undetermined']}: specificity "
         f"{_spoken(item.figures['specificity'])}. Undetermined exams count against both."
     )
-
-
-def _short(name: str) -> str:
-    """A class as the head of a column."""
-    return name.replace("pulmonary hypertension", "PH")
-
-
-def _performance_row(result: TargetResult, key: str) -> list[str]:
-    raw = result.raw.get(key)
-    return [NAMES[key], NO_FIGURE if raw is None else raw.show(), result.reported[key].show()]
-
-
-def _loop(row: "pd.Series[Any]") -> list[str]:
-    return [
-        str(row["exam_id"]),
-        str(row["loop"]),
-        str(row["view"]) or NO_FIGURE,
-        str(row["quality"]) or NO_FIGURE,
-        f"{row['score']:.2f}",
-        f"{row['relative']:.2f}",
-        f"{row['effect']:+z.2f}",
-    ]
 
 
 def _spoken(figure: Figure, decimals: int = 2, *, brackets: bool = True) -> str:
