@@ -1,10 +1,12 @@
 """`echonode train` and `echonode evaluate`: make a model, and see honestly how good it is."""
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
 
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import to_json
@@ -83,19 +85,111 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
 
 
 @click.command()
+@click.option("--bundle", type=_path, help="Folder of a bundle to judge, instead of a run.")
 @_cohort
-@_frames
+@click.option(
+    "--frames",
+    type=_path,
+    help="Folder of the frame cache. A run needs it; for a bundle frames that are not there are "
+    "cached there (default: OUT/frames).",
+)
+@click.option("--out", "folder", type=_path, help="Where the report goes, instead of OUT.")
 @click.option("--notes", type=_path, help="CSV: sop_instance_uid, view, quality of each loop.")
-@click.argument("run", type=_path)
-@click.argument("out", type=_path)
-def evaluate(cohort: Path, frames: Path, notes: Path | None, run: Path, out: Path) -> None:
-    """Judge the model in RUN on the test split; the report (HTML, PDF, JSON) goes to OUT."""
+@click.option("--archive", type=_path, help="Where the cohort's files are, if moved. (bundle)")
+@click.option(
+    "--trained-on",
+    type=_path,
+    help="Cohort that the bundle was trained on: its patients are left out. (bundle)",
+)
+@click.option(
+    "--fit-by",
+    type=click.Choice(["patient", "date"]),
+    default="patient",
+    show_default=True,
+    help="Patients that the local steps are fitted on: at random, or the earlier ones. (bundle)",
+)
+@click.option(
+    "--fit-share",
+    type=click.FloatRange(0.1, 0.9),
+    default=0.5,
+    show_default=True,
+    help="Share of the patients that the local steps are fitted on. (bundle)",
+)
+@click.option(
+    "--write-bundle",
+    type=_path,
+    help="Folder for a new bundle with the local steps; the given one stays. (bundle)",
+)
+@click.option("--jobs", type=int, help="Processes that cache frames; default: one a core. (bundle)")
+@click.argument("run", required=False, type=_path)
+@click.argument("out", required=False, type=_path)
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    bundle: Path | None,
+    cohort: Path,
+    frames: Path | None,
+    folder: Path | None,
+    notes: Path | None,
+    run: Path | None,
+    out: Path | None,
+    **how: Any,
+) -> None:
+    """Judge a model; the report (HTML, PDF, JSON) and its model card go to OUT.
+
+    \b
+    evaluate --cohort C --frames F RUN OUT     the model in RUN, on its cohort's test split
+    evaluate --bundle B --cohort C --out OUT   any bundle on any cohort: as shipped, then
+                                               recalibrated locally, step by step
+    """
+    if bundle is not None and run is not None and out is None:
+        run, out = None, run  # one folder beside a bundle is where the report goes
+    if (bundle is None) is (run is None):
+        raise click.UsageError("give either RUN or --bundle")
+    if (folder is None) is (out is None):
+        raise click.UsageError("say once where the report goes: OUT or --out")
+    into = cast("Path", folder or out)
+    if bundle is not None:
+        _judge_bundle(bundle, cohort, into, frames=frames, notes=notes, **how)
+        return
+    for name in how:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --bundle")
+    if frames is None:
+        raise click.UsageError("RUN needs --frames")
+    _judge_run(cast("Path", run), cohort, frames, notes, into)
+
+
+def _judge_run(run: Path, cohort: Path, frames: Path, notes: Path | None, out: Path) -> None:
     from inference.training.packing import report as write_report
     from inference.training.predict import predict
 
     with progress_bar() as report:
         predict(run, cohort, frames, notes=notes, on_progress=report)
     click.echo(f"report: {write_report(run, out)}")
+
+
+def _judge_bundle(
+    bundle: Path, cohort: Path, out: Path, *, fit_by: str, jobs: int | None, **how: Any
+) -> None:
+    from inference.training.evaluation.local import FitBy
+    from inference.training.external import judge_bundle
+
+    with progress_bar() as report:
+        judged = judge_bundle(
+            bundle,
+            cohort,
+            out,
+            fit_by=FitBy(fit_by),
+            jobs=jobs or os.cpu_count() or 1,
+            on_progress=report,
+            **how,
+        )
+    for sentence in judged.sentences:
+        click.echo(sentence)
+    click.echo(f"report: {judged.report}")
+    if judged.written is not None:
+        click.echo(f"recalibrated bundle: {judged.written}")
 
 
 @train.command("phantom")

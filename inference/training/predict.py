@@ -21,7 +21,7 @@ from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.evaluation import Predictions
-from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS
+from inference.training.evaluation.predictions import FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.network import loop_features
 from inference.training.run import RUN, read_run
@@ -52,7 +52,7 @@ def predict(
     """
     made, found = read_run(run), read_cohort(cohort)
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
-    noted = {} if notes is None else _read_notes(notes)
+    noted = {} if notes is None else read_notes(notes)
     device = choose_device(made.recipe.device.name)
     bundle = in_memory(made, load_networks(run, made), device)
     fused: dict[str, Fusion] = {}
@@ -61,7 +61,7 @@ def predict(
         exams = open_exams(found, frames, split=split, size=made.recipe.frame_size_px)
         for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
             fused[each.exam.exam_id] = fusion
-            loops += _loop_rows(each, fusion, noted)
+            loops += loop_rows(each, fusion, noted)
             on_progress(f"estimate {split}", done, len(exams))
     rows = [
         _exam_row(exam, scale, fused.get(exam.exam_id), noted)
@@ -99,22 +99,23 @@ def _exam_row(
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
-        **_facts(exam, noted),
+        **facts(exam, fusion, noted),
     }
 
 
-def _facts(exam: CohortExam, noted: Notes) -> dict[str, Any]:
+def facts(exam: CohortExam, fusion: Fusion | None, noted: Notes) -> dict[str, Any]:
     """What subgroups are made of; quality by the labels, else by the notes on most loops."""
-    facts = {name: getattr(exam, name) for name in (*FACTS, *NUMERIC_FACTS)}
-    known = [
-        noted[loop.sop_instance_uid][1] for loop in exam.loops if loop.sop_instance_uid in noted
-    ]
-    if not exam.quality and any(known):
-        facts["quality"] = min(filter(None, known), key=lambda each: (-known.count(each), each))
-    return facts
+    known = {name: getattr(exam, name) for name in FACTS}
+    known |= {"age_years": exam.age_years, "days_apart": exam.days_apart}
+    known["loops"] = nan if fusion is None else len(fusion.weights)
+    uids = [loop.sop_instance_uid for loop in exam.loops]
+    qualities = [noted[uid][1] for uid in uids if uid in noted and noted[uid][1]]
+    if qualities and not exam.quality:
+        known["quality"] = min(qualities, key=lambda each: (-qualities.count(each), each))
+    return known
 
 
-def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:
+def loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:
     """The attention is that of the primary target; every target has its own change."""
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
@@ -130,7 +131,12 @@ def _loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[
         }
 
 
-def _read_notes(path: Path) -> Notes:
+def read_notes(path: Path) -> Notes:
+    """Read what was noted about loops: a table with sop_instance_uid, view and quality.
+
+    Raises:
+        TrainingDataError: it cannot be read, or lacks a column.
+    """
     try:
         require_regular(path)
         with path.open(newline="", encoding="utf-8") as file:

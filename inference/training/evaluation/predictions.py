@@ -16,7 +16,7 @@ EXAM_COLUMNS = ("exam_id", "patient_id", "split", "target", "truth", "estimate")
 LOOP_COLUMNS = ("exam_id", "target", "loop", "weight", "score", "effect")
 #: Optional columns of exams that subgroups are made of: texts, then numbers.
 FACTS = ("sex", "scanner", "site", "exam_date", "quality")
-NUMERIC_FACTS = ("age_years", "days_apart")
+NUMERIC_FACTS = ("age_years", "days_apart", "loops")
 EXAMS_CSV, LOOPS_CSV = "predictions.csv", "loops.csv"
 
 
@@ -29,7 +29,8 @@ class Predictions:
     usable loop. Optional columns: `probability` of lying above the limit as the network itself
     states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`; and what the
     cohort knows of patient and exam: `sex`, `age_years`, `scanner`, `site`, `exam_date`,
-    `days_apart`, `quality`. Texts are empty and numbers NaN where unknown.
+    `days_apart`, `quality`, and how many `loops` the estimate is of. Texts are empty and numbers
+    NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
     Optional columns: `view`, `quality`. IDs are the cohort's numbers, not a patient's.

@@ -1,12 +1,12 @@
 """The evaluation as files: one self-contained HTML, a PDF, and every figure as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.training.evaluation import sections, wording
+from inference.training.evaluation import groups, sections, wording
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.html import as_html
 from inference.training.evaluation.pdf import as_pdf
@@ -25,6 +25,7 @@ SECTIONS: Sequence[SectionOf] = (
     sections.verdicts,
     sections.trvmax,
     sections.subgroups,
+    groups.section,
     sections.attention,
     sections.improvements,
 )
@@ -45,7 +46,11 @@ def write_report(
     made = [part(evaluation, subject) for part in section_functions]
     shown = [section for section in made if section is not None]
     page = _page(evaluation, subject, title, shown)
-    document = as_json(evaluation, subject, shown)
+    return write_page(page, as_json(evaluation, subject, shown), folder)
+
+
+def write_page(page: Page, document: Mapping[str, Any], folder: Path) -> Path:
+    """Write a page as report.html and report.pdf, its figures as figures.json; the HTML's path."""
     write_whole(folder / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
     write_whole(folder / HTML, as_html(page))
     write_whole(folder / PDF, as_pdf(page))

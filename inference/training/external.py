@@ -1,0 +1,246 @@
+"""A bundle judged on any cohort, by the node's own functions.
+
+The bundle as shipped comes first. What is fitted locally comes after it, step by step, and may be
+written as a bundle of its own.
+"""
+
+from dataclasses import dataclass, replace
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from inference.bundle.calibration import Recalibration
+from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Manifest
+from inference.errors import BundleError, TrainingDataError
+from inference.models.device import choose_device
+from inference.pipelines.echo_bundle import require_fit
+from inference.pipelines.fusion import Fusion
+from inference.training.cohort.frames import cache_frames
+from inference.training.cohort.reading import Cohort, CohortExam, patient_ids, read_cohort
+from inference.training.cohort.scan import Progress, silent
+from inference.training.evaluation import Calibration, Evaluation, Predictions, evaluate
+from inference.training.evaluation.calibration import TargetCalibration
+from inference.training.evaluation.external import Here, headline, write_external
+from inference.training.evaluation.local import FitBy, Local, fit_locally
+from inference.training.exams import Exams, open_exams
+from inference.training.predict import estimate, facts, loop_rows, read_notes
+from inference.training.scales import truth
+
+FRAMES = "frames"
+#: Under this word all exams that count are judged.
+_JUDGED = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found: the bundle as shipped, the local steps or why there are none, the report.
+
+    `written` is the bundle with the local steps, where one was asked for.
+    """
+
+    evaluation: Evaluation
+    local: Local | str
+    report: Path
+    written: Path | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """The few sentences that a hurried reader takes away."""
+        return headline(self.evaluation, self.local)
+
+
+def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be told
+    bundle: Path,
+    cohort: Path,
+    out: Path,
+    *,
+    frames: Path | None = None,
+    archive: Path | None = None,
+    notes: Path | None = None,
+    trained_on: Path | None = None,
+    fit_by: FitBy = FitBy.PATIENT,
+    fit_share: float = 0.5,
+    write_bundle: Path | None = None,
+    device: str = "auto",
+    jobs: int = 1,
+    draws: int = 2000,
+    on_progress: Progress = silent,
+) -> Judged:
+    """Estimate every exam of a cohort with a bundle, judge it, and write the report into `out`.
+
+    Of the cohort that the bundle was trained on only the test split counts. `trained_on` is that
+    cohort's folder: exams of its training and validation patients are left out of another cohort.
+    Frames that are not cached in `frames` (`out`/frames without it) are cached there first.
+
+    Raises:
+        TrainingDataError: no exam counts, its frames cannot be made, or none has an estimate.
+        BundleError: the bundle cannot be used, or has no intervals.
+    """
+    loaded = load_bundle(bundle, choose_device(device))
+    require_fit(loaded.manifest)
+    shipped, found = as_shipped(loaded.manifest), read_cohort(cohort)
+    chosen, here = choose(found, cohort, loaded.manifest, trained_on)
+    exams = _open(
+        replace(found, exams=chosen, archive=archive or found.archive),
+        frames or out / FRAMES,
+        loaded.manifest.preprocessing.frame_size_px,
+        jobs,
+        on_progress,
+    )
+    predictions = _predict(loaded, chosen, exams, notes, on_progress)
+    predictions.write(out)
+    judged, absent = _with_truth(predictions)
+    here = replace(here, caveats=(*here.caveats, *absent))
+    coverage = _coverage(loaded.manifest)
+    evaluation = evaluate(judged, fitted=shipped, coverage=coverage, draws=draws)
+    local = fit_locally(
+        judged, shipped, fit_by=fit_by, share=fit_share, coverage=coverage, draws=draws
+    )
+    report = write_external(evaluation, loaded.manifest, here, local, out)
+    return Judged(evaluation, local, report)
+
+
+def as_shipped(manifest: Manifest) -> Calibration:
+    """The calibration that a bundle carries.
+
+    Raises:
+        BundleError: a target has no interval: it was never calibrated.
+    """
+    targets = {}
+    for target in manifest.targets:
+        if target.conformal is None:
+            raise BundleError(
+                f"{manifest.name}: {target.name} has no interval, so it was never calibrated; "
+                "pack it from an evaluated run (echonode bundle pack)"
+            )
+        targets[target.name] = TargetCalibration(
+            target.recalibration, target.conformal, target.decision_threshold, target.sd
+        )
+    return Calibration(targets, manifest.probabilities)
+
+
+def choose(
+    cohort: Cohort, folder: Path, manifest: Manifest, trained_on: Path | None
+) -> tuple[tuple[CohortExam, ...], Here]:
+    """The exams that did not train the bundle, and what to say about them.
+
+    Raises:
+        TrainingDataError: none is left, or `trained_on` is another cohort than the bundle's.
+    """
+    caveats = []
+    if cohort.selection is not manifest.preprocessing.selection:
+        caveats.append(
+            f"The cohort's loops were selected by the profile {cohort.selection}, the bundle was "
+            f"trained on loops selected by {manifest.preprocessing.selection}."
+        )
+    if cohort.sha256 == manifest.cohort.sha256:
+        chosen = cohort.part("test")
+        whose = (
+            "This is the cohort that the bundle was trained on: only its test split counts, "
+            f"{len(chosen)} of {len(cohort.exams)} exams."
+        )
+    elif trained_on is not None:
+        known = _training_patients(trained_on, manifest)
+        ids = patient_ids(folder)
+        chosen = tuple(exam for exam in cohort.exams if ids[exam.exam_id] not in known)
+        if not chosen:
+            raise TrainingDataError("evaluate: every patient of the cohort trained the bundle")
+        whose = (
+            f"{len(chosen)} of {len(cohort.exams)} exams count: the others are of patients on whom "
+            "the bundle was trained or calibrated."
+        )
+    else:
+        chosen = cohort.exams
+        whose = f"This is another cohort than the bundle's: all {len(chosen)} exams count."
+        caveats.append(
+            "A bundle does not know its patients. If some of them are in this cohort too, the "
+            "figures are too good; --trained-on leaves them out."
+        )
+    exams = tuple(replace(exam, split=_JUDGED) for exam in chosen)
+    return exams, Here(cohort.sha256, whose, tuple(caveats))
+
+
+def _training_patients(folder: Path, manifest: Manifest) -> set[str]:
+    cohort = read_cohort(folder)
+    if cohort.sha256 != manifest.cohort.sha256:
+        raise TrainingDataError(
+            f"evaluate: {folder} is not the cohort that the bundle was trained on "
+            f"(its sha256 is {str(manifest.cohort.sha256)[:16]}...)"
+        )
+    ids = patient_ids(folder)
+    return {ids[exam.exam_id] for exam in cohort.exams if exam.split != "test"}
+
+
+def _open(cohort: Cohort, frames: Path, size: int, jobs: int, on_progress: Progress) -> Exams:
+    """The exams' frames, cached first where they are not."""
+    try:
+        return open_exams(cohort, frames, split=_JUDGED, size=size)
+    except TrainingDataError:
+        if not cohort.archive.is_dir():
+            raise TrainingDataError(
+                f"frames: {frames} does not hold the cohort at {size} px, and its archive is not "
+                f"at {cohort.archive}; say where it is with --archive"
+            ) from None
+    cache_frames(cohort, frames, size=size, jobs=jobs, on_progress=on_progress)
+    return open_exams(cohort, frames, split=_JUDGED, size=size)
+
+
+def _predict(
+    bundle: Bundle,
+    chosen: tuple[CohortExam, ...],
+    exams: Exams,
+    notes: Path | None,
+    on_progress: Progress,
+) -> Predictions:
+    """The networks' own estimates, before the bundle's recalibration, as an evaluation wants."""
+    noted = {} if notes is None else read_notes(notes)
+    targets = tuple(
+        target.model_copy(update={"recalibration": Recalibration()})
+        for target in bundle.manifest.targets
+    )
+    raw = Bundle(bundle.manifest.model_copy(update={"targets": targets}), bundle.networks)
+    fused: dict[str, Fusion] = {}
+    loops: list[dict[str, Any]] = []
+    for done, (each, fusion) in enumerate(estimate(raw, exams), start=1):
+        fused[each.exam.exam_id] = fusion
+        loops += loop_rows(each, fusion, noted)
+        on_progress("estimate", done, len(exams))
+    rows = []
+    for exam in chosen:
+        fusion = fused.get(exam.exam_id)
+        rows += [
+            {
+                "exam_id": exam.exam_id,
+                "patient_id": exam.patient_number,
+                "split": exam.split,
+                "target": target.name,
+                "truth": truth(exam, target.name),
+                "estimate": nan if fusion is None else fusion.estimates[target.name],
+                "trvmax_m_s": exam.trvmax_m_s,
+                **facts(exam, fusion, noted),
+            }
+            for target in targets
+        ]
+    return Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+
+
+def _with_truth(predictions: Predictions) -> tuple[Predictions, list[str]]:
+    """Without the targets that no exam of the cohort can judge, and a sentence on each of them."""
+    judged = [name for name in predictions.targets if len(predictions.rows(_JUDGED, name))]
+    absent = [
+        f"No exam has both a catheter's value and an estimate of {name}: it is not judged."
+        for name in predictions.targets
+        if name not in judged
+    ]
+    if not judged:
+        raise TrainingDataError("evaluate: no exam has both a catheter's value and an estimate")
+    exams = predictions.exams
+    return Predictions.of(exams[exams["target"].isin(judged)], predictions.loops), absent
+
+
+def _coverage(manifest: Manifest) -> float:
+    """What the first target's interval promises."""
+    return next(target.conformal.coverage for target in manifest.targets if target.conformal)
