@@ -19,7 +19,8 @@ from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
 #: Format 2 states by which profile the loops were selected; those of format 1 were by the paper.
-FORMAT_VERSION = 2
+#: Format 3 states how loops unlike those of the training are known; absent: nobody can tell.
+FORMAT_VERSION = 3
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -71,11 +72,15 @@ class Preprocessing(Strict):
 
 
 class Cohort(Strict):
-    """Who the model was trained on; `sha256` is that of the cohort's index file."""
+    """Who the model was trained on; `sha256` is that of the cohort.
+
+    `population` describes the patients of the training split: what it is, and the values.
+    """
 
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
+    population: Mapping[Text, Text] = {}
 
 
 class Tensor(Strict):
@@ -93,9 +98,13 @@ class Weights(Strict):
 
 
 class Description(Strict):
-    """A manifest without what the weights file determines: what whoever packs a bundle states."""
+    """A manifest without what the weights file determines: what whoever packs a bundle states.
 
-    format_version: Literal[1, 2] = 2
+    `evaluation` are figures on the test split of the cohort, unless `judged_on` names other exams.
+    `model_card_sha256` is that of the file model_card.html beside the manifest; writing sets it.
+    """
+
+    format_version: Literal[1, 2, 3] = 3
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]
@@ -106,10 +115,12 @@ class Description(Strict):
     preprocessing: Preprocessing
     cohort: Cohort
     evaluation: Mapping[str, FiniteFloat] = {}
+    judged_on: Text | None = None
     intended_use: Text
     limitations: tuple[Text, ...] = ()
     licence: Text
     created_at: AwareDatetime
+    model_card_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

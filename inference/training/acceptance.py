@@ -117,7 +117,7 @@ def acceptance(
         notes = phantom / "truth.csv"
         predictions = predict(run, cohort, frames, notes=notes, on_progress=on_progress)
         judged = judge(run)
-        written = report(run, folder / REPORT)
+        written = report(run, folder / REPORT, cohort)
     with _timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="phantom", licence="CC0-1.0")

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from inference.bundle.calibration import Recalibration
+from inference.bundle.card import MODEL_CARD_FILE, model_card
 from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import Manifest
 from inference.errors import BundleError, TrainingDataError
@@ -23,9 +24,16 @@ from inference.training.cohort.reading import Cohort, CohortExam, patient_ids, r
 from inference.training.cohort.scan import Progress, silent
 from inference.training.evaluation import Calibration, Evaluation, Predictions, evaluate
 from inference.training.evaluation.calibration import TargetCalibration
-from inference.training.evaluation.external import Here, headline, write_external
+from inference.training.evaluation.external import (
+    Here,
+    elsewhere,
+    headline,
+    write_external,
+)
 from inference.training.evaluation.local import FitBy, Local, fit_locally
 from inference.training.exams import Exams, open_exams
+from inference.training.locally_fitted import write_locally_fitted
+from inference.training.output import write_whole
 from inference.training.predict import estimate, facts, loop_rows, read_notes
 from inference.training.scales import truth
 
@@ -75,10 +83,15 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
     cohort's folder: exams of its training and validation patients are left out of another cohort.
     Frames that are not cached in `frames` (`out`/frames without it) are cached there first.
 
+    `write_bundle` is the folder of a new bundle with the local steps.
+
     Raises:
-        TrainingDataError: no exam counts, its frames cannot be made, or none has an estimate.
-        BundleError: the bundle cannot be used, or has no intervals.
+        TrainingDataError: no exam counts, its frames cannot be made, none has an estimate, or there
+            are too few for the local steps that a new bundle is to have.
+        BundleError: the bundle cannot be used or has no intervals, or `write_bundle` exists.
     """
+    if write_bundle is not None and write_bundle.exists():
+        raise BundleError(f"{write_bundle} exists already; choose another folder or remove it")
     loaded = load_bundle(bundle, choose_device(device))
     require_fit(loaded.manifest)
     shipped, found = as_shipped(loaded.manifest), read_cohort(cohort)
@@ -100,7 +113,11 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
         judged, shipped, fit_by=fit_by, share=fit_share, coverage=coverage, draws=draws
     )
     report = write_external(evaluation, loaded.manifest, here, local, out)
-    return Judged(evaluation, local, report)
+    write_whole(out / MODEL_CARD_FILE, model_card(loaded.manifest, elsewhere(evaluation, here)))
+    if write_bundle is None:
+        return Judged(evaluation, local, report)
+    write_locally_fitted(bundle, loaded.manifest, local, write_bundle, here, draws=draws)
+    return Judged(evaluation, local, report, write_bundle)
 
 
 def as_shipped(manifest: Manifest) -> Calibration:

@@ -11,12 +11,14 @@ from typing import Literal
 
 import torch
 
+from inference.bundle.card import MODEL_CARD_FILE, model_card
 from inference.bundle.manifest import Description, Manifest
 from inference.bundle.writing import write_bundle
 from inference.errors import TrainingDataError
 from inference.models.multiview import MultiView
 from inference.training.checkpoint import require_same
-from inference.training.cohort.reading import read_cohort
+from inference.training.cohort.population import population
+from inference.training.cohort.reading import Cohort, read_cohort
 from inference.training.evaluation import (
     Calibration,
     Evaluation,
@@ -28,6 +30,7 @@ from inference.training.evaluation import (
 )
 from inference.training.evaluation import fit as calibrate
 from inference.training.exams import Exams, open_exams
+from inference.training.output import write_whole
 from inference.training.predict import estimate
 from inference.training.run import RUN, Run, read_run
 from inference.training.trained import Statement, describe_bundle, in_memory, load_networks
@@ -55,15 +58,22 @@ def judge(run: Path, *, coverage: float = 0.90, draws: int = 2000) -> Evaluation
     )
 
 
-def report(run: Path, folder: Path) -> Path:
+def report(run: Path, folder: Path, cohort: Path | None = None) -> Path:
     """Judge a run and write the evaluation's report into a folder; gives back the HTML's path.
+
+    With its cohort's folder, the model card that its bundle will have is written beside it.
 
     Raises:
         TrainingDataError: nothing was predicted yet, or too few exams.
     """
     made = read_run(run)
     subject = Subject(made.recipe.name, "1", made.cohort.standing, made.cohort.sha256)
-    return write_report(judge(run), subject, folder)
+    judged = judge(run)
+    if cohort is not None:
+        plain = _calibrated(describe_bundle(made, Statement()), judged.calibration)
+        card = model_card(_judged(plain, judged, read_cohort(cohort)))
+        write_whole(folder / MODEL_CARD_FILE, card)
+    return write_report(judged, subject, folder)
 
 
 def pack(
@@ -93,7 +103,7 @@ def pack(
         networks = _rounded(made, networks, weights, exams)
     judged = judge(run, coverage=coverage)
     description = _calibrated(describe_bundle(made, statement or Statement()), judged.calibration)
-    described = description.model_copy(update={"evaluation": flat_figures(judged)})
+    described = _judged(description, judged, found)
     return write_bundle(out, described, networks)
 
 
@@ -116,6 +126,14 @@ def _calibrated(description: Description, fitted: Calibration) -> Description:
     return description.model_copy(
         update={"targets": targets, "probabilities": dict(fitted.probabilities)}
     )
+
+
+def _judged(description: Description, judged: Evaluation, cohort: Cohort) -> Description:
+    """With the figures of the test split, and who the training split is."""
+    trained_on = description.cohort.model_copy(
+        update={"population": population(cohort.part("train"))}
+    )
+    return description.model_copy(update={"evaluation": flat_figures(judged), "cohort": trained_on})
 
 
 def _rounded(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from inference.bundle.card import Elsewhere
 from inference.bundle.manifest import Manifest
 from inference.training.evaluation import sections, wording
 from inference.training.evaluation.evaluating import Evaluation
@@ -26,6 +27,8 @@ _AS_SHIPPED = (
     "thresholds and probabilities; nothing is fitted here. Where a text below says validation, "
     "that of the bundle's training is meant; the exams judged here are the test."
 )
+#: What the model card shows, with its decimals.
+_CARD = {"mae": 1, "bias": 1, "pcc": 2, "coverage": 2}
 _FIT_BY: Mapping[FitBy, str] = {
     FitBy.PATIENT: "drawn at random",
     FitBy.DATE: "whose latest exams are the earliest",
@@ -75,6 +78,23 @@ def write_external(
         method=list(_method(evaluation, manifest, here, local)),
     )
     return write_page(page, as_json(evaluation, subject, shown), folder)
+
+
+def elsewhere(evaluation: Evaluation, here: Here) -> Elsewhere:
+    """What the bundle's model card says about this cohort, as shipped."""
+    rows = [
+        [
+            f"{target}, {unit(target)}",
+            *(result.reported[name].show(decimals) for name, decimals in _CARD.items()),
+        ]
+        for target, result in evaluation.targets.items()
+    ]
+    return Elsewhere(
+        f"{evaluation.exams['test']} exams of {evaluation.patients['test']} patients, cohort "
+        f"{here.cohort_sha256[:16]}. {here.whose} In brackets the 95 % interval.",
+        ["", *(NAMES[name].split(" (")[0] for name in _CARD)],
+        rows,
+    )
 
 
 def headline(evaluation: Evaluation, local: Local | str) -> list[str]:

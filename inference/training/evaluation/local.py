@@ -31,8 +31,8 @@ _RECALIBRATED = (
 )
 _REFITTED = "The widths of the intervals are fitted again, around the recalibrated estimates."
 _DECIDED = (
-    "Decision thresholds and the probabilities of PH are fitted again; estimates and intervals stay "
-    "as they are."
+    "Decision thresholds and the probabilities of PH are fitted again; estimates and intervals "
+    "stay as they are."
 )
 
 Values = NDArray[np.float64]
