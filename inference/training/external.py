@@ -254,8 +254,7 @@ def _with_truth(predictions: Predictions) -> tuple[Predictions, list[str]]:
     ]
     if not judged:
         raise TrainingDataError("evaluate: no exam has both a catheter's value and an estimate")
-    exams = predictions.exams
-    return Predictions.of(exams[exams["target"].isin(judged)], predictions.loops), absent
+    return predictions.of_targets(judged), absent
 
 
 def _coverage(manifest: Manifest) -> float:

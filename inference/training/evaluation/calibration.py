@@ -4,7 +4,7 @@ The parts are the bundle's own (inference.bundle.calibration), so that what is j
 the node does later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,18 @@ class Calibration:
             )
             for name, fitted in self.targets.items()
         }
+
+    def of(self, names: Collection[str]) -> "Calibration":
+        """That of some of the targets, and of the conditions that need no other."""
+        needed = {item.key: item.criteria for item in WITH_PROBABILITY}
+        return Calibration(
+            {name: fitted for name, fitted in self.targets.items() if name in names},
+            {
+                key: curve
+                for key, curve in self.probabilities.items()
+                if all(criterion.quantity in names for criterion in needed[key])
+            },
+        )
 
     def recalibrate(self, target: str, estimate: Values) -> Values:
         """Raw estimates to those that the node reports, never below zero."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.metrics import (
+    FEWEST_PATIENTS,
     Figure,
     agreement,
     mean,
@@ -20,8 +21,6 @@ from inference.training.evaluation.metrics import (
 from inference.training.evaluation.section import Section, Subject, Table
 from inference.training.evaluation.wording import NO_FIGURE, unit
 
-#: Fewer patients than this get no figures.
-FEWEST_PATIENTS = 10
 #: Of scanners, sites and qualities; those with fewer exams are counted together.
 MOST_GROUPS = 10
 OTHERS = "all others"
@@ -92,9 +91,9 @@ def _judge(
     figures: dict[str, Figure] = {}
     if patients >= FEWEST_PATIENTS:
         truth, value = rows["truth"].to_numpy(float), rows["reported"].to_numpy(float)
-        weights = resample(rows["patient_id"], draws=evaluation.draws, seed=evaluation.seed)
+        sample = resample(rows["patient_id"], draws=evaluation.draws, seed=evaluation.seed)
         inside = (rows["low"].to_numpy(float) <= truth) & (truth <= rows["high"].to_numpy(float))
-        statistics = {**agreement(truth, value, weights), "coverage": mean(inside, weights)}
+        statistics = {**agreement(truth, value, sample), "coverage": mean(inside, sample)}
         figures = summarise({name: statistics[name] for name in _FIGURES})
     return Group(title, group, target, len(rows), patients, figures)
 

@@ -10,18 +10,23 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
 from inference.training.cohort.splitting import order
 from inference.training.evaluation import calibration, verdicts
 from inference.training.evaluation.calibration import FEWEST_EXAMS, Calibration
-from inference.training.evaluation.metrics import Figure, agreement, figure, mean, resample
+from inference.training.evaluation.metrics import (
+    FEWEST_PATIENTS,
+    Figure,
+    Sample,
+    Statistic,
+    agreement,
+    mean,
+    resample,
+)
 from inference.training.evaluation.predictions import Predictions
 from inference.training.evaluation.verdicts import Stated
 
-#: Fewer patients than this to judge on give no figures.
-FEWEST_PATIENTS = 10
 #: What a step may change, in the order of reading.
 FIGURES = ("mae", "bias", "calibration_slope", "pcc", "coverage", "interval_width")
 
@@ -34,8 +39,6 @@ _DECIDED = (
     "Decision thresholds and the probabilities of PH are fitted again; estimates and intervals "
     "stay as they are."
 )
-
-Values = NDArray[np.float64]
 
 
 class FitBy(StrEnum):
@@ -145,7 +148,7 @@ def fit_locally(
             "needed."
         )
     own = calibration.fit(
-        _only(divided, targets),
+        divided.of_targets(targets),
         coverage=coverage,
         sds={name: shipped.targets[name].sd for name in targets},
     )
@@ -192,12 +195,12 @@ def _changes(
         rows = divided.rows("test", target)
         if rows["patient_id"].nunique() < FEWEST_PATIENTS:
             continue
-        weights = resample(rows["patient_id"], draws=draws, seed=seed)
-        first, second = (_statistics(each, target, rows, weights) for each in (before, after))
+        sample = resample(rows["patient_id"], draws=draws, seed=seed)
+        first, second = (_statistics(each, target, rows, sample) for each in (before, after))
         for name in FIGURES:
-            if not np.allclose(first[name], second[name], equal_nan=True):
-                difference = figure(second[name] - first[name])
-                yield Change(target, name, figure(first[name]), figure(second[name]), difference)
+            old, new = first[name], second[name]
+            if not np.allclose(old.values, new.values, equal_nan=True):
+                yield Change(target, name, old.figure(), new.figure(), (new - old).figure())
     stated = [_stated(divided, each, draws, seed) for each in (before, after)]
     for old, new in zip(*stated, strict=True):
         for name, shown in old.figures.items():
@@ -214,18 +217,13 @@ def _stated(divided: Predictions, fitted: Calibration, draws: int, seed: int) ->
 
 
 def _statistics(
-    fitted: Calibration, target: str, rows: pd.DataFrame, weights: Values
-) -> Mapping[str, Values]:
+    fitted: Calibration, target: str, rows: pd.DataFrame, sample: Sample
+) -> Mapping[str, Statistic]:
     truth = rows["truth"].to_numpy(dtype=float)
     value = fitted.recalibrate(target, rows["estimate"].to_numpy(dtype=float))
     low, high = fitted.interval(target, value)
     return {
-        **agreement(truth, value, weights),
-        "coverage": mean((low <= truth) & (truth <= high), weights),
-        "interval_width": mean(high - low, weights),
+        **agreement(truth, value, sample),
+        "coverage": mean((low <= truth) & (truth <= high), sample),
+        "interval_width": mean(high - low, sample),
     }
-
-
-def _only(predictions: Predictions, targets: Sequence[str]) -> Predictions:
-    exams = predictions.exams
-    return Predictions.of(exams[exams["target"].isin(targets)], predictions.loops)

@@ -1,17 +1,20 @@
 """The evaluation's pictures, each a matplotlib figure that stands by itself."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.evaluation.attention import Attention
+from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.evaluating import Confusion, Evaluation, TargetResult
+from inference.training.evaluation.reliability import Reliability
 
 BLUE, RED, GREY, PALE = "#2f6690", "#b23a48", "#8a8f98", "#dfe4ea"
 
@@ -27,9 +30,16 @@ CALIBRATION = (
     "interval (blue: the catheter's value lies inside, red: outside)."
 )
 DETECTION = (
-    "Left: exams above the guideline's limit that are found, against false alarms; dots: decided "
-    "at that limit and at the threshold chosen on validation. Right: how often a condition was "
-    "there, against its stated probability."
+    "Exams above the guideline's limit that are found, against false alarms; dots: decided at that "
+    "limit and at the threshold chosen on validation."
+)
+RELIABILITY = (
+    "How often a condition was there, against its stated probability, in groups of exams of like "
+    "probability; bars: Wilson's 95 % interval (none for fewer than ten patients)."
+)
+DECISION_CURVE = (
+    "What it is worth to act on the stated probability of PH (with its 95 % interval), on everyone "
+    "or on nobody, for those who would act at each probability."
 )
 CONFUSION = (
     "Exams by what the catheter says (rows) and the decision (columns): above at the guideline's "
@@ -107,12 +117,11 @@ def calibration(result: TargetResult) -> Figure:
 
 
 def detection(evaluation: Evaluation) -> Figure:
-    """The ROC curve of PH with both decisions, and reliability of the probabilities."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    """The ROC curve of the primary target with both decisions."""
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    left = figure.subplots()
     left.plot([0, 1], [0, 1], color=PALE)
-    right.plot([0, 1], [0, 1], color=PALE)
-    result = next(iter(evaluation.targets.values()))
+    result = evaluation.primary
     present = (result.exams["truth"] > result.limit).to_numpy()
     if present.any() and not present.all():
         false_positive, true_positive, _ = roc_curve(present, result.exams["reported"])
@@ -128,17 +137,57 @@ def detection(evaluation: Evaluation) -> Figure:
     else:
         left.text(0.5, 0.5, "one class only: undefined", ha="center")
     left.set(xlabel="1 - specificity", ylabel="Sensitivity", title=f"{result.target} above limit")
-    for (condition, rows), colour in zip(
-        evaluation.probability.groupby("condition"), (BLUE, RED), strict=False
-    ):
-        shown, stated = calibration_curve(
-            rows["present"].astype(bool), rows["probability"], n_bins=5, strategy="quantile"
+    _plain(left)
+    return figure
+
+
+def reliability(found: Sequence[Reliability]) -> Figure:
+    """How often a condition was there, against its stated probability; Wilson's intervals."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, len(found), squeeze=False)[0]
+    for axis, item in zip(axes, found, strict=True):
+        axis.plot([0, 1], [0, 1], color=PALE)
+        for group in item.groups:
+            shown = group.shown
+            if shown.low is not None and shown.high is not None:
+                axis.plot([group.stated] * 2, [shown.low, shown.high], color=BLUE, lw=1)
+            axis.plot(group.stated, shown.value, "o", color=BLUE)
+            axis.annotate(
+                f"n={shown.of}",
+                (group.stated, shown.value or 0),
+                xytext=(5, -3),
+                textcoords="offset points",
+                fontsize=8,
+                color=GREY,
+            )
+        axis.set(
+            xlim=(-0.03, 1.08),
+            ylim=(-0.03, 1.03),
+            xlabel="Stated probability",
+            ylabel="Share that had it",
+            title=item.condition.replace("_", " "),
         )
-        right.plot(stated, shown, "o-", color=colour, label=str(condition).replace("_", " "))
-    if not evaluation.probability.empty:
-        right.legend(frameon=False)
-    right.set(xlabel="Stated probability", ylabel="Share that had it", title="Probability")
-    _plain(left, right)
+    _plain(*axes)
+    return figure
+
+
+def decision_curve(found: DecisionCurve) -> Figure:
+    """Net benefit of the model against acting on everyone and on nobody."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    table = found.table
+    percent = 100 * table["threshold"]
+    axis.fill_between(percent, table["low"], table["high"], color=PALE, lw=0)
+    axis.plot(percent, table["model"], color=BLUE, label="by the stated probability")
+    axis.plot(percent, table["everyone"], color=RED, ls="--", label="everyone")
+    axis.axhline(0, color=GREY, lw=1, ls=":", label="nobody")
+    axis.set(
+        xlabel="Act at a probability of PH of, %",
+        ylabel="Net benefit, true positives an exam",
+        ylim=(min(-0.05, float(table["everyone"].min())), None),
+    )
+    axis.legend(frameon=False)
+    _plain(axis)
     return figure
 
 

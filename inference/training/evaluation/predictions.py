@@ -1,5 +1,6 @@
 """The predictions that an evaluation judges: one table of exams, one of loops."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -93,6 +94,13 @@ class Predictions:
     def targets(self) -> list[str]:
         """The targets that occur, in the order mPAP, PVR, PAWP."""
         return [name for name in QUANTITIES if (self.exams["target"] == name).any()]
+
+    def of_targets(self, names: Collection[str]) -> Self:
+        """The same of some of the targets alone."""
+        return type(self)(
+            self.exams[self.exams["target"].isin(names)].reset_index(drop=True),
+            self.loops[self.loops["target"].isin(names)].reset_index(drop=True),
+        )
 
     def rows(self, split: str, target: str) -> pd.DataFrame:
         """The exams of one split whose truth and estimate are both known."""

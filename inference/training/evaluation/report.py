@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.training.evaluation import groups, sections, wording
+from inference.training.evaluation import evidence_sections, groups, sections, wording
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.html import as_html
 from inference.training.evaluation.pdf import as_pdf
@@ -18,12 +18,14 @@ TITLE = "How good is the model?"
 
 #: The sections in the order in which they are read; a further one is a further line.
 SECTIONS: Sequence[SectionOf] = (
+    evidence_sections.signal,
     sections.performance,
     sections.agreement,
     sections.calibration,
     sections.detection,
+    evidence_sections.probabilities,
     sections.verdicts,
-    sections.trvmax,
+    evidence_sections.baselines,
     sections.subgroups,
     groups.section,
     sections.attention,

@@ -20,14 +20,7 @@ def performance(evaluation: Evaluation, _: Subject) -> Section:
     results = evaluation.targets
     return Section(
         "Figures",
-        [
-            (
-                "On the test split; in brackets the 95 % interval, from "
-                f"{evaluation.draws} bootstrap draws of patients. “As the paper does”: the network's "
-                "own estimate, decided at the guideline's limit. “As the node reports”: recalibrated "
-                "and decided at the threshold chosen on the validation split."
-            )
-        ],
+        [_PERFORMANCE],
         [_performance(name, result) for name, result in results.items()],
         figures={
             "targets": {
@@ -111,28 +104,6 @@ def verdicts(evaluation: Evaluation, _: Subject) -> Section:
     )
 
 
-def trvmax(evaluation: Evaluation, _: Subject) -> Section | None:
-    """TRVmax beside the model, or nothing where it was not measured."""
-    found = evaluation.baseline
-    if found is None:
-        return None
-    rows = [
-        [NAMES[key], found.trvmax[key].show(), found.model[key].show()]
-        for key in ("pcc", "mae", "auc")
-    ]
-    return Section(
-        "Beside the echo lab's own measurement (TRVmax)",
-        [
-            (
-                f"TRVmax could be measured in {found.exams} of {found.of_exams} test exams; a line "
-                "from TRVmax to mPAP was fitted on training and validation."
-            )
-        ],
-        [Table(["mPAP", "From TRVmax", "From this model, same exams"], rows)],
-        figures={"baseline": asdict(found)},
-    )
-
-
 def subgroups(evaluation: Evaluation, _: Subject) -> Section:
     """Per subgroup and target: exams, bias, MAE."""
     rows = [
@@ -162,14 +133,13 @@ def attention(evaluation: Evaluation, _: Subject) -> Section | None:
     if found is None:
         return None
     known = NO_FIGURE if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
+    text = (
+        f"For {found.target}, over {len(found.loops)} loops. Attention and the change without the "
+        f"loop agree with a rank correlation of {known} (1: the same order, 0: none)."
+    )
     return Section(
         "What the model looks at",
-        [
-            (
-                f"For {found.target}, over {len(found.loops)} loops. Attention and the change without "
-                f"the loop agree with a rank correlation of {known} (1: the same order, 0: none)."
-            )
-        ],
+        [text],
         [
             Drawing("attention", plots.ATTENTION, plots.attention(found)),
             *_groups(found),
@@ -201,18 +171,22 @@ def improvements(evaluation: Evaluation, _: Subject) -> Section:
     ]
     return Section(
         "What each step beyond the paper changes",
-        [
-            (
-                "Each step is fitted on the validation split and measured here on the test split, on "
-                "the same draws."
-            )
-        ],
+        [_IMPROVEMENTS],
         [Table(["Step", "Target", "Figure", "Without", "With", "Difference"], rows)],
         figures={"improvements": [asdict(item) for item in evaluation.improvements]},
     )
 
 
 _DECISIONS = ("sensitivity", "specificity", "accuracy")
+_PERFORMANCE = (
+    "On the test split; in brackets the 95 % interval. “As the paper does”: the network's own "
+    "estimate, decided at the guideline's limit. “As the node reports”: recalibrated and decided "
+    "at the threshold chosen on the validation split."
+)
+_IMPROVEMENTS = (
+    "Each step is fitted on the validation split and measured here on the test split, on the same "
+    "draws."
+)
 _STATED = "Reported verdicts (undetermined exams count against sensitivity and specificity)"
 _CLASSES = "Haemodynamic class by catheter (rows) and by report (columns), number of exams"
 

@@ -97,12 +97,12 @@ def _stated(
     ]
     said = np.array([presence.value for presence in presences])
     patients = truth[known].index.get_level_values("patient_id").to_series()
-    weights = resample(patients, draws=draws, seed=seed)
+    sample = resample(patients, draws=draws, seed=seed)
     open_ones = said == Presence.UNDETERMINED.value
     figures = {
-        "sensitivity": mean(said[present] == Presence.PRESENT.value, weights[:, present]),
-        "specificity": mean(said[~present] == Presence.ABSENT.value, weights[:, ~present]),
-        "undetermined": mean(open_ones, weights),
+        "sensitivity": mean(said[present] == Presence.PRESENT.value, sample.part(present)),
+        "specificity": mean(said[~present] == Presence.ABSENT.value, sample.part(~present)),
+        "undetermined": mean(open_ones, sample),
     }
     counts = {
         side: {each.value: int((said[rows] == each.value).sum()) for each in Presence}

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from inference.pipelines.haemodynamics import QUANTITIES
+from inference.training.cohort.looks import Looks
 from inference.training.evaluation.calibration import KEPT
-from inference.training.evaluation.evaluating import Evaluation
-from inference.training.evaluation.metrics import Figure
+from inference.training.evaluation.evaluating import Evaluation, TargetResult
+from inference.training.evaluation.metrics import FEWEST_PATIENTS, Figure
 from inference.training.evaluation.section import Subject
 from inference.training.evaluation.verdicts import Stated
 from inference.types import Standing
@@ -37,6 +38,7 @@ NAMES: Mapping[str, str] = {
     "upper_limit": "Upper limit of agreement",
     "slope": "Slope, estimate on catheter",
     "calibration_slope": "Calibration slope, catheter on estimate",
+    "calibration_intercept": "Calibration intercept, catheter on estimate",
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
@@ -59,7 +61,11 @@ def percent(share: float) -> str:
 
 def headline(evaluation: Evaluation) -> Iterator[str]:
     """The few sentences that a hurried reader takes away."""
-    result = next(iter(evaluation.targets.values()))
+    yield from withheld(evaluation.withheld)
+    if not evaluation.held:
+        yield "No target is left: no bundle can be packed from this model."
+        return
+    result = evaluation.primary
     reported, of = result.reported, unit(result.target)
     yield (
         f"In {len(result.exams)} exams that the model never saw, its {result.target} lies "
@@ -84,27 +90,21 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
 
 def caveats(evaluation: Evaluation) -> Iterator[str]:
     """What limits the figures; each only where it applies."""
-    result = next(iter(evaluation.targets.values()))
-    present = result.exams["truth"] > result.limit
-    smaller = int(min(present.sum(), (~present).sum()))
-    if smaller == 0:
-        yield (
-            "The test split holds only one class: "
-            "AUC and one of sensitivity and specificity are undefined."
-        )
-    elif smaller < 50:
-        kind = "with" if present.sum() < (~present).sum() else "without"
-        yield (
-            f"Only {smaller} test exams are {kind} PH: figures that rest on them are uncertain; "
-            "read their intervals, not their values."
-        )
+    for result in evaluation.targets.values():
+        yield from _one_sided(result)
     for target, each in evaluation.targets.items():
         if each.without_estimate:
             yield f"{each.without_estimate} test exams had no usable loop and no {target} estimate."
-    if evaluation.patients.get("test", 0) < 2:
-        yield "Fewer than two test patients: there are no intervals."
+    if (patients := evaluation.patients.get("test", 0)) < FEWEST_PATIENTS:
+        yield (
+            f"There are no intervals: the test split has {patients} patients, and "
+            f"{FEWEST_PATIENTS} are needed for one."
+        )
     if not evaluation.probability.size:
-        yield "Validation holds too few exams or one class only: no probability was calibrated."
+        yield (
+            "No probability was calibrated: its condition needs both classes, and targets that are "
+            "held, in enough validation exams."
+        )
     yield (
         "A recalibrated estimate is right on average at its own level; it is not more accurate. "
         "Low pressures are still overestimated and high ones underestimated."
@@ -113,6 +113,30 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
         yield (
             "Attention is not informativeness: a loop can weigh much and change nothing. Read the "
             "change without the loop beside every weight."
+        )
+
+
+def withheld(targets: Mapping[str, str]) -> Iterator[str]:
+    """Such as "PAWP withheld: on 105 validation exams ..."."""
+    for name, reason in targets.items():
+        yield f"{name} withheld: {reason}."
+
+
+def _one_sided(result: TargetResult) -> Iterator[str]:
+    """That few test exams, or none, lie on one side of a target's limit."""
+    above = result.exams["truth"] > result.limit
+    counts = {"above": int(above.sum()), "at or below": int((~above).sum())}
+    side, smaller = min(counts.items(), key=lambda item: item[1])
+    where = f"{result.target} {side} {result.limit:g} {unit(result.target)}"
+    if smaller == 0:
+        yield (
+            f"The test split holds only one class, none with {where}: AUC and one of sensitivity "
+            "and specificity are undefined."
+        )
+    elif smaller < 50:
+        yield (
+            f"Only {smaller} test exams have {where}: figures that rest on them are uncertain; "
+            "read their intervals, not their values."
         )
 
 
@@ -129,9 +153,50 @@ def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
         f"({percent(evaluation.coverage)}), the decision thresholds (each keeps {percent(KEPT)} of "
         "the validation exams on the condition's side) and the isotonic probabilities."
     )
-    yield f"Bootstrap: {evaluation.draws} draws of patients, seed {evaluation.seed}."
+    yield _stopping(evaluation.stopped_on)
+    yield (
+        "Intervals of 95 %. Shares of exams: Wilson's, on the number of exams divided by the "
+        "design effect of patients with several exams. All other figures and differences: 2.5th "
+        f"and 97.5th percentile of {evaluation.draws} bootstrap draws of patients, seed "
+        f"{evaluation.seed}; an AUC is drawn like that too. Fewer than {FEWEST_PATIENTS} patients "
+        "(on the smaller side, where two are compared) get no interval."
+    )
+    yield _looks(evaluation.looks)
     if subject.cohort_sha256:
         yield f"Cohort: {subject.cohort_sha256}."
+
+
+def _stopping(stopped_on: str) -> str:
+    exams = {
+        "inner": "an inner part of the training split",
+        "validation": "the validation split, which also calibrates",
+    }.get(stopped_on, "the validation split, unless the recipe says otherwise")
+    return f"Which epoch's weights are kept was decided on {exams}."
+
+
+def _looks(looks: Looks | None) -> str:
+    if looks is None:
+        return "How often the test split was looked at is not known here: it was not counted."
+    said = (
+        f"The test split of this cohort was looked at {_times(looks.looks)} "
+        f"({_models(looks.models)}); this model was number {looks.number}."
+    )
+    if looks.earlier_builds:
+        said += f" {looks.earlier_builds} of the looks were at earlier builds of the cohort."
+    if looks.models > 1:
+        said += (
+            " Whoever picks the best of several models by these figures must test it on other "
+            "patients."
+        )
+    return said
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _models(count: int) -> str:
+    return "1 model" if count == 1 else f"{count} models"
 
 
 def _verdicts(item: Stated, criterion: str) -> str:
