@@ -17,7 +17,7 @@ MODEL_CARD_FILE = "model_card.html"
 LARGEST_CARD_BYTES = 200_000
 
 #: What one page has room for: list items and the characters of one.
-_ITEMS, _ITEM_LETTERS, _LETTERS = 5, 200, 330
+_ITEMS, _ITEM_LETTERS, _LETTERS = 5, 170, 300
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
