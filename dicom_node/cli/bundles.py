@@ -19,14 +19,19 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used; exit status 1 and the reasons when not."""
+    """Say whether a bundle can be used; exit status 1 and the reasons when not.
+
+    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    """
     problems = bundle_problems(folder)
+    carried = "" if problems else familiarity_of(folder)
     if as_json:
-        click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
+        said = {"folder": folder, "good": not problems, "problems": problems}
+        click.echo(to_json(said | {"familiarity": carried}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        click.echo(f"{folder}: good")
+        say(f"{folder}: good", f"  familiarity: {carried}")
     sys.exit(1 if problems else 0)
 
 
@@ -45,6 +50,14 @@ def bundle_problems(folder: Path) -> list[str]:
     except InferenceError as error:
         return [str(error)]
     return []
+
+
+def familiarity_of(folder: Path) -> str:
+    """What a usable bundle carries to tell loops unlike those of its training."""
+    from inference.bundle.checking import familiarity
+    from inference.bundle.loading import read_manifest
+
+    return familiarity(read_manifest(folder))
 
 
 @bundle.command()

@@ -102,6 +102,13 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     help="Cohort that the bundle was trained on: its patients are left out. (bundle)",
 )
 @click.option(
+    "--unfamiliar",
+    type=click.Choice(["exclude", "note", "off"]),
+    default="exclude",
+    show_default=True,
+    help="What becomes of loops unlike those of the training, as in [[pipeline]]. (bundle)",
+)
+@click.option(
     "--fit-by",
     type=click.Choice(["patient", "date"]),
     default="patient",

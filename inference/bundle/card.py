@@ -17,7 +17,7 @@ MODEL_CARD_FILE = "model_card.html"
 LARGEST_CARD_BYTES = 200_000
 
 #: What one page has room for: list items and the characters of one.
-_ITEMS, _ITEM_LETTERS, _LETTERS = 5, 170, 300
+_ITEMS, _ITEM_LETTERS, _LETTERS = 5, 150, 300
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
@@ -65,7 +65,7 @@ def _sections(bundle: Description, elsewhere: Elsewhere | None) -> Iterator[tupl
         )
     yield "What it does not do", _list(_abstains(bundle))
     yield "Known limits", _list(bundle.limitations)
-    yield "Licence", _paragraph(bundle.licence)
+    yield "Licence", _paragraph(_clipped(bundle.licence, _ITEM_LETTERS))
 
 
 def _trained_on(bundle: Description) -> str:
@@ -127,8 +127,21 @@ def _verdicts(bundle: Description) -> Iterator[str]:
 def _abstains(bundle: Description) -> Iterator[str]:
     yield "It does not replace a right heart catheter, and it states no diagnosis by itself."
     yield "It is for adults; loops that the selection rules reject take no part."
+    yield _unfamiliar(bundle)
     if bundle.standing is Standing.RESEARCH:
         yield "Nobody has cleared it as a medical device."
+
+
+def _unfamiliar(bundle: Description) -> str:
+    limits = bundle.familiarity
+    if limits is None:
+        return (
+            "It cannot tell loops unlike those it was trained on: its estimate may then be wrong."
+        )
+    return (
+        "Loops unlike those it was trained on take no part; an exam with fewer than "
+        f"{limits.least_share:.0%} of its loops familiar gets no estimate."
+    )
 
 
 def _figure(bundle: Description, key: str, decimals: int) -> str:

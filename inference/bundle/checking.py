@@ -39,6 +39,7 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ],
         ("selection", manifest.preprocessing.selection.value),
         ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
+        ("familiarity", familiarity(manifest)),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
         ("cohort", manifest.cohort.description),
         *list(manifest.cohort.population.items()),
@@ -49,6 +50,20 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("licence", manifest.licence),
         ("created", manifest.created_at.isoformat(timespec="seconds")),
     ]
+
+
+def familiarity(manifest: Manifest) -> str:
+    """What the bundle carries to tell loops unlike those of its training."""
+    limits = manifest.familiarity
+    if limits is None:
+        return "none: loops unlike those of the training cannot be told"
+    return (
+        f"{limits.axes} axes of {limits.training_loops} training loops; unfamiliar are loops beyond "
+        f"{limits.loop_limit:.3g} ({limits.loop_rate:.0%} of {limits.validation_loops} in "
+        f"validation), exams with fewer than {limits.least_share:.0%} of their loops familiar or a "
+        f"median beyond {limits.exam_limit:.3g} ({limits.exam_rate:.0%} of "
+        f"{limits.validation_exams}); both limits with {limits.slack:.0%} of room"
+    )
 
 
 def _join(words: Sequence[str]) -> str:

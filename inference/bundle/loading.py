@@ -16,7 +16,9 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
+from inference.bundle import familiarity_tensors
 from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE
+from inference.bundle.familiarity import Familiarity
 from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
 from inference.errors import BundleError
 from inference.models.encoder import ARCHITECTURES
@@ -33,10 +35,14 @@ _REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A manifest and its networks, in the manifest's order, in float32 and evaluation mode."""
+    """A manifest and its networks, in the manifest's order, in float32 and evaluation mode.
+
+    `familiarity` tells loops unlike those of the training; None where the bundle cannot.
+    """
 
     manifest: Manifest
     networks: tuple[MultiView, ...]
+    familiarity: Familiarity | None = None
 
 
 def load_bundle(folder: Path, device: torch.device) -> Bundle:
@@ -50,7 +56,7 @@ def load_bundle(folder: Path, device: torch.device) -> Bundle:
     read_model_card(folder, manifest)
     tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
     networks = tuple(_fill(network, tensors).to(device) for network in manifest.networks)
-    return Bundle(manifest, networks)
+    return Bundle(manifest, networks, _familiarity(manifest, tensors))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -118,8 +124,26 @@ def require_known_shapes(manifest: Manifest) -> None:
     expected: dict[str, tuple[int, ...]] = {}
     for network in manifest.networks:
         expected.update(expected_tensors(network))
+    judging = _familiarity_tensors(manifest)
     stated = {name: tensor.shape for name, tensor in manifest.tensors.items()}
-    _require_same("the architecture", expected, "the manifest", stated)
+    _require_same("the architecture", expected | judging, "the manifest", stated)
+    for name in judging:
+        if manifest.tensors[name].dtype != familiarity_tensors.DTYPE:
+            raise BundleError(f"tensor {name} is not {familiarity_tensors.DTYPE}; {_REPACK}")
+
+
+def _familiarity_tensors(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors by which a bundle tells unfamiliar loops."""
+    if manifest.familiarity is None:
+        return {}
+    axes = manifest.familiarity.axes
+    return {
+        name: shape
+        for network in manifest.networks
+        for name, shape in familiarity_tensors.shapes_of(
+            network.prefix, axes, ARCHITECTURES[network.architecture].feature_size
+        ).items()
+    }
 
 
 def _require_format(path: Path, document: Any) -> None:
@@ -203,6 +227,19 @@ def _fill(network: Network, tensors: Mapping[str, torch.Tensor]) -> MultiView:
     filled = without_storage(network.architecture, len(network.targets))
     filled.load_state_dict(state, strict=True, assign=True)
     return filled.eval().requires_grad_(requires_grad=False)
+
+
+def _familiarity(manifest: Manifest, tensors: Mapping[str, torch.Tensor]) -> Familiarity | None:
+    if manifest.familiarity is None:
+        return None
+    arrays = {
+        name: _in_memory(name, tensors[name]).numpy() for name in _familiarity_tensors(manifest)
+    }
+    spaces = {
+        network.prefix: familiarity_tensors.from_arrays(network.prefix, arrays)
+        for network in manifest.networks
+    }
+    return Familiarity(manifest.familiarity, spaces)
 
 
 def _in_memory(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
+from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.familiarity import Limits
 from inference.bundle.strict import Strict
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
@@ -112,6 +114,7 @@ class Description(Strict):
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     probabilities: Mapping[Name, ProbabilityCurve] = {}
+    familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
     evaluation: Mapping[str, FiniteFloat] = {}
@@ -131,6 +134,8 @@ class Description(Strict):
             raise ValueError("two targets have the same name")
         if len(set(prefixes)) < len(prefixes):
             raise ValueError("two networks have the same prefix")
+        if self.familiarity is not None and familiarity_tensors.PREFIX in prefixes:
+            raise ValueError("a network has the prefix of the tensors of familiarity")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
         if estimated != set(names):

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save
 
 from inference.bundle.card import MODEL_CARD_FILE, model_card
+from inference.bundle.familiarity import Familiarity
+from inference.bundle.familiarity_tensors import to_arrays
 from inference.bundle.loading import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
@@ -31,9 +33,14 @@ _DTYPES: Mapping[torch.dtype, str] = {
 
 
 def write_bundle(
-    folder: Path, description: Description, networks: Mapping[str, MultiView]
+    folder: Path,
+    description: Description,
+    networks: Mapping[str, MultiView],
+    familiarity: Familiarity | None = None,
 ) -> Manifest:
     """Write networks (by the prefix that the description gives them) as a new bundle.
+
+    `familiarity` has a space for each network, and its limits stand in the manifest.
 
     Weights keep their dtype: call `.half()` on a network for a smaller file.
 
@@ -42,7 +49,10 @@ def write_bundle(
     """
     if folder.exists():
         raise BundleError(f"{folder} exists already; choose another folder or remove it")
-    tensors = _tensors(description, networks)
+    description = description.model_copy(
+        update={"familiarity": None if familiarity is None else familiarity.limits}
+    )
+    tensors = _tensors(description, networks) | _spaces(description, familiarity)
     weights = save(tensors)
     described, card = with_card(description)
     manifest = seal(
@@ -94,6 +104,19 @@ def _tensors(
         for prefix, network in networks.items()
         for name, tensor in network.state_dict().items()
     }
+
+
+def _spaces(description: Description, familiarity: Familiarity | None) -> dict[str, torch.Tensor]:
+    if familiarity is None:
+        return {}
+    described = {network.prefix for network in description.networks}
+    if described != familiarity.spaces.keys():
+        raise BundleError(
+            f"the description names the networks {sorted(described)}, familiarity is given of "
+            f"{sorted(familiarity.spaces)}"
+        )
+    arrays = to_arrays(familiarity.spaces).items()
+    return {name: torch.from_numpy(array).contiguous() for name, array in arrays}
 
 
 def _spec(name: str, tensor: torch.Tensor) -> Tensor:

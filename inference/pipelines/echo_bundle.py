@@ -3,6 +3,7 @@
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
+from inference.pipelines.familiar_loops import Unfamiliar, describe_judging
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
 from inference.types import ModelCard
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
@@ -10,7 +11,7 @@ from inference.ultrasound.profile import Profile
 
 NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
-VERSION = "1.1"
+VERSION = "1.2"
 
 #: The target that every bundle estimates and whose attention ranks the loops.
 PRIMARY = "mPAP"
@@ -45,7 +46,9 @@ def require_fit(manifest: Manifest) -> None:
         )
 
 
-def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
+def model_card(
+    manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
+) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
     return ModelCard(
@@ -63,6 +66,7 @@ def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"

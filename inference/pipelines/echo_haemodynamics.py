@@ -16,9 +16,11 @@ from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
 from inference.errors import BundleError, InferenceError
+from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
+from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamic_class import classify
 from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
@@ -69,6 +71,7 @@ class EchoHaemodynamics:
         profile: Profile,
         *,
         without_heartbeat: bool = False,
+        unfamiliar: Unfamiliar = "exclude",
     ) -> None:
         require_fit(bundle.manifest)
         self._bundle = bundle
@@ -76,11 +79,12 @@ class EchoHaemodynamics:
         self._device = device
         self._profile = profile
         self._without_heartbeat = without_heartbeat
+        self._unfamiliar = unfamiliar
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
-        self._card = model_card(bundle.manifest, profile)
+        self._card = model_card(bundle.manifest, profile, unfamiliar)
 
     @property
     def model(self) -> ModelCard:
@@ -99,8 +103,11 @@ class EchoHaemodynamics:
         numbers = tuple(range(1, count + 1))
         loop = Loop(np.repeat(ramp, count, axis=0), numbers, (), np.zeros((1, 1), np.uint8))
         try:
-            [features] = self.encode([loop])
-            self.conclude([Encoded(InstanceRef("", "", ""), features)], ())
+            [encoded] = self.encode([loop])
+            made_up = [Encoded(InstanceRef("", "", ""), encoded)]
+            with _reproducible():
+                features = stack_loops(self._bundle, made_up, self._device)
+                self._estimate(Judged((0,), tuple(made_up)), features, ())
         except InferenceError as error:
             raise BundleError(
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
@@ -143,7 +150,7 @@ class EchoHaemodynamics:
         ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        """Estimate from all loops; abstains where there is none.
+        """Estimate from all loops; abstains where there is none, or too few are familiar.
 
         Raises:
             BundleError: features were made with another bundle.
@@ -154,7 +161,29 @@ class EchoHaemodynamics:
         loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
-            exam = fuse_exam(self._bundle, features, PRIMARY)
+            judged = judge_loops(self._bundle, loops, features, self._unfamiliar)
+            if judged.abstention is not None:
+                return self._unfamiliar_exam(judged, judged.abstention, exclusions)
+            return self._estimate(judged, features, exclusions)
+
+    def _unfamiliar_exam(
+        self, judged: Judged, why: str, exclusions: Sequence[Exclusion]
+    ) -> Findings:
+        """An abstention; loops that resemble those of the training are not used either."""
+        unused = [Exclusion(loop.instance, NO_ESTIMATE, UNUSED) for loop in judged.loops]
+        left_out = [*exclusions, *judged.exclusions, *unused]
+        left_out.sort(key=lambda item: item.instance.sop_instance_uid)
+        return replace(self.abstain(left_out, why), familiarity=judged.familiarity)
+
+    def _estimate(
+        self,
+        judged: Judged,
+        features: Sequence[torch.Tensor],
+        exclusions: Sequence[Exclusion],
+    ) -> Findings:
+        """Findings from the loops that are used; `features` are those of all loops."""
+        loops, used = judged.loops, list(judged.used)
+        exam = fuse_exam(self._bundle, [each[used] for each in features], PRIMARY)
         measurements = tuple(
             measure(self._targets[name], exam.estimates[name])
             for name in QUANTITIES
@@ -170,9 +199,13 @@ class EchoHaemodynamics:
             evidence=rank_loops(
                 without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
             ),
-            exclusions=tuple(exclusions),
-            cautions=_cautions(loops, self._manifest.preprocessing.selection),
-            limitations=self._limitations(loops),
+            exclusions=(*exclusions, *judged.exclusions),
+            cautions=(
+                *judged.cautions,
+                *_cautions(loops, self._manifest.preprocessing.selection),
+            ),
+            limitations=(*self._limitations(loops), *judged.limitations),
+            familiarity=judged.familiarity,
         )
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
@@ -213,12 +246,15 @@ def load(
     precision: str = "fp32",
     profile: str | None = None,
     without_heartbeat: str = "exclude",
+    unfamiliar: Unfamiliar = "exclude",
 ) -> EchoHaemodynamics:
     """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
 
     `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32. `profile`
     selects the loops; None: the one that the bundle was trained with. `without_heartbeat` says what
     happens to loops without a detectable heartbeat: "exclude", or "note" (use them with a note).
+    `unfamiliar` says the same of loops unlike those that the bundle was trained on; "off" does not
+    judge it.
 
     Raises:
         BundleError: the bundle is damaged, made for something else, or gives no numbers.
@@ -230,7 +266,12 @@ def load(
     asked = None if profile is None else Profile(profile)
     selection = narrowest(asked, loaded.manifest.preprocessing.selection)
     pipeline = EchoHaemodynamics(
-        loaded, place, arithmetic, selection, without_heartbeat=without_heartbeat == "note"
+        loaded,
+        place,
+        arithmetic,
+        selection,
+        without_heartbeat=without_heartbeat == "note",
+        unfamiliar=unfamiliar,
     )
     pipeline.check()
     return pipeline

@@ -4,7 +4,8 @@ The bundle as shipped comes first. What is fitted locally comes after it, step b
 written as a bundle of its own.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from inference.bundle.manifest import Manifest
 from inference.errors import BundleError, TrainingDataError
 from inference.models.device import choose_device
 from inference.pipelines.echo_bundle import require_fit
+from inference.pipelines.familiar_loops import Unfamiliar
 from inference.pipelines.fusion import Fusion
 from inference.training.cohort.frames import cache_frames
 from inference.training.cohort.reading import Cohort, CohortExam, patient_ids, read_cohort
@@ -32,9 +34,10 @@ from inference.training.evaluation.external import (
 )
 from inference.training.evaluation.local import FitBy, Local, fit_locally
 from inference.training.exams import Exams, open_exams
+from inference.training.familiarity import by_prefix, exam_features
 from inference.training.locally_fitted import write_locally_fitted
 from inference.training.output import write_whole
-from inference.training.predict import estimate, facts, loop_rows, read_notes
+from inference.training.predict import Notes, facts, fuse, loop_rows, read_notes
 from inference.training.scales import truth
 
 FRAMES = "frames"
@@ -72,6 +75,7 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
     fit_by: FitBy = FitBy.PATIENT,
     fit_share: float = 0.5,
     write_bundle: Path | None = None,
+    unfamiliar: Unfamiliar = "exclude",
     device: str = "auto",
     jobs: int = 1,
     draws: int = 2000,
@@ -81,6 +85,7 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
 
     Of the cohort that the bundle was trained on only the test split counts. `trained_on` is that
     cohort's folder: exams of its training and validation patients are left out of another cohort.
+    `unfamiliar` says what becomes of loops unlike those of the training, as in the pipeline.
     Frames that are not cached in `frames` (`out`/frames without it) are cached there first.
 
     `write_bundle` is the folder of a new bundle with the local steps.
@@ -103,10 +108,13 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
         jobs,
         on_progress,
     )
-    predictions = _predict(loaded, chosen, exams, notes, on_progress)
+    estimated = _estimate(
+        loaded, exams, {} if notes is None else read_notes(notes), unfamiliar, on_progress
+    )
+    predictions = _predictions(loaded.manifest, chosen, estimated)
     predictions.write(out)
-    judged, absent = _with_truth(predictions)
-    here = replace(here, caveats=(*here.caveats, *absent))
+    judged, absent = _with_truth(predictions, estimated)
+    here = replace(here, caveats=(*here.caveats, *estimated.sentences(), *absent))
     coverage = _coverage(loaded.manifest)
     evaluation = evaluate(judged, fitted=shipped, coverage=coverage, draws=draws)
     local = fit_locally(
@@ -205,29 +213,70 @@ def _open(cohort: Cohort, frames: Path, size: int, jobs: int, on_progress: Progr
     return open_exams(cohort, frames, split=_JUDGED, size=size)
 
 
-def _predict(
-    bundle: Bundle,
-    chosen: tuple[CohortExam, ...],
-    exams: Exams,
-    notes: Path | None,
-    on_progress: Progress,
-) -> Predictions:
+@dataclass(slots=True)
+class _Estimated:
+    """The exams that got an estimate, by number, and their loops; how many loops and exams did not.
+
+    `judged` says whether unfamiliar loops were looked for.
+    """
+
+    judged: bool
+    noted: Notes
+    fused: dict[str, Fusion] = field(default_factory=dict)
+    loops: list[dict[str, Any]] = field(default_factory=list)
+    left_out: int = 0
+    of: int = 0
+    abstained: int = 0
+
+    def sentences(self) -> list[str]:
+        """What the bundle does not take for its own, of this cohort."""
+        if not self.judged:
+            return [
+                "It was not judged whether loops resemble those that the bundle was trained on."
+            ]
+        return [
+            f"{self.left_out} of {self.of} loops are unlike anything the bundle was trained on and "
+            f"take no part; {self.abstained} exams have no estimate for that reason."
+        ]
+
+
+def _estimate(
+    bundle: Bundle, exams: Exams, noted: Notes, unfamiliar: Unfamiliar, on_progress: Progress
+) -> _Estimated:
     """The networks' own estimates, before the bundle's recalibration, as an evaluation wants."""
-    noted = {} if notes is None else read_notes(notes)
     targets = tuple(
         target.model_copy(update={"recalibration": Recalibration()})
         for target in bundle.manifest.targets
     )
-    raw = Bundle(bundle.manifest.model_copy(update={"targets": targets}), bundle.networks)
-    fused: dict[str, Fusion] = {}
-    loops: list[dict[str, Any]] = []
-    for done, (each, fusion) in enumerate(estimate(raw, exams), start=1):
-        fused[each.exam.exam_id] = fusion
-        loops += loop_rows(each, fusion, noted)
+    raw = replace(bundle, manifest=bundle.manifest.model_copy(update={"targets": targets}))
+    familiarity = None if unfamiliar == "off" else bundle.familiarity
+    found = _Estimated(familiarity is not None, noted)
+    for done, each in enumerate(exams, start=1):
+        features = exam_features(raw, each)
+        used, far = list(range(len(each.loops))), [nan] * len(each.loops)
+        if familiarity is not None:
+            far = familiarity.distances(by_prefix(raw, features)).tolist()
+            judgement = familiarity.exam(far)
+            found.left_out += len(used) - sum(judgement.familiar)
+            found.abstained += not judgement.is_familiar and unfamiliar == "exclude"
+            if unfamiliar == "exclude":
+                used = [n for n in used if judgement.familiar[n]] if judgement.is_familiar else []
+        found.of += len(each.loops)
+        if used:
+            fusion = fuse(raw, [feature[used] for feature in features])
+            found.fused[each.exam.exam_id] = fusion
+            seen = replace(each, loops=tuple(each.loops[n] for n in used))
+            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted)
         on_progress("estimate", done, len(exams))
+    return found
+
+
+def _predictions(
+    manifest: Manifest, chosen: Sequence[CohortExam], estimated: _Estimated
+) -> Predictions:
     rows = []
     for exam in chosen:
-        fusion = fused.get(exam.exam_id)
+        fusion = estimated.fused.get(exam.exam_id)
         rows += [
             {
                 "exam_id": exam.exam_id,
@@ -237,23 +286,30 @@ def _predict(
                 "truth": truth(exam, target.name),
                 "estimate": nan if fusion is None else fusion.estimates[target.name],
                 "trvmax_m_s": exam.trvmax_m_s,
-                **facts(exam, fusion, noted),
+                **facts(exam, fusion, estimated.noted),
             }
-            for target in targets
+            for target in manifest.targets
         ]
-    return Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+    loops = pd.DataFrame(estimated.loops) if estimated.loops else None
+    return Predictions.of(pd.DataFrame(rows), loops)
 
 
-def _with_truth(predictions: Predictions) -> tuple[Predictions, list[str]]:
+def _with_truth(predictions: Predictions, estimated: _Estimated) -> tuple[Predictions, list[str]]:
     """Without the targets that no exam of the cohort can judge, and a sentence on each of them."""
     judged = [name for name in predictions.targets if len(predictions.rows(_JUDGED, name))]
+    if not judged and estimated.abstained:
+        raise TrainingDataError(
+            f"evaluate: the bundle abstains from {estimated.abstained} exams, since too few of their "
+            "loops resemble what it was trained on, and no other has an estimate; "
+            "--unfamiliar off judges its estimates all the same"
+        )
+    if not judged:
+        raise TrainingDataError("evaluate: no exam has both a catheter's value and an estimate")
     absent = [
         f"No exam has both a catheter's value and an estimate of {name}: it is not judged."
         for name in predictions.targets
         if name not in judged
     ]
-    if not judged:
-        raise TrainingDataError("evaluate: no exam has both a catheter's value and an estimate")
     return predictions.of_targets(judged), absent
 
 

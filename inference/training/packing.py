@@ -30,6 +30,7 @@ from inference.training.evaluation import (
 )
 from inference.training.evaluation import fit as calibrate
 from inference.training.exams import Exams, open_exams
+from inference.training.familiarity import read_familiarity
 from inference.training.output import write_whole
 from inference.training.predict import estimate
 from inference.training.run import RUN, Run, read_run
@@ -104,7 +105,8 @@ def pack(
     judged = judge(run, coverage=coverage)
     description = _calibrated(describe_bundle(made, statement or Statement()), judged.calibration)
     described = _judged(description, judged, found)
-    return write_bundle(out, described, networks)
+    sizes = {prefix: network.feature_size for prefix, network in networks.items()}
+    return write_bundle(out, described, networks, read_familiarity(run, sizes))
 
 
 def _calibration(made: Run, predictions: Predictions, coverage: float) -> Calibration:

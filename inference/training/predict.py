@@ -1,7 +1,11 @@
-"""What a trained run says about every exam: the tables that the evaluation judges."""
+"""What a trained run says about every exam: the tables that the evaluation judges.
+
+How far each loop lies from the training loops is told too, and where the familiar ends.
+"""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import exp, nan
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from inference.bundle.familiarity import distances
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
@@ -23,7 +28,14 @@ from inference.training.cohort.splitting import SPLITS
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.predictions import FACTS
 from inference.training.exams import Exams, open_exams
-from inference.training.network import loop_features
+from inference.training.familiarity import (
+    Features,
+    by_prefix,
+    exam_features,
+    keep_familiarity,
+    learn_spaces,
+    set_limits,
+)
 from inference.training.run import RUN, read_run
 from inference.training.scales import Scale, truth
 from inference.training.trained import in_memory, load_networks
@@ -55,14 +67,24 @@ def predict(
     noted = {} if notes is None else read_notes(notes)
     device = choose_device(made.recipe.device.name)
     bundle = in_memory(made, load_networks(run, made), device)
+    opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
+    spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
+    validated: list[list[float]] = []
     for split in splits:
-        exams = open_exams(found, frames, split=split, size=made.recipe.frame_size_px)
-        for done, (each, fusion) in enumerate(estimate(bundle, exams), start=1):
+        exams = opened(split=split)
+        for done, each in enumerate(exams, start=1):
+            features = exam_features(bundle, each)
+            fusion = fuse(bundle, features)
+            far = distances(spaces, by_prefix(bundle, features)).tolist()
             fused[each.exam.exam_id] = fusion
-            loops += loop_rows(each, fusion, noted)
+            loops += loop_rows(each, fusion, far, noted)
+            if split == "validation":
+                validated.append(far)
             on_progress(f"estimate {split}", done, len(exams))
+    if validated:
+        keep_familiarity(run, set_limits(spaces, learnt_from, validated))
     rows = [
         _exam_row(exam, scale, fused.get(exam.exam_id), noted)
         for split in SPLITS
@@ -77,12 +99,14 @@ def predict(
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
-    device = next(bundle.networks[0].parameters()).device
     for each in exams:
-        with torch.inference_mode():
-            features = [loop_features(network, each.frames, device) for network in bundle.networks]
-            fusion = fuse_exam(bundle, features, PRIMARY)
-        yield each, fusion
+        yield each, fuse(bundle, exam_features(bundle, each))
+
+
+def fuse(bundle: Bundle, features: Features) -> Fusion:
+    """One exam by the node's own pipeline, from its loops' features."""
+    with torch.inference_mode():
+        return fuse_exam(bundle, features, PRIMARY)
 
 
 def _exam_row(
@@ -115,8 +139,13 @@ def facts(exam: CohortExam, fusion: Fusion | None, noted: Notes) -> dict[str, An
     return known
 
 
-def loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[str, Any]]:
-    """The attention is that of the primary target; every target has its own change."""
+def loop_rows(
+    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes
+) -> Iterator[dict[str, Any]]:
+    """One row a loop; the attention is that of the primary target.
+
+    `far` are the loops' distances from those of the training.
+    """
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
         yield {
@@ -126,6 +155,7 @@ def loop_rows(each: CachedExam, fusion: Fusion, noted: Notes) -> Iterator[dict[s
             "weight": fusion.weights[number],
             "score": fusion.scores[number],
             "effect": fusion.effects[number].get(PRIMARY, nan),
+            "distance": far[number],
             "view": view,
             "quality": quality,
         }

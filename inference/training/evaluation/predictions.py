@@ -34,7 +34,8 @@ class Predictions:
     NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`. IDs are the cohort's numbers, not a patient's.
+    Optional columns: `view`, `quality`, `distance` from the training loops (see
+    `inference.bundle.familiarity`; NaN where unknown). IDs are the cohort's numbers, not a patient's.
     """
 
     exams: pd.DataFrame
@@ -66,6 +67,8 @@ class Predictions:
         loops = loops.copy()
         for column in ("view", "quality"):
             loops[column] = loops[column].fillna("") if column in loops else ""
+        if "distance" not in loops:
+            loops["distance"] = np.nan
         return cls(exams.reset_index(drop=True), loops.reset_index(drop=True))
 
     @classmethod

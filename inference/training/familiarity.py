@@ -1,0 +1,190 @@
+"""Fits how a bundle tells loops unlike those of its training.
+
+Axes and spreads come from the training split, the limits from the validation split, whose exams
+the networks did not learn by heart. What was fitted is kept in the run as familiarity.safetensors.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, exp
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from inference.bundle.familiarity import (
+    LEAST_FOR_MEDIAN,
+    MOST_AXES,
+    Familiarity,
+    Limits,
+    Space,
+)
+from inference.bundle.familiarity_tensors import from_arrays, shapes_of, to_arrays
+from inference.bundle.loading import Bundle
+from inference.errors import BundleError, TrainingDataError
+from inference.regular_files import require_regular
+from inference.training.cohort.frames import CachedExam
+from inference.training.cohort.scan import Progress
+from inference.training.exams import Exams
+from inference.training.network import loop_features
+from inference.training.output import write_whole
+
+FILE = "familiarity.safetensors"
+#: Share of validation loops, and of validation exams, that may lie beyond the limits.
+LOOP_RATE = EXAM_RATE = 0.01
+#: An exam with fewer than half of its loops familiar is one whose rest fits by accident.
+LEAST_SHARE = 0.5
+#: Rounding to bfloat16 and folding the norms move a distance by less than 2 %.
+SLACK = 0.05
+#: More training exams refine nothing: mean and axes of 2,000 loops are known.
+_MOST_EXAMS = 300
+#: At least this many loops for each axis.
+_LOOPS_PER_AXIS = 10
+#: The spread of an axis on which the training loops do not differ, in that of the widest.
+_NARROWEST = 1e-4
+
+#: The features (L, d) of an exam's loops by each network, in the bundle's order.
+Features = Sequence[torch.Tensor]
+
+
+def exam_features(bundle: Bundle, exam: CachedExam) -> Features:
+    """Encode all loops of an exam with every network of a bundle, on its device."""
+    device = next(bundle.networks[0].parameters()).device
+    with torch.inference_mode():
+        return [loop_features(network, exam.frames, device) for network in bundle.networks]
+
+
+def by_prefix(bundle: Bundle, features: Features) -> dict[str, NDArray[np.float32]]:
+    """Features as familiarity wants them."""
+    pairs = zip(bundle.manifest.networks, features, strict=True)
+    return {spec.prefix: each.float().cpu().numpy() for spec, each in pairs}
+
+
+def learn_spaces(
+    bundle: Bundle, exams: Exams, on_progress: Progress
+) -> tuple[dict[str, Space], int]:
+    """The spaces of all networks from training exams, and from how many loops."""
+    moments: dict[str, _Moments] = {}
+    step = ceil(len(exams) / _MOST_EXAMS)
+    chosen = range(0, len(exams), step)
+    for done, number in enumerate(chosen, start=1):
+        encoded = exam_features(bundle, exams[number])
+        for prefix, features in by_prefix(bundle, encoded).items():
+            moments.setdefault(prefix, _Moments(features.shape[1])).add(features)
+        on_progress("familiarity", done, len(chosen))
+    loops = next(iter(moments.values())).count
+    axes = _axes(loops)
+    return {prefix: found.space(axes) for prefix, found in moments.items()}, loops
+
+
+def set_limits(
+    spaces: Mapping[str, Space], loops: int, exams: Iterable[Sequence[float]]
+) -> Familiarity:
+    """Complete spaces of `loops` training loops with limits from validation exams' distances."""
+    found = [np.asarray(distances, dtype=np.float64) for distances in exams if len(distances)]
+    every = np.concatenate(found)
+    medians = [np.median(distances) for distances in found if len(distances) >= LEAST_FOR_MEDIAN]
+    loop_limit = _limit(every, LOOP_RATE)
+    limits = Limits(
+        axes=len(next(iter(spaces.values())).axes),
+        training_loops=loops,
+        validation_loops=len(every),
+        validation_exams=len(found),
+        loop_limit=loop_limit,
+        loop_rate=LOOP_RATE,
+        exam_limit=_limit(np.array(medians), EXAM_RATE) if medians else loop_limit,
+        exam_rate=EXAM_RATE,
+        least_share=LEAST_SHARE,
+        slack=SLACK,
+    )
+    return Familiarity(limits, spaces)
+
+
+def keep_familiarity(run: Path, familiarity: Familiarity) -> None:
+    """Write it into a run; the same gives the same bytes."""
+    stated = {"limits": familiarity.limits.model_dump_json()}
+    write_whole(run / FILE, save(to_arrays(familiarity.spaces), metadata=stated))
+
+
+def read_familiarity(run: Path, networks: Mapping[str, int]) -> Familiarity:
+    """What `keep_familiarity` wrote, for networks (prefix -> size of a feature).
+
+    Raises:
+        TrainingDataError: it is missing or damaged, or of other networks.
+    """
+    path = run / FILE
+    try:
+        require_regular(path)
+        with safe_open(path, framework="np") as file:
+            limits = Limits.model_validate_json(file.metadata()["limits"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for prefix, size in networks.items():
+            for name, shape in shapes_of(prefix, limits.axes, size).items():
+                if arrays[name].shape != shape:
+                    raise BundleError(f"{name} has another shape")
+        spaces = {prefix: from_arrays(prefix, arrays) for prefix in networks}
+    except (OSError, KeyError, TypeError, SafetensorError, ValidationError, BundleError) as error:
+        raise TrainingDataError(
+            f"{path}: missing, damaged or of other networks ({error}); predict the run again "
+            "(echonode evaluate)"
+        ) from None
+    return Familiarity(limits, spaces)
+
+
+class _Moments:
+    """Number, sum and products of features, so that memory does not grow with the cohort."""
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self._sum = np.zeros(size)
+        self._products = np.zeros((size, size))
+
+    def add(self, features: NDArray[np.float32]) -> None:
+        exact = features.astype(np.float64)
+        self.count += len(exact)
+        self._sum += exact.sum(axis=0)
+        self._products += exact.T @ exact
+
+    def space(self, axes: int) -> Space:
+        mean = self._sum / self.count
+        covariance = self._products / self.count - np.outer(mean, mean)
+        variances, vectors = np.linalg.eigh(covariance)
+        variances, vectors = variances[::-1], vectors[:, ::-1]  # the widest axis first
+        narrowest = max(variances[0] * _NARROWEST**2, np.finfo(np.float32).tiny)
+        along = np.maximum(variances[:axes], narrowest)
+        left = max(variances[axes:].sum(), narrowest)
+        spread = np.sqrt([*along, left]).astype(np.float32)
+        return Space(
+            mean.astype(np.float32),
+            np.ascontiguousarray(_signed(vectors[:, :axes]).T, dtype=np.float32),
+            spread,
+        )
+
+
+def _axes(loops: int) -> int:
+    return min(MOST_AXES, max(1, loops // _LOOPS_PER_AXIS))
+
+
+def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each axis in the direction of its largest number: an axis and its opposite are the same."""
+    largest = np.abs(vectors).argmax(axis=0)
+    return vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])])
+
+
+def _limit(values: NDArray[np.float64], rate: float) -> float:
+    """The distance that a new value lies beyond with probability `rate` at most, with the slack.
+
+    Where there are too few values to count that far, it is where their logarithms, were they
+    normal, would have it, and no less than the greatest.
+    """
+    ordered = np.sort(values)
+    rank = ceil((len(ordered) + 1) * (1 - rate))
+    if rank <= len(ordered):
+        return float(ordered[rank - 1]) * (1 + SLACK)
+    logs = np.log(ordered)
+    upper = exp(logs.mean() + NormalDist().inv_cdf(1 - rate) * logs.std())
+    return max(float(ordered[-1]), upper) * (1 + SLACK)
