@@ -47,7 +47,8 @@ def analyse(predictions: Predictions, target: str) -> Attention | None:
     loops["top"] = loops.index.isin(by_exam.idxmax())
     loops["bottom"] = loops.index.isin(by_exam.idxmin()) & (by_exam.transform("size") > 1)
     ranked = loops.sort_values(["score", "exam_id", "loop"], ascending=[False, True, True])
-    varied = loops["relative"].nunique() > 1 and loops["change"].nunique() > 1
+    known = loops.dropna(subset="change")  # the only loop of an exam cannot be left out
+    varied = known["relative"].nunique() > 1 and known["change"].nunique() > 1
     return Attention(
         target,
         loops,
@@ -55,7 +56,7 @@ def analyse(predictions: Predictions, target: str) -> Attention | None:
         _grouped(loops, "quality"),
         ranked.head(LISTED),
         ranked.tail(LISTED).iloc[::-1],
-        float(stats.spearmanr(loops["relative"], loops["change"]).statistic) if varied else None,
+        float(stats.spearmanr(known["relative"], known["change"]).statistic) if varied else None,
     )
 
 
