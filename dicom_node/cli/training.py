@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dicom_node.cli.options import with_json
-from dicom_node.cli.output import to_json
+from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -177,16 +177,25 @@ def _judge_run(run: Path, cohort: Path, frames: Path, notes: Path | None, out: P
 
 
 def _judge_bundle(
-    bundle: Path, cohort: Path, out: Path, *, fit_by: str, jobs: int | None, **how: Any
+    bundle: Path,
+    cohort: Path,
+    out: Path,
+    *,
+    frames: Path | None,
+    fit_by: str,
+    jobs: int | None,
+    write_bundle: Path | None,
+    **how: Any,
 ) -> None:
     from inference.training.evaluation.local import FitBy
-    from inference.training.external import judge_bundle
+    from inference.training.external import judge_bundle, write_judged
+    from inference.training.locally_fitted import write_locally_fitted
 
     with progress_bar() as report:
         judged = judge_bundle(
             bundle,
             cohort,
-            out,
+            frames or out / "frames",
             fit_by=FitBy(fit_by),
             jobs=jobs or os.cpu_count() or 1,
             on_progress=report,
@@ -194,9 +203,10 @@ def _judge_bundle(
         )
     for sentence in judged.sentences:
         click.echo(sentence)
-    click.echo(f"report: {judged.report}")
-    if judged.written is not None:
-        click.echo(f"recalibrated bundle: {judged.written}")
+    click.echo(f"report: {write_judged(judged, out)}")
+    if write_bundle is not None:
+        manifest = write_locally_fitted(bundle, judged, write_bundle)
+        say(f"{manifest.name} {manifest.version} in {write_bundle}, digest {manifest.digest[:16]}")
 
 
 @train.command("phantom")

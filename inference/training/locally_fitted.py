@@ -6,17 +6,14 @@ from inference.bundle.manifest import FORMAT_VERSION, Description, Manifest
 from inference.bundle.writing import write_again
 from inference.errors import TrainingDataError
 from inference.training.evaluation import evaluate, flat_figures
-from inference.training.evaluation.external import Here
-from inference.training.evaluation.local import Local
+from inference.training.external import Judged
 
 SUFFIX = "-local"
 #: Characters that a manifest allows for a version.
 _LONGEST = 64
 
 
-def write_locally_fitted(
-    source: Path, manifest: Manifest, local: Local | str, out: Path, here: Here, *, draws: int
-) -> Manifest:
+def write_locally_fitted(source: Path, judged: Judged, out: Path) -> Manifest:
     """Write the bundle of `source` with the last local step's calibration.
 
     It states the figures of the exams that the steps were judged on, and that it was fitted here.
@@ -25,12 +22,14 @@ def write_locally_fitted(
         TrainingDataError: there were too few exams for local steps.
         BundleError: `out` exists.
     """
+    manifest, local = judged.manifest, judged.local
     if isinstance(local, str):
         raise TrainingDataError(f"no bundle is written: {local}")
     fitted = local.steps[-1].calibration
     coverage = next(each.conformal.coverage for each in fitted.targets.values())
-    judged = evaluate(local.predictions, fitted=fitted, coverage=coverage, draws=draws)
-    site = f"a site of its own (cohort {here.cohort_sha256[:16]})"
+    draws = judged.evaluation.draws
+    reached = evaluate(local.predictions, fitted=fitted, coverage=coverage, draws=draws)
+    site = f"a site of its own (cohort {judged.here.cohort_sha256[:16]})"
     judged_on = (
         f"{local.exams('test')} exams of {local.patients('test')} patients at {site}, where it was "
         "recalibrated on others"
@@ -55,7 +54,7 @@ def write_locally_fitted(
         "version": f"{manifest.version[: _LONGEST - len(SUFFIX)]}{SUFFIX}",
         "targets": targets,
         "probabilities": dict(fitted.probabilities),
-        "evaluation": flat_figures(judged),
+        "evaluation": flat_figures(reached),
         "judged_on": judged_on,
         "limitations": (*manifest.limitations, limitation),
     }

@@ -24,8 +24,9 @@ from inference.training.cohort import build, read_cohort
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.local import FitBy, Local
 from inference.training.exams import open_exams
-from inference.training.external import judge_bundle
+from inference.training.external import Judged, judge_bundle
 from inference.training.familiarity import exam_features
+from inference.training.locally_fitted import write_locally_fitted
 from tests.training_cohort import SIZE_PX, Material, make_material
 from tests.unit.bundles import MPAP, PAWP, PVR, SMALL, description, network
 
@@ -50,13 +51,12 @@ def packed(folder: Path, **changes: Any) -> Manifest:
     return write_bundle(folder, described, {"all": network(3)}, familiarity)
 
 
-def judged(bundle: Path, material: Material, out: Path, **how: Any) -> Any:
-    given = {"frames": material.frames, "draws": 20} | how
-    return judge_bundle(bundle, material.cohort, out, **given)
+def judged(bundle: Path, material: Material, **how: Any) -> Judged:
+    return judge_bundle(bundle, material.cohort, material.frames, draws=20, **how)
 
 
-def counted(out: Path) -> set[str]:
-    return set(Predictions.read(out).exams["exam_id"])
+def counted(found: Judged) -> set[str]:
+    return set(found.predictions.exams["exam_id"])
 
 
 @pytest.mark.long
@@ -65,14 +65,27 @@ def test_a_bundle_is_judged_on_a_cohort_that_it_never_saw(
 ) -> None:
     bundle, out = tmp_path / "bundle", tmp_path / "out"
     manifest = packed(bundle)
-    found = judged(bundle, material, out, frames=None)
+    done = CliRunner().invoke(
+        cli,
+        [
+            "evaluate",
+            "--jobs",
+            "1",
+            "--bundle",
+            str(bundle),
+            "--cohort",
+            str(material.cohort),
+            str(out),
+        ],
+    )
+    assert done.exit_code == 0, done.output
     assert (out / "frames").is_dir(), "frames that are not cached anywhere are cached beside it"
     assert {"report.html", "report.pdf", "figures.json", MODEL_CARD_FILE} <= {
         path.name for path in out.iterdir()
     }
     exams = read_cohort(material.cohort).exams
-    assert counted(out) == {exam.exam_id for exam in exams}
-    page = found.report.read_text()
+    assert set(Predictions.read(out).exams["exam_id"]) == {exam.exam_id for exam in exams}
+    page = (out / "report.html").read_text()
     assert "another cohort than the bundle&#39;s: all 60 exams count" in page
     for number, title in enumerate(("the bundle as shipped", "local recalibration"), start=1):
         assert f"<h2>Step {number}: {title}</h2>" in page
@@ -87,7 +100,7 @@ def test_a_bundle_is_judged_on_a_cohort_that_it_never_saw(
 
 def test_the_figures_are_of_what_the_node_reports(material: Material, tmp_path: Path) -> None:
     packed(tmp_path / "bundle")
-    found = judged(tmp_path / "bundle", material, tmp_path / "out")
+    found = judged(tmp_path / "bundle", material)
     loaded = load_bundle(tmp_path / "bundle", CPU)
     cohort = read_cohort(material.cohort)
     rows = found.evaluation.targets["mPAP"].exams.set_index("exam_id")
@@ -105,11 +118,10 @@ def test_of_its_own_cohort_only_the_test_split_counts(material: Material, tmp_pa
     cohort = read_cohort(material.cohort)
     own = Cohort(description="its own", sha256=cohort.sha256)
     packed(tmp_path / "bundle", cohort=own)
-    found = judged(tmp_path / "bundle", material, tmp_path / "out")
-    assert counted(tmp_path / "out") == {exam.exam_id for exam in cohort.part("test")}
-    assert "only its test split counts, 18 of 60 exams" in found.report.read_text()
-    assert isinstance(found.local, str), "18 exams are too few to fit on some of them"
-    assert "Not done" in found.report.read_text()
+    found = judged(tmp_path / "bundle", material)
+    assert counted(found) == {exam.exam_id for exam in cohort.part("test")}
+    assert "only its test split counts, 18 of 60 exams" in found.here.whose
+    assert found.local == "9 exams to fit on are too few for a local fit; 20 are needed."
 
 
 def test_patients_that_trained_the_bundle_are_left_out_of_another_cohort(
@@ -119,16 +131,15 @@ def test_patients_that_trained_the_bundle_are_left_out_of_another_cohort(
     packed(tmp_path / "bundle", cohort=Cohort(description="its own", sha256=trained.sha256))
     build(material.archive, material.labels, tmp_path / "again", seed=9)
     again = replace(material, cohort=tmp_path / "again")
-    judged(tmp_path / "bundle", again, tmp_path / "all")
-    assert len(counted(tmp_path / "all")) == 60
-    judged(tmp_path / "bundle", again, tmp_path / "out", trained_on=material.cohort)
+    assert len(counted(judged(tmp_path / "bundle", again))) == 60
+    found = judged(tmp_path / "bundle", again, trained_on=material.cohort)
     uids = {
         exam.exam_id: exam.loops[0].sop_instance_uid for exam in read_cohort(again.cohort).exams
     }
     tested = {exam.loops[0].sop_instance_uid for exam in trained.part("test")}
-    assert {uids[exam] for exam in counted(tmp_path / "out")} == tested
+    assert {uids[exam] for exam in counted(found)} == tested
     with pytest.raises(TrainingDataError, match="not the cohort that the bundle was trained on"):
-        judged(tmp_path / "bundle", again, tmp_path / "out", trained_on=again.cohort)
+        judged(tmp_path / "bundle", again, trained_on=again.cohort)
 
 
 def test_a_locally_fitted_bundle_is_another_bundle_and_says_so(
@@ -137,7 +148,8 @@ def test_a_locally_fitted_bundle_is_another_bundle_and_says_so(
     source, out = tmp_path / "bundle", tmp_path / "local"
     shipped = packed(source)
     before = {path.name: path.read_bytes() for path in source.iterdir()}
-    found = judged(source, material, tmp_path / "out", write_bundle=out, fit_by=FitBy.DATE)
+    found = judged(source, material, fit_by=FitBy.DATE)
+    write_locally_fitted(source, found, out)
     assert isinstance(found.local, Local)
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     written = load_bundle(out, CPU).manifest
@@ -158,34 +170,28 @@ def test_a_locally_fitted_bundle_is_another_bundle_and_says_so(
     assert card is not None
     assert "30 exams of 30 patients at a site of its own" in card
     with pytest.raises(BundleError, match="exists already"):
-        judged(source, material, tmp_path / "out", write_bundle=out)
+        write_locally_fitted(source, found, out)
 
 
 def test_no_bundle_is_written_from_too_few_exams(material: Material, tmp_path: Path) -> None:
     packed(tmp_path / "bundle")
+    found = judged(tmp_path / "bundle", material, fit_share=0.9)
     with pytest.raises(TrainingDataError, match=r"no bundle is written: .* too few"):
-        judged(
-            *(tmp_path / "bundle", material, tmp_path / "out"),
-            fit_share=0.9,
-            write_bundle=tmp_path / "local",
-        )
+        write_locally_fitted(tmp_path / "bundle", found, tmp_path / "local")
     assert not (tmp_path / "local").exists()
 
 
 def test_a_bundle_without_intervals_is_refused(material: Material, tmp_path: Path) -> None:
     packed(tmp_path / "bundle", targets=(MPAP, PVR, PAWP))
     with pytest.raises(BundleError, match="PAWP has no interval"):
-        judged(tmp_path / "bundle", material, tmp_path / "out")
+        judged(tmp_path / "bundle", material)
 
 
 def test_frames_that_cannot_be_made_are_said(material: Material, tmp_path: Path) -> None:
     packed(tmp_path / "bundle")
+    nowhere = replace(material, frames=tmp_path / "none")
     with pytest.raises(TrainingDataError, match="--archive"):
-        judged(
-            *(tmp_path / "bundle", material, tmp_path / "out"),
-            frames=tmp_path / "none",
-            archive=tmp_path / "moved",
-        )
+        judged(tmp_path / "bundle", nowhere, archive=tmp_path / "moved")
 
 
 def test_what_no_exam_can_judge_is_left_out_and_said(material: Material, tmp_path: Path) -> None:
@@ -195,11 +201,9 @@ def test_what_no_exam_can_judge_is_left_out_and_said(material: Material, tmp_pat
     rows = [row.split(",") for row in material.labels.read_text().splitlines()]
     labels.write_text("\n".join(",".join(row[:3]) for row in rows))
     build(material.archive, labels, tmp_path / "cohort", seed=1)
-    found = judged(
-        tmp_path / "bundle", replace(material, cohort=tmp_path / "cohort"), tmp_path / "out"
-    )
+    found = judged(tmp_path / "bundle", replace(material, cohort=tmp_path / "cohort"))
     assert list(found.evaluation.targets) == ["mPAP"]
-    assert "estimate of PVR: it is not judged" in found.report.read_text()
+    assert any("estimate of PVR: it is not judged" in each for each in found.here.caveats)
 
 
 def test_exams_that_are_unlike_the_training_get_no_estimate(
@@ -208,12 +212,10 @@ def test_exams_that_are_unlike_the_training_get_no_estimate(
     bundle = tmp_path / "bundle"
     packed(bundle, familiarity=strange())
     with pytest.raises(TrainingDataError, match=r"abstains from 60 exams.*--unfamiliar off"):
-        judged(bundle, material, tmp_path / "out")
-    found = judged(bundle, material, tmp_path / "out", unfamiliar="off")
+        judged(bundle, material)
+    found = judged(bundle, material, unfamiliar="off")
     assert found.evaluation.exams == {"test": 60}
-    assert "not judged whether loops resemble" in found.report.read_text()
-    noted = judged(bundle, material, tmp_path / "out", unfamiliar="note")
-    assert "90 of 90 loops are unlike anything" in noted.report.read_text()
+    assert any("not judged whether loops resemble" in each for each in found.here.caveats)
 
 
 def strange() -> Familiarity:

@@ -34,8 +34,8 @@ class Predictions:
     NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`, `distance` from the training loops (see
-    `inference.bundle.familiarity`; NaN where unknown). IDs are the cohort's numbers, not a patient's.
+    Optional columns: `view`, `quality`, `distance` from the training loops (NaN where unknown, see
+    `inference.bundle.familiarity`). IDs are the cohort's numbers, not a patient's.
     """
 
     exams: pd.DataFrame
