@@ -21,17 +21,22 @@ def bundle() -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Say whether a bundle can be used; exit status 1 and the reasons when not.
 
-    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    A good one is said to carry familiarity (how loops unlike the training's are told) or not, and
+    which targets it withholds.
     """
+    from inference.bundle.loading import read_manifest
+
     problems = bundle_problems(folder)
     carried = "" if problems else familiarity_of(folder)
+    withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
     if as_json:
         said = {"folder": folder, "good": not problems, "problems": problems}
-        click.echo(to_json(said | {"familiarity": carried}))
+        click.echo(to_json(said | {"familiarity": carried, "withheld": withheld}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        say(f"{folder}: good", f"  familiarity: {carried}")
+        told = (f"  {item}" for item in withheld)
+        say(f"{folder}: good", f"  familiarity: {carried}", *told)
     sys.exit(1 if problems else 0)
 
 
@@ -121,3 +126,5 @@ def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **state
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )
     say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
+    for text in (*(item.sentence for item in manifest.withheld), *manifest.limitations):
+        say(f"limitation: {text}")

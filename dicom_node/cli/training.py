@@ -173,7 +173,7 @@ def _judge_run(run: Path, cohort: Path, frames: Path, notes: Path | None, out: P
 
     with progress_bar() as report:
         predict(run, cohort, frames, notes=notes, on_progress=report)
-    click.echo(f"report: {write_report(run, out, cohort)}")
+    click.echo(f"report: {write_report(run, out, cohort=cohort)}")
 
 
 def _judge_bundle(

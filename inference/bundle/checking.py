@@ -8,7 +8,7 @@ import torch
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
 from inference.bundle.loading import load_bundle
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.manifest import Cohort, Evaluated, Manifest, Target
 from inference.errors import BundleError
 
 
@@ -32,6 +32,7 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("device UID", manifest.device_uid),
         ("intended use", manifest.intended_use),
         *[("limitation", text) for text in manifest.limitations],
+        *[(f"withheld {item.name}", item.reason) for item in manifest.withheld],
         *[(f"target {target.name}", _target(target)) for target in manifest.targets],
         *[
             (f"network {network.prefix}", f"{network.architecture} -> {_join(network.targets)}")
@@ -44,7 +45,8 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("cohort", manifest.cohort.description),
         *list(manifest.cohort.population.items()),
         *[(f"exams {split}", str(count)) for split, count in manifest.cohort.exams.items()],
-        *[(name, f"{figure:g}") for name, figure in manifest.evaluation.items()],
+        *[("looks at the test split", text) for text in _looks(manifest.cohort)],
+        *[(name, _figure(figure)) for name, figure in manifest.evaluation.items()],
         ("weights", f"{manifest.weights.size_bytes / 1e6:.1f} MB"),
         ("model card", MODEL_CARD_FILE if manifest.model_card_sha256 else "none"),
         ("licence", manifest.licence),
@@ -64,6 +66,20 @@ def familiarity(manifest: Manifest) -> str:
         f"median beyond {limits.exam_limit:.3g} ({limits.exam_rate:.0%} of "
         f"{limits.validation_exams}); both limits with {limits.slack:.0%} of room"
     )
+
+
+def _looks(cohort: Cohort) -> list[str]:
+    if cohort.test_looks is None:
+        return []
+    return [f"{cohort.test_looks} (models: {cohort.test_models}), this one included"]
+
+
+def _figure(figure: float | Evaluated) -> str:
+    if not isinstance(figure, Evaluated):
+        return f"{figure:g}"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3g}"
+    return f"{figure.value:.3g} (95 % interval {figure.low:.3g} to {figure.high:.3g})"
 
 
 def _join(words: Sequence[str]) -> str:

@@ -77,12 +77,36 @@ class Cohort(Strict):
     """Who the model was trained on; `sha256` is that of the cohort.
 
     `population` describes the patients of the training split: what it is, and the values.
+    `test_looks` and `test_models` count how often, and with how many models, its test split was
+    looked at up to this model.
     """
 
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
     population: Mapping[Text, Text] = {}
+    test_looks: Count | None = None
+    test_models: Count | None = None
+
+
+class Withheld(Strict):
+    """A target that the training run estimates and the bundle does not hold, and why."""
+
+    name: Name
+    reason: Text
+
+    @property
+    def sentence(self) -> str:
+        """As reports say it."""
+        return f"{self.name} withheld: {self.reason}."
+
+
+class Evaluated(Strict):
+    """A figure of the evaluation with its 95 % interval, where there is one."""
+
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
 
 
 class Tensor(Strict):
@@ -117,7 +141,8 @@ class Description(Strict):
     familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
-    evaluation: Mapping[str, FiniteFloat] = {}
+    withheld: tuple[Withheld, ...] = ()
+    evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
     judged_on: Text | None = None
     intended_use: Text
     limitations: tuple[Text, ...] = ()
@@ -138,6 +163,8 @@ class Description(Strict):
             raise ValueError("a network has the prefix of the tensors of familiarity")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
+        if not {item.name for item in self.withheld}.isdisjoint(names):
+            raise ValueError("a target is both held and withheld")
         if estimated != set(names):
             raise ValueError("the networks' targets and the list of targets differ")
         return self

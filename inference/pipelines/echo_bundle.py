@@ -1,5 +1,7 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
+from collections.abc import Collection
+
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
@@ -13,9 +15,6 @@ NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
 VERSION = "1.2"
 
-#: The target that every bundle estimates and whose attention ranks the loops.
-PRIMARY = "mPAP"
-
 
 def require_fit(manifest: Manifest) -> None:
     """Refuse a bundle that this pipeline cannot feed or whose outputs it cannot name.
@@ -28,8 +27,6 @@ def require_fit(manifest: Manifest) -> None:
             f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
             "choose another bundle or pipeline in the settings"
         )
-    if PRIMARY not in {target.name for target in manifest.targets}:
-        raise BundleError(f"the bundle does not estimate {PRIMARY}; train one that does")
     for target in manifest.targets:
         if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
@@ -44,6 +41,11 @@ def require_fit(manifest: Manifest) -> None:
         raise BundleError(
             f"the bundle wants {wanted} frames per loop, this node takes {FRAMES_PER_BEAT}"
         )
+
+
+def primary(names: Collection[str]) -> str:
+    """The target whose attention ranks the loops: the first that is there of mPAP, PVR, PAWP."""
+    return next(name for name in QUANTITIES if name in names)
 
 
 def model_card(

@@ -19,7 +19,7 @@ from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
-from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
+from inference.pipelines.echo_bundle import NAME, VERSION, model_card, primary, require_fit
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import fuse_exam
 from inference.pipelines.haemodynamic_class import classify
@@ -84,6 +84,7 @@ class EchoHaemodynamics:
             [network.encoder for network in bundle.networks], device, precision
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
+        self._primary = primary(self._targets)
         self._card = model_card(bundle.manifest, profile, unfamiliar)
 
     @property
@@ -183,7 +184,7 @@ class EchoHaemodynamics:
     ) -> Findings:
         """Findings from the loops that are used; `features` are those of all loops."""
         loops, used = judged.loops, list(judged.used)
-        exam = fuse_exam(self._bundle, [each[used] for each in features], PRIMARY)
+        exam = fuse_exam(self._bundle, [each[used] for each in features], self._primary)
         measurements = tuple(
             measure(self._targets[name], exam.estimates[name])
             for name in QUANTITIES
@@ -197,7 +198,7 @@ class EchoHaemodynamics:
             assessments=assessments,
             classification=classify(measurements, assessments),
             evidence=rank_loops(
-                without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+                without_study_notes(loops), exam.weights, exam.scores, exam.effects, self._primary
             ),
             exclusions=(*exclusions, *judged.exclusions),
             cautions=(
@@ -214,9 +215,15 @@ class EchoHaemodynamics:
             title=_NO_ESTIMATE,
             model=self._card,
             exclusions=tuple(exclusions),
-            limitations=(*self._manifest.limitations, self._selected_by),
+            limitations=(*self._stated, self._selected_by),
             abstention=why,
         )
+
+    @property
+    def _stated(self) -> tuple[str, ...]:
+        """What the bundle says of itself: the targets that it withholds, and its limitations."""
+        withheld = (item.sentence for item in self._manifest.withheld)
+        return (*withheld, *self._manifest.limitations)
 
     @property
     def _selected_by(self) -> str:
@@ -231,7 +238,7 @@ class EchoHaemodynamics:
     def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
         return (
-            *self._manifest.limitations,
+            *self._stated,
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),

@@ -116,8 +116,8 @@ def acceptance(
     with _timed(clock, "evaluation"):
         notes = phantom / "truth.csv"
         predictions = predict(run, cohort, frames, notes=notes, on_progress=on_progress)
-        judged = judge(run)
-        written = report(run, folder / REPORT, cohort)
+        judged = judge(run, cohort=cohort)
+        written = report(run, folder / REPORT, cohort=cohort)
     with _timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="phantom", licence="CC0-1.0")

@@ -11,6 +11,7 @@ from inference.bundle.calibration import Recalibration
 from inference.bundle.loading import Bundle
 from inference.bundle.manifest import Manifest
 from inference.errors import TrainingDataError
+from inference.pipelines.echo_bundle import primary
 from inference.pipelines.familiar_loops import Unfamiliar
 from inference.pipelines.fusion import Fusion
 from inference.training.cohort.reading import CohortExam
@@ -110,6 +111,7 @@ def estimate_exams(
         for target in bundle.manifest.targets
     )
     raw = replace(bundle, manifest=bundle.manifest.model_copy(update={"targets": targets}))
+    first = primary([target.name for target in targets])
     familiarity = None if unfamiliar == "off" else bundle.familiarity
     found = Estimated(familiarity is not None, unfamiliar == "exclude", noted)
     for done, each in enumerate(exams, start=1):
@@ -127,6 +129,6 @@ def estimate_exams(
             fusion = fuse(raw, [feature[used] for feature in features])
             found.fused[each.exam.exam_id] = fusion
             seen = replace(each, loops=tuple(each.loops[n] for n in used))
-            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted)
+            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted, first)
         on_progress("estimate", done, len(exams))
     return found

@@ -5,8 +5,9 @@ from pathlib import Path
 from inference.bundle.manifest import FORMAT_VERSION, Description, Manifest
 from inference.bundle.writing import write_again
 from inference.errors import TrainingDataError
-from inference.training.evaluation import evaluate, flat_figures
+from inference.training.evaluation import evaluate
 from inference.training.external import Judged
+from inference.training.packing import evaluated
 
 SUFFIX = "-local"
 #: Characters that a manifest allows for a version.
@@ -54,7 +55,7 @@ def write_locally_fitted(source: Path, judged: Judged, out: Path) -> Manifest:
         "version": f"{manifest.version[: _LONGEST - len(SUFFIX)]}{SUFFIX}",
         "targets": targets,
         "probabilities": dict(fitted.probabilities),
-        "evaluation": flat_figures(reached),
+        "evaluation": evaluated(reached),
         "judged_on": judged_on,
         "limitations": (*manifest.limitations, limitation),
     }

@@ -17,10 +17,11 @@ from inference.bundle.familiarity import distances
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
-from inference.pipelines.echo_bundle import PRIMARY
+from inference.pipelines.echo_bundle import primary
 from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.regular_files import require_regular
 from inference.training.checkpoint import require_same
+from inference.training.cohort import looks
 from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
@@ -38,7 +39,7 @@ from inference.training.familiarity import (
 )
 from inference.training.run import RUN, read_run
 from inference.training.scales import Scale, truth
-from inference.training.trained import in_memory, load_networks
+from inference.training.trained import in_memory, load_networks, weights_sha256
 
 #: SOP Instance UID -> what somebody noted about the loop: view, quality.
 Notes = Mapping[str, tuple[str, str]]
@@ -55,7 +56,8 @@ def predict(
 ) -> Predictions:
     """Estimate every exam of the splits as the node would, and keep the tables in the run.
 
-    The other splits' exams are in the tables without an estimate. `notes` is a table with the
+    A look at the test split is counted in the cohort (`cohort/looks.py`). The other splits' exams
+    are in the tables without an estimate. `notes` is a table with the
     columns sop_instance_uid, view and quality, such as a phantom's truth.csv.
 
     Raises:
@@ -66,9 +68,14 @@ def predict(
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
     noted = {} if notes is None else read_notes(notes)
     device = choose_device(made.recipe.device.name)
-    bundle = in_memory(made, load_networks(run, made), device)
+    networks = load_networks(run, made)
+    if "test" in splits:
+        # Before anything is seen of it: a look that was broken off is a look.
+        looks.record(cohort, weights_sha256(networks))
+    bundle = in_memory(made, networks, device)
     opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
     spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
+    first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
     validated: list[list[float]] = []
@@ -79,7 +86,7 @@ def predict(
             fusion = fuse(bundle, features)
             far = distances(spaces, by_prefix(bundle, features)).tolist()
             fused[each.exam.exam_id] = fusion
-            loops += loop_rows(each, fusion, far, noted)
+            loops += loop_rows(each, fusion, far, noted, first)
             if split == "validation":
                 validated.append(far)
             on_progress(f"estimate {split}", done, len(exams))
@@ -106,7 +113,9 @@ def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]
 def fuse(bundle: Bundle, features: Features) -> Fusion:
     """One exam by the node's own pipeline, from its loops' features."""
     with torch.inference_mode():
-        return fuse_exam(bundle, features, PRIMARY)
+        return fuse_exam(
+            bundle, features, primary([target.name for target in bundle.manifest.targets])
+        )
 
 
 def _exam_row(
@@ -140,9 +149,9 @@ def facts(exam: CohortExam, fusion: Fusion | None, noted: Notes) -> dict[str, An
 
 
 def loop_rows(
-    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes
+    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes, first: str
 ) -> Iterator[dict[str, Any]]:
-    """One row a loop; the attention is that of the primary target.
+    """One row a loop; the attention is that of the target `first`.
 
     `far` are the loops' distances from those of the training.
     """
@@ -150,11 +159,11 @@ def loop_rows(
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
         yield {
             "exam_id": each.exam.exam_id,
-            "target": PRIMARY,
+            "target": first,
             "loop": f"L{number + 1:02}",
             "weight": fusion.weights[number],
             "score": fusion.scores[number],
-            "effect": fusion.effects[number].get(PRIMARY, nan),
+            "effect": fusion.effects[number].get(first, nan),
             "distance": far[number],
             "view": view,
             "quality": quality,

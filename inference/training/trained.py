@@ -1,5 +1,6 @@
 """A finished run: its networks, their description, and both as an uncalibrated bundle."""
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,6 +104,16 @@ def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device)
         path = Path(folder) / "bundle"
         write_bundle(path, describe_bundle(run, Statement()), networks)
         return load_bundle(path, device)
+
+
+def weights_sha256(networks: Mapping[str, MultiView]) -> str:
+    """The identity of trained weights: SHA-256 over names and numbers of every tensor."""
+    digest = hashlib.sha256()
+    for prefix, network in sorted(networks.items()):
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(f"{prefix}.{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _load(folder: Path, run: Run, member: Member) -> MultiView:
