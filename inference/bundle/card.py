@@ -5,11 +5,11 @@ another cohort writes the card again with a part about that cohort. Sections fol
 "Model cards for model reporting" (FAT* 2019), in the order that a clinic asks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from inference.bundle.manifest import Description, Target
+from inference.bundle.manifest import Description, Evaluated, Target
 from inference.types import Standing
 
 MODEL_CARD_FILE = "model_card.html"
@@ -17,7 +17,7 @@ MODEL_CARD_FILE = "model_card.html"
 LARGEST_CARD_BYTES = 200_000
 
 #: What one page has room for: list items and the characters of one.
-_ITEMS, _ITEM_LETTERS, _LETTERS = 5, 150, 300
+_ITEMS, _ITEM_LETTERS, _LETTERS = 4, 150, 250
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
@@ -25,6 +25,9 @@ _STANDING = {
     Standing.UNTRAINED: "UNTRAINED: random weights. Not for patients.",
     Standing.RESEARCH: "RESEARCH USE ONLY. Not for clinical decisions.",
 }
+#: Figures of a target with their decimals, and what they are called.
+_FIGURES = {"mae": 1, "bias": 1, "pcc": 2, "coverage": 2}
+_HEADS = ("Mean error", "Bias", "Correlation", "Interval covers")
 _VERDICTS = (("stated.ph", "PH"), ("stated.pre-capillary_ph", "pre-capillary PH"))
 
 
@@ -82,32 +85,23 @@ def _performance(bundle: Description) -> str:
     tested = bundle.cohort.exams.get("test")
     exams = f" ({tested} exams)" if tested else ""
     where = bundle.judged_on or f"the test split of its own cohort{exams}"
-    head = ["", "Mean error", "Bias", "Correlation", "Interval covers", "Interval's width"]
-    rows = [_target(bundle, target) for target in bundle.targets]
     return (
         _paragraph(
-            f"On {where}, which it never saw, against the right heart catheter. At other hospitals "
-            "it may do worse: judge it there first (echonode evaluate --bundle)."
+            f"On {where}, which it never saw, against the right heart catheter; in brackets the "
+            "95 % interval. Elsewhere it may do worse: judge it there first (echonode evaluate)."
         )
-        + _table(head, rows)
-        + _list(_verdicts(bundle))
+        + _table(["", *_HEADS], [_target(bundle, target) for target in bundle.targets])
+        + _list(_verdicts(bundle), letters=_LETTERS)
+        + _list(item.sentence for item in bundle.withheld)
     )
 
 
 def _target(bundle: Description, target: Target) -> list[str]:
     unit = _UNITS.get(target.unit, target.unit)
-    figures = [
-        _figure(bundle, f"{target.name}.{name}", decimals)
-        for name, decimals in (("mae", 1), ("bias", 1), ("pcc", 2))
-    ]
-    promised = "" if target.conformal is None else f" of {target.conformal.coverage:.0%}"
-    covers = _figure(bundle, f"{target.name}.coverage", 2)
-    return [
-        f"{target.name}, {unit}",
-        *figures,
-        f"{covers}{promised}",
-        _figure(bundle, f"{target.name}.interval_width", 1),
-    ]
+    promised = "" if target.conformal is None else f"; promised {target.conformal.coverage:.2f}"
+    figures = [_figure(bundle, f"{target.name}.{name}", size) for name, size in _FIGURES.items()]
+    figures[-1] += promised
+    return [f"{target.name}, {unit}", *figures]
 
 
 def _verdicts(bundle: Description) -> Iterator[str]:
@@ -119,8 +113,8 @@ def _verdicts(bundle: Description) -> Iterator[str]:
                 for each in ("sensitivity", "specificity", "undetermined")
             )
             yield (
-                f"{name}: reported as present in {found} of those with it, as absent in {cleared} "
-                f"of those without it, left undetermined in {left} of all."
+                f"{name}: with it, reported as present {found}; without it, reported as absent "
+                f"{cleared}; left undetermined {left}."
             )
 
 
@@ -145,17 +139,24 @@ def _unfamiliar(bundle: Description) -> str:
 
 
 def _figure(bundle: Description, key: str, decimals: int) -> str:
-    value = bundle.evaluation.get(key)
-    return _NO_FIGURE if value is None else f"{value:z.{decimals}f}"
+    found = bundle.evaluation.get(key)
+    if found is None:
+        return _NO_FIGURE
+    if not isinstance(found, Evaluated):
+        return f"{found:z.{decimals}f}"
+    if found.low is None or found.high is None:
+        return f"{found.value:z.{decimals}f}"
+    low, high = f"{found.low:z.{decimals}f}", f"{found.high:z.{decimals}f}"
+    return f"{found.value:z.{decimals}f} ({low} to {high})"
 
 
 def _paragraph(text: str) -> str:
     return f"<p>{escape(_clipped(text, _LETTERS))}</p>\n"
 
 
-def _list(items: Sequence[str] | Iterator[str]) -> str:
+def _list(items: Iterable[str], letters: int = _ITEM_LETTERS) -> str:
     every = list(items)
-    shown = [_clipped(item, _ITEM_LETTERS) for item in every[:_ITEMS]]
+    shown = [_clipped(item, letters) for item in every[:_ITEMS]]
     if len(every) > _ITEMS:
         shown.append(f"and {len(every) - _ITEMS} more: echonode bundle show")
     points = "".join(f"<li>{escape(item)}</li>" for item in shown)
@@ -183,12 +184,12 @@ def _clipped(text: str, letters: int) -> str:
 
 
 _STYLE = """
-@page { size: A4; margin: 12mm 14mm; }
+@page { size: A4; margin: 10mm 14mm; }
 :root { color-scheme: light; }
-body { font: 9pt/1.35 system-ui, "Segoe UI", "Liberation Sans", sans-serif; color: #1d2733;
+body { font: 9pt/1.3 system-ui, "Segoe UI", "Liberation Sans", sans-serif; color: #1d2733;
        max-width: 180mm; margin: 0 auto; }
 h1 { font-size: 16pt; line-height: 1.2; margin: 0; }
-h2 { font-size: 10.5pt; margin: 7pt 0 2pt; padding-top: 4pt; border-top: 1px solid #dfe4ea; }
+h2 { font-size: 10.5pt; margin: 5pt 0 1pt; padding-top: 3pt; border-top: 1px solid #dfe4ea; }
 .sub { color: #5b6673; margin: 0 0 6pt; }
 .standing { background: #b23a48; color: #fff; padding: 5pt 8pt; border-radius: 3px; margin: 0;
             font-weight: 600; print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inference.bundle.card import MODEL_CARD_FILE, model_card
-from inference.bundle.loading import load_bundle
+from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import Manifest
 from inference.errors import BundleError, TrainingDataError
 from inference.models.device import choose_device
 from inference.pipelines.echo_bundle import require_fit
 from inference.pipelines.familiar_loops import Unfamiliar
+from inference.training.cohort import looks
 from inference.training.cohort.frames import cache_frames
 from inference.training.cohort.reading import Cohort, CohortExam, patient_ids, read_cohort
 from inference.training.cohort.scan import Progress, silent
@@ -30,6 +31,7 @@ from inference.training.evaluation.local import FitBy, Local, fit_locally
 from inference.training.exams import Exams, open_exams
 from inference.training.output import write_whole
 from inference.training.predict import read_notes
+from inference.training.trained import weights_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
 ) -> Judged:
     """Estimate every exam of a cohort with a bundle and judge it.
 
-    Of the cohort that the bundle was trained on only the test split counts. `trained_on` is that
+    Of the cohort that the bundle was trained on only the test split counts, and the look at it is
+    counted. `trained_on` is that
     cohort's folder: exams of its training and validation patients are left out of another cohort.
     `unfamiliar` says what becomes of loops unlike those of the training, as in the pipeline.
     Frames that are not cached in the folder `frames` are cached there first.
@@ -79,6 +82,8 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
     require_fit(loaded.manifest)
     shipped, found = as_shipped(loaded.manifest), read_cohort(cohort)
     chosen, here = choose(found, cohort, loaded.manifest, trained_on)
+    if found.sha256 == loaded.manifest.cohort.sha256:
+        looks.record(cohort, _identity(loaded))
     exams = _open(
         replace(found, exams=chosen, archive=archive or found.archive),
         frames,
@@ -193,6 +198,12 @@ def _open(cohort: Cohort, frames: Path, size: int, jobs: int, on_progress: Progr
             ) from None
     cache_frames(cohort, frames, size=size, jobs=jobs, on_progress=on_progress)
     return open_exams(cohort, frames, split=JUDGED, size=size)
+
+
+def _identity(bundle: Bundle) -> str:
+    """As that of the run that the bundle was packed from, where it holds all of its networks."""
+    prefixes = (network.prefix for network in bundle.manifest.networks)
+    return weights_sha256(dict(zip(prefixes, bundle.networks, strict=True)))
 
 
 def _coverage(manifest: Manifest) -> float:

@@ -20,13 +20,14 @@ from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError, TrainingDataError
 from inference.pipelines.fusion import fuse_exam
-from inference.training.cohort import build, read_cohort
+from inference.training.cohort import build, looks, read_cohort
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.local import FitBy, Local
 from inference.training.exams import open_exams
 from inference.training.external import Judged, judge_bundle
 from inference.training.familiarity import exam_features
 from inference.training.locally_fitted import write_locally_fitted
+from inference.training.trained import weights_sha256
 from tests.training_cohort import SIZE_PX, Material, make_material
 from tests.unit.bundles import MPAP, PAWP, PVR, SMALL, description, network
 
@@ -118,9 +119,15 @@ def test_of_its_own_cohort_only_the_test_split_counts(material: Material, tmp_pa
     cohort = read_cohort(material.cohort)
     own = Cohort(description="its own", sha256=cohort.sha256)
     packed(tmp_path / "bundle", cohort=own)
-    found = judged(tmp_path / "bundle", material)
+    shutil.copytree(material.cohort, tmp_path / "cohort")
+    own_material = replace(material, cohort=tmp_path / "cohort")
+    found = judged(tmp_path / "bundle", own_material)
     assert counted(found) == {exam.exam_id for exam in cohort.part("test")}
     assert "only its test split counts, 18 of 60 exams" in found.here.whose
+    networks = {"all": load_bundle(tmp_path / "bundle", CPU).networks[0]}
+    look = looks.read(own_material.cohort, weights_sha256(networks))
+    assert look is not None
+    assert look.looks == 1
     assert found.local == "9 exams to fit on are too few for a local fit; 20 are needed."
 
 

@@ -11,7 +11,7 @@ import torch
 from inference.bundle.card import MODEL_CARD_FILE, Elsewhere, model_card
 from inference.bundle.checking import check
 from inference.bundle.loading import MANIFEST_FILE, load_bundle, read_manifest, read_model_card
-from inference.bundle.manifest import Cohort, Network, digest_of
+from inference.bundle.manifest import Cohort, Evaluated, Network, Withheld, digest_of
 from inference.errors import BundleError
 from tests.unit.bundles import SMALL, description, three_headed
 
@@ -80,10 +80,17 @@ def test_the_card_says_standing_use_figures_population_limits_and_licence() -> N
     card = page(evaluation=FIGURES, cohort=cohort)
     for words in (
         *("PHANTOM", "Not for patients", "Testing the node.", "139 exams", "240 of 398 known"),
-        *("5.7", "0.89", "0.85 of 90%", "-", "reported as present in 0.90", "Synthetic."),
+        *("5.7", "0.89", "0.85; promised 0.90", "reported as present 0.90", "Synthetic."),
         *("CC0-1.0", "0.0"),
     ):
         assert words in card, words
+
+
+def test_intervals_and_what_is_withheld_stand_in_the_card() -> None:
+    figures = FIGURES | {"mPAP.mae": Evaluated(value=5.72, low=4.9, high=6.5)}
+    card = page(evaluation=figures, withheld=(Withheld(name="other", reason="no signal"),))
+    assert "5.7 (4.9 to 6.5)" in card
+    assert "other withheld: no signal." in card
 
 
 def test_what_a_packer_writes_is_text_and_never_markup() -> None:
@@ -109,7 +116,10 @@ def test_the_fullest_card_prints_on_one_page(tmp_path: Path) -> None:
     spec = Network(prefix="all", architecture=SMALL, targets=("mPAP", "PVR", "PAWP"))
     full = description(
         (spec,),
-        evaluation=FIGURES | {f"stated.pre-capillary_ph.{name}": 0.9 for name in _STATED},
+        evaluation={
+            name: Evaluated(value=0.9, low=0.85, high=0.95)
+            for name in (*FIGURES, *(f"stated.pre-capillary_ph.{each}" for each in _STATED))
+        },
         cohort=cohort,
         intended_use=LONG * 20,
         limitations=(LONG * 10,) * 12,
