@@ -19,24 +19,22 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used; exit status 1 and the reasons when not.
+    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
 
-    A good one is said to carry familiarity (how loops unlike the training's are told) or not, and
-    which targets it withholds.
+    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
     """
     from inference.bundle.loading import read_manifest
 
     problems = bundle_problems(folder)
-    carried = "" if problems else familiarity_of(folder)
     withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
+    carried = "" if problems else familiarity_of(folder)
     if as_json:
-        said = {"folder": folder, "good": not problems, "problems": problems}
-        click.echo(to_json(said | {"familiarity": carried, "withheld": withheld}))
+        found = {"good": not problems, "problems": problems, "withheld": withheld}
+        click.echo(to_json({"folder": folder, **found, "familiarity": carried}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        told = (f"  {item}" for item in withheld)
-        say(f"{folder}: good", f"  familiarity: {carried}", *told)
+        say(f"{folder}: good", f"  familiarity: {carried}", *(f"  {item}" for item in withheld))
     sys.exit(1 if problems else 0)
 
 

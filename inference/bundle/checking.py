@@ -7,6 +7,7 @@ import torch
 
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import Cohort, Evaluated, Manifest, Target
 from inference.errors import BundleError
@@ -54,20 +55,6 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
     ]
 
 
-def familiarity(manifest: Manifest) -> str:
-    """What the bundle carries to tell loops unlike those of its training."""
-    limits = manifest.familiarity
-    if limits is None:
-        return "none: loops unlike those of the training cannot be told"
-    return (
-        f"{limits.axes} axes of {limits.training_loops} training loops; unfamiliar are loops beyond "
-        f"{limits.loop_limit:.3g} ({limits.loop_rate:.0%} of {limits.validation_loops} in "
-        f"validation), exams with fewer than {limits.least_share:.0%} of their loops familiar or a "
-        f"median beyond {limits.exam_limit:.3g} ({limits.exam_rate:.0%} of "
-        f"{limits.validation_exams}); both limits with {limits.slack:.0%} of room"
-    )
-
-
 def _looks(cohort: Cohort) -> list[str]:
     if cohort.test_looks is None:
         return []
@@ -82,13 +69,34 @@ def _figure(figure: float | Evaluated) -> str:
     return f"{figure.value:.3g} (95 % interval {figure.low:.3g} to {figure.high:.3g})"
 
 
+def familiarity(manifest: Manifest) -> str:
+    """What the bundle carries to tell loops unlike those of its training."""
+    limits = manifest.familiarity
+    if limits is None:
+        return "none: loops unlike those of the training cannot be told"
+    return (
+        f"{limits.axes} axes of {limits.training_loops} training loops; unfamiliar are loops beyond "
+        f"{limits.loop_limit:.3g} ({limits.loop_rate:.0%} of {limits.validation_loops} in "
+        f"validation), exams with fewer than {limits.least_share:.0%} of their loops familiar or a "
+        f"median beyond {limits.exam_limit:.3g} ({limits.exam_rate:.0%} of "
+        f"{limits.validation_exams}); both limits with {limits.slack:.0%} of room"
+    )
+
+
 def _join(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
 def _target(target: Target) -> str:
     decision = f"{target.unit}, decision above {target.decision_threshold:.3g}"
-    return f"{decision}, {_interval(target.conformal)}"
+    return f"{decision}, {_interval(target.conformal)}{_by_evidence(target.evidence)}"
+
+
+def _by_evidence(evidence: ExamEvidence | None) -> str:
+    if evidence is None:
+        return ""
+    widest = f"up to {evidence.widening[0]:.3g} times as wide with little evidence"
+    return f", {widest}, no estimate below {evidence.minimum_share:.0%} of a typical exam's"
 
 
 def _interval(conformal: Conformal | None) -> str:

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
 from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.familiarity import Limits
 from inference.bundle.strict import Strict
 from inference.types import Standing
@@ -47,6 +48,7 @@ class Target(Strict):
 
     `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
     verdict's two sides; it may differ from the guideline's limit where validation chose another.
+    Without `evidence` every exam counts as a typical one.
     """
 
     name: Name
@@ -56,6 +58,13 @@ class Target(Strict):
     decision_threshold: FiniteFloat
     recalibration: Recalibration = Recalibration()
     conformal: Conformal | None = None
+    evidence: ExamEvidence | None = None
+
+    def widening(self, share: float | None) -> float:
+        """How many times as wide as usual intervals are at a share of the typical evidence."""
+        if self.evidence is None or share is None:
+            return 1.0
+        return self.evidence.widening_at(share)
 
 
 class Preprocessing(Strict):

@@ -1,7 +1,6 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
-from collections.abc import Collection
-
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
@@ -43,11 +42,6 @@ def require_fit(manifest: Manifest) -> None:
         )
 
 
-def primary(names: Collection[str]) -> str:
-    """The target whose attention ranks the loops: the first that is there of mPAP, PVR, PAWP."""
-    return next(name for name in QUANTITIES if name in names)
-
-
 def model_card(
     manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
 ) -> ModelCard:
@@ -76,8 +70,18 @@ def model_card(
             ),
             f"verdicts are stated at a probability of at least {LIKELY_PERCENT} %",
             *(_range(target) for target in manifest.targets),
+            *(
+                _evidence(target.name, target.evidence)
+                for target in manifest.targets
+                if target.evidence
+            ),
         ),
     )
+
+
+def _evidence(name: str, evidence: ExamEvidence) -> str:
+    least = f"{100 * evidence.minimum_share:.3g} %"
+    return f"least evidence for {name} {least} of a typical exam's"
 
 
 def _range(target: Target) -> str:

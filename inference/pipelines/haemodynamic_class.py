@@ -68,7 +68,7 @@ def classify(
     measured = {item.name: item for item in measurements}
     missing = [name for name in QUANTITIES if name not in measured]
     if missing:
-        return _open(f"the model does not estimate {' and '.join(missing)}")
+        return _open(f"there is no estimate of {' and '.join(missing)}")
     precapillary = verdicts[PRECAPILLARY_PH.name]
     if precapillary.presence is Presence.PRESENT:
         return _determined(PRECAPILLARY)

@@ -9,17 +9,17 @@ import pandas as pd
 
 from inference.bundle.calibration import Recalibration
 from inference.bundle.loading import Bundle
-from inference.bundle.manifest import Manifest
+from inference.bundle.manifest import Manifest, Target
 from inference.errors import TrainingDataError
-from inference.pipelines.echo_bundle import primary
 from inference.pipelines.familiar_loops import Unfamiliar
-from inference.pipelines.fusion import Fusion
+from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.pipelines.haemodynamics import primary
 from inference.training.cohort.reading import CohortExam
 from inference.training.cohort.scan import Progress
 from inference.training.evaluation import Predictions
 from inference.training.exams import Exams
 from inference.training.familiarity import by_prefix, exam_features
-from inference.training.predict import Notes, facts, fuse, loop_rows
+from inference.training.predict import Notes, facts, loop_rows, subset_rows
 from inference.training.scales import truth
 
 #: The split that all exams that count are put into.
@@ -38,22 +38,29 @@ class Estimated:
     noted: Notes
     fused: dict[str, Fusion] = field(default_factory=dict)
     loops: list[dict[str, Any]] = field(default_factory=list)
+    subsets: list[dict[str, Any]] = field(default_factory=list)
     unlike: int = 0
     of: int = 0
     abstained: int = 0
+    too_little: dict[str, int] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """What the bundle does not take for its own, of this cohort."""
+        little = [
+            f"{exams} exams hold too little evidence for an estimate of {name}."
+            for name, exams in self.too_little.items()
+        ]
         if not self.judged:
-            return [
+            unknown = (
                 "It was not judged whether loops resemble those that the bundle was trained on."
-            ]
+            )
+            return [unknown, *little]
         becomes = "take no part" if self.excluded else "are used all the same"
         told = (
             f"{self.unlike} of {self.of} loops are unlike anything the bundle was trained on and "
             f"{becomes}; {self.abstained} exams have no estimate for that reason."
         )
-        return [told]
+        return [told, *little]
 
     def predictions(self, manifest: Manifest, chosen: Sequence[CohortExam]) -> Predictions:
         """The tables that an evaluation judges, all exams that count among them."""
@@ -67,14 +74,26 @@ class Estimated:
                     "split": exam.split,
                     "target": target.name,
                     "truth": truth(exam, target.name),
-                    "estimate": nan if fusion is None else fusion.estimates[target.name],
+                    "estimate": self._value(target, fusion),
+                    "evidence": nan if fusion is None else fusion.evidence[target.name],
                     "trvmax_m_s": exam.trvmax_m_s,
                     **facts(exam, fusion, self.noted),
                 }
                 for target in manifest.targets
             ]
         loops = pd.DataFrame(self.loops) if self.loops else None
-        return Predictions.of(pd.DataFrame(rows), loops)
+        subsets = pd.DataFrame(self.subsets) if self.subsets else None
+        return Predictions.of(pd.DataFrame(rows), loops, subsets)
+
+    def _value(self, target: Target, fusion: Fusion | None) -> float:
+        """The estimate; NaN where the node gives none, for want of evidence too."""
+        if fusion is None:
+            return nan
+        evidence, held = target.evidence, fusion.evidence[target.name]
+        if evidence is None or evidence.suffices(evidence.share(held)):
+            return fusion.estimates[target.name]
+        self.too_little[target.name] = self.too_little.get(target.name, 0) + 1
+        return nan
 
     def with_truth(self, predictions: Predictions) -> tuple[Predictions, list[str]]:
         """Without the targets that no exam of the cohort can judge, and a sentence on each of them.
@@ -126,9 +145,11 @@ def estimate_exams(
                 used = [n for n in used if judgement.familiar[n]] if judgement.is_familiar else []
         found.of += len(each.loops)
         if used:
-            fusion = fuse(raw, [feature[used] for feature in features])
+            kept = [feature[used] for feature in features]
+            fusion = fuse_exam(raw, kept, first)
             found.fused[each.exam.exam_id] = fusion
             seen = replace(each, loops=tuple(each.loops[n] for n in used))
+            found.subsets += subset_rows(raw, seen, kept, fusion, (), first)
             found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted, first)
         on_progress("estimate", done, len(exams))
     return found

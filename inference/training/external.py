@@ -129,7 +129,11 @@ def as_shipped(manifest: Manifest) -> Calibration:
                 "pack it from an evaluated run (echonode bundle pack)"
             )
         targets[target.name] = TargetCalibration(
-            target.recalibration, target.conformal, target.decision_threshold, target.sd
+            target.recalibration,
+            target.conformal,
+            target.decision_threshold,
+            target.sd,
+            target.evidence,
         )
     return Calibration(targets, manifest.probabilities)
 

@@ -44,6 +44,7 @@ def write_locally_fitted(source: Path, judged: Judged, out: Path) -> Manifest:
             update={
                 "recalibration": fitted.targets[target.name].recalibration,
                 "conformal": fitted.targets[target.name].conformal,
+                "evidence": fitted.targets[target.name].evidence,
                 "decision_threshold": fitted.targets[target.name].decision_threshold,
             }
         )

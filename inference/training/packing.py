@@ -128,12 +128,12 @@ def pack(
     described = describe_bundle(made, statement or Statement())
     held = held_description(described, judged.held)
     kept = held_networks(networks, made.members, judged.held)
-    sizes = {prefix: network.feature_size for prefix, network in networks.items()}
+    sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
         _judged(_calibrated(held, judged.held_calibration), judged, found),
         kept,
-        read_familiarity(run, sizes).only(kept),
+        read_familiarity(run, sizes),
     )
 
 
@@ -158,6 +158,7 @@ def _calibrated(description: Description, fitted: Calibration) -> Description:
                 "decision_threshold": fitted.targets[target.name].decision_threshold,
                 "recalibration": fitted.targets[target.name].recalibration,
                 "conformal": fitted.targets[target.name].conformal,
+                "evidence": fitted.targets[target.name].evidence,
             }
         )
         for target in description.targets

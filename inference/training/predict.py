@@ -17,8 +17,8 @@ from inference.bundle.familiarity import distances
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
-from inference.pipelines.echo_bundle import primary
 from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.pipelines.haemodynamics import primary
 from inference.regular_files import require_regular
 from inference.training.checkpoint import require_same
 from inference.training.cohort import looks
@@ -26,11 +26,11 @@ from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
+from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.predictions import FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
-    Features,
     by_prefix,
     exam_features,
     keep_familiarity,
@@ -79,13 +79,17 @@ def predict(
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
     validated: list[list[float]] = []
+    subsets: list[dict[str, Any]] = []
     for split in splits:
         exams = opened(split=split)
         for done, each in enumerate(exams, start=1):
             features = exam_features(bundle, each)
-            fusion = fuse(bundle, features)
+            fusion = fuse_exam(bundle, features, first)
             far = distances(spaces, by_prefix(bundle, features)).tolist()
             fused[each.exam.exam_id] = fusion
+            # Whole views are dropped to be looked at on the test split, and never to be fitted.
+            views = _views(each, noted) if split == "test" else ()
+            subsets += subset_rows(bundle, each, features, fusion, views, first)
             loops += loop_rows(each, fusion, far, noted, first)
             if split == "validation":
                 validated.append(far)
@@ -99,23 +103,18 @@ def predict(
         if exam.split == split
         for scale in made.scales
     ]
-    predictions = Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+    predictions = Predictions.of(
+        pd.DataFrame(rows), pd.DataFrame(loops), pd.DataFrame(subsets) if subsets else None
+    )
     predictions.write(run)
     return predictions
 
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
+    first = primary([target.name for target in bundle.manifest.targets])
     for each in exams:
-        yield each, fuse(bundle, exam_features(bundle, each))
-
-
-def fuse(bundle: Bundle, features: Features) -> Fusion:
-    """One exam by the node's own pipeline, from its loops' features."""
-    with torch.inference_mode():
-        return fuse_exam(
-            bundle, features, primary([target.name for target in bundle.manifest.targets])
-        )
+        yield each, fuse_exam(bundle, exam_features(bundle, each), first)
 
 
 def _exam_row(
@@ -132,6 +131,7 @@ def _exam_row(
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
+        "evidence": nan if fusion is None else fusion.evidence[scale.target],
         **facts(exam, fusion, noted),
     }
 
@@ -168,6 +168,35 @@ def loop_rows(
             "view": view,
             "quality": quality,
         }
+
+
+def subset_rows(
+    bundle: Bundle,
+    each: CachedExam,
+    features: Sequence[torch.Tensor],
+    whole: Fusion,
+    views: Sequence[str],
+    first: str,
+) -> Iterator[dict[str, Any]]:
+    """One row a target and a draw of some of the exam's loops; `whole` is the fusion of all."""
+    for number, draw in enumerate(draws(each.exam.exam_id, whole.scores, views), start=1):
+        kept = torch.tensor(draw.kept)
+        some = [loops[kept.to(loops.device)] for loops in features]
+        fusion = fuse_exam(bundle, some, first, leave_out=False)
+        for target, value in fusion.estimates.items():
+            yield {
+                "exam_id": each.exam.exam_id,
+                "target": target,
+                "draw": draw.kind,
+                "number": number,
+                "loops": len(draw.kept),
+                "evidence": fusion.evidence[target],
+                "estimate": value,
+            }
+
+
+def _views(each: CachedExam, noted: Notes) -> list[str]:
+    return [noted.get(loop.sop_instance_uid, ("", ""))[0] for loop in each.loops]
 
 
 def read_notes(path: Path) -> Notes:

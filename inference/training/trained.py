@@ -118,9 +118,9 @@ def weights_sha256(networks: Mapping[str, MultiView]) -> str:
 
 def _load(folder: Path, run: Run, member: Member) -> MultiView:
     done = load_checkpoint(folder / CHECKPOINT, {}, {**run.made_by, "network": member.prefix})
-    if done.epochs < run.recipe.optimisation.epochs:
+    if not done.finished:
         raise TrainingDataError(
-            f"{folder}: {done.epochs} of {run.recipe.optimisation.epochs} epochs are done; "
+            f"{folder}: training is not finished ({done.steps} steps are done); "
             "finish it with `echonode train fit`"
         )
     network = build_network(run.recipe, len(member.targets), member.seed)

@@ -9,6 +9,7 @@ from inference.bundle.manifest import Manifest
 from inference.training.evaluation import sections, wording
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.local import Change, FitBy, Local, Step
+from inference.training.evaluation.metrics import Figure
 from inference.training.evaluation.report import SECTIONS, as_json, write_page
 from inference.training.evaluation.section import Page, Section, Subject, Table
 from inference.training.evaluation.wording import NAMES, NO_FIGURE, unit
@@ -154,7 +155,8 @@ def _fitted(local: Local | str) -> Iterator[str]:
     if isinstance(local, str):
         return
     target = local.targets[0]
-    first, last = {}, {}
+    first: dict[str, Figure] = {}
+    last: dict[str, Figure] = {}
     for change in (change for step in local.steps for change in step.changes):
         if change.about == target:
             first.setdefault(change.name, change.before)

@@ -34,7 +34,10 @@ _RECALIBRATED = (
     "Bias and slope of the estimates are fitted again. That takes out a shift between sites; the "
     "correlation stays as it is."
 )
-_REFITTED = "The widths of the intervals are fitted again, around the recalibrated estimates."
+_REFITTED = (
+    "The widths of the intervals are fitted again, around the recalibrated estimates, and how they "
+    "widen where an exam holds little evidence."
+)
 _DECIDED = (
     "Decision thresholds and the probabilities of PH are fitted again; estimates and intervals "
     "stay as they are."
@@ -115,7 +118,7 @@ def divide(
     ordered = sorted(latest.index, key=lambda each: (last.get(each, ""), order(each, seed)))
     fitted = ordered[: round(share * len(ordered))]
     split = np.where(exams["patient_id"].isin(fitted), "validation", "test")
-    return Predictions.of(exams.assign(split=split), predictions.loops)
+    return Predictions.of(exams.assign(split=split), predictions.loops, predictions.subsets)
 
 
 def fit_locally(
@@ -168,7 +171,7 @@ def _calibrations(shipped: Calibration, own: Calibration) -> Sequence[tuple[str,
         for name, fitted in own.targets.items()
     }
     widths = {
-        name: replace(line[name], conformal=fitted.conformal)
+        name: replace(line[name], conformal=fitted.conformal, evidence=fitted.evidence)
         for name, fitted in own.targets.items()
     }
     recalibrated = Calibration({**shipped.targets, **line}, shipped.probabilities)
@@ -213,7 +216,8 @@ def _stated(divided: Predictions, fitted: Calibration, draws: int, seed: int) ->
     truth, reported = divided.wide("test", "truth"), divided.wide("test", "estimate")
     for target in divided.targets:
         reported[target] = fitted.recalibrate(target, reported[target].to_numpy(dtype=float))
-    return verdicts.judge(fitted, truth, reported, draws, seed).conditions
+    log_evidence = divided.wide("test", "evidence")
+    return verdicts.judge(fitted, truth, reported, draws, seed, log_evidence).conditions
 
 
 def _statistics(
@@ -221,7 +225,7 @@ def _statistics(
 ) -> Mapping[str, Statistic]:
     truth = rows["truth"].to_numpy(dtype=float)
     value = fitted.recalibrate(target, rows["estimate"].to_numpy(dtype=float))
-    low, high = fitted.interval(target, value)
+    low, high = fitted.interval(target, value, rows["evidence"].to_numpy(dtype=float))
     return {
         **agreement(truth, value, sample),
         "coverage": mean((low <= truth) & (truth <= high), sample),
