@@ -80,6 +80,26 @@ def show(folder: Path, as_json: bool) -> None:
 
 
 @bundle.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; empty: print it.")
+def card(folder: Path, out: Path | None) -> None:
+    """Print the model card of a bundle, one HTML page: what it is for and how good it is."""
+    from inference.bundle.loading import read_manifest, read_model_card
+
+    page = read_model_card(folder, read_manifest(folder))
+    if page is None:
+        raise click.ClickException(
+            f"{folder} carries no model card, since an older version packed it; "
+            "`echonode evaluate --bundle` writes one beside its report"
+        )
+    if out is None:
+        click.echo(page, nl=False)
+    else:
+        out.write_text(page, encoding="utf-8")
+        say(f"model card: {out}")
+
+
+@bundle.command()
 @click.option("--cohort", required=True, type=click.Path(path_type=Path), help="Built cohort.")
 @click.option("--frames", required=True, type=click.Path(path_type=Path), help="Frame cache.")
 @click.option("--name", default="", help="Name of the bundle; empty: the recipe's.")

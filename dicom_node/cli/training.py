@@ -1,11 +1,13 @@
 """`echonode train` and `echonode evaluate`: make a model, and see honestly how good it is."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
 
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import say, to_json
@@ -90,31 +92,114 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
 
 
 @click.command()
+@click.option("--bundle", type=_path, help="Folder of a bundle to judge, instead of a run.")
 @_cohort
-@_frames
+@click.option(
+    "--frames",
+    type=_path,
+    help="Folder of the frame cache. A run needs it; for a bundle frames that are not there are "
+    "cached there (default: OUT/frames).",
+)
+@click.option("--out", "folder", type=_path, help="Where the report goes, instead of OUT.")
 @click.option("--notes", type=_path, help="CSV: sop_instance_uid, view, quality of each loop.")
 @click.option(
     "--probes/--no-probes",
     default=True,
-    help="Also judge which pictures unlike the training are recognised (a minute or more).",
+    help="Also judge which pictures unlike the training are recognised (a minute or more). (run)",
 )
 @click.option(
     "--clips",
     type=_path,
-    help="Folder of other ultrasound as DICOM, such as other organs, to be judged as probes.",
+    help="Folder of other ultrasound as DICOM, such as other organs, judged as probes. (run)",
 )
-@click.argument("run", type=_path)
-@click.argument("out", type=_path)
-def evaluate(
+@click.option("--archive", type=_path, help="Where the cohort's files are, if moved. (bundle)")
+@click.option(
+    "--trained-on",
+    type=_path,
+    help="Cohort that the bundle was trained on: its patients are left out. (bundle)",
+)
+@click.option(
+    "--unfamiliar",
+    type=click.Choice(["exclude", "note", "off"]),
+    default="exclude",
+    show_default=True,
+    help="What becomes of loops unlike those of the training, as in [[pipeline]]. (bundle)",
+)
+@click.option(
+    "--fit-by",
+    type=click.Choice(["patient", "date"]),
+    default="patient",
+    show_default=True,
+    help="Patients that the local steps are fitted on: at random, or the earlier ones. (bundle)",
+)
+@click.option(
+    "--fit-share",
+    type=click.FloatRange(0.1, 0.9),
+    default=0.5,
+    show_default=True,
+    help="Share of the patients that the local steps are fitted on. (bundle)",
+)
+@click.option(
+    "--write-bundle",
+    type=_path,
+    help="Folder for a new bundle with the local steps; the given one stays. (bundle)",
+)
+@click.option("--jobs", type=int, help="Processes that cache frames; default: one a core. (bundle)")
+@click.argument("run", required=False, type=_path)
+@click.argument("out", required=False, type=_path)
+@click.pass_context
+def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
+    context: click.Context,
+    /,
+    bundle: Path | None,
     cohort: Path,
+    frames: Path | None,
+    folder: Path | None,
+    notes: Path | None,
+    probes: bool,
+    clips: Path | None,
+    run: Path | None,
+    out: Path | None,
+    **how: Any,
+) -> None:
+    """Judge a model; the report (HTML, PDF, JSON) and its model card go to OUT.
+
+    \b
+    evaluate --cohort C --frames F RUN OUT     the model in RUN, on its cohort's test split
+    evaluate --bundle B --cohort C --out OUT   any bundle on any cohort: as shipped, then
+                                               recalibrated locally, step by step
+    """
+    if bundle is not None and run is not None and out is None:
+        run, out = None, run  # one folder beside a bundle is where the report goes
+    if (bundle is None) is (run is None):
+        raise click.UsageError("give either RUN or --bundle")
+    if (folder is None) is (out is None):
+        raise click.UsageError("say once where the report goes: OUT or --out")
+    into = cast("Path", folder or out)
+    alien, owner = (how, "--bundle") if bundle is None else (("probes", "clips"), "RUN")
+    for name in alien:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with {owner}")
+    if bundle is not None:
+        _judge_bundle(bundle, cohort, into, frames=frames, notes=notes, **how)
+        return
+    if frames is None:
+        raise click.UsageError("RUN needs --frames")
+    _judge_run(
+        cast("Path", run), cohort, into, frames=frames, notes=notes, probes=probes, clips=clips
+    )
+
+
+def _judge_run(
+    run: Path,
+    cohort: Path,
+    out: Path,
+    *,
     frames: Path,
     notes: Path | None,
     probes: bool,
     clips: Path | None,
-    run: Path,
-    out: Path,
 ) -> None:
-    """Judge the model in RUN on the test split; the report (HTML, PDF, JSON) goes to OUT."""
     from inference.training.contact_sheet import draw_extreme_loops
     from inference.training.packing import report as write_report
     from inference.training.predict import predict
@@ -128,6 +213,39 @@ def evaluate(
     sheet = draw_extreme_loops(run, cohort, frames, out)
     if sheet is not None:
         click.echo(f"loops of highest and lowest attention (patients' images): {sheet}")
+
+
+def _judge_bundle(
+    bundle: Path,
+    cohort: Path,
+    out: Path,
+    *,
+    frames: Path | None,
+    fit_by: str,
+    jobs: int | None,
+    write_bundle: Path | None,
+    **how: Any,
+) -> None:
+    from inference.training.evaluation.local import FitBy
+    from inference.training.external import judge_bundle, write_judged
+    from inference.training.locally_fitted import write_locally_fitted
+
+    with progress_bar() as report:
+        judged = judge_bundle(
+            bundle,
+            cohort,
+            frames or out / "frames",
+            fit_by=FitBy(fit_by),
+            jobs=jobs or os.cpu_count() or 1,
+            on_progress=report,
+            **how,
+        )
+    for sentence in judged.sentences:
+        click.echo(sentence)
+    click.echo(f"report: {write_judged(judged, out)}")
+    if write_bundle is not None:
+        manifest = write_locally_fitted(bundle, judged, write_bundle)
+        say(f"{manifest.name} {manifest.version} in {write_bundle}, digest {manifest.digest[:16]}")
 
 
 @train.command()

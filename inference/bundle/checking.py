@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from inference.bundle.calibration import Conformal
+from inference.bundle.card import MODEL_CARD_FILE
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import Cohort, Evaluated, Manifest, Target
@@ -43,10 +44,12 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("familiarity", familiarity(manifest)),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
         ("cohort", manifest.cohort.description),
+        *list(manifest.cohort.population.items()),
         *[(f"exams {split}", str(count)) for split, count in manifest.cohort.exams.items()],
         *[("looks at the test split", text) for text in _looks(manifest.cohort)],
         *[(name, _figure(figure)) for name, figure in manifest.evaluation.items()],
         ("weights", f"{manifest.weights.size_bytes / 1e6:.1f} MB"),
+        ("model card", MODEL_CARD_FILE if manifest.model_card_sha256 else "none"),
         ("licence", manifest.licence),
         ("created", manifest.created_at.isoformat(timespec="seconds")),
     ]

@@ -1,8 +1,8 @@
 """From a folder on disk to networks in memory, every doubt refused before memory is taken.
 
-The order is: manifest (format, keys, digest), manifest against architecture, size and digest of the
-weights file, its names, shapes and dtypes against the manifest, and only then the numbers. Weights
-are safetensors, which holds numbers and nothing that could run.
+The order is: manifest (format, keys, digest), manifest against architecture, digest of the model
+card, size and digest of the weights file, its names, shapes and dtypes against the manifest, and
+only then the numbers. Weights are safetensors, which holds numbers and nothing that could run.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from inference.bundle import familiarity_tensors
+from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE
 from inference.bundle.familiarity import Familiarity, feature_sizes
 from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
 from inference.errors import BundleError
@@ -52,6 +53,7 @@ def load_bundle(folder: Path, device: torch.device) -> Bundle:
     """
     manifest = read_manifest(folder)
     require_known_shapes(manifest)
+    read_model_card(folder, manifest)
     tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
     networks = tuple(_fill(network, tensors).to(device) for network in manifest.networks)
     return Bundle(manifest, networks, _familiarity(manifest, tensors))
@@ -78,6 +80,24 @@ def read_manifest(folder: Path) -> Manifest:
     if digest_of(document) != manifest.digest:
         raise BundleError(f"{path} was changed after it was packed; {_REPACK}")
     return manifest
+
+
+def read_model_card(folder: Path, manifest: Manifest) -> str | None:
+    """The bundle's model card, an HTML page; None where the manifest names none.
+
+    Raises:
+        BundleError: it is missing, or not the one that the bundle was packed with.
+    """
+    if manifest.model_card_sha256 is None:
+        return None
+    path = folder / MODEL_CARD_FILE
+    try:
+        content = read_regular(path, LARGEST_CARD_BYTES)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); {_REPACK}") from error
+    if hashlib.sha256(content).hexdigest() != manifest.model_card_sha256:
+        raise BundleError(f"{path} was changed after it was packed; {_REPACK}")
+    return content.decode("utf-8")
 
 
 def expected_tensors(network: Network) -> dict[str, tuple[int, ...]]:

@@ -83,8 +83,9 @@ class Preprocessing(Strict):
 
 
 class Cohort(Strict):
-    """Who the model was trained on; `sha256` is that of the cohort's index file.
+    """Who the model was trained on; `sha256` is that of the cohort.
 
+    `population` describes the patients of the training split: what it is, and the values.
     `test_looks` and `test_models` count how often, and with how many models, its test split was
     looked at up to this model.
     """
@@ -92,6 +93,7 @@ class Cohort(Strict):
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
+    population: Mapping[Text, Text] = {}
     test_looks: Count | None = None
     test_models: Count | None = None
 
@@ -131,7 +133,11 @@ class Weights(Strict):
 
 
 class Description(Strict):
-    """A manifest without what the weights file determines: what whoever packs a bundle states."""
+    """A manifest without what the weights file determines: what whoever packs a bundle states.
+
+    `evaluation` are figures on the test split of the cohort, unless `judged_on` names other exams.
+    `model_card_sha256` is that of the file model_card.html beside the manifest; writing sets it.
+    """
 
     format_version: Literal[1, 2, 3] = 3
     name: Name
@@ -146,10 +152,12 @@ class Description(Strict):
     cohort: Cohort
     withheld: tuple[Withheld, ...] = ()
     evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
+    judged_on: Text | None = None
     intended_use: Text
     limitations: tuple[Text, ...] = ()
     licence: Text
     created_at: AwareDatetime
+    model_card_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -10,12 +10,19 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+from inference.bundle.card import MODEL_CARD_FILE, model_card
 from inference.bundle.familiarity import PICTURE, Familiarity
 from inference.bundle.familiarity_tensors import to_arrays
-from inference.bundle.loading import MANIFEST_FILE, WEIGHTS_FILE, require_known_shapes
+from inference.bundle.loading import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    read_manifest,
+    require_known_shapes,
+)
 from inference.bundle.manifest import Description, Manifest, Tensor, Weights, seal
 from inference.errors import BundleError
 from inference.models.multiview import MultiView
+from inference.regular_files import read_regular
 
 _DTYPES: Mapping[torch.dtype, str] = {
     torch.float32: "F32",
@@ -48,15 +55,41 @@ def write_bundle(
     )
     tensors = _tensors(description, networks) | _spaces(description, familiarity)
     weights = save(tensors)
+    described, card = with_card(description)
     manifest = seal(
-        description,
+        described,
         {name: _spec(name, tensor) for name, tensor in sorted(tensors.items())},
         Weights(sha256=hashlib.sha256(weights).hexdigest(), size_bytes=len(weights)),
     )
     require_known_shapes(manifest)
-    text = manifest.model_dump_json(indent=2) + "\n"
-    _place(folder, {WEIGHTS_FILE: weights, MANIFEST_FILE: text.encode("utf-8")})
+    _place(folder, weights, manifest, card)
     return manifest
+
+
+def write_again(folder: Path, source: Path, description: Description) -> Manifest:
+    """Write the weights of the bundle in `source` under another description, byte for byte.
+
+    Raises:
+        BundleError: the folder exists, or the source cannot be read.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    known = read_manifest(source)
+    try:
+        weights = read_regular(source / WEIGHTS_FILE, known.weights.size_bytes)
+    except OSError as error:
+        raise BundleError(f"{source / WEIGHTS_FILE} cannot be read ({error.strerror})") from error
+    described, card = with_card(description)
+    manifest = seal(described, known.tensors, known.weights)
+    _place(folder, weights, manifest, card)
+    return manifest
+
+
+def with_card(description: Description) -> tuple[Description, bytes]:
+    """The description with the digest of its model card, and the card."""
+    card = model_card(description).encode("utf-8")
+    sha256 = hashlib.sha256(card).hexdigest()
+    return description.model_copy(update={"model_card_sha256": sha256}), card
 
 
 def _tensors(
@@ -95,8 +128,14 @@ def _spec(name: str, tensor: torch.Tensor) -> Tensor:
     return Tensor.model_validate({"shape": tuple(tensor.shape), "dtype": _DTYPES[tensor.dtype]})
 
 
-def _place(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files to a folder that appears complete or not at all, also when the power fails."""
+def _place(folder: Path, weights: bytes, manifest: Manifest, card: bytes) -> None:
+    """Write the files to a folder that appears whole or not at all, also when the power fails."""
+    document = manifest.model_dump_json(indent=2) + "\n"
+    files = {
+        WEIGHTS_FILE: weights,
+        MODEL_CARD_FILE: card,
+        MANIFEST_FILE: document.encode("utf-8"),
+    }
     folder.parent.mkdir(parents=True, exist_ok=True)
     growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -11,13 +11,15 @@ from typing import Literal
 
 import torch
 
+from inference.bundle.card import MODEL_CARD_FILE, model_card
 from inference.bundle.manifest import Description, Evaluated, Manifest, Withheld
 from inference.bundle.writing import write_bundle
 from inference.errors import TrainingDataError
 from inference.models.multiview import MultiView
 from inference.training.checkpoint import require_same
 from inference.training.cohort import looks
-from inference.training.cohort.reading import read_cohort
+from inference.training.cohort.population import population
+from inference.training.cohort.reading import Cohort, read_cohort
 from inference.training.evaluation import (
     Calibration,
     Evaluation,
@@ -33,6 +35,7 @@ from inference.training.evaluation.familiarity import assess
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import read_familiarity, read_limits
 from inference.training.holding import held_description, held_networks
+from inference.training.output import write_whole
 from inference.training.predict import estimate
 from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
@@ -80,12 +83,20 @@ def judge(
 def report(run: Path, folder: Path, *, cohort: Path | None = None) -> Path:
     """Judge a run and write the evaluation's report into a folder; gives back the HTML's path.
 
+    With its cohort's folder, the model card that its bundle will have is written beside it.
+
     Raises:
         TrainingDataError: nothing was predicted yet, or too few exams.
     """
     made = read_run(run)
     subject = Subject(made.recipe.name, "1", made.cohort.standing, made.cohort.sha256)
-    return write_report(judge(run, cohort=cohort), subject, folder)
+    judged = judge(run, cohort=cohort)
+    if cohort is not None and judged.held:
+        held = held_description(describe_bundle(made, Statement()), judged.held)
+        described = _calibrated(held, judged.held_calibration)
+        card = model_card(_judged(described, judged, read_cohort(cohort)))
+        write_whole(folder / MODEL_CARD_FILE, card)
+    return write_report(judged, subject, folder)
 
 
 def pack(
@@ -123,7 +134,7 @@ def pack(
     sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
-        _judged(_calibrated(held, judged.held_calibration), judged),
+        _judged(_calibrated(held, judged.held_calibration), judged, found),
         kept,
         read_familiarity(run, sizes),
     )
@@ -160,10 +171,13 @@ def _calibrated(description: Description, fitted: Calibration) -> Description:
     )
 
 
-def _judged(description: Description, judged: Evaluation) -> Description:
-    """The description with figures, what is withheld and why, and what to keep in mind."""
+def _judged(description: Description, judged: Evaluation, found: Cohort) -> Description:
+    """The description with figures, what is withheld and why, and what to keep in mind.
+
+    It says who the training split of the cohort is, and how often its test split was looked at.
+    """
     counted = judged.looks
-    cohort = description.cohort
+    cohort = description.cohort.model_copy(update={"population": population(found.part("train"))})
     if counted is not None:
         cohort = cohort.model_copy(
             update={"test_looks": counted.first, "test_models": counted.number}
@@ -174,14 +188,19 @@ def _judged(description: Description, judged: Evaluation) -> Description:
             "withheld": tuple(
                 Withheld(name=name, reason=reason) for name, reason in judged.withheld.items()
             ),
-            "evaluation": {
-                name: Evaluated(value=figure.value, low=figure.low, high=figure.high)
-                for name, figure in flat_figures(judged).items()
-                if figure.value is not None
-            },
+            "evaluation": evaluated(judged),
             "limitations": (*description.limitations, *limitations(judged)),
         }
     )
+
+
+def evaluated(judged: Evaluation) -> dict[str, Evaluated]:
+    """The figures that a manifest holds."""
+    return {
+        name: Evaluated(value=figure.value, low=figure.low, high=figure.high)
+        for name, figure in flat_figures(judged).items()
+        if figure.value is not None
+    }
 
 
 def _rounded(

@@ -29,7 +29,7 @@ from inference.training.cohort.splitting import SPLITS
 from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.familiarity import PROBES_CSV
-from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS
+from inference.training.evaluation.predictions import FACTS
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
     by_prefix,
@@ -67,16 +67,16 @@ def predict(
     """
     made, found = read_run(run), read_cohort(cohort)
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
-    noted = {} if notes is None else _read_notes(notes)
+    noted = {} if notes is None else read_notes(notes)
     device = choose_device(made.recipe.device.name)
     networks = load_networks(run, made)
     if "test" in splits:
         # Before anything is seen of it: a look that was broken off is a look.
         looks.record(cohort, weights_sha256(networks))
     bundle = in_memory(made, networks, device)
-    first = primary(made.recipe.targets)
     opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
     spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
+    first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
     validated: list[list[float]] = []
@@ -90,8 +90,8 @@ def predict(
             fused[each.exam.exam_id] = fusion
             # Whole views are dropped to be looked at on the test split, and never to be fitted.
             views = _views(each, noted) if split == "test" else ()
-            subsets += _subset_rows(bundle, each, features, fusion, views, first)
-            loops += _loop_rows(each, fusion, far, noted, first)
+            subsets += subset_rows(bundle, each, features, fusion, views, first)
+            loops += loop_rows(each, fusion, far, noted, first)
             if split == "validation":
                 validated.append(far)
             on_progress(f"estimate {split}", done, len(exams))
@@ -133,27 +133,30 @@ def _exam_row(
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
-        "loops": nan if fusion is None else len(fusion.scores),
         "evidence": nan if fusion is None else fusion.evidence[scale.target],
-        **_facts(exam, noted),
+        **facts(exam, fusion, noted),
     }
 
 
-def _facts(exam: CohortExam, noted: Notes) -> dict[str, Any]:
+def facts(exam: CohortExam, fusion: Fusion | None, noted: Notes) -> dict[str, Any]:
     """What subgroups are made of; quality by the labels, else by the notes on most loops."""
-    facts = {name: getattr(exam, name) for name in (*FACTS, *NUMERIC_FACTS)}
-    known = [
-        noted[loop.sop_instance_uid][1] for loop in exam.loops if loop.sop_instance_uid in noted
-    ]
-    if not exam.quality and any(known):
-        facts["quality"] = min(filter(None, known), key=lambda each: (-known.count(each), each))
-    return facts
+    known = {name: getattr(exam, name) for name in FACTS}
+    known |= {"age_years": exam.age_years, "days_apart": exam.days_apart}
+    known["loops"] = nan if fusion is None else len(fusion.weights)
+    uids = [loop.sop_instance_uid for loop in exam.loops]
+    qualities = [noted[uid][1] for uid in uids if uid in noted and noted[uid][1]]
+    if qualities and not exam.quality:
+        known["quality"] = min(qualities, key=lambda each: (-qualities.count(each), each))
+    return known
 
 
-def _loop_rows(
+def loop_rows(
     each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes, first: str
 ) -> Iterator[dict[str, Any]]:
-    """The attention is that of the primary target; every target has its own change."""
+    """One row a loop; the attention is that of the target `first`.
+
+    `far` are the loops' distances from those of the training.
+    """
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
         yield {
@@ -169,7 +172,7 @@ def _loop_rows(
         }
 
 
-def _subset_rows(
+def subset_rows(
     bundle: Bundle,
     each: CachedExam,
     features: Sequence[torch.Tensor],
@@ -177,6 +180,7 @@ def _subset_rows(
     views: Sequence[str],
     first: str,
 ) -> Iterator[dict[str, Any]]:
+    """One row a target and a draw of some of the exam's loops; `whole` is the fusion of all."""
     for number, draw in enumerate(draws(each.exam.exam_id, whole.scores, views), start=1):
         kept = torch.tensor(draw.kept)
         some = [loops[kept.to(loops.device)] for loops in features]
@@ -197,7 +201,12 @@ def _views(each: CachedExam, noted: Notes) -> list[str]:
     return [noted.get(loop.sop_instance_uid, ("", ""))[0] for loop in each.loops]
 
 
-def _read_notes(path: Path) -> Notes:
+def read_notes(path: Path) -> Notes:
+    """Read what was noted about loops: a table with sop_instance_uid, view and quality.
+
+    Raises:
+        TrainingDataError: it cannot be read, or lacks a column.
+    """
     try:
         require_regular(path)
         with path.open(newline="", encoding="utf-8") as file:

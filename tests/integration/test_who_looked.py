@@ -65,7 +65,7 @@ SHOWING = {
 NOT_SHOWING = {
     *("backup", "restore", "db upgrade", "config check", "config example", "config show"),
     *("run", "listen", "work", "deliver", "demo", "peer echo", "tls init", "tls show"),
-    *("bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
+    *("bundle card", "bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),
     *("conformance", "peer doctor", "destination list", "destination show", "destination forget"),
     *("train fit", "train phantom", "train pretrain", "train recipes"),

@@ -132,13 +132,7 @@ def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if layout != LAYOUT:
-        tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        ).fetchall()
-        with connection:
-            for (table,) in tables:
-                connection.execute(f'DROP TABLE "{table}"')
-            connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        _forget_cohort(connection)
     connection.executescript(SCHEMA)
     current = version("echonode")
     with connection:
@@ -149,3 +143,13 @@ def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
             connection.execute("DELETE FROM instance")
         set_meta(connection, "scanned_by", current)
         set_meta(connection, "scanned_for", selection.value)
+
+
+def _forget_cohort(connection: sqlite3.Connection) -> None:
+    """Take out what another version scanned and built; what others keep here stays."""
+    with connection:
+        for table in ("instance", "exam", "loop", "site"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            connection.execute("DELETE FROM meta WHERE key IN ('archive', 'sha256')")
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")

@@ -92,6 +92,16 @@ def read_cohort(folder: Path) -> Cohort:
     return Cohort(Path(archive), sha256, exams, selection)
 
 
+def patient_ids(folder: Path) -> dict[str, str]:
+    """The Patient ID behind each exam's number; to compare two cohorts, and for nothing else.
+
+    Raises:
+        TrainingDataError: none was built there.
+    """
+    with open_index(folder) as index:
+        return dict(index.execute("SELECT exam_id, patient_id FROM exam"))
+
+
 def site_names(folder: Path) -> dict[str, str]:
     """What the sites' numbers are called; empty for a cohort of an older version.
 

@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 
-from inference.bundle.calibration import Conformal, Isotonic, Recalibration
+from inference.bundle.calibration import Conformal, Isotonic, ProbabilityCurve, Recalibration
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import Target
 from inference.errors import TrainingDataError
@@ -57,7 +57,7 @@ class Calibration:
     """Everything fitted on validation; probabilities by the condition's key in a bundle."""
 
     targets: Mapping[str, TargetCalibration]
-    probabilities: Mapping[str, Isotonic]
+    probabilities: Mapping[str, ProbabilityCurve]
 
     @property
     def thresholds(self) -> dict[str, float]:

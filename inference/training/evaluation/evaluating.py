@@ -46,7 +46,7 @@ from inference.training.evaluation.metrics import (
     resample,
     summarise,
 )
-from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS, Predictions
 from inference.training.evaluation.probability_groups import ProbabilityGroup
 from inference.training.evaluation.reliability import Reliability
 from inference.training.evaluation.signal import Signal
@@ -61,7 +61,8 @@ class TargetResult:
 
     `raw`: the network's own estimates, decided at the guideline's limit, as the paper does.
     `reported`: what the node reports, recalibrated and decided at the validation threshold.
-    `exams`: a row per exam with patient_id, truth, estimate, reported, low, high.
+    `exams`: a row per exam with patient_id, truth, estimate, reported, low, high, and the facts
+    that subgroups are made of.
     `without_estimate`: test exams with a truth but without an estimate.
     """
 
@@ -250,7 +251,7 @@ def _target(
         target,
         limit,
         threshold,
-        rows[["exam_id", "patient_id", "truth", "estimate"]].assign(
+        rows[["exam_id", "patient_id", "truth", "estimate", *FACTS, *NUMERIC_FACTS]].assign(
             reported=reported, low=low, high=high
         ),
         int(known["truth"].notna().sum()) - len(rows),

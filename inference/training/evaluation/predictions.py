@@ -15,10 +15,10 @@ from inference.training.output import write_whole
 
 EXAM_COLUMNS = ("exam_id", "patient_id", "split", "target", "truth", "estimate")
 LOOP_COLUMNS = ("exam_id", "target", "loop", "weight", "score", "effect")
-SUBSET_COLUMNS = ("exam_id", "target", "draw", "number", "loops", "evidence", "estimate")
 #: Optional columns of exams that subgroups are made of: texts, then numbers.
 FACTS = ("sex", "scanner", "site", "exam_date", "quality")
-NUMERIC_FACTS = ("age_years", "days_apart")
+NUMERIC_FACTS = ("age_years", "days_apart", "loops")
+SUBSET_COLUMNS = ("exam_id", "target", "draw", "number", "loops", "evidence", "estimate")
 EXAMS_CSV, LOOPS_CSV, SUBSETS_CSV = "predictions.csv", "loops.csv", "subsets.csv"
 
 
@@ -29,15 +29,14 @@ class Predictions:
     `exams`: one row per exam and target (mPAP, PVR, PAWP), `truth` and `estimate` in the target's
     unit, before any calibration; truth is NaN where not measured, estimate where the exam had no
     usable loop. Optional columns: `probability` of lying above the limit as the network itself
-    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`; of the `loops`
-    that the estimate is of how many they are and the logarithm of their `evidence`; and what the
-    cohort knows of patient and exam: `sex`, `age_years`, `scanner`, `site`, `exam_date`,
+    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`, and of the
+    `loops` that the estimate is of how many they are and the logarithm of their `evidence`; and
+    what the cohort knows of patient and exam: `sex`, `age_years`, `scanner`, `site`, `exam_date`,
     `days_apart`, `quality`. Texts are empty and numbers NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
     `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`, `distance` from the training loops (see
-    `inference.bundle.familiarity`; NaN where unknown). IDs are the cohort's numbers, not a
-    patient's.
+    Optional columns: `view`, `quality`, `distance` from the training loops (NaN where unknown, see
+    `inference.bundle.familiarity`). IDs are the cohort's numbers, not a patient's.
     `subsets`: one row per exam, target and draw of some of its loops: which loops were dropped
     (`draw`), the draw's `number` in the exam, and `loops`, `evidence`, `estimate` as in `exams`.
     Empty in runs that were predicted without them.
@@ -73,8 +72,7 @@ class Predictions:
         _check(exams)
         _check_subsets(subsets)
         exams = exams.copy()
-        numbers = ("low", "high", "probability", "trvmax_m_s", "loops", "evidence", *NUMERIC_FACTS)
-        for column in numbers:
+        for column in ("low", "high", "probability", "trvmax_m_s", "evidence", *NUMERIC_FACTS):
             if column not in exams:
                 exams[column] = np.nan
         for column in FACTS:

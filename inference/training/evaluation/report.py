@@ -11,6 +11,7 @@ from inference.training.evaluation import (
     coverage_section,
     evidence_sections,
     extreme_loops,
+    groups,
     sections,
     sizes,
     trvmax_rule,
@@ -41,6 +42,7 @@ SECTIONS: Sequence[SectionOf] = (
     evidence_sections.baselines,
     trvmax_rule.section,
     sections.subgroups,
+    groups.section,
     sections.attention,
     extreme_loops.section,
     familiarity,
@@ -63,7 +65,12 @@ def write_report(
     made = [part(evaluation, subject) for part in section_functions]
     shown = [section for section in made if section is not None]
     page = _page(evaluation, subject, title, shown)
-    document = _finite(as_json(evaluation, subject, shown))
+    return write_page(page, as_json(evaluation, subject, shown), folder)
+
+
+def write_page(page: Page, document: Mapping[str, Any], folder: Path) -> Path:
+    """Write a page as report.html and report.pdf, its figures as figures.json; the HTML's path."""
+    document = _finite(document)
     write_whole(folder / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
     write_whole(folder / HTML, as_html(page))
     write_whole(folder / PDF, as_pdf(page))
