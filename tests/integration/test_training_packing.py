@@ -107,6 +107,17 @@ def test_notes_name_view_and_quality_of_loops(
         predict(run, material.cohort, material.frames)
 
 
+def test_every_exam_of_several_loops_is_estimated_from_some_of_them_too(run: Path) -> None:
+    found = Predictions.read(run)
+    known = found.exams[(found.exams["target"] == "mPAP") & found.exams["estimate"].notna()]
+    several = set(known.loc[known["loops"] > 1, "exam_id"])
+    draws = found.subsets[found.subsets["target"] == "mPAP"]
+    assert set(draws["exam_id"]) == several
+    whole = draws.merge(known, on="exam_id", suffixes=("", "_whole"))
+    assert (whole["loops"] < whole["loops_whole"]).all()
+    assert (whole["evidence"] < whole["evidence_whole"]).all()
+
+
 def test_the_order_of_loops_changes_nothing(raw: Bundle, material: Material) -> None:
     exam = next(each for each in exams_of(material) if len(each.loops) == 6)
     order = np.random.default_rng(0).permutation(6)
@@ -162,6 +173,7 @@ def test_a_bundle_carries_calibration_figures_and_the_cohort(
         fitted = judged.calibration.targets[target.name]
         assert target.recalibration == fitted.recalibration
         assert target.conformal == fitted.conformal
+        assert target.evidence == fitted.evidence is not None
         assert target.decision_threshold == fitted.decision_threshold
         assert (target.mean, target.sd) == (
             made.scale(target.name).mean,
