@@ -463,18 +463,6 @@ def test_what_is_kept_is_the_average_that_was_judged(material: Material, tmp_pat
     assert first.figures["pcc"].value == pytest.approx(last, abs=1e-4)
 
 
-def test_where_nothing_stops_it_the_last_weights_stay(material: Material, tmp_path: Path) -> None:
-    recipe = named_steps(
-        "optimisation = { steps = 8, validate_every_steps = 2, learning_rate = 0.5 }"
-        "\nstopping.on = 'nothing'"
-    )
-    assert fit(recipe, material.cohort, material.frames, tmp_path).stopped_on == "nothing"
-    losses = pd.read_csv(tmp_path / HEADS / "metrics.csv")["validation_loss"]
-    assert losses.argmin() < 3
-    state = torch.load(tmp_path / HEADS / "checkpoint.pt", weights_only=True)
-    assert same(weights(tmp_path), state["parts"]["network"])
-
-
 def test_attention_blocks_may_learn_faster(material: Material, tmp_path: Path) -> None:
     """Adam's first step is the learning rate, whatever the gradient."""
     moved = {}
