@@ -53,8 +53,8 @@ bench: bench-receive bench-decode bench-model bench-study bench-scale ## run eve
 bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
 	$(BIN)/python -m tests.benchmark.$(@:bench-%=%)
 
-bench-phantom: $(STAMP) ## what the recipe reaches on the phantom, easy and realistic
-	$(BIN)/echonode train phantom build/demo-bundle
+bench-phantom: $(STAMP) ## what the recipe reaches on the phantom: easy by five seeds, and realistic
+	$(BIN)/echonode train phantom --series build/series
 	$(BIN)/echonode train phantom --preset realistic build/realistic
 
 lock: ## lock the newest allowed versions anew (needs uv)

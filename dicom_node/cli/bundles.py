@@ -19,19 +19,22 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used; exit status 1 and the reasons when not.
+    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
 
     A good one is said to carry familiarity (how loops unlike the training's are told) or not.
     """
+    from inference.bundle.loading import read_manifest
+
     problems = bundle_problems(folder)
+    withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
     carried = "" if problems else familiarity_of(folder)
     if as_json:
-        said = {"folder": folder, "good": not problems, "problems": problems}
-        click.echo(to_json(said | {"familiarity": carried}))
+        found = {"good": not problems, "problems": problems, "withheld": withheld}
+        click.echo(to_json({"folder": folder, **found, "familiarity": carried}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        say(f"{folder}: good", f"  familiarity: {carried}")
+        say(f"{folder}: good", f"  familiarity: {carried}", *(f"  {item}" for item in withheld))
     sys.exit(1 if problems else 0)
 
 
@@ -101,3 +104,5 @@ def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **state
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )
     say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
+    for text in (*(item.sentence for item in manifest.withheld), *manifest.limitations):
+        say(f"limitation: {text}")

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
 from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.familiarity import Limits
 from inference.bundle.strict import Strict
 from inference.types import Standing
@@ -47,6 +48,7 @@ class Target(Strict):
 
     `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
     verdict's two sides; it may differ from the guideline's limit where validation chose another.
+    Without `evidence` every exam counts as a typical one.
     """
 
     name: Name
@@ -56,6 +58,13 @@ class Target(Strict):
     decision_threshold: FiniteFloat
     recalibration: Recalibration = Recalibration()
     conformal: Conformal | None = None
+    evidence: ExamEvidence | None = None
+
+    def widening(self, share: float | None) -> float:
+        """How many times as wide as usual intervals are at a share of the typical evidence."""
+        if self.evidence is None or share is None:
+            return 1.0
+        return self.evidence.widening_at(share)
 
 
 class Preprocessing(Strict):
@@ -74,11 +83,37 @@ class Preprocessing(Strict):
 
 
 class Cohort(Strict):
-    """Who the model was trained on; `sha256` is that of the cohort's index file."""
+    """Who the model was trained on; `sha256` is that of the cohort's index file.
+
+    `test_looks` and `test_models` count how often, and with how many models, its test split was
+    looked at up to this model.
+    """
 
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
+    test_looks: Count | None = None
+    test_models: Count | None = None
+
+
+class Withheld(Strict):
+    """A target that the training run estimates and the bundle does not hold, and why."""
+
+    name: Name
+    reason: Text
+
+    @property
+    def sentence(self) -> str:
+        """As reports say it."""
+        return f"{self.name} withheld: {self.reason}."
+
+
+class Evaluated(Strict):
+    """A figure of the evaluation with its 95 % interval, where there is one."""
+
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
 
 
 class Tensor(Strict):
@@ -109,7 +144,8 @@ class Description(Strict):
     familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
-    evaluation: Mapping[str, FiniteFloat] = {}
+    withheld: tuple[Withheld, ...] = ()
+    evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
     intended_use: Text
     limitations: tuple[Text, ...] = ()
     licence: Text
@@ -128,6 +164,8 @@ class Description(Strict):
             raise ValueError("a network has the prefix of the tensors of familiarity")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
+        if not {item.name for item in self.withheld}.isdisjoint(names):
+            raise ValueError("a target is both held and withheld")
         if estimated != set(names):
             raise ValueError("the networks' targets and the list of targets differ")
         return self

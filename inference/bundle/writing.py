@@ -73,9 +73,7 @@ def _tensors(
     }
 
 
-def _spaces(
-    description: Description, familiarity: Familiarity | None
-) -> dict[str, torch.Tensor]:
+def _spaces(description: Description, familiarity: Familiarity | None) -> dict[str, torch.Tensor]:
     if familiarity is None:
         return {}
     described = {network.prefix for network in description.networks}

@@ -1,5 +1,6 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
@@ -13,9 +14,6 @@ NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
 VERSION = "1.2"
 
-#: The target that every bundle estimates and whose attention ranks the loops.
-PRIMARY = "mPAP"
-
 
 def require_fit(manifest: Manifest) -> None:
     """Refuse a bundle that this pipeline cannot feed or whose outputs it cannot name.
@@ -28,8 +26,6 @@ def require_fit(manifest: Manifest) -> None:
             f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
             "choose another bundle or pipeline in the settings"
         )
-    if PRIMARY not in {target.name for target in manifest.targets}:
-        raise BundleError(f"the bundle does not estimate {PRIMARY}; train one that does")
     for target in manifest.targets:
         if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
@@ -74,8 +70,18 @@ def model_card(
             ),
             f"verdicts are stated at a probability of at least {LIKELY_PERCENT} %",
             *(_range(target) for target in manifest.targets),
+            *(
+                _evidence(target.name, target.evidence)
+                for target in manifest.targets
+                if target.evidence
+            ),
         ),
     )
+
+
+def _evidence(name: str, evidence: ExamEvidence) -> str:
+    least = f"{100 * evidence.minimum_share:.3g} %"
+    return f"least evidence for {name} {least} of a typical exam's"
 
 
 def _range(target: Target) -> str:

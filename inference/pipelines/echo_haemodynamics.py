@@ -15,18 +15,34 @@ import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Target
 from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
-from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
+from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
-from inference.pipelines.fusion import fuse_exam
+from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.pipelines.haemodynamic_class import classify
-from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
+from inference.pipelines.haemodynamics import (
+    assess,
+    decidable,
+    evidence_shares,
+    measure,
+    primary,
+    sufficient,
+    undetermined,
+)
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
-from inference.pipelines.study_words import no_loop, study_limitations, without_study_notes
+from inference.pipelines.study_words import (
+    no_loop,
+    study_limitations,
+    too_little_evidence,
+    wider_intervals,
+    without_evidence,
+    without_study_notes,
+)
 from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
@@ -84,6 +100,7 @@ class EchoHaemodynamics:
             [network.encoder for network in bundle.networks], device, precision
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
+        self._primary = primary(self._targets)
         self._card = model_card(bundle.manifest, profile, unfamiliar)
 
     @property
@@ -150,7 +167,7 @@ class EchoHaemodynamics:
         ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        """Estimate from all loops; abstains where there is none, or too few are familiar.
+        """Estimate from all loops; abstains without familiar loops that hold enough evidence.
 
         Raises:
             BundleError: features were made with another bundle.
@@ -163,10 +180,12 @@ class EchoHaemodynamics:
             features = stack_loops(self._bundle, loops, self._device)
             judged = judge_loops(self._bundle, loops, features, self._unfamiliar)
             if judged.abstention is not None:
-                return self._unfamiliar_exam(judged, judged.abstention, exclusions)
-            return self._estimate(judged, features, exclusions)
+                return self._without_estimate(judged, judged.abstention, exclusions)
+            used = list(judged.used)
+            exam = fuse_exam(self._bundle, [each[used] for each in features], self._primary)
+        return self._estimate(judged, exam, exclusions)
 
-    def _unfamiliar_exam(
+    def _without_estimate(
         self, judged: Judged, why: str, exclusions: Sequence[Exclusion]
     ) -> Findings:
         """An abstention; loops that resemble those of the training are not used either."""
@@ -175,21 +194,19 @@ class EchoHaemodynamics:
         left_out.sort(key=lambda item: item.instance.sop_instance_uid)
         return replace(self.abstain(left_out, why), familiarity=judged.familiarity)
 
-    def _estimate(
-        self,
-        judged: Judged,
-        features: Sequence[torch.Tensor],
-        exclusions: Sequence[Exclusion],
-    ) -> Findings:
-        """Findings from the loops that are used; `features` are those of all loops."""
-        loops, used = judged.loops, list(judged.used)
-        exam = fuse_exam(self._bundle, [each[used] for each in features], PRIMARY)
+    def _estimate(self, judged: Judged, exam: Fusion, exclusions: Sequence[Exclusion]) -> Findings:
+        """Findings from the loops that are used, where they hold enough evidence."""
+        loops = judged.loops
+        shares = evidence_shares(self._targets, exam.evidence)
+        targets = sufficient(self._targets, shares)
+        if not targets:
+            why = _too_little(self._targets, shares, len(loops))
+            return self._without_estimate(judged, why, exclusions)
         measurements = tuple(
-            measure(self._targets[name], exam.estimates[name])
-            for name in QUANTITIES
-            if name in self._targets
+            measure(target, exam.estimates[name], shares.get(name))
+            for name, target in targets.items()
         )
-        assessments = self._assessments(exam.estimates)
+        assessments = self._assessments(targets, exam.estimates, shares)
         return Findings(
             title=TITLE,
             model=self._card,
@@ -197,14 +214,28 @@ class EchoHaemodynamics:
             assessments=assessments,
             classification=classify(measurements, assessments),
             evidence=rank_loops(
-                without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+                without_study_notes(loops),
+                exam.weights,
+                exam.scores,
+                [
+                    {name: effect[name] for name in effect if name in targets}
+                    for effect in exam.effects
+                ],
+                self._primary,
             ),
             exclusions=(*exclusions, *judged.exclusions),
             cautions=(
                 *judged.cautions,
                 *_cautions(loops, self._manifest.preprocessing.selection),
+                *wider_intervals(
+                    {name: target.widening(shares.get(name)) for name, target in targets.items()}
+                ),
             ),
-            limitations=(*self._limitations(loops), *judged.limitations),
+            limitations=(
+                *self._limitations(loops),
+                *self._not_estimated(targets, shares),
+                *judged.limitations,
+            ),
             familiarity=judged.familiarity,
         )
 
@@ -214,24 +245,42 @@ class EchoHaemodynamics:
             title=_NO_ESTIMATE,
             model=self._card,
             exclusions=tuple(exclusions),
-            limitations=(*self._manifest.limitations, self._selected_by),
+            limitations=(*self._stated, self._selected_by),
             abstention=why,
         )
+
+    @property
+    def _stated(self) -> tuple[str, ...]:
+        """What the bundle says of itself: the targets that it withholds, and its limitations."""
+        withheld = (item.sentence for item in self._manifest.withheld)
+        return (*withheld, *self._manifest.limitations)
 
     @property
     def _selected_by(self) -> str:
         own = "a sending system may have a profile of its own"
         return f"Loops are selected by the profile {self._profile}; {own}."
 
-    def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
+    def _assessments(
+        self,
+        targets: Mapping[str, Target],
+        estimates: Mapping[str, float],
+        shares: Mapping[str, float],
+    ) -> tuple[Assessment, ...]:
         if self._manifest.standing is Standing.UNTRAINED:
-            return tuple(undetermined(condition) for condition in decidable(self._targets))
-        return assess(estimates, self._targets, self._manifest.probabilities)
+            return tuple(undetermined(condition) for condition in decidable(targets))
+        return assess(estimates, targets, self._manifest.probabilities, shares)
+
+    def _not_estimated(
+        self, targets: Mapping[str, Target], shares: Mapping[str, float]
+    ) -> Iterator[str]:
+        for name, target in self._targets.items():
+            if name not in targets and target.evidence is not None:
+                yield without_evidence(name, shares[name], target.evidence.minimum_share)
 
     def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
         return (
-            *self._manifest.limitations,
+            *self._stated,
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),
@@ -275,6 +324,13 @@ def load(
     )
     pipeline.check()
     return pipeline
+
+
+def _too_little(targets: Mapping[str, Target], shares: Mapping[str, float], loops: int) -> str:
+    name = primary(targets)
+    evidence = targets[name].evidence
+    least = 0.0 if evidence is None else evidence.minimum_share
+    return too_little_evidence(loops, shares[name], least)
 
 
 def _cautions(loops: Sequence[Encoded], trained_with: Profile) -> tuple[str, ...]:

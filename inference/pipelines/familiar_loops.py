@@ -23,9 +23,7 @@ _NOT_CARRIED = (
     "The bundle does not say what its training loops look like; whether these loops resemble them "
     "cannot be judged."
 )
-_NOT_LOOKED_FOR = (
-    f"By the node's settings it was not judged whether the loops resemble {_KNOWN}."
-)
+_NOT_LOOKED_FOR = f"By the node's settings it was not judged whether the loops resemble {_KNOWN}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def place(module: nn.Module, encoder: nn.Module, device: torch.device, how: Devi
     module.to(device)
     if how.channels_last:
         encoder.to(memory_format=torch.channels_last)
-    if how.activation_checkpointing:
+    if how.checkpoints(device.type):
         _checkpoint_blocks(encoder)
 
 

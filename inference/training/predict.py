@@ -17,19 +17,20 @@ from inference.bundle.familiarity import distances
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
-from inference.pipelines.echo_bundle import PRIMARY
 from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.pipelines.haemodynamics import primary
 from inference.regular_files import require_regular
 from inference.training.checkpoint import require_same
+from inference.training.cohort import looks
 from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.reading import CohortExam, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
+from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.familiarity import PROBES_CSV
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
-    Features,
     by_prefix,
     exam_features,
     keep_familiarity,
@@ -38,7 +39,7 @@ from inference.training.familiarity import (
 )
 from inference.training.run import RUN, read_run
 from inference.training.scales import Scale, truth
-from inference.training.trained import in_memory, load_networks
+from inference.training.trained import in_memory, load_networks, weights_sha256
 
 #: SOP Instance UID -> what somebody noted about the loop: view, quality.
 Notes = Mapping[str, tuple[str, str]]
@@ -55,7 +56,8 @@ def predict(
 ) -> Predictions:
     """Estimate every exam of the splits as the node would, and keep the tables in the run.
 
-    The other splits' exams are in the tables without an estimate. `notes` is a table with the
+    A look at the test split is counted in the cohort (`cohort/looks.py`). The other splits' exams
+    are in the tables without an estimate. `notes` is a table with the
     columns sop_instance_uid, view and quality, such as a phantom's truth.csv.
 
     Raises:
@@ -66,20 +68,29 @@ def predict(
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
     noted = {} if notes is None else _read_notes(notes)
     device = choose_device(made.recipe.device.name)
-    bundle = in_memory(made, load_networks(run, made), device)
+    networks = load_networks(run, made)
+    if "test" in splits:
+        # Before anything is seen of it: a look that was broken off is a look.
+        looks.record(cohort, weights_sha256(networks))
+    bundle = in_memory(made, networks, device)
+    first = primary(made.recipe.targets)
     opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
     spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
     validated: list[list[float]] = []
+    subsets: list[dict[str, Any]] = []
     for split in splits:
         exams = opened(split=split)
         for done, each in enumerate(exams, start=1):
             features = exam_features(bundle, each)
-            fusion = _fuse(bundle, features)
+            fusion = fuse_exam(bundle, features, first)
             far = distances(spaces, by_prefix(bundle, features)).tolist()
             fused[each.exam.exam_id] = fusion
-            loops += _loop_rows(each, fusion, far, noted)
+            # Whole views are dropped to be looked at on the test split, and never to be fitted.
+            views = _views(each, noted) if split == "test" else ()
+            subsets += _subset_rows(bundle, each, features, fusion, views, first)
+            loops += _loop_rows(each, fusion, far, noted, first)
             if split == "validation":
                 validated.append(far)
             on_progress(f"estimate {split}", done, len(exams))
@@ -92,7 +103,9 @@ def predict(
         if exam.split == split
         for scale in made.scales
     ]
-    predictions = Predictions.of(pd.DataFrame(rows), pd.DataFrame(loops))
+    predictions = Predictions.of(
+        pd.DataFrame(rows), pd.DataFrame(loops), pd.DataFrame(subsets) if subsets else None
+    )
     predictions.write(run)
     (run / PROBES_CSV).unlink(missing_ok=True)  # by other limits
     return predictions
@@ -100,13 +113,9 @@ def predict(
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
+    first = primary([target.name for target in bundle.manifest.targets])
     for each in exams:
-        yield each, _fuse(bundle, exam_features(bundle, each))
-
-
-def _fuse(bundle: Bundle, features: Features) -> Fusion:
-    with torch.inference_mode():
-        return fuse_exam(bundle, features, PRIMARY)
+        yield each, fuse_exam(bundle, exam_features(bundle, each), first)
 
 
 def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str, Any]:
@@ -121,26 +130,56 @@ def _exam_row(exam: CohortExam, scale: Scale, fusion: Fusion | None) -> dict[str
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
+        "loops": nan if fusion is None else len(fusion.scores),
+        "evidence": nan if fusion is None else fusion.evidence[scale.target],
     }
 
 
 def _loop_rows(
-    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes
+    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes, first: str
 ) -> Iterator[dict[str, Any]]:
     """The attention is that of the primary target; every target has its own change."""
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
         yield {
             "exam_id": each.exam.exam_id,
-            "target": PRIMARY,
+            "target": first,
             "loop": f"L{number + 1:02}",
             "weight": fusion.weights[number],
             "score": fusion.scores[number],
-            "effect": fusion.effects[number].get(PRIMARY, nan),
+            "effect": fusion.effects[number].get(first, nan),
             "distance": far[number],
             "view": view,
             "quality": quality,
         }
+
+
+def _subset_rows(
+    bundle: Bundle,
+    each: CachedExam,
+    features: Sequence[torch.Tensor],
+    whole: Fusion,
+    views: Sequence[str],
+    first: str,
+) -> Iterator[dict[str, Any]]:
+    for number, draw in enumerate(draws(each.exam.exam_id, whole.scores, views), start=1):
+        kept = torch.tensor(draw.kept)
+        some = [loops[kept.to(loops.device)] for loops in features]
+        fusion = fuse_exam(bundle, some, first, leave_out=False)
+        for target, value in fusion.estimates.items():
+            yield {
+                "exam_id": each.exam.exam_id,
+                "target": target,
+                "draw": draw.kind,
+                "number": number,
+                "loops": len(draw.kept),
+                "evidence": fusion.evidence[target],
+                "estimate": value,
+            }
+
+
+def _views(each: CachedExam, noted: Notes) -> list[str]:
+    return [noted.get(loop.sop_instance_uid, ("", ""))[0] for loop in each.loops]
 
 
 def _read_notes(path: Path) -> Notes:

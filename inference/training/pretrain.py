@@ -45,7 +45,8 @@ def pretrain(
     learner = Pretraining(recipe, learning, judging, world)
     plan = Plan(
         stage="pre-train",
-        epochs=recipe.pretraining.epochs,
+        steps=recipe.pretraining.epochs * learner.sampler.count(),
+        every=learner.sampler.count(),
         steps_per_epoch=learner.sampler.count(),
         patience=recipe.pretraining.patience_epochs,
     )
@@ -95,16 +96,16 @@ class Pretraining:
         self.kept: nn.Module = encoder
         self.parts = {"autoencoder": self._module, **self._stepper.parts}
 
-    def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
+    def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """Draw the frames that training would see of each exam, not moved."""
         self._module.train()
         total = torch.zeros((), device=self._world.device)
-        for number, parts in enumerate(self.sampler.steps(epoch), start=1):
+        for number, parts in enumerate(self.sampler.steps(first, count), start=1):
             share = 1 / (len(parts) * self._world.size)
             losses = [partial(self._loss, part, share) for part in parts]
             total += self._stepper.step(losses)
             on_step(number)
-        return {"training_loss": float(self._world.add(total)) / self.sampler.count()}
+        return {"training_loss": float(self._world.add(total)) / count}
 
     def validate(self) -> Mapping[str, float]:
         """The error on every frame of the held-out patients."""

@@ -1,5 +1,6 @@
 """A finished run: its networks, their description, and both as an uncalibrated bundle."""
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,11 +106,21 @@ def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device)
         return load_bundle(path, device)
 
 
+def weights_sha256(networks: Mapping[str, MultiView]) -> str:
+    """The identity of trained weights: SHA-256 over names and numbers of every tensor."""
+    digest = hashlib.sha256()
+    for prefix, network in sorted(networks.items()):
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(f"{prefix}.{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _load(folder: Path, run: Run, member: Member) -> MultiView:
     done = load_checkpoint(folder / CHECKPOINT, {}, {**run.made_by, "network": member.prefix})
-    if done.epochs < run.recipe.optimisation.epochs:
+    if not done.finished:
         raise TrainingDataError(
-            f"{folder}: {done.epochs} of {run.recipe.optimisation.epochs} epochs are done; "
+            f"{folder}: training is not finished ({done.steps} steps are done); "
             "finish it with `echonode train fit`"
         )
     network = build_network(run.recipe, len(member.targets), member.seed)

@@ -264,8 +264,9 @@ def test_an_unfinished_run_is_refused(run: Path, material: Material, tmp_path: P
     kept = checkpoint.read_bytes()
     state = torch.load(checkpoint, weights_only=True)
     try:
-        torch.save(state | {"epochs": 3}, checkpoint)
-        with pytest.raises(TrainingDataError, match="3 of 20 epochs are done"):
+        unfinished = state["progressed"] | {"steps": 12, "finished": False}
+        torch.save(state | {"progressed": unfinished}, checkpoint)
+        with pytest.raises(TrainingDataError, match=r"not finished \(12 steps are done\)"):
             pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
         checkpoint.write_bytes(kept[:1000])
         with pytest.raises(TrainingDataError, match="remove it to start anew"):

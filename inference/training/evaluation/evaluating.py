@@ -183,7 +183,10 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     reported = raw.copy()
     for target in predictions.targets:
         reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
-    improvements, probability = measure(predictions, fitted, truth, reported, draws, seed)
+    log_evidence = predictions.wide("test", "evidence")
+    improvements, probability = measure(
+        predictions, fitted, truth, reported, draws, seed, log_evidence
+    )
     by_split = predictions.exams.groupby("split")
     return Evaluation(
         exams={str(key): int(n) for key, n in by_split["exam_id"].nunique().items()},
@@ -200,7 +203,9 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         },
         at_limits=_confusions(truth, raw, LIMITS, draws, seed),
         at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
-        verdicts=verdicts.judge(fitted.of(held), truth[held], reported[held], draws, seed),
+        verdicts=verdicts.judge(
+            fitted.of(held), truth[held], reported[held], draws, seed, log_evidence
+        ),
         subgroups=_subgroups(truth, reported, draws, seed),
         improvements=improvements,
         probability=probability,
@@ -226,7 +231,7 @@ def _target(
     known = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
     truth, estimate = rows["truth"].to_numpy(dtype=float), rows["estimate"].to_numpy(dtype=float)
     reported = fitted.recalibrate(target, estimate)
-    low, high = fitted.interval(target, reported)
+    low, high = fitted.interval(target, reported, rows["evidence"].to_numpy(dtype=float))
     sample = resample(rows["patient_id"], draws=draws, seed=seed)
     limit, threshold = LIMITS[target], fitted.thresholds[target]
     covered = {

@@ -6,13 +6,14 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.training.evaluation import plots, sizes
+from inference.training.evaluation import plots
 from inference.training.evaluation.baseline import COMPARED, Baseline
 from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.evaluating import Evaluation
+from inference.training.evaluation.metrics import Figure
 from inference.training.evaluation.reliability import Reliability
 from inference.training.evaluation.section import Drawing, Section, Subject, Table
-from inference.training.evaluation.signal import LEVEL, Signal
+from inference.training.evaluation.signal import LEVEL, Signal, optimism
 from inference.training.evaluation.wording import NAMES, NO_FIGURE, percent, unit
 
 Values = NDArray[np.float64]
@@ -23,7 +24,8 @@ def signal(evaluation: Evaluation, _: Subject) -> Section | None:
     if not evaluation.signals:
         return None
     rows = [_signal(evaluation, found) for found in evaluation.signals.values()]
-    head = ["Target", "PCC, validation", "AUC, validation", "PCC, test", "AUC, test", "In a bundle"]
+    head = ["Target", "AUC, validation", "AUC, test", "PCC, validation", "PCC, test"]
+    head += ["PCC, difference", "In a bundle"]
     return Section(
         "Is there a signal?",
         [
@@ -31,7 +33,6 @@ def signal(evaluation: Evaluation, _: Subject) -> Section | None:
             _optimism(evaluation.stopped_on),
         ],
         [Table(head, rows)],
-        caveats=list(sizes.warnings(evaluation.predictions, list(evaluation.targets))),
         figures={
             "signals": {name: asdict(found) for name, found in evaluation.signals.items()},
             "withheld": evaluation.withheld,
@@ -58,8 +59,8 @@ def baseline_sentences(found: Baseline) -> Iterator[str]:
     if not found.better:
         return
     shown = ", ".join(
-        f"{_SHORT[key]} {found.plain[key].value:.2f} against {found.model[key].value:.2f} of the "
-        f"model (difference {found.difference[key].show()})"
+        f"{_SHORT[key]} {found.plain[key].value:.2f} against {found.model[key].value:.2f} "
+        f"({_difference(found.difference[key])})"
         for key in found.better
     )
     sure = any(
@@ -126,11 +127,13 @@ _PROBABILITY = {
 
 def _signal(evaluation: Evaluation, found: Signal) -> list[str]:
     result = evaluation.targets.get(found.target)
-    test = [NO_FIGURE, NO_FIGURE]
+    pcc = auc = difference = NO_FIGURE
     if result is not None:
-        test = [result.raw[key].show() for key in ("pcc", "auc")]
-    held = f"withheld: {found.withheld}" if found.withheld else "yes"
-    return [found.target, found.pcc.show(), found.auc.show(), *test, held]
+        pcc, auc = (result.raw[key].show() for key in ("pcc", "auc"))
+        draws, seed = evaluation.draws, evaluation.seed
+        difference = optimism(evaluation.predictions, found.target, draws=draws, seed=seed).show()
+    held = "withheld" if found.withheld else "yes"
+    return [found.target, found.auc.show(), auc, found.pcc.show(), pcc, difference, held]
 
 
 def _optimism(stopped_on: str) -> str:
@@ -140,10 +143,11 @@ def _optimism(stopped_on: str) -> str:
             "Training was stopped by an inner part of the training split, so validation had no "
             "part in it."
         )
-    known = "" if stopped_on else " where no inner split is stated"
+    unknown = "" if stopped_on else "Unless the recipe states an inner split, "
+    who = "validation" if unknown else "Validation"
     return (
-        f"Validation also said which epoch is the best{known}, so its own figures are a little too "
-        "good: compare them with those of the test split, which show how much."
+        f"{unknown}{who} also said which epoch's weights are kept, which makes its own figures too "
+        "good. The difference of the correlations, validation less test, shows by how much."
     )
 
 
@@ -163,6 +167,12 @@ def _baseline(found: Baseline) -> Table:
         f"{found.target} ({unit(found.target)}) from {found.name}: known in {found.exams} of "
         f"{found.of_exams} test exams",
     )
+
+
+def _difference(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"difference {figure.value:z.2f}; {figure.note}"
+    return f"difference {figure.value:z.2f}, 95 % interval {figure.low:z.2f} to {figure.high:z.2f}"
 
 
 def _reliability(found: Reliability) -> list[str]:

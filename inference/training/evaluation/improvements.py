@@ -49,16 +49,17 @@ def measure(
     reported: pd.DataFrame,
     draws: int,
     seed: int,
+    log_evidence: pd.DataFrame | None = None,
 ) -> tuple[list[Improvement], pd.DataFrame]:
     """Every step's effect, and the probabilities: exam_id, patient_id, condition, present,
     probability.
 
-    `truth` and `reported` are the test split's, a column per target.
+    `truth`, `reported` and `log_evidence` are the test split's, a column per target.
     """
     found: list[Improvement] = []
     for target in predictions.targets:
         found += _of_target(predictions, fitted, target, draws, seed)
-    probability = _probabilities(fitted, truth, reported)
+    probability = _probabilities(fitted, truth, reported, log_evidence)
     present = probability[probability["condition"] == "PH"]
     if not present.empty:
         found.append(_of_probability(predictions, present, draws, seed))
@@ -90,7 +91,7 @@ def _of_target(
         for key, after in at_threshold.items()
     ]
     stated_low, stated_high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
-    low, high = fitted.interval(target, reported)
+    low, high = fitted.interval(target, reported, rows["evidence"].to_numpy(dtype=float))
     before = None
     if np.isfinite(stated_low).all() and np.isfinite(stated_high).all():
         before = mean((stated_low <= truth) & (truth <= stated_high), sample)
@@ -121,7 +122,10 @@ def _compared(
 
 
 def _probabilities(
-    fitted: Calibration, truth: pd.DataFrame, reported: pd.DataFrame
+    fitted: Calibration,
+    truth: pd.DataFrame,
+    reported: pd.DataFrame,
+    log_evidence: pd.DataFrame | None,
 ) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=["exam_id", "patient_id", "condition", "present", "probability"])]
     for condition in WITH_PROBABILITY:
@@ -135,7 +139,11 @@ def _probabilities(
                     "patient_id": truth.index.get_level_values("patient_id")[known],
                     "condition": condition.key,
                     "present": met(condition.criteria, truth[known], LIMITS),
-                    "probability": fitted.probability(condition, reported[known]),
+                    "probability": fitted.probability(
+                        condition,
+                        reported[known],
+                        None if log_evidence is None else log_evidence[known],
+                    ),
                 }
             )
         )

@@ -146,7 +146,8 @@ def resample(patient_ids: "pd.Series[str]", *, draws: int, seed: int) -> Sample:
 
 def mean(values: Values | Flags, sample: Sample) -> Statistic:
     """The mean of numbers, or the share of flags that are set; undefined without a row."""
-    share = share_of(values, sample.patients) if values.dtype == np.bool_ else None
+    flags = values.dtype == np.bool_
+    share = share_of(values.astype(np.bool_), sample.patients) if flags else None
     return Statistic(_mean(values.astype(np.float64), sample.weights), sample.count, share)
 
 

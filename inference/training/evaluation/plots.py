@@ -117,28 +117,36 @@ def calibration(result: TargetResult) -> Figure:
 
 
 def detection(evaluation: Evaluation) -> Figure:
-    """The ROC curve of the primary target with both decisions."""
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    left = figure.subplots()
-    left.plot([0, 1], [0, 1], color=PALE)
-    result = evaluation.primary
-    present = (result.exams["truth"] > result.limit).to_numpy()
-    if present.any() and not present.all():
-        false_positive, true_positive, _ = roc_curve(present, result.exams["reported"])
-        left.plot(false_positive, true_positive, color=BLUE)
-        for figures_, label, colour in (
-            (result.raw, f"at {result.limit:g}", GREY),
-            (result.reported, f"at {result.threshold:.1f} (validation)", RED),
-        ):
-            sensitivity, specificity = figures_["sensitivity"].value, figures_["specificity"].value
-            if sensitivity is not None and specificity is not None:
-                left.scatter(1 - specificity, sensitivity, color=colour, zorder=3, label=label)
-        left.legend(frameon=False, loc="lower right")
-    else:
-        left.text(0.5, 0.5, "one class only: undefined", ha="center")
-    left.set(xlabel="1 - specificity", ylabel="Sensitivity", title=f"{result.target} above limit")
-    _plain(left)
+    """The ROC curve of each target with both decisions."""
+    results = list(evaluation.targets.values())
+    figure = Figure(figsize=(10, 3.7), layout="constrained")
+    axes = figure.subplots(1, max(3, len(results)), squeeze=False)[0]
+    for axis in axes[len(results) :]:
+        axis.axis("off")
+    for axis, result in zip(axes, results, strict=False):
+        _roc(axis, result)
+    _plain(*axes[: len(results)])
     return figure
+
+
+def _roc(axis: Axes, result: TargetResult) -> None:
+    axis.plot([0, 1], [0, 1], color=PALE)
+    axis.set(xlabel="1 - specificity", ylabel="Sensitivity")
+    axis.set_title(f"{result.target} above {result.limit:g}")
+    present = (result.exams["truth"] > result.limit).to_numpy()
+    if present.all() or not present.any():
+        axis.text(0.5, 0.5, "one class only: undefined", ha="center")
+        return
+    false_positive, true_positive, _ = roc_curve(present, result.exams["reported"])
+    axis.plot(false_positive, true_positive, color=BLUE)
+    for figures_, label, colour in (
+        (result.raw, f"at {result.limit:g}", GREY),
+        (result.reported, f"at {result.threshold:.1f} (validation)", RED),
+    ):
+        sensitivity, specificity = figures_["sensitivity"].value, figures_["specificity"].value
+        if sensitivity is not None and specificity is not None:
+            axis.scatter(1 - specificity, sensitivity, color=colour, zorder=3, label=label)
+    axis.legend(frameon=False, loc="lower right", fontsize=8)
 
 
 def reliability(found: Sequence[Reliability]) -> Figure:

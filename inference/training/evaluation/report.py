@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.training.evaluation import evidence_sections, sections, wording
+from inference.training.evaluation import evidence_sections, sections, sizes, wording
+from inference.training.evaluation.conditions import CONDITIONS
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.familiarity_section import familiarity
 from inference.training.evaluation.html import as_html
+from inference.training.evaluation.metrics import Figure
 from inference.training.evaluation.pdf import as_pdf
 from inference.training.evaluation.section import Page, Section, SectionOf, Subject
 from inference.training.output import write_whole
@@ -56,20 +58,37 @@ def write_report(
     return folder / HTML
 
 
-def flat_figures(evaluation: Evaluation) -> dict[str, float]:
-    """The figures that a bundle carries, such as `mPAP.mae`, without intervals."""
+def flat_figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """The figures that a bundle carries, such as `mPAP.mae`: those of what it holds, if defined."""
+    held = evaluation.held
     found = {
-        f"{target}.{name}": each.value
-        for target, result in evaluation.targets.items()
-        for name, each in result.reported.items()
+        f"{target}.{name}": each
+        for target in held
+        for name, each in evaluation.targets[target].reported.items()
     }
     for table in evaluation.at_thresholds:
-        key = table.condition.lower().replace(" ", "_")
-        found |= {f"{key}.{name}": each.value for name, each in table.figures.items()}
+        if all(item.quantity in held for item in CONDITIONS[table.condition]):
+            key = table.condition.lower().replace(" ", "_")
+            found |= {f"{key}.{name}": each for name, each in table.figures.items()}
     for stated in evaluation.verdicts.conditions:
         key = stated.condition.lower().replace(" ", "_")
-        found |= {f"stated.{key}.{name}": each.value for name, each in stated.figures.items()}
-    return {name: value for name, value in found.items() if value is not None}
+        found |= {f"stated.{key}.{name}": each for name, each in stated.figures.items()}
+    return {name: each for name, each in found.items() if each.value is not None}
+
+
+def limitations(evaluation: Evaluation) -> list[str]:
+    """What a bundle says of itself: small numbers, better baselines, looks at the test split."""
+    found = list(sizes.warnings(evaluation.predictions, evaluation.held))
+    for item in evaluation.baselines:
+        if item.target in evaluation.held:
+            found += evidence_sections.baseline_sentences(item)
+    counted = evaluation.looks
+    if counted is not None and counted.number > 1:
+        found.append(
+            f"The test split was looked at {counted.first} times with {counted.number} models up "
+            "to this one; its figures are too good where the best of them was picked."
+        )
+    return found
 
 
 def as_json(

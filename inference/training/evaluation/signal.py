@@ -59,6 +59,17 @@ def judge(predictions: Predictions, target: str) -> Signal:
     return Signal(target, len(rows), sample.count, pcc, area, _why_withheld(found))
 
 
+def optimism(predictions: Predictions, target: str, *, draws: int, seed: int) -> Figure:
+    """By how much the correlation is higher on validation than on test, with its 95 % interval."""
+    found = []
+    for number, split in enumerate(("validation", "test")):
+        rows = predictions.rows(split, target)
+        sample = resample(rows["patient_id"], draws=draws, seed=seed + number)
+        truth, estimate = (rows[each].to_numpy(dtype=float) for each in ("truth", "estimate"))
+        found.append(agreement(truth, estimate, sample)["pcc"])
+    return (found[0] - found[1]).figure()
+
+
 def _why_withheld(found: Signal) -> str:
     """Why a target is held back; empty where it is not."""
     on = f"{found.exams} validation exams of {found.patients} patients"
@@ -76,6 +87,7 @@ def _why_withheld(found: Signal) -> str:
         if figure.low <= CHANCE[key]:
             return (
                 f"on {on} its {_CALLED[key]} is {figure.value:z.2f} ({100 * LEVEL:.0f} % interval "
-                f"{figure.low:z.2f} to {figure.high:z.2f}), no better than chance ({CHANCE[key]:g})"
+                f"{figure.low:z.2f} to {figure.high:z.2f}), which does not exclude chance "
+                f"({CHANCE[key]:g})"
             )
     return ""

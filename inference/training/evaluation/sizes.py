@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from inference.errors import TrainingDataError
-from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.evaluation.calibration import FEWEST_EXAMS
 from inference.training.evaluation.conditions import LIMITS
 from inference.training.evaluation.metrics import FEWEST_PATIENTS
@@ -40,24 +39,33 @@ def require_calibratable(signals: Mapping[str, Signal]) -> list[str]:
 
 def warnings(predictions: Predictions, targets: Sequence[str]) -> Iterator[str]:
     """What is below the stated sizes: splits, and patients on either side of a target's limit."""
-    for split, fewest in STATED_PATIENTS.items():
-        rows = predictions.exams[predictions.exams["split"] == split]
-        patients = rows["patient_id"].nunique()
-        if patients < fewest:
-            yield f"Small cohort: the {split} split has {patients} patients; {fewest} are advised."
-    for target in targets:
-        for split in ("validation", "test"):
-            yield from _one_sided(predictions, split, target)
+    exams = predictions.exams
+    splits = [
+        f"{patients} patients in {split} ({fewest} advised)"
+        for split, fewest in STATED_PATIENTS.items()
+        if (exams["split"] == split).any()
+        and (patients := exams.loc[exams["split"] == split, "patient_id"].nunique()) < fewest
+    ]
+    if splits:
+        yield f"Small cohort: {', '.join(splits)}."
+    sides = [
+        each
+        for target in targets
+        for split in ("validation", "test")
+        if (exams["split"] == split).any()
+        for each in _few_on_a_side(predictions, split, target)
+    ]
+    if sides:
+        yield (
+            f"Fewer patients on one side of a limit than the {STATED_ON_A_SIDE} advised: "
+            f"{', '.join(sides)}; sensitivity, specificity, AUC and probabilities rest on them."
+        )
 
 
-def _one_sided(predictions: Predictions, split: str, target: str) -> Iterator[str]:
+def _few_on_a_side(predictions: Predictions, split: str, target: str) -> Iterator[str]:
     rows = predictions.rows(split, target)
     above = rows["truth"] > LIMITS[target]
-    unit = QUANTITIES[target].unit.meaning
-    for side, chosen in (("above", above), ("at or below", ~above)):
+    for sign, chosen in ((">", above), ("<=", ~above)):
         patients = rows.loc[chosen, "patient_id"].nunique()
         if patients < STATED_ON_A_SIDE:
-            yield (
-                f"Small cohort: {patients} {split} patients have {target} {side} "
-                f"{LIMITS[target]:g} {unit}; {STATED_ON_A_SIDE} are advised."
-            )
+            yield f"{patients} in {split} with {target} {sign} {LIMITS[target]:g}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.cohort.looks import Looks
+from inference.training.evaluation import sizes
 from inference.training.evaluation.calibration import KEPT
 from inference.training.evaluation.evaluating import Evaluation, TargetResult
 from inference.training.evaluation.metrics import FEWEST_PATIENTS, Figure
@@ -90,8 +91,9 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
 
 def caveats(evaluation: Evaluation) -> Iterator[str]:
     """What limits the figures; each only where it applies."""
+    yield from sizes.warnings(evaluation.predictions, list(evaluation.targets))
     for result in evaluation.targets.values():
-        yield from _one_sided(result)
+        yield from _one_class(result)
     for target, each in evaluation.targets.items():
         if each.without_estimate:
             yield f"{each.without_estimate} test exams had no usable loop and no {target} estimate."
@@ -122,21 +124,15 @@ def withheld(targets: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} withheld: {reason}."
 
 
-def _one_sided(result: TargetResult) -> Iterator[str]:
-    """That few test exams, or none, lie on one side of a target's limit."""
+def _one_class(result: TargetResult) -> Iterator[str]:
+    """That no test exam lies on one side of a target's limit."""
     above = result.exams["truth"] > result.limit
-    counts = {"above": int(above.sum()), "at or below": int((~above).sum())}
-    side, smaller = min(counts.items(), key=lambda item: item[1])
-    where = f"{result.target} {side} {result.limit:g} {unit(result.target)}"
-    if smaller == 0:
+    if above.all() or not above.any():
+        side = "at or below" if above.all() else "above"
         yield (
-            f"The test split holds only one class, none with {where}: AUC and one of sensitivity "
-            "and specificity are undefined."
-        )
-    elif smaller < 50:
-        yield (
-            f"Only {smaller} test exams have {where}: figures that rest on them are uncertain; "
-            "read their intervals, not their values."
+            f"The test split holds only one class: no exam has {result.target} {side} "
+            f"{result.limit:g} {unit(result.target)}. AUC and one of sensitivity and specificity "
+            "are undefined."
         )
 
 
