@@ -75,7 +75,7 @@ def judge(
         resemblance=assess(read_limits(run), predictions, read_probes(run)),
         coverage=coverage,
         draws=draws,
-        stopped_on=getattr(made, "stopped_on", ""),
+        stopped_on=made.stopped_on,
         looks=counted,
     )
 

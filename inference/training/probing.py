@@ -116,7 +116,7 @@ def _read(folder: Path | None, size: int) -> Iterator[Probe]:
     read = [clip for path in paths if (clip := _clip(path, size)) is not None]
     if not read:
         raise TrainingDataError(f"clips: no ultrasound picture can be read in {folder}")
-    name = f"{len(read)} of {len(paths)} files that can be read"
+    name = f"{len(read)} files" if len(read) == len(paths) else f"{len(read)} of {len(paths)} files"
     yield Probe("given clips", name, tuple(read))
 
 

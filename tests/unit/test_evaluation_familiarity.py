@@ -75,7 +75,7 @@ def test_where_all_are_familiar_none_is_lost_and_the_interval_is_not_nothing(
     assert found.test.exams.low == 0
     assert found.test.exams.high is not None
     assert 0.01 < found.test.exams.high < 0.05
-    assert "0 of 160 exams would get no estimate" in said(evaluation, found)
+    assert "0 of 160 exams would get no estimate (at most 2% should)" in said(evaluation, found)
 
 
 def test_where_none_is_familiar_all_are_lost_and_the_reader_is_told_first(

@@ -76,6 +76,8 @@ def assess(
         for (group, name), each in probes.groupby(["group", "name"], sort=False):
             strange = each.assign(patient=each["exam"])
             found.append(_judge(limits, str(group), str(name), strange, test.distances))
+        groups = list(dict.fromkeys(kind.group for kind in found))
+        found.sort(key=lambda kind: groups.index(kind.group))
     return Resemblance(limits, test, found, len(loops) - len(known))
 
 

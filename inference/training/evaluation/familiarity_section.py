@@ -19,8 +19,7 @@ from inference.types import Standing
 MOST_LOST = 0.02
 #: With fewer of its exams held back, a kind is not recognised.
 RECOGNISED = 0.9
-#: Presets of the phantom differ in how the heart is cut, not in how it is imaged.
-_ALIKE = "phantom presets"
+_PRESETS = "phantom presets"
 
 _HEAD = ["Kind", "Loops beyond the limit", "Exams without an estimate", "AUROC"]
 _DRAWING = (
@@ -28,10 +27,14 @@ _DRAWING = (
     "loop, the bar from the 5th to the 95th percentile. Blue: test split; red: probes."
 )
 _PROBES = (
-    "Probes are frames as the encoder sees them, made to be unlike the training loops. The rules "
-    "of selection keep most such objects from the model; here it is shown what happens to those "
-    "that pass them. AUROC: how well the distance tells a probe's loops from those of the test "
-    "split (0.5: not at all, 1: always)."
+    "Probes are frames as the encoder sees them, changed or made so that the model should not know "
+    "them. The rules of selection keep most such objects from the model; here it is shown what "
+    "happens to those that pass them. AUROC: how well the distance tells a probe's loops from "
+    "those of the test split (0.5: not at all, 1: always)."
+)
+_ALIKE = (
+    "The phantom's presets differ in how the heart is cut and how it beats, not in how it is "
+    "imaged: to a model of the phantom they may all be familiar."
 )
 _NO_PROBES = "No probes were judged: nothing here shows which other pictures the model would catch."
 
@@ -45,7 +48,7 @@ def familiarity(evaluation: Evaluation, subject: Subject) -> Section | None:
     drawing = Drawing("familiarity", _DRAWING, distances(kinds))
     return Section(
         "Loops unlike those of the training",
-        [_rule(found), *_lost(found), _PROBES if found.probes else _NO_PROBES],
+        [_rule(found), *_lost(found), *_about_probes(found, subject)],
         [Table(_HEAD, [_row(kind) for kind in kinds]), drawing],
         caveats=list(_caveats(found, subject)),
         figures={"familiarity": _plain(found)},
@@ -86,11 +89,18 @@ def _rule(found: Resemblance) -> str:
 def _lost(found: Resemblance) -> Iterator[str]:
     yield (
         f"Of the test split, {found.test.exams.count} of {found.test.exams.of} exams would get no "
-        f"estimate and {found.test.loops.count} of {found.test.loops.of} loops would be left out. "
-        "The other figures of this report are of all exams and all loops."
+        f"estimate (at most {MOST_LOST:.0%} should) and {found.test.loops.count} of "
+        f"{found.test.loops.of} loops would be left out. The other figures of this report are of "
+        "all exams and all loops."
     )
     if found.unjudged:
         yield f"The distance of {found.unjudged} test loops is not known; they were not judged."
+
+
+def _about_probes(found: Resemblance, subject: Subject) -> Iterator[str]:
+    yield _PROBES if found.probes else _NO_PROBES
+    if found.probes and subject.standing is Standing.PHANTOM:
+        yield _ALIKE
 
 
 def _caveats(found: Resemblance, subject: Subject) -> Iterator[str]:
@@ -103,13 +113,13 @@ def _caveats(found: Resemblance, subject: Subject) -> Iterator[str]:
     missed = [
         f"{_title(kind)} ({kind.exams.count} of {kind.exams.of} exams held back)"
         for kind in found.probes
-        if not (subject.standing is Standing.PHANTOM and kind.group == _ALIKE)
+        if not (subject.standing is Standing.PHANTOM and kind.group == _PRESETS)
         and (kind.exams.value is None or kind.exams.value < RECOGNISED)
     ]
     if missed:
         yield (
             "Not reliably recognised as unlike the training: "
-            f"{'; '.join(missed)}. The model gives estimates for such pictures."
+            f"{'; '.join(missed)}. The model gives estimates for the others."
         )
 
 
