@@ -169,7 +169,8 @@ def oracle(cohort: Cohort, notes: Path) -> dict[str, float]:
 
 
 def _figure(judged: Evaluation, target: str, name: str) -> float:
-    value = judged.targets[target].reported[name].value
+    result = judged.targets.get(target)
+    value = None if result is None else result.reported[name].value
     return float("nan") if value is None else value
 
 
