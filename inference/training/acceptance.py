@@ -195,7 +195,10 @@ def _reported(
     low: float | None = None,
     high: float | None = None,
 ) -> Criterion:
-    found = judged.targets[target].reported[name]
+    result = judged.targets.get(target)
+    if result is None:  # too few exams to calibrate it
+        return Criterion(title, float("nan"), low, high)
+    found = result.reported[name]
     reached = float("nan") if found.value is None else found.value
     limits = None if found.low is None or found.high is None else (found.low, found.high)
     return Criterion(title, reached, low, high, limits)

@@ -16,7 +16,7 @@ networks = [["mPAP", "PVR", "PAWP"]]
 pretraining = { epochs = 1 }
 device.name = "cpu"
 sampling = { exams = 8, loops = 2, frames = 2 }
-optimisation = { epochs = 3, learning_rate = 3e-3, schedule = "one-cycle" }
+optimisation = { epochs = 15, learning_rate = 3e-3, schedule = "one-cycle" }
 """
 
 

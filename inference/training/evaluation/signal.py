@@ -21,7 +21,8 @@ from inference.training.evaluation.predictions import Predictions
 #: What a model without any knowledge reaches.
 CHANCE: Mapping[str, float] = {"pcc": 0.0, "auc": 0.5}
 #: Wider than the 95 % of figures: several targets are judged at once, and on exams that may also
-#: have said when training stops.
+#: have said when training stops. In simulation, of models that know nothing one in ten keeps one
+#: of three targets at 95 % and 30 validation exams; at 99 % it is one in 35.
 LEVEL = 0.99
 #: Many, for the far ends of the interval; and always the same, so that a verdict never changes.
 _DRAWS, _SEED = 4000, 0
