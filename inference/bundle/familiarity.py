@@ -143,7 +143,8 @@ def distances(
 ) -> NDArray[np.float64]:
     """The distance of each loop in the space that it is strangest in: (L)."""
     every = [space.distances(features[name]) for name, space in spaces.items()]
-    return np.asarray(np.max(every, axis=0))
+    strangest: NDArray[np.float64] = np.max(every, axis=0)
+    return strangest
 
 
 def feature_sizes(networks: Mapping[str, int]) -> dict[str, int]:

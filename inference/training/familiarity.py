@@ -69,7 +69,7 @@ def by_prefix(
     """Features as familiarity wants them, with those of the loops' pixels (L, T, S, S)."""
     pairs = zip(bundle.manifest.networks, features, strict=True)
     found = {spec.prefix: each.float().cpu().numpy() for spec, each in pairs}
-    grey = ((np.asarray(loop) / 255).astype(np.float32) for loop in pixels)
+    grey = (np.asarray(loop, dtype=np.float32) / np.float32(255) for loop in pixels)
     return {**found, PICTURE: np.stack([appearance(loop) for loop in grey])}
 
 
@@ -191,7 +191,8 @@ def _axes(loops: int) -> int:
 def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each axis in the direction of its largest number: an axis and its opposite are the same."""
     largest = np.abs(vectors).argmax(axis=0)
-    return np.asarray(vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])]))
+    signs: NDArray[np.float64] = np.sign(vectors[largest, np.arange(vectors.shape[1])])
+    return vectors * signs
 
 
 def _limit(values: NDArray[np.float64], rate: float) -> float:

@@ -42,7 +42,8 @@ def appearance(frames: NDArray[np.float32]) -> NDArray[np.float32]:
 def _cells(picture: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     """Means over side x side cells of a picture (S, S): (side ** 2)."""
     cell = len(picture) // side
-    return np.asarray(picture.reshape(side, cell, side, cell).mean(axis=(1, 3)).ravel())
+    means: NDArray[np.float64] = picture.reshape(side, cell, side, cell).mean(axis=(1, 3))
+    return means.ravel()
 
 
 def _fineness(grey: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -1,5 +1,6 @@
 """From a trained run to a bundle: predicted, judged, calibrated, packed, loaded by the node."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.image import imread
+from numpy.typing import NDArray
 
 from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import Evaluated
@@ -19,6 +21,7 @@ from inference.training.cohort import CachedExam, read_cohort
 from inference.training.contact_sheet import draw_extreme_loops
 from inference.training.evaluation import Predictions
 from inference.training.exams import Exams, open_exams
+from inference.training.familiarity import FILE, by_prefix, exam_features
 from inference.training.fit import fit
 from inference.training.packing import judge, pack, report
 from inference.training.predict import estimate, predict
@@ -116,6 +119,41 @@ def test_every_exam_of_several_loops_is_estimated_from_some_of_them_too(run: Pat
     whole = draws.merge(known, on="exam_id", suffixes=("", "_whole"))
     assert (whole["loops"] < whole["loops_whole"]).all()
     assert (whole["evidence"] < whole["evidence_whole"]).all()
+
+
+def test_validation_says_where_the_familiar_ends_and_the_bundle_carries_it(
+    run: Path, raw: Bundle, material: Material, tmp_path: Path
+) -> None:
+    loops = Predictions.read(run).loops
+    assert np.isfinite(loops["distance"]).all()
+    pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    judge_of = load_bundle(tmp_path / "bundle", CPU).familiarity
+    assert judge_of is not None
+    limits = judge_of.limits
+    found = pd.concat([loops[loops["exam_id"] == each.exam.exam_id] for each in exams_of(material)])
+    assert (found["distance"] <= limits.loop_limit).mean() > 0.9
+    assert limits.validation_exams == len(exams_of(material, "validation"))
+    for exam in exams_of(material).first(3):
+        distances = judge_of.distances(seen(raw, exam))
+        stated = loops.loc[loops["exam_id"] == exam.exam.exam_id, "distance"]
+        assert distances == pytest.approx(stated.to_numpy(), rel=1e-5)
+    first = exams_of(material)[0]
+    negative = replace(first, frames=255 - first.frames)
+    strange = judge_of.distances(seen(raw, negative))
+    assert (strange > limits.loop_limit).all()
+
+
+def seen(bundle: Bundle, exam: CachedExam) -> dict[str, NDArray[np.float32]]:
+    return by_prefix(bundle, exam_features(bundle, exam), exam.frames)
+
+
+def test_a_run_that_was_predicted_before_there_was_familiarity_says_what_to_do(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    old = shutil.copytree(run, tmp_path / "run")
+    (old / FILE).unlink()
+    with pytest.raises(TrainingDataError, match="predict the run again"):
+        pack(old, material.cohort, tmp_path / "bundle", frames=material.frames)
 
 
 def test_the_order_of_loops_changes_nothing(raw: Bundle, material: Material) -> None:
