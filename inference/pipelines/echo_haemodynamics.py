@@ -124,7 +124,8 @@ class EchoHaemodynamics:
             made_up = [Encoded(InstanceRef("", "", ""), encoded)]
             with _reproducible():
                 features = stack_loops(self._bundle, made_up, self._device)
-                self._estimate(Judged((0,), tuple(made_up)), features, ())
+                exam = fuse_exam(self._bundle, features, self._primary)
+            self._estimate(Judged((0,), tuple(made_up)), exam, ())
         except InferenceError as error:
             raise BundleError(
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
