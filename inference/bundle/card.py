@@ -100,7 +100,8 @@ def _target(bundle: Description, target: Target) -> list[str]:
     unit = _UNITS.get(target.unit, target.unit)
     promised = "" if target.conformal is None else f"; promised {target.conformal.coverage:.2f}"
     figures = [_figure(bundle, f"{target.name}.{name}", size) for name, size in _FIGURES.items()]
-    figures[-1] += promised
+    if figures[-1] != _NO_FIGURE:
+        figures[-1] += promised
     return [f"{target.name}, {unit}", *figures]
 
 

@@ -68,7 +68,7 @@ NOT_SHOWING = {
     *("bundle card", "bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),
     *("conformance", "peer doctor", "destination list", "destination show", "destination forget"),
-    *("train fit", "train phantom", "train pretrain", "train recipes"),
+    *("train compare", "train fit", "train phantom", "train pretrain", "train recipes"),
 }
 #: These must be seen to show something, or the test itself is blind.
 SURELY = ("audit search", "outbox list", "pull show", "study list", "study show")
