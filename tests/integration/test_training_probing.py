@@ -50,8 +50,11 @@ def test_probes_are_measured_judged_and_forgotten_when_the_run_is_predicted_agai
     assert {"turned loops", "noise", "natural textures", "foreign scanner"} <= groups
     # Discs on black: a foreign scanner's hearts are nothing like them.
     foreign = next(kind for kind in found.probes if kind.group == "foreign scanner")
-    assert foreign.loops.count == foreign.loops.of == probes.LOOPS
-    assert foreign.auroc == 1
+    assert foreign.loops.of == probes.LOOPS
+    assert foreign.loops.value is not None
+    assert foreign.loops.value > 0.5
+    assert foreign.auroc is not None
+    assert foreign.auroc > 0.95
     predict(predicted, material.cohort, material.frames)
     assert read_probes(predicted) is None
 
