@@ -181,6 +181,9 @@ def evaluate(
     for target in predictions.targets:
         reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
     improvements, probability = measure(predictions, fitted, truth, reported, draws, seed)
+    # Those of a bundle, where one can be packed: no probability rests on a withheld target.
+    stated = fitted.of(held or predictions.targets).probabilities
+    probability = probability[probability["condition"].isin(list(stated))]
     by_split = predictions.exams.groupby("split")
     return Evaluation(
         exams={str(key): int(n) for key, n in by_split["exam_id"].nunique().items()},
