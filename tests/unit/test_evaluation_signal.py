@@ -73,6 +73,7 @@ def test_a_withheld_target_takes_its_conditions_along() -> None:
     assert list(found.withheld) == ["PAWP"]
     assert set(found.calibration.probabilities) == {"PH", "precapillary_PH"}
     assert set(found.held_calibration.probabilities) == {"PH"}
+    assert [item.condition for item in found.reliability] == ["PH"]
     assert [item.condition for item in found.verdicts.conditions] == ["PH"]
     figures = flat_figures(found)
     assert not any(name.startswith("PAWP.") for name in figures)

@@ -194,6 +194,9 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     improvements, probability = measure(
         predictions, fitted, truth, reported, draws, seed, log_evidence
     )
+    # Those of a bundle, where one can be packed: no probability rests on a withheld target.
+    stated = fitted.of(held or predictions.targets).probabilities
+    probability = probability[probability["condition"].isin(list(stated))]
     by_split = predictions.exams.groupby("split")
     return Evaluation(
         exams={str(key): int(n) for key, n in by_split["exam_id"].nunique().items()},

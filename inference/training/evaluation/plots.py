@@ -181,7 +181,7 @@ def reliability(found: Sequence[Reliability]) -> Figure:
 
 def decision_curve(found: DecisionCurve) -> Figure:
     """Net benefit of the model against acting on everyone and on nobody."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     axis = figure.subplots()
     table = found.table
     percent = 100 * table["threshold"]
