@@ -143,10 +143,12 @@ def _optimism(stopped_on: str) -> str:
             "Training was stopped by an inner part of the training split, so validation had no "
             "part in it."
         )
+    if stopped_on == "nothing":
+        return "Training ended with its schedule, so validation had no part in it."
     unknown = "" if stopped_on else "Unless the recipe states an inner split, "
     who = "validation" if unknown else "Validation"
     return (
-        f"{unknown}{who} also said which epoch's weights are kept, which makes its own figures too "
+        f"{unknown}{who} also said which weights are kept, which makes its own figures too "
         "good. The difference of the correlations, validation less test, shows by how much."
     )
 

@@ -163,11 +163,13 @@ def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
 
 
 def _stopping(stopped_on: str) -> str:
+    if stopped_on == "nothing":
+        return "The weights at the end of the schedule are kept; no exams decided that."
     exams = {
         "inner": "an inner part of the training split",
         "validation": "the validation split, which also calibrates",
     }.get(stopped_on, "the validation split, unless the recipe says otherwise")
-    return f"Which epoch's weights are kept was decided on {exams}."
+    return f"Which weights are kept was decided on {exams}."
 
 
 def _looks(looks: Looks | None) -> str:
