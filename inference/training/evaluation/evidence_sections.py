@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inference.training.evaluation import plots
 from inference.training.evaluation.baseline import COMPARED, Baseline
+from inference.training.evaluation.conditions import NAMED
 from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.metrics import Figure
@@ -179,7 +180,7 @@ def _difference(figure: Figure) -> str:
 
 def _reliability(found: Reliability) -> list[str]:
     shown = [found.figures[key].show() for key in _PROBABILITY]
-    return [found.condition.replace("_", " "), f"{found.present} of {found.exams}", *shown]
+    return [NAMED[found.condition], f"{found.present} of {found.exams}", *shown]
 
 
 def _worth(curve: DecisionCurve) -> str:

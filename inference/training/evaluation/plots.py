@@ -12,6 +12,7 @@ from sklearn.metrics import roc_curve
 
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.evaluation.attention import Attention
+from inference.training.evaluation.conditions import NAMED
 from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.evaluating import Confusion, Evaluation, TargetResult
 from inference.training.evaluation.reliability import Reliability
@@ -103,7 +104,7 @@ def calibration(result: TargetResult) -> Figure:
     left.plot(span, span, color=GREY, lw=1)
     left.errorbar(means["reported"], means["truth"], yerr=errors, fmt="o", color=BLUE, capsize=3)
     name = _axis_title(result.target)
-    left.set(xlabel=f"Estimate {name} (fifths)", ylabel="Catheter, mean and 95 % CI")
+    left.set(xlabel=f"Estimate {name} (fifths)", ylabel="Catheter, mean and 95 % interval")
     order = np.arange(len(exams))
     inside = exams["truth"].between(exams["low"], exams["high"]).to_numpy()
     right.vlines(order, exams["low"], exams["high"], color=PALE, lw=2)
@@ -173,7 +174,7 @@ def reliability(found: Sequence[Reliability]) -> Figure:
             ylim=(-0.03, 1.03),
             xlabel="Stated probability",
             ylabel="Share that had it",
-            title=item.condition.replace("_", " "),
+            title=NAMED[item.condition],
         )
     _plain(*axes)
     return figure

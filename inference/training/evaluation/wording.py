@@ -216,7 +216,7 @@ def _spoken(figure: Figure, decimals: int = 2, *, brackets: bool = True) -> str:
     text = f"{figure.value:z.{decimals}f}"
     if not brackets or figure.low is None or figure.high is None:
         return text
-    return f"{text} (95 % CI {figure.low:z.{decimals}f} to {figure.high:z.{decimals}f})"
+    return f"{text} (95 % interval {figure.low:z.{decimals}f} to {figure.high:z.{decimals}f})"
 
 
 def _beside(difference: float, of: str) -> str:
