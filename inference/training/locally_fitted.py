@@ -7,7 +7,7 @@ from inference.bundle.writing import write_again
 from inference.errors import TrainingDataError
 from inference.training.evaluation import evaluate
 from inference.training.external import Judged
-from inference.training.packing import evaluated
+from inference.training.packing import calibrated, evaluated
 
 SUFFIX = "-local"
 #: Characters that a manifest allows for a version.
@@ -39,25 +39,12 @@ def write_locally_fitted(source: Path, judged: Judged, out: Path) -> Manifest:
         f"Recalibrated on {local.exams('validation')} exams of {local.patients('validation')} "
         f"patients at {site}; use it only there. Recalibrated: {', '.join(local.targets)}."
     )
-    targets = tuple(
-        target.model_copy(
-            update={
-                "recalibration": fitted.targets[target.name].recalibration,
-                "conformal": fitted.targets[target.name].conformal,
-                "evidence": fitted.targets[target.name].evidence,
-                "decision_threshold": fitted.targets[target.name].decision_threshold,
-            }
-        )
-        for target in manifest.targets
-    )
     parts = {name: getattr(manifest, name) for name in Description.model_fields}
     changes = {
         "format_version": FORMAT_VERSION,
         "version": f"{manifest.version[: _LONGEST - len(SUFFIX)]}{SUFFIX}",
-        "targets": targets,
-        "probabilities": dict(fitted.probabilities),
         "evaluation": evaluated(reached),
         "judged_on": judged_on,
         "limitations": (*manifest.limitations, limitation),
     }
-    return write_again(out, source, Description(**(parts | changes)))
+    return write_again(out, source, calibrated(Description(**(parts | changes)), fitted))

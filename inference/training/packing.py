@@ -93,7 +93,7 @@ def report(run: Path, folder: Path, *, cohort: Path | None = None) -> Path:
     judged = judge(run, cohort=cohort)
     if cohort is not None and judged.held:
         held = held_description(describe_bundle(made, Statement()), judged.held)
-        described = _calibrated(held, judged.held_calibration)
+        described = calibrated(held, judged.held_calibration)
         card = model_card(_judged(described, judged, read_cohort(cohort)))
         write_whole(folder / MODEL_CARD_FILE, card)
     return write_report(judged, subject, folder)
@@ -134,7 +134,7 @@ def pack(
     sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
-        _judged(_calibrated(held, judged.held_calibration), judged, found),
+        _judged(calibrated(held, judged.held_calibration), judged, found),
         kept,
         read_familiarity(run, sizes),
     )
@@ -154,7 +154,8 @@ def _require_signal(judged: Evaluation) -> None:
         )
 
 
-def _calibrated(description: Description, fitted: Calibration) -> Description:
+def calibrated(description: Description, fitted: Calibration) -> Description:
+    """The description with what was fitted of its targets."""
     targets = tuple(
         target.model_copy(
             update={
