@@ -129,10 +129,10 @@ def test_one_quantity_may_lack_evidence_while_the_others_have_it(
     assert [item.name for item in findings.measurements] == ["mPAP", "PVR"]
     assert [item.name for item in findings.assessments] == ["PH"]
     assert all(set(item.effects) == {"mPAP", "PVR"} for item in findings.evidence)
-    assert findings.limitations[-1] == (
+    assert (
         "PAWP is not estimated: the loops hold 37 % of the evidence for it that a typical study of "
         "the model's validation holds; at least 100 % is needed."
-    )
+    ) in findings.limitations
 
 
 def test_little_evidence_takes_certainty_from_the_probability(
