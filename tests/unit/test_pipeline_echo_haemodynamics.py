@@ -357,7 +357,7 @@ def test_without_mpap_the_first_target_that_is_left_ranks_the_loops(
     assert list(values(findings)) == ["PVR", "PAWP"]
     assert findings.assessments == ()
     assert findings.classification is not None
-    assert findings.classification.reason == "the model does not estimate mPAP"
+    assert findings.classification.reason == "there is no estimate of mPAP"
     assert findings.limitations[0] == "mPAP withheld: no signal."
     (name,) = [key for key in case[0].features.arrays if "pvr" in key and "feature" in key]
     loops = torch.from_numpy(np.stack([each.features.arrays[name] for each in case]))
