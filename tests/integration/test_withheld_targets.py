@@ -139,10 +139,10 @@ def test_reports_name_it_among_their_limitations_and_nowhere_else(
     assert findings.classification is not None
     assert not findings.classification.determined or name == "PAWP"
     if name == "mPAP":
-        assert findings.classification.reason == "the model does not estimate mPAP"
+        assert findings.classification.reason == "there is no estimate of mPAP"
     text = as_text(findings)
     lines = [line for line in text.splitlines() if name in line and "withheld" not in line]
-    assert all("the model does not estimate" in line or "PH" in line for line in lines), lines
+    assert all("there is no estimate of" in line or "PH" in line for line in lines), lines
 
 
 def test_an_exam_without_loops_names_it_too(withheld: tuple[str, Path]) -> None:
