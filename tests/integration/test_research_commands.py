@@ -40,12 +40,13 @@ def test_archive_and_table_become_a_bundle_with_its_evaluation(tmp_path: Path) -
     echonode("cohort", "cache", "--size", 32, cohort, frames)
     echonode("train", "pretrain", *trained, run)
     echonode("train", "fit", *trained, run)
-    echonode("evaluate", *given, run, tmp_path / "report")
+    echonode("evaluate", *given, "--no-probes", run, tmp_path / "report")
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
         "report.html",
         "report.pdf",
         "figures.json",
         "attention_loops.png",
+        "model_card.html",
     }
     bundle = tmp_path / "bundle"
     echonode("bundle", "pack", *given, "--name", "ours", run, bundle)
