@@ -69,6 +69,7 @@ NOT_SHOWING = {
     *("cohort build", "cohort cache", "evaluate"),
     *("conformance", "peer doctor", "destination list", "destination show", "destination forget"),
     *("train compare", "train fit", "train phantom", "train pretrain", "train recipes"),
+    *("weights import", "weights kinds"),
 }
 #: These must be seen to show something, or the test itself is blind.
 SURELY = ("audit search", "outbox list", "pull show", "study list", "study show")

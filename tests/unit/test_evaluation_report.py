@@ -143,7 +143,7 @@ def test_the_report_is_one_file_that_warns_and_explains(written: Path) -> None:
     assert "PHANTOM - NOT FOR PATIENTS" in html
     assert "they say nothing about" in html
     assert not re.search(r"<(script|link)|src=\"(?!data:)|href=", html)
-    assert html.count("<img alt=") == 13
+    assert html.count("<img alt=") == 14
     assert "Attention is not informativeness" in html
     assert (written / "report.pdf").read_bytes().startswith(b"%PDF")
     figures = json.loads((written / "figures.json").read_text(), parse_constant=pytest.fail)
