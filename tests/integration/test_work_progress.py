@@ -1,4 +1,4 @@
-"""No job runs in circles, none starves another, and whoever has work for a pipeline says so.
+"""No job runs in circles, none starves another, and work for a pipeline that nobody runs is told.
 
 The engines are real and run until their work is done; the pipelines do what a test tells them to.
 """
