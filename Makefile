@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --reruns 1
 
 .PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
-	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom
+	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom bench-starts
 .DEFAULT_GOAL := help
 
 help: ## show the targets
@@ -53,9 +53,12 @@ bench: bench-receive bench-decode bench-model bench-study bench-scale ## run eve
 bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
 	$(BIN)/python -m tests.benchmark.$(@:bench-%=%)
 
-bench-phantom: $(STAMP) ## what the recipe reaches on the phantom, easy and realistic
-	$(BIN)/echonode train phantom build/demo-bundle
+bench-phantom: $(STAMP) ## what the recipe reaches on the phantom: easy by five seeds, and realistic
+	$(BIN)/echonode train phantom --series build/series
 	$(BIN)/echonode train phantom --preset realistic build/realistic
+
+bench-starts: $(STAMP) ## what other starts and encoders bring on the phantom, against the paper's recipe
+	$(BIN)/python -m tests.benchmark.starts build/starts
 
 lock: ## lock the newest allowed versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -183,6 +183,8 @@ class PipelineSettings(Section):
     """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
     without_heartbeat: Literal["exclude", "note"] = "exclude"
     """Loops without R waves, ECG trace or Heart Rate: "exclude", or "note" (used, and noted)."""
+    unfamiliar: Literal["exclude", "note", "off"] = "exclude"
+    """Loops unlike the model's training data: "exclude", "note" (used, with a warning) or "off"."""
 
 
 class WorkSettings(Section):

@@ -15,4 +15,7 @@ NOT_DECODABLE = reason("NOT_DECODABLE", "Pixel data cannot be decoded")
 PATIENT_DIFFERS = reason("PATIENT_DIFFERS", "Patient differs from rest of study")
 FILES_REMOVED = reason("FILES_REMOVED", "Pixel data no longer kept")
 NO_ESTIMATE = reason("NO_ESTIMATE", "Selected; no estimate from this study")
+#: Detail of an exclusion for NO_ESTIMATE.
+UNUSED = "selected, but no estimate was made"
 NOT_ANALYSED = reason("NOT_ANALYSED", "Could not be analysed")
+UNFAMILIAR = reason("UNFAMILIAR", "Unlike anything the model was trained on")

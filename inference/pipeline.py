@@ -59,7 +59,8 @@ class Pipeline(Protocol):
 
 #: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda), the
 #: precision (auto, fp32, bf16), the selection profile (None: the one the bundle asks for), and what
-#: becomes of loops without a heartbeat (exclude, note).
+#: becomes of loops without a heartbeat (exclude, note) and of loops unlike those of the training
+#: (exclude, note, off).
 PIPELINES: Mapping[str, str] = {
     "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
 }
@@ -82,6 +83,7 @@ def load_pipeline(
     precision: str = "fp32",
     profile: str | None = None,
     without_heartbeat: str = "exclude",
+    unfamiliar: str = "exclude",
 ) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
@@ -92,7 +94,7 @@ def load_pipeline(
     """
     require_known(name)
     module, factory = PIPELINES[name].split(":")
-    load: Callable[[Path, str, str, str | None, str], Pipeline] = getattr(
+    load: Callable[[Path, str, str, str | None, str, str], Pipeline] = getattr(
         import_module(module), factory
     )
-    return load(bundle, device, precision, profile, without_heartbeat)
+    return load(bundle, device, precision, profile, without_heartbeat, unfamiliar)

@@ -263,6 +263,21 @@ class Exclusion:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Familiarity:
+    """How far the inputs of an analysis resemble what the model was trained on.
+
+    `familiar` of the `judged` inputs do. `farthest` is the distance of the strangest one and
+    `median` that of all together, each in units of its limit: above 1 it is unfamiliar. `median`
+    is None where there are too few for it.
+    """
+
+    familiar: int
+    judged: int
+    farthest: float
+    median: float | None = None
+
+
 class Standing(StrEnum):
     """How far a bundle may be trusted; shown in plain sight on everything made with it."""
 
@@ -301,7 +316,7 @@ class Findings:
 
     Without `measurements` the pipeline abstains and `abstention` says why: a reason to be put
     behind "No estimate: ". `cautions` are sentences that stand in plain sight on every form of
-    the report, beside the values that they concern.
+    the report, beside the values that they concern. `familiarity` is None where it was not judged.
     """
 
     title: str
@@ -314,6 +329,7 @@ class Findings:
     abstention: str | None = None
     cautions: tuple[str, ...] = ()
     classification: Classification | None = None
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         if bool(self.measurements) == (self.abstention is not None):

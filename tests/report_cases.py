@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from dicom_node.report import NodeIdentity, StudyContext
+from inference.exclusions import UNFAMILIAR
 from inference.types import (
     Assessment,
     Code,
@@ -173,6 +174,12 @@ def exclusions() -> tuple[Exclusion, ...]:
         Exclusion(instance(206, PDF, 1, modality="DOC"), _CLASS, "document"),
         Exclusion(instance(207, "1.2.3.4.5", 1, instance_number=None), _CLASS, "unknown class"),
     )
+
+
+def unfamiliar(count: int) -> tuple[Exclusion, ...]:
+    """Loops unlike those of the training."""
+    detail = "distance from the training loops 2.30 times the limit"
+    return tuple(Exclusion(instance(300 + n), UNFAMILIAR, detail) for n in range(count))
 
 
 def card(standing: Standing = Standing.RESEARCH) -> ModelCard:

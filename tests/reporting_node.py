@@ -24,7 +24,6 @@ from storage.spool import Spool
 from tests.peers import wait_until
 
 PIPELINE = "echo_haemodynamics"
-DEMONSTRATION = Path(__file__).resolve().parents[1] / "inference" / "bundle" / "demonstration"
 
 
 class Node:

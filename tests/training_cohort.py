@@ -1,5 +1,6 @@
 """A small archive whose loops show their label, made into a cohort with cached frames."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,17 @@ def small_recipe(extra: str = "", *, epochs: int = 3) -> Recipe:
         """,
         "tiny",
     )
+
+
+def as_toml(table: dict[str, object], at: str = "") -> str:
+    """A recipe's keys, one a line; JSON's strings, numbers and lists are TOML's too."""
+    lines = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines.append(as_toml(value, f"{at}{key}."))
+        elif value is not None:
+            lines.append(f"{at}{key} = {json.dumps(value)}")
+    return "\n".join(lines)
 
 
 def _write_loop(archive: Path, patient: int, loop: int, mpap: float, *, synthetic: bool) -> None:

@@ -1,29 +1,28 @@
-"""Findings that follow from estimates, by the targets and curves of the demonstration bundle."""
+"""Findings that follow from estimates, by the targets and curves of the tests' bundle."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import inference.bundle
 from inference.bundle.manifest import Manifest, Target
 from inference.pipelines.haemodynamic_class import classify
 from inference.pipelines.haemodynamics import assess, measure
 from inference.types import Findings
+from tests.phantom_model import PHANTOM_BUNDLE
 from tests.report_cases import estimate
 
-_MANIFEST = Path(inference.bundle.__file__).parent / "demonstration" / "manifest.json"
+_MANIFEST = PHANTOM_BUNDLE / "manifest.json"
 
 
 @cache
 def demonstration() -> Manifest:
-    """The manifest of the bundle that comes with the node."""
+    """The manifest of the tests' own bundle."""
     return Manifest.model_validate_json(json.dumps(json.loads(_MANIFEST.read_text())))
 
 
 def targets() -> dict[str, Target]:
-    """The demonstration bundle's targets by name."""
+    """The targets of the tests' bundle by name."""
     return {target.name: target for target in demonstration().targets}
 
 

@@ -126,6 +126,7 @@ def make_worker(settings: Settings) -> "Worker":
             item.precision,
             item.selection,
             item.without_heartbeat,
+            item.unfamiliar,
         )
         for item in settings.pipeline
     }

@@ -29,6 +29,7 @@ from dicom_node.cli.studies import study
 from dicom_node.cli.study_orders import complete, hold, release, rerun, settle
 from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
+from dicom_node.cli.weights import weights
 from dicom_node.errors import NodeError, SettingsError
 from inference.errors import InferenceError
 from storage.errors import SchemaMismatchError, StorageError
@@ -73,6 +74,7 @@ for command in (
     phantom,
     cohort,
     train,
+    weights,
     evaluate,
 ):
     cli.add_command(command)

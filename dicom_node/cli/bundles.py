@@ -19,14 +19,22 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used; exit status 1 and the reasons when not."""
+    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
+
+    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    """
+    from inference.bundle.loading import read_manifest
+
     problems = bundle_problems(folder)
+    withheld = [] if problems else [item.sentence for item in read_manifest(folder).withheld]
+    carried = "" if problems else familiarity_of(folder)
     if as_json:
-        click.echo(to_json({"folder": folder, "good": not problems, "problems": problems}))
+        found = {"good": not problems, "problems": problems, "withheld": withheld}
+        click.echo(to_json({"folder": folder, **found, "familiarity": carried}))
     elif problems:
         say(f"{folder}: cannot be used", *(f"  {item}" for item in problems))
     else:
-        click.echo(f"{folder}: good")
+        say(f"{folder}: good", f"  familiarity: {carried}", *(f"  {item}" for item in withheld))
     sys.exit(1 if problems else 0)
 
 
@@ -47,6 +55,14 @@ def bundle_problems(folder: Path) -> list[str]:
     return []
 
 
+def familiarity_of(folder: Path) -> str:
+    """What a usable bundle carries to tell loops unlike those of its training."""
+    from inference.bundle.checking import familiarity
+    from inference.bundle.loading import read_manifest
+
+    return familiarity(read_manifest(folder))
+
+
 @bundle.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
@@ -61,6 +77,26 @@ def show(folder: Path, as_json: bool) -> None:
         return
     for key, value in described:
         say(f"{key:24} {value}")
+
+
+@bundle.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; empty: print it.")
+def card(folder: Path, out: Path | None) -> None:
+    """Print the model card of a bundle, one HTML page: what it is for and how good it is."""
+    from inference.bundle.loading import read_manifest, read_model_card
+
+    page = read_model_card(folder, read_manifest(folder))
+    if page is None:
+        raise click.ClickException(
+            f"{folder} carries no model card, since an older version packed it; "
+            "`echonode evaluate --bundle` writes one beside its report"
+        )
+    if out is None:
+        click.echo(page, nl=False)
+    else:
+        out.write_text(page, encoding="utf-8")
+        say(f"model card: {out}")
 
 
 @bundle.command()
@@ -88,3 +124,5 @@ def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **state
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )
     say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
+    for text in (*(item.sentence for item in manifest.withheld), *manifest.limitations):
+        say(f"limitation: {text}")

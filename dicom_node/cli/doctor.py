@@ -24,7 +24,7 @@ from dicom_node.cli.listening import describe_port
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json, visible
 from dicom_node.errors import NodeError
-from dicom_node.settings import Settings
+from dicom_node.settings import PipelineSettings, Settings
 from dicom_node.settings_file import read_settings
 from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
@@ -96,7 +96,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
-        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline.name, pipeline.bundle))
+        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline))
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
@@ -204,16 +204,19 @@ def _warnings(settings: Settings) -> Iterator[Check]:
             yield Check(f"deliveries to {destination}", True, words, warns=True)
 
 
-def _bundle(pipeline: str, folder: Path) -> str:
+def _bundle(pipeline: PipelineSettings) -> str:
     from inference.bundle.loading import read_manifest
     from inference.pipeline import require_known
 
-    require_known(pipeline)
-    problems = bundle_problems(folder)
+    require_known(pipeline.name)
+    problems = bundle_problems(pipeline.bundle)
     if problems:
         raise NodeError("; ".join(problems))
-    manifest = read_manifest(folder)
-    return f"{manifest.name} {manifest.version}, {manifest.standing}"
+    manifest = read_manifest(pipeline.bundle)
+    unfamiliar = f"unfamiliar loops: {pipeline.unfamiliar}"
+    if manifest.familiarity is None:
+        unfamiliar = "it cannot tell unfamiliar loops"
+    return f"{manifest.name} {manifest.version}, {manifest.standing}, {unfamiliar}"
 
 
 def _partners(settings: Settings) -> Iterator[Check]:

@@ -23,10 +23,26 @@ def phantom() -> None:
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--size", default="cart", show_default=True, type=click.Choice(["cart", "small"]))
+@click.option(
+    "--scanner",
+    default="phantom",
+    show_default=True,
+    type=click.Choice(["phantom", "foreign"]),
+    help="Foreign: the same patients with other hearts, texture, geometry, noise and screen.",
+)
 @click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
 @click.option("--decoys/--no-decoys", default=True, help="Add instances that must be rejected.")
 @click.argument("out", type=click.Path(path_type=Path))
-def make(exams: int, preset: str, seed: int, size: str, jobs: int, decoys: bool, out: Path) -> None:
+def make(
+    exams: int,
+    preset: str,
+    seed: int,
+    size: str,
+    scanner: str,
+    jobs: int,
+    decoys: bool,
+    out: Path,
+) -> None:
     """Write studies as DICOM into OUT, with labels.csv and truth.csv.
 
     The same options give the same bytes. Interrupted, the same command goes on.
@@ -43,6 +59,7 @@ def make(exams: int, preset: str, seed: int, size: str, jobs: int, decoys: bool,
                 size=size,
                 jobs=jobs,
                 decoys=decoys,
+                scanner=scanner,
                 on_progress=lambda done, total: report("studies", done, total),
             )
     except FileExistsError as error:

@@ -40,7 +40,7 @@ def _real_clip(folder: Path) -> DemoStudy:
     """pydicom's example of a real cart's loop, with the R waves that this cart does not write.
 
     Nobody measured a pressure there, and the R waves are invented: it shows that real pixels go the
-    whole way, nothing else.
+    whole way, and that a model that knows phantoms only makes no estimate of a real heart.
     """
     dataset = dcmread(examples.get_path("ybr_color"))
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
@@ -54,4 +54,4 @@ def _real_clip(folder: Path) -> DemoStudy:
     folder.mkdir(parents=True)
     path = folder / "0001.dcm"
     dcmwrite(path, dataset, enforce_file_format=True)
-    return DemoStudy("real clip", [path], "a real cart's loop; its pressures are unknown")
+    return DemoStudy("real clip", [path], "a real cart's loop; the model knows phantoms only")

@@ -16,6 +16,7 @@ from dicom_node import app
 from dicom_node.demo.node import DemoNode
 from dicom_node.demo.pacs import Pacs
 from dicom_node.errors import DemoError
+from dicom_node.report import wording
 from dicom_node.report.rendering import as_text
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
@@ -24,7 +25,8 @@ from dicom_node.work.findings_codec import decode_findings
 from storage import index, results
 
 _PIPELINE = "echo_haemodynamics"
-_EXPECTED = frozenset({"SR", "SC", "KOS"})
+#: What every report consists of, and what one with an estimate has besides.
+_ALWAYS, _WITH_ESTIMATE = frozenset({"SR", "SC"}), frozenset({"KOS"})
 _KINDS = {"SR": "SR", "OT": "SC", "KO": "KOS"}
 _POLL_S = 0.25
 
@@ -84,10 +86,17 @@ def _wait(pacs: Pacs, study: DemoStudy, timeout_s: float, log: Path) -> dict[str
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = {_KINDS[_modality(data)]: data for data in pacs.objects(study.study_instance_uid)}
-        if found.keys() >= _EXPECTED:
+        if found.keys() >= _ALWAYS and (
+            found.keys() >= _WITH_ESTIMATE or not _has_estimate(found["SR"])
+        ):
             return found
         time.sleep(_POLL_S)
     raise DemoError(f"no report of the study '{study.title}' after {timeout_s:.0f} s; see {log}")
+
+
+def _has_estimate(report: bytes) -> bool:
+    described = str(dcmread(io.BytesIO(report), stop_before_pixels=True).SeriesDescription)
+    return wording.NO_ESTIMATE not in described
 
 
 def _modality(data: bytes) -> str:

@@ -149,6 +149,7 @@ class _Writer:
         yield from narrative.opening(self.findings, NO_NOTICE)
         yield from self.notice.sentences
         yield from self.findings.cautions
+        yield from filter(None, [wording.familiarity(self.findings)])
         yield from narrative.reservations(self.findings)
         yield wording.model(self.findings)
 

@@ -41,7 +41,8 @@ def basic_text_content(
     values = (wording.estimate(measurement) for measurement in findings.measurements)
     verdicts = [wording.verdict(assessment) for assessment in findings.assessments]
     verdicts += filter(None, [wording.classification(findings)])
-    remarks = [*findings.cautions, *narrative.reservations(findings)]
+    remarks = [*findings.cautions, *filter(None, [wording.familiarity(findings)])]
+    remarks += narrative.reservations(findings)
     if findings.measurements:
         remarks += filter(None, [wording.not_analysed(findings)])
     done = ", ".join(code.meaning for code in study.procedures)

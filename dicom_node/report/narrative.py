@@ -40,11 +40,11 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Cautions first, then every value, every verdict and the class."""
+    """Cautions first, then every value, verdict and class, then how familiar the loops are."""
     yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
     yield from (wording.verdict(assessment) for assessment in findings.assessments)
-    yield from filter(None, [wording.classification(findings)])
+    yield from filter(None, [wording.classification(findings), wording.familiarity(findings)])
 
 
 def reservations(findings: Findings) -> Iterator[str]:

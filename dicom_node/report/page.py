@@ -198,8 +198,9 @@ def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:
     """What must be known beside the values; what was corrected comes first."""
-    remarks = [*narrative.changes(predecessor, notice), *narrative.reservations(findings)]
-    return [*remarks, *filter(None, [wording.not_analysed(findings)])]
+    remarks = [*narrative.changes(predecessor, notice), wording.familiarity(findings)]
+    remarks += [*narrative.reservations(findings), wording.not_analysed(findings)]
+    return list(filter(None, remarks))
 
 
 def _draw_remarks(sheet: Sheet, top: float, remarks: list[str]) -> None:

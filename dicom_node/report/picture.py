@@ -154,6 +154,9 @@ def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
     """The three loops with the highest weight, and what the estimate would be without each."""
     total = len(findings.evidence)
     canvas.text(MARGIN, _MIDDLE + 4, f"Loops with the highest weight, of {total} analysed", 20, DIM)
+    found = findings.familiarity
+    colour = DIM if found is None or found.familiar == found.judged else AMBER
+    canvas.right(WIDTH - MARGIN, _MIDDLE + 4, wording.familiar_loops(findings), 20, colour)
     for index, loop in enumerate(by_relevance(findings.evidence)[:3]):
         left = MARGIN + index * ((WIDTH - 2 * MARGIN) // 3)
         _draw_preview(image, canvas, (left, _MIDDLE + 36), loop)

@@ -23,8 +23,8 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  {wording.NOT_NORMAL}"
     yield from _estimates(findings)
     yield from (f"  {wording.verdict(assessment)}" for assessment in findings.assessments)
-    yield from (f"  {sentence}" for sentence in filter(None, [wording.classification(findings)]))
-    yield from (f"  {sentence}" for sentence in findings.cautions)
+    told = [wording.classification(findings), *findings.cautions, wording.familiarity(findings)]
+    yield from (f"  {sentence}" for sentence in filter(None, told))
     yield from _loops(findings)
     yield from _exclusions(findings)
     reservations = [f"  {sentence}" for sentence in narrative.reservations(findings)]

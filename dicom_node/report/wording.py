@@ -22,6 +22,8 @@ NOT_INVASIVE = (
     "catheterisation."
 )
 NOT_NORMAL = "No estimate does not mean a normal result."
+#: Of a report without values, in the description of its series.
+NO_ESTIMATE = "AI, no estimate"
 
 NO_LONGER_VALID = "All earlier reports of this node on this study are no longer valid."
 
@@ -46,7 +48,7 @@ def kind_of(findings: Findings, notice: Notice) -> str:
     """Words of the series description: a report with values, without, or withdrawn."""
     if notice.withdrawn is not None:
         return "AI, WITHDRAWN"
-    return "AI, unverified" if findings.abstention is None else "AI, no estimate"
+    return "AI, unverified" if findings.abstention is None else NO_ESTIMATE
 
 
 def withdrawn(why: str) -> str:
@@ -208,6 +210,24 @@ def not_analysed(findings: Findings) -> str:
     return f"Not analysed: {', '.join(counts)}." if counts else ""
 
 
+def familiar_loops(findings: Findings) -> str:
+    """Such as "5 of 6 loops resemble what the model was trained on"; "" where not judged."""
+    found = findings.familiarity
+    if found is None:
+        return ""
+    loops = "loop" if found.judged == 1 else "loops"
+    resemble = "resembles" if 1 in (found.familiar, found.judged) else "resemble"
+    return f"{found.familiar} of {found.judged} {loops} {resemble} what the model was trained on"
+
+
+def familiarity(findings: Findings) -> str:
+    """The same as a sentence, with the distance of the strangest loop; "" where not judged."""
+    found = findings.familiarity
+    if found is None:
+        return ""
+    return f"{familiar_loops(findings)}; greatest distance {_times(found.farthest)} the limit."
+
+
 def shown_loops(findings: Findings, most: int) -> list[Evidence]:
     """The relevant loops, best first; where none is, the best three; at most `most`."""
     ranked = by_relevance(findings.evidence)
@@ -230,6 +250,13 @@ def model(findings: Findings) -> str:
         f"{card.algorithm} {card.version}, bundle {card.bundle_name} {card.bundle_version} "
         f"(digest {card.bundle_digest[:16]})"
     )
+
+
+def _times(share: float) -> str:
+    """A share of a limit, never printed as on it where it lies beyond."""
+    if share >= 100:
+        return "more than 100 times"
+    return f"{max(share, 1.01) if share > 1 else share:.2f} times"
 
 
 def printed(measurement: Measurement, number: float) -> str:

@@ -16,6 +16,7 @@ from inference.exclusions import (
     NOT_ANALYSED,
     PATIENT_DIFFERS,
     SCHEME,
+    UNUSED,
 )
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
@@ -82,6 +83,8 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
         f"{pipeline.name} {pipeline.version} {pipeline.model.bundle_digest} "
         f"{case.patient_conflict}".encode()
     )
+    # What the report says of the algorithm follows from settings too.
+    identity.update("\n".join(pipeline.model.parameters).encode())
     if case.identification:
         identity.update(json.dumps(case.identification, sort_keys=True).encode())
     for missing in case.refused:
@@ -134,7 +137,7 @@ def _everything(gathered: Gathered) -> list[Exclusion]:
 
 
 def _unused(loop: InstanceRef) -> Exclusion:
-    return Exclusion(loop, NO_ESTIMATE, "selected, but no estimate was made")
+    return Exclusion(loop, NO_ESTIMATE, UNUSED)
 
 
 def _with_refused(case: Case, findings: Findings) -> Findings:

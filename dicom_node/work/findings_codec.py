@@ -10,6 +10,7 @@ from inference.types import (
     Code,
     Evidence,
     Exclusion,
+    Familiarity,
     Findings,
     InstanceRef,
     Measurement,
@@ -44,6 +45,7 @@ def decode_findings(text: str) -> Findings:
         cautions=tuple(tree.get("cautions", ())),
         limitations=tuple(tree["limitations"]),
         abstention=tree["abstention"],
+        familiarity=_familiarity(tree.get("familiarity")),
     )
 
 
@@ -68,6 +70,10 @@ def _classification(item: dict[str, Any] | None) -> Classification | None:
         return None
     codes = {"concept": _code(item["concept"]), "value": _code(item["value"])}
     return Classification(**item | codes)
+
+
+def _familiarity(item: dict[str, Any] | None) -> Familiarity | None:
+    return Familiarity(**item) if item else None
 
 
 def _evidence(item: dict[str, Any]) -> Evidence:

@@ -1,1 +1,4 @@
-"""A bundle: a folder of manifest.json and model.safetensors, all that a pipeline needs to run."""
+"""A bundle: a folder of manifest.json, model.safetensors and model_card.html.
+
+It is all that a pipeline needs to run.
+"""

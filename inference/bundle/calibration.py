@@ -45,28 +45,45 @@ class Conformal(Strict):
             raise ValueError("cut and half_width_above come together")
         return self
 
-    def half_width_at(self, value: float) -> float:
-        """The half-width for a recalibrated value, in its unit."""
+    def half_width_at(self, value: float, widening: float = 1.0) -> float:
+        """The half-width for a recalibrated value, in its unit.
+
+        `widening` is that of the exam's evidence: 1 for a typical exam.
+        """
         if self.cut is None or self.half_width_above is None or value <= self.cut:
-            return self.half_width
-        return self.half_width_above
+            return self.half_width * widening
+        return self.half_width_above * widening
 
 
-class Logistic(Strict):
+class _Curve(Strict):
+    """What every probability curve has: `prevalence` is what is known without any loop, 0..1.
+
+    It is that of the validation split. With little evidence a probability goes towards it.
+    """
+
+    prevalence: Share | None = None
+
+    def _shrunk(self, probability: float, widening: float) -> float:
+        if self.prevalence is None:
+            return probability
+        return self.prevalence + (probability - self.prevalence) / widening
+
+
+class Logistic(_Curve):
     """Probability by Platt scaling: 1 / (1 + exp(-(slope * margin + intercept)))."""
 
     kind: Literal["logistic"] = "logistic"
     slope: Annotated[FiniteFloat, Field(ge=0)]
     intercept: FiniteFloat
 
-    def __call__(self, margin: float) -> float:
-        """The probability at a margin, 0..1."""
+    def __call__(self, margin: float, widening: float = 1.0) -> float:
+        """The probability at a margin, 0..1; `widening` (>= 1) is that of the intervals."""
         # Beyond +-60 the probability is 0 or 1 to the last digit, and exp() would overflow at 710.
         exponent = max(-60.0, min(60.0, self.slope * margin + self.intercept))
-        return 1 / (1 + exp(-exponent))
+        return self._shrunk(1 / (1 + exp(-exponent)), widening)
 
 
-class Isotonic(Strict):
+class Isotonic(_Curve):
     """Probability by isotonic regression: straight lines between points, flat beyond them."""
 
     kind: Literal["isotonic"] = "isotonic"
@@ -83,8 +100,11 @@ class Isotonic(Strict):
             raise ValueError("probabilities decrease")
         return self
 
-    def __call__(self, margin: float) -> float:
-        """The probability at a margin, 0..1."""
+    def __call__(self, margin: float, widening: float = 1.0) -> float:
+        """The probability at a margin, 0..1; `widening` (>= 1) is that of the intervals."""
+        return self._shrunk(self._at(margin), widening)
+
+    def _at(self, margin: float) -> float:
         right = bisect_left(self.margins, margin)
         if right == 0:
             return self.probabilities[0]

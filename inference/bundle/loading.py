@@ -1,8 +1,8 @@
 """From a folder on disk to networks in memory, every doubt refused before memory is taken.
 
-The order is: manifest (format, keys, digest), manifest against architecture, size and digest of the
-weights file, its names, shapes and dtypes against the manifest, and only then the numbers. Weights
-are safetensors, which holds numbers and nothing that could run.
+The order is: manifest (format, keys, digest), manifest against architecture, digest of the model
+card, size and digest of the weights file, its names, shapes and dtypes against the manifest, and
+only then the numbers. Weights are safetensors, which holds numbers and nothing that could run.
 """
 
 import hashlib
@@ -16,6 +16,9 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
+from inference.bundle import familiarity_tensors
+from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE
+from inference.bundle.familiarity import Familiarity, feature_sizes
 from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
 from inference.errors import BundleError
 from inference.models.encoder import ARCHITECTURES
@@ -32,10 +35,14 @@ _REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A manifest and its networks, in the manifest's order, in float32 and evaluation mode."""
+    """A manifest and its networks, in the manifest's order, in float32 and evaluation mode.
+
+    `familiarity` tells loops unlike those of the training; None where the bundle cannot.
+    """
 
     manifest: Manifest
     networks: tuple[MultiView, ...]
+    familiarity: Familiarity | None = None
 
 
 def load_bundle(folder: Path, device: torch.device) -> Bundle:
@@ -46,9 +53,10 @@ def load_bundle(folder: Path, device: torch.device) -> Bundle:
     """
     manifest = read_manifest(folder)
     require_known_shapes(manifest)
+    read_model_card(folder, manifest)
     tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
     networks = tuple(_fill(network, tensors).to(device) for network in manifest.networks)
-    return Bundle(manifest, networks)
+    return Bundle(manifest, networks, _familiarity(manifest, tensors))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -72,6 +80,24 @@ def read_manifest(folder: Path) -> Manifest:
     if digest_of(document) != manifest.digest:
         raise BundleError(f"{path} was changed after it was packed; {_REPACK}")
     return manifest
+
+
+def read_model_card(folder: Path, manifest: Manifest) -> str | None:
+    """The bundle's model card, an HTML page; None where the manifest names none.
+
+    Raises:
+        BundleError: it is missing, or not the one that the bundle was packed with.
+    """
+    if manifest.model_card_sha256 is None:
+        return None
+    path = folder / MODEL_CARD_FILE
+    try:
+        content = read_regular(path, LARGEST_CARD_BYTES)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); {_REPACK}") from error
+    if hashlib.sha256(content).hexdigest() != manifest.model_card_sha256:
+        raise BundleError(f"{path} was changed after it was packed; {_REPACK}")
+    return content.decode("utf-8")
 
 
 def expected_tensors(network: Network) -> dict[str, tuple[int, ...]]:
@@ -98,8 +124,28 @@ def require_known_shapes(manifest: Manifest) -> None:
     expected: dict[str, tuple[int, ...]] = {}
     for network in manifest.networks:
         expected.update(expected_tensors(network))
+    judging = _familiarity_tensors(manifest)
     stated = {name: tensor.shape for name, tensor in manifest.tensors.items()}
-    _require_same("the architecture", expected, "the manifest", stated)
+    _require_same("the architecture", expected | judging, "the manifest", stated)
+    for name in judging:
+        if manifest.tensors[name].dtype != familiarity_tensors.DTYPE:
+            raise BundleError(f"tensor {name} is not {familiarity_tensors.DTYPE}; {_REPACK}")
+
+
+def _familiarity_tensors(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors by which a bundle tells unfamiliar loops."""
+    if manifest.familiarity is None:
+        return {}
+    return familiarity_tensors.shapes_of(manifest.familiarity.axes, _feature_sizes(manifest))
+
+
+def _feature_sizes(manifest: Manifest) -> dict[str, int]:
+    return feature_sizes(
+        {
+            network.prefix: ARCHITECTURES[network.architecture].feature_size
+            for network in manifest.networks
+        }
+    )
 
 
 def _require_format(path: Path, document: Any) -> None:
@@ -183,6 +229,18 @@ def _fill(network: Network, tensors: Mapping[str, torch.Tensor]) -> MultiView:
     filled = without_storage(network.architecture, len(network.targets))
     filled.load_state_dict(state, strict=True, assign=True)
     return filled.eval().requires_grad_(requires_grad=False)
+
+
+def _familiarity(manifest: Manifest, tensors: Mapping[str, torch.Tensor]) -> Familiarity | None:
+    if manifest.familiarity is None:
+        return None
+    arrays = {
+        name: _in_memory(name, tensors[name]).numpy() for name in _familiarity_tensors(manifest)
+    }
+    spaces = {
+        space: familiarity_tensors.from_arrays(space, arrays) for space in _feature_sizes(manifest)
+    }
+    return Familiarity(manifest.familiarity, spaces)
 
 
 def _in_memory(name: str, tensor: torch.Tensor) -> torch.Tensor:

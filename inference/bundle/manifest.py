@@ -13,13 +13,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
+from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
+from inference.bundle.exam_evidence import ExamEvidence
+from inference.bundle.familiarity import Limits
 from inference.bundle.strict import Strict
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
 #: Format 2 states by which profile the loops were selected; those of format 1 were by the paper.
-FORMAT_VERSION = 2
+#: Format 3 states how loops unlike those of the training are known; absent: nobody can tell.
+FORMAT_VERSION = 3
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -44,6 +48,7 @@ class Target(Strict):
 
     `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
     verdict's two sides; it may differ from the guideline's limit where validation chose another.
+    Without `evidence` every exam counts as a typical one.
     """
 
     name: Name
@@ -53,6 +58,13 @@ class Target(Strict):
     decision_threshold: FiniteFloat
     recalibration: Recalibration = Recalibration()
     conformal: Conformal | None = None
+    evidence: ExamEvidence | None = None
+
+    def widening(self, share: float | None) -> float:
+        """How many times as wide as usual intervals are at a share of the typical evidence."""
+        if self.evidence is None or share is None:
+            return 1.0
+        return self.evidence.widening_at(share)
 
 
 class Preprocessing(Strict):
@@ -71,11 +83,39 @@ class Preprocessing(Strict):
 
 
 class Cohort(Strict):
-    """Who the model was trained on; `sha256` is that of the cohort's index file."""
+    """Who the model was trained on; `sha256` is that of the cohort.
+
+    `population` describes the patients of the training split: what it is, and the values.
+    `test_looks` and `test_models` count how often, and with how many models, its test split was
+    looked at up to this model.
+    """
 
     description: Text
     sha256: Sha256 | None = None
     exams: Mapping[Name, Count] = {}
+    population: Mapping[Text, Text] = {}
+    test_looks: Count | None = None
+    test_models: Count | None = None
+
+
+class Withheld(Strict):
+    """A target that the training run estimates and the bundle does not hold, and why."""
+
+    name: Name
+    reason: Text
+
+    @property
+    def sentence(self) -> str:
+        """As reports say it."""
+        return f"{self.name} withheld: {self.reason}."
+
+
+class Evaluated(Strict):
+    """A figure of the evaluation with its 95 % interval, where there is one."""
+
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
 
 
 class Tensor(Strict):
@@ -93,9 +133,13 @@ class Weights(Strict):
 
 
 class Description(Strict):
-    """A manifest without what the weights file determines: what whoever packs a bundle states."""
+    """A manifest without what the weights file determines: what whoever packs a bundle states.
 
-    format_version: Literal[1, 2] = 2
+    `evaluation` are figures on the test split of the cohort, unless `judged_on` names other exams.
+    `model_card_sha256` is that of the file model_card.html beside the manifest; writing sets it.
+    """
+
+    format_version: Literal[1, 2, 3] = 3
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]
@@ -103,13 +147,17 @@ class Description(Strict):
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     probabilities: Mapping[Name, ProbabilityCurve] = {}
+    familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
-    evaluation: Mapping[str, FiniteFloat] = {}
+    withheld: tuple[Withheld, ...] = ()
+    evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
+    judged_on: Text | None = None
     intended_use: Text
     limitations: tuple[Text, ...] = ()
     licence: Text
     created_at: AwareDatetime
+    model_card_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -120,8 +168,12 @@ class Description(Strict):
             raise ValueError("two targets have the same name")
         if len(set(prefixes)) < len(prefixes):
             raise ValueError("two networks have the same prefix")
+        if self.familiarity is not None and not familiarity_tensors.TAKEN.isdisjoint(prefixes):
+            raise ValueError("a network has a prefix that familiarity uses")
         if any(len(set(network.targets)) < len(network.targets) for network in self.networks):
             raise ValueError("a network names a target twice")
+        if not {item.name for item in self.withheld}.isdisjoint(names):
+            raise ValueError("a target is both held and withheld")
         if estimated != set(names):
             raise ValueError("the networks' targets and the list of targets differ")
         return self

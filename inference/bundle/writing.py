@@ -10,10 +10,19 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from inference.bundle.loading import MANIFEST_FILE, WEIGHTS_FILE, require_known_shapes
+from inference.bundle.card import MODEL_CARD_FILE, model_card
+from inference.bundle.familiarity import PICTURE, Familiarity
+from inference.bundle.familiarity_tensors import to_arrays
+from inference.bundle.loading import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    read_manifest,
+    require_known_shapes,
+)
 from inference.bundle.manifest import Description, Manifest, Tensor, Weights, seal
 from inference.errors import BundleError
 from inference.models.multiview import MultiView
+from inference.regular_files import read_regular
 
 _DTYPES: Mapping[torch.dtype, str] = {
     torch.float32: "F32",
@@ -24,9 +33,15 @@ _DTYPES: Mapping[torch.dtype, str] = {
 
 
 def write_bundle(
-    folder: Path, description: Description, networks: Mapping[str, MultiView]
+    folder: Path,
+    description: Description,
+    networks: Mapping[str, MultiView],
+    familiarity: Familiarity | None = None,
 ) -> Manifest:
     """Write networks (by the prefix that the description gives them) as a new bundle.
+
+    `familiarity` has a space for each network and that of the pictures; its limits stand in the
+    manifest.
 
     Weights keep their dtype: call `.half()` on a network for a smaller file.
 
@@ -35,17 +50,46 @@ def write_bundle(
     """
     if folder.exists():
         raise BundleError(f"{folder} exists already; choose another folder or remove it")
-    tensors = _tensors(description, networks)
+    description = description.model_copy(
+        update={"familiarity": None if familiarity is None else familiarity.limits}
+    )
+    tensors = _tensors(description, networks) | _spaces(description, familiarity)
     weights = save(tensors)
+    described, card = with_card(description)
     manifest = seal(
-        description,
+        described,
         {name: _spec(name, tensor) for name, tensor in sorted(tensors.items())},
         Weights(sha256=hashlib.sha256(weights).hexdigest(), size_bytes=len(weights)),
     )
     require_known_shapes(manifest)
-    text = manifest.model_dump_json(indent=2) + "\n"
-    _place(folder, {WEIGHTS_FILE: weights, MANIFEST_FILE: text.encode("utf-8")})
+    _place(folder, weights, manifest, card)
     return manifest
+
+
+def write_again(folder: Path, source: Path, description: Description) -> Manifest:
+    """Write the weights of the bundle in `source` under another description, byte for byte.
+
+    Raises:
+        BundleError: the folder exists, or the source cannot be read.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    known = read_manifest(source)
+    try:
+        weights = read_regular(source / WEIGHTS_FILE, known.weights.size_bytes)
+    except OSError as error:
+        raise BundleError(f"{source / WEIGHTS_FILE} cannot be read ({error.strerror})") from error
+    described, card = with_card(description)
+    manifest = seal(described, known.tensors, known.weights)
+    _place(folder, weights, manifest, card)
+    return manifest
+
+
+def with_card(description: Description) -> tuple[Description, bytes]:
+    """The description with the digest of its model card, and the card."""
+    card = model_card(description).encode("utf-8")
+    sha256 = hashlib.sha256(card).hexdigest()
+    return description.model_copy(update={"model_card_sha256": sha256}), card
 
 
 def _tensors(
@@ -63,6 +107,19 @@ def _tensors(
     }
 
 
+def _spaces(description: Description, familiarity: Familiarity | None) -> dict[str, torch.Tensor]:
+    if familiarity is None:
+        return {}
+    described = {network.prefix for network in description.networks} | {PICTURE}
+    if described != familiarity.spaces.keys():
+        raise BundleError(
+            f"familiarity needs the spaces {sorted(described)}, given are "
+            f"{sorted(familiarity.spaces)}"
+        )
+    arrays = to_arrays(familiarity.spaces).items()
+    return {name: torch.from_numpy(array).contiguous() for name, array in arrays}
+
+
 def _spec(name: str, tensor: torch.Tensor) -> Tensor:
     if tensor.dtype not in _DTYPES:
         raise BundleError(f"tensor {name} is {tensor.dtype}; use float32, float16 or bfloat16")
@@ -71,8 +128,14 @@ def _spec(name: str, tensor: torch.Tensor) -> Tensor:
     return Tensor.model_validate({"shape": tuple(tensor.shape), "dtype": _DTYPES[tensor.dtype]})
 
 
-def _place(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files to a folder that appears complete or not at all, also when the power fails."""
+def _place(folder: Path, weights: bytes, manifest: Manifest, card: bytes) -> None:
+    """Write the files to a folder that appears whole or not at all, also when the power fails."""
+    document = manifest.model_dump_json(indent=2) + "\n"
+    files = {
+        WEIGHTS_FILE: weights,
+        MODEL_CARD_FILE: card,
+        MANIFEST_FILE: document.encode("utf-8"),
+    }
     folder.parent.mkdir(parents=True, exist_ok=True)
     growing = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -1,4 +1,4 @@
-"""Frame encoders: one grey frame in, one pooled feature out; all are ResNets.
+"""Frame encoders: one grey frame in, one pooled feature out.
 
 Frames are float32 (N, 1, H, W) in 0..1, features (N, d). Pooling is global, so any height and width
 that survive five halvings will do; `frame_size_px` is what an encoder is meant to be trained at.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet50
+from torchvision.models import convnext_tiny, resnet50
 from torchvision.models.resnet import BasicBlock
 
 
@@ -28,6 +28,22 @@ def grey_resnet50() -> nn.Module:
     network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     _initialise(network)
     network.fc = nn.Identity()
+    return network
+
+
+def grey_convnext_tiny() -> nn.Module:
+    """torchvision's ConvNeXt-Tiny with a one-channel stem, no classifier: 768-d, 27.8 M parameters.
+
+    It is the frame encoder of PanEcho. Every residual branch is always taken: a branch dropped at
+    random would have a state that training does not keep.
+    """
+    made = convnext_tiny(weights=None, stochastic_depth_prob=0.0)
+    stem = nn.Conv2d(1, 96, kernel_size=4, stride=4)
+    nn.init.trunc_normal_(stem.weight, std=0.02)
+    nn.init.constant_(stem.get_parameter("bias"), 0.0)
+    made.features[0][0] = stem
+    made.classifier[2] = nn.Identity()
+    network: nn.Module = made
     return network
 
 
@@ -76,5 +92,6 @@ def _initialise(network: nn.Module) -> None:
 #: Architecture id, as bundles and recipes write it -> the encoder.
 ARCHITECTURES: Mapping[str, Architecture] = {
     "resnet50": Architecture(grey_resnet50, feature_size=2048, frame_size_px=256),
+    "convnext_tiny": Architecture(grey_convnext_tiny, feature_size=768, frame_size_px=256),
     "resnet10_narrow": Architecture(NarrowResNet, feature_size=128, frame_size_px=64),
 }

@@ -7,10 +7,12 @@ from inference.phantom.exams import ExamArrays, exam_at, make_exam
 from inference.phantom.haemodynamics import Haemodynamics
 from inference.phantom.making import make, make_study
 from inference.phantom.presets import PRESETS, Preset
+from inference.phantom.scanners import SCANNERS
 from inference.phantom.sizes import SIZES, Size
 
 __all__ = [
     "PRESETS",
+    "SCANNERS",
     "SIZES",
     "ExamArrays",
     "Haemodynamics",

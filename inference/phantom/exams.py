@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from inference.phantom import anatomy, haemodynamics, rhythm
 from inference.phantom.anatomy import Anatomy
-from inference.phantom.cine import Loop, draw_probe, frames
+from inference.phantom.cine import Loop, frames
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
 from inference.phantom.presets import PRESETS, Preset, preset_named
 from inference.phantom.scan import Sector
+from inference.phantom.scanners import PHANTOM, Scanner
 from inference.phantom.speckle import Quality
-from inference.phantom.views import SHARES, View
+from inference.phantom.views import View
 
 #: Random streams of one seed, kept apart so that no draw shifts another.
 _PATIENT, _EXAM, _LOOP = 2, 3, 4
@@ -58,7 +59,15 @@ class ExamArrays:
         return [loop.quality for loop in self.exam.loops]
 
 
-def draw_exam(preset: Preset, seed: int, *, patient: int, exam: int, return_visit: int = 0) -> Exam:
+def draw_exam(
+    preset: Preset,
+    seed: int,
+    *,
+    patient: int,
+    exam: int,
+    return_visit: int = 0,
+    scanner: Scanner = PHANTOM,
+) -> Exam:
     """Draw one exam of a cohort; a patient's later exams follow from the earlier ones."""
     course = np.random.default_rng([seed, patient, _PATIENT])
     body = anatomy.draw_body(course)
@@ -66,10 +75,10 @@ def draw_exam(preset: Preset, seed: int, *, patient: int, exam: int, return_visi
     for _ in range(return_visit):
         truth = haemodynamics.later(truth, course)
     rng = np.random.default_rng([seed, exam, _EXAM])
-    heart = anatomy.draw(truth, rng, preset.anatomy_spread, body)
+    heart = scanner.draw_heart(truth, rng, preset.anatomy_spread, body)
     catheter = haemodynamics.measure(truth, preset.label_noise_mmhg, rng)
-    views = _draw_views(int(np.clip(rng.normal(8, 2.2), 4, 13)), rng)
-    return Exam(truth, catheter, heart, _loops(views, heart, preset, seed, exam, rng))
+    views = _draw_views(scanner, int(np.clip(rng.normal(8, 2.2), 4, 13)), rng)
+    return Exam(truth, catheter, heart, _loops(scanner, views, heart, preset, seed, exam, rng))
 
 
 def exam_at(mpap_mmhg: float, pawp_mmhg: float = 10.0, *, seed: int = 0, loops: int = 6) -> Exam:
@@ -81,7 +90,7 @@ def exam_at(mpap_mmhg: float, pawp_mmhg: float = 10.0, *, seed: int = 0, loops: 
     return exam_of(haemodynamics.expected(mpap_mmhg, pawp_mmhg), seed=seed, loops=loops)
 
 
-def exam_of(truth: Haemodynamics, *, seed: int, loops: int) -> Exam:
+def exam_of(truth: Haemodynamics, *, seed: int, loops: int, scanner: Scanner = PHANTOM) -> Exam:
     """A typical exam of chosen haemodynamics; the first four loops show the informative views.
 
     Raises:
@@ -91,11 +100,11 @@ def exam_of(truth: Haemodynamics, *, seed: int, loops: int) -> Exam:
         raise ValueError("an exam needs at least one loop")
     preset = replace(PRESETS["easy"], qualities=(0.6, 0.3, 0.1))
     rng = np.random.default_rng([seed, 0, _EXAM])
-    heart = anatomy.draw(truth, rng, spread=0.3)
+    heart = scanner.draw_heart(truth, rng, 0.3, None)
     catheter = haemodynamics.measure(truth, 0.0, rng)
-    order = list(View)
+    order = list(scanner.shares)
     views = [order[number % len(order)] for number in range(loops)]
-    return Exam(truth, catheter, heart, _loops(views, heart, preset, seed, 0, rng))
+    return Exam(truth, catheter, heart, _loops(scanner, views, heart, preset, seed, 0, rng))
 
 
 def make_exam(
@@ -133,16 +142,17 @@ def _first_beat(loop: Loop, size_px: int, count: int) -> NDArray[np.uint8]:
     return np.stack(list(frames(loop, sector, times)))
 
 
-def _draw_views(count: int, rng: np.random.Generator) -> list[View]:
+def _draw_views(scanner: Scanner, count: int, rng: np.random.Generator) -> list[View]:
     """Views in random order; nine exams in ten hold a four-chamber view."""
-    choices = list(SHARES)
-    views = [choices[int(k)] for k in rng.choice(len(choices), count, p=list(SHARES.values()))]
+    choices, shares = list(scanner.shares), list(scanner.shares.values())
+    views = [choices[int(k)] for k in rng.choice(len(choices), count, p=shares)]
     if View.A4C not in views and rng.random() < 0.9:
         views[0] = View.A4C
     return views
 
 
 def _loops(
+    scanner: Scanner,
     views: Sequence[View],
     heart: Anatomy,
     preset: Preset,
@@ -166,7 +176,7 @@ def _loops(
             view=view,
             quality=qualities[int(own.choice(3, p=preset.qualities))],
             heart=anatomy.seen_off_axis(heart, own, preset.off_axis),
-            probe=draw_probe(view, preset, own),
+            probe=scanner.draw_probe(view, preset, own),
             rhythm=beat,
             gain_db=preset.gain_db,
             seed=(seed, exam, number),

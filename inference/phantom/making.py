@@ -17,7 +17,7 @@ from inference.phantom.decoys import DECOYS, DecoyKind
 from inference.phantom.exams import Exam, draw_exam, exam_of
 from inference.phantom.haemodynamics import Haemodynamics
 from inference.phantom.presets import preset_named
-from inference.phantom.sizes import size_named
+from inference.phantom.scanners import PHANTOM, scanner_named
 from inference.phantom.study import Piece, pieces_of, write_pieces
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags
@@ -40,9 +40,10 @@ class _Recipe:
     seed: int
     size: str
     decoys: bool
+    scanner: str
 
 
-def make(
+def make(  # noqa: PLR0913 - what `echonode phantom make` may be told
     out: Path,
     *,
     exams: int,
@@ -51,6 +52,7 @@ def make(
     size: str = "cart",
     jobs: int = 1,
     decoys: bool = True,
+    scanner: str = PHANTOM.name,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write `exams` studies into `out`, each in a folder of its own, and labels.csv and truth.csv.
@@ -60,14 +62,14 @@ def make(
     `on_progress(done, total)` is called after each study.
 
     Raises:
-        ValueError: unknown preset or size, or no exams.
+        ValueError: unknown preset, scanner or size, or no exams.
         FileExistsError: `out` holds something else, or a phantom of other arguments.
     """
     if exams < 1 or jobs < 1:
         raise ValueError("exams and jobs must be at least 1")
     preset_named(preset)
-    size_named(size)
-    recipe = _Recipe(exams, preset, seed, size, decoys)
+    scanner_named(scanner).size_named(size)
+    recipe = _Recipe(exams, preset, seed, size, decoys, scanner)
     _claim(out, recipe)
     visits = draw_visits(exams, seed)
     for done, _ in enumerate(_write_all(out, recipe, visits, jobs), start=1):
@@ -86,25 +88,32 @@ def make_study(
     size: str = "cart",
     loops: int = 6,
     decoys: bool = True,
+    scanner: str = PHANTOM.name,
 ) -> list[Path]:
     """Write one study of chosen haemodynamics into `out`; with decoys, one of every kind.
 
     Raises:
-        ValueError: unknown size, or no loops.
+        ValueError: unknown scanner or size, or no loops.
     """
-    layout = size_named(size)
-    name = f"study/{_EDITION}/{seed}/{size}/{loops}/{decoys}/{haemodynamics}"
-    study = StudyTags(name, f"PHANTOM-{seed}-{round(haemodynamics.mpap_mmhg)}", date(2024, 1, 15))
+    seen_by = scanner_named(scanner)
+    layout = seen_by.size_named(size)
+    name = f"{_of(scanner)}study/{_EDITION}/{seed}/{size}/{loops}/{decoys}/{haemodynamics}"
+    patient_id = f"{seen_by.prefix}-{seed}-{round(haemodynamics.mpap_mmhg)}"
+    study = StudyTags(name, patient_id, date(2024, 1, 15))
     pieces = pieces_of(
-        exam_of(haemodynamics, seed=seed, loops=loops), list(DecoyKind) if decoys else []
+        exam_of(haemodynamics, seed=seed, loops=loops, scanner=seen_by),
+        list(DecoyKind) if decoys else [],
     )
     out.mkdir(parents=True, exist_ok=True)
-    return write_pieces(out, study, pieces, layout)
+    return write_pieces(out, study, pieces, seen_by, layout)
 
 
 def _claim(out: Path, recipe: _Recipe) -> None:
     """Make `out` this recipe's folder, or see that it is already."""
-    mine = json.dumps({"edition": _EDITION, **asdict(recipe)}, indent=2) + "\n"
+    facts = asdict(recipe)
+    if recipe.scanner == PHANTOM.name:
+        del facts["scanner"]  # as in folders that were begun when there was only one
+    mine = json.dumps({"edition": _EDITION, **facts}, indent=2) + "\n"
     noted = out / RECIPE
     if noted.exists():
         if noted.read_text() != mine:
@@ -154,7 +163,8 @@ def _write_study(out: Path, recipe: _Recipe, visit: Visit) -> None:
     partial = out / f".{folder.name}.{os.getpid()}.partial"
     partial.mkdir()
     pieces = _pieces(recipe, visit, _exam(recipe, visit))
-    write_pieces(partial, _tags(recipe, visit), pieces, size_named(recipe.size))
+    scanner = scanner_named(recipe.scanner)
+    write_pieces(partial, _tags(recipe, visit), pieces, scanner, scanner.size_named(recipe.size))
     partial.rename(folder)
 
 
@@ -169,13 +179,19 @@ def _exam(recipe: _Recipe, visit: Visit) -> Exam:
         patient=visit.patient,
         exam=visit.exam,
         return_visit=visit.return_visit,
+        scanner=scanner_named(recipe.scanner),
     )
 
 
 def _tags(recipe: _Recipe, visit: Visit) -> StudyTags:
     name = f"cohort/{_EDITION}/{recipe.preset}/{recipe.seed}/{recipe.size}/{recipe.decoys}"
-    patient_id = f"PHANTOM-{recipe.seed}-{visit.patient:05}"
-    return StudyTags(f"{name}/{visit.exam}", patient_id, visit.exam_date)
+    patient_id = f"{scanner_named(recipe.scanner).prefix}-{recipe.seed}-{visit.patient:05}"
+    return StudyTags(f"{_of(recipe.scanner)}{name}/{visit.exam}", patient_id, visit.exam_date)
+
+
+def _of(scanner: str) -> str:
+    """What begins the names behind the UIDs of a scanner's studies."""
+    return "" if scanner == PHANTOM.name else f"{scanner}/"
 
 
 def _pieces(recipe: _Recipe, visit: Visit, exam: Exam) -> list[Piece]:

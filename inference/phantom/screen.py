@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inference.phantom.sizes import Size
 
-_TEXT, _FAINT, _WARNING = (225, 225, 215), (120, 120, 115), (255, 190, 60)
-_BANNER = "SYNTHETIC PHANTOM - NOT A PATIENT"
+_TEXT, _FAINT = (225, 225, 215), (120, 120, 115)
+#: What every picture says, and its colour.
+BANNER, WARNING = "SYNTHETIC PHANTOM - NOT A PATIENT", (255, 190, 60)
 _TRACE, _CURSOR = (90, 235, 130), (255, 240, 90)
 
 Pixels = NDArray[np.uint8]
@@ -67,7 +68,7 @@ class Screen:
         font = ImageFont.load_default(height)
         for line, text in enumerate(self.texts):
             draw.text((3, 2 + line * (height + 2)), text, _TEXT, font)
-        draw.text((3, self.size.rows - height - 3), _BANNER, _WARNING, font)
+        draw.text((3, self.size.rows - height - 3), BANNER, WARNING, font)
 
     def _draw_scale(self, draw: ImageDraw.ImageDraw) -> None:
         """Ticks for every centimetre of depth, longer ones for every fifth."""
@@ -81,12 +82,12 @@ class Screen:
         columns = np.arange(self.size.columns)
         times = columns / (self.size.columns - 1) * self.duration_ms
         height = self.size.rows - self._strip_top
-        level = self._strip_top + 0.56 * height - 0.45 * height * _ecg(times, self.r_waves_ms)
+        level = self._strip_top + 0.56 * height - 0.45 * height * ecg(times, self.r_waves_ms)
         points = [(float(x), float(y)) for x, y in zip(columns, level, strict=True)]
         draw.line(points, _TRACE, width=max(self.size.rows // 400, 1))
 
 
-def _ecg(times_ms: NDArray[np.float64], r_waves_ms: Sequence[float]) -> NDArray[np.float64]:
+def ecg(times_ms: NDArray[np.float64], r_waves_ms: Sequence[float]) -> NDArray[np.float64]:
     """A lead with P, Q, R, S and T waves; the R wave is about 1 high."""
     trace = 0.015 * np.sin(times_ms / 173.0)
     waves = ((-160, 0.12, 32), (-28, -0.12, 9), (0, 1.0, 11), (26, -0.22, 11), (280, 0.24, 55))

@@ -14,7 +14,7 @@ class Size:
     sector: int
     """Height of the sector, which is the height of the ultrasound region."""
     samples: int
-    """Samples along a beam."""
+    """Samples along a beam; 0 where a scanner computes its picture without beams."""
     beams: int
     frame_time_ms: float
     beats: float
@@ -29,13 +29,11 @@ SIZES: Mapping[str, Size] = {
     )
 }
 
-
-def size_named(name: str) -> Size:
-    """Find a size by its name.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    if name not in SIZES:
-        raise ValueError(f"unknown size {name!r}; known: {', '.join(SIZES)}")
-    return SIZES[name]
+#: The same names on the foreign scanner.
+FOREIGN_SIZES: Mapping[str, Size] = {
+    size.name: size
+    for size in (
+        Size("cart", 1024, 768, 540, 0, 0, frame_time_ms=33.3, beats=2.2),
+        Size("small", 288, 208, 150, 0, 0, frame_time_ms=40.0, beats=1.5),
+    )
+}

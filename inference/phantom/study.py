@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.phantom.cine import Loop, frames, sector_of
+from inference.phantom.cine import Loop
 from inference.phantom.decoys import DECOYS, DecoyKind
 from inference.phantom.exams import Exam
-from inference.phantom.scan import Sector
-from inference.phantom.screen import Screen
+from inference.phantom.scanners import Scanner, Screen
 from inference.phantom.sizes import Size
 from inference.phantom.writing import Encoding, Instance, Region, StudyTags, sop_instance_uid, write
 
@@ -50,50 +49,40 @@ def pieces_of(exam: Exam, decoys: Sequence[DecoyKind], raw: int = 0) -> list[Pie
     return pieces
 
 
-def write_pieces(folder: Path, study: StudyTags, pieces: Sequence[Piece], size: Size) -> list[Path]:
+def write_pieces(
+    folder: Path, study: StudyTags, pieces: Sequence[Piece], scanner: Scanner, size: Size
+) -> list[Path]:
     """Write all files of a study into an existing folder."""
-    return [_write_piece(folder / piece.file, study, piece, size) for piece in pieces]
+    return [_write_piece(folder / piece.file, study, piece, scanner, size) for piece in pieces]
 
 
-def _write_piece(path: Path, study: StudyTags, piece: Piece, size: Size) -> Path:
+def _write_piece(path: Path, study: StudyTags, piece: Piece, scanner: Scanner, size: Size) -> Path:
     loop = piece.loop
-    sector = sector_of(loop.probe, size.samples, size.beams, size.sector)
+    imaging = scanner.image(loop, size)
     mean_ms = 60_000 / loop.heart.heart_rate_bpm
     # Two R waves at least, and a little more, also where the rhythm is irregular.
     duration_ms = max(size.beats * mean_ms, loop.rhythm.r_waves_ms[2] + 0.15 * mean_ms)
     step_ms = size.frame_time_ms if piece.decoy is None else duration_ms / _DECOY_FRAMES
     times = [number * step_ms for number in range(math.ceil(duration_ms / step_ms))]
     waves = loop.rhythm.inside(times[-1])
-    screen = _screen(loop, sector, size, times[-1], waves)
+    screen = scanner.show(loop, imaging, size, times[-1], waves)
     instance = Instance(
         number=piece.number,
-        regions=(Region(screen.region, (sector.pixel_cm, sector.pixel_cm)),),
+        regions=(Region(screen.region, (imaging.pixel_cm, imaging.pixel_cm)),),
         heart_rate_bpm=loop.heart.heart_rate_bpm,
         frame_time_ms=step_ms,
         r_waves_ms=waves,
+        maker=scanner.maker,
+        model=scanner.model,
         encoding=piece.encoding,
     )
     if piece.decoy is None:
-        return write(path, study, instance, _shown(screen, times, frames(loop, sector, times)))
+        return write(path, study, instance, _shown(screen, times, imaging.frames(times)))
     decoy = DECOYS[piece.decoy]
     rng = np.random.default_rng([*loop.seed, piece.number])
     seen_anew = replace(loop, seed=(*loop.seed, piece.number))
-    sectors = decoy.picture(list(frames(seen_anew, sector, times)), rng)
+    sectors = decoy.picture(list(scanner.image(seen_anew, size).frames(times)), rng)
     return write(path, study, decoy.header(instance), _shown(screen, times, sectors))
-
-
-def _screen(
-    loop: Loop, sector: Sector, size: Size, duration_ms: float, waves: Sequence[float]
-) -> Screen:
-    texts: tuple[str, ...] = ()
-    if size.rows >= 400:
-        texts = (
-            f"{loop.heart.heart_rate_bpm:.0f} HR",
-            f"{1000 / size.frame_time_ms:.0f} FPS",
-            f"{loop.probe.depth_cm:.0f} cm",
-            "1.7/3.3 MHz",
-        )
-    return Screen(size, sector.width, sector.pixel_cm, duration_ms, waves, texts)
 
 
 def _shown(

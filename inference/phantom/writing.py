@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 MAKER, OTHER_MAKER = "ECHONODE PHANTOM (SYNTHETIC)", "OTHER VENDOR (SYNTHETIC)"
-_JPEG_QUALITY = 88
+JPEG_QUALITY = 88
 _UID_NAMESPACE = uuid.UUID("5d4f8f0e-3c7f-4b6e-9c55-0f2d6a4f1c11")
 _CENTIMETRE, _SECOND, _CM_PER_S = 3, 4, 7
 
@@ -77,6 +77,7 @@ class Instance:
     as_vector: bool = False
     """Give the frame times as Frame Time Vector, not as Frame Time."""
     maker: str = MAKER
+    model: str = "PHANTOM"
     colour: bool = False
     encoding: Encoding = Encoding.JPEG
 
@@ -110,7 +111,7 @@ def _encode(frames: Iterable[Pixels], encoding: Encoding) -> tuple[tuple[int, in
         if encoding is Encoding.RAW:
             encoded.append(pixels.tobytes())
         else:
-            encoded.append(simplejpeg.encode_jpeg(pixels, _JPEG_QUALITY, "RGB", "422"))
+            encoded.append(simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, "RGB", "422"))
     return (rows, columns), encoded
 
 
@@ -152,7 +153,7 @@ def _series_and_equipment(dataset: Dataset, study: StudyTags, instance: Instance
     dataset.SeriesNumber = 1
     dataset.SeriesDescription = "SYNTHETIC"
     dataset.Manufacturer = instance.maker
-    dataset.ManufacturerModelName = "PHANTOM"
+    dataset.ManufacturerModelName = instance.model
     dataset.DeviceSerialNumber = "0"
     dataset.SoftwareVersions = "1"
     dataset.BodyPartExamined = "HEART"

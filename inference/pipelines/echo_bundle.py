@@ -1,8 +1,10 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import Manifest, Target
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
+from inference.pipelines.familiar_loops import Unfamiliar, describe_judging
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
 from inference.types import ModelCard
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT
@@ -10,10 +12,7 @@ from inference.ultrasound.profile import Profile
 
 NAME = "echo_haemodynamics"
 #: Another one whenever the same files and weights may give another report: all is then made anew.
-VERSION = "1.1"
-
-#: The target that every bundle estimates and whose attention ranks the loops.
-PRIMARY = "mPAP"
+VERSION = "1.2"
 
 
 def require_fit(manifest: Manifest) -> None:
@@ -27,8 +26,6 @@ def require_fit(manifest: Manifest) -> None:
             f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
             "choose another bundle or pipeline in the settings"
         )
-    if PRIMARY not in {target.name for target in manifest.targets}:
-        raise BundleError(f"the bundle does not estimate {PRIMARY}; train one that does")
     for target in manifest.targets:
         if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
@@ -45,7 +42,9 @@ def require_fit(manifest: Manifest) -> None:
         )
 
 
-def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
+def model_card(
+    manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
+) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
     return ModelCard(
@@ -63,6 +62,7 @@ def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"
@@ -70,8 +70,18 @@ def model_card(manifest: Manifest, profile: Profile) -> ModelCard:
             ),
             f"verdicts are stated at a probability of at least {LIKELY_PERCENT} %",
             *(_range(target) for target in manifest.targets),
+            *(
+                _evidence(target.name, target.evidence)
+                for target in manifest.targets
+                if target.evidence
+            ),
         ),
     )
+
+
+def _evidence(name: str, evidence: ExamEvidence) -> str:
+    least = f"{100 * evidence.minimum_share:.3g} %"
+    return f"least evidence for {name} {least} of a typical exam's"
 
 
 def _range(target: Target) -> str:

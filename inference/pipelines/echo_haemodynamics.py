@@ -15,16 +15,34 @@ import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Target
 from inference.errors import BundleError, InferenceError
+from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
-from inference.pipelines.echo_bundle import NAME, PRIMARY, VERSION, model_card, require_fit
-from inference.pipelines.fusion import fuse_exam
+from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
+from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
+from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.pipelines.haemodynamic_class import classify
-from inference.pipelines.haemodynamics import QUANTITIES, assess, decidable, measure, undetermined
+from inference.pipelines.haemodynamics import (
+    assess,
+    decidable,
+    evidence_shares,
+    measure,
+    primary,
+    sufficient,
+    undetermined,
+)
 from inference.pipelines.loop_features import encode_loops, stack_loops
 from inference.pipelines.relevance import rank_loops
-from inference.pipelines.study_words import no_loop, study_limitations, without_study_notes
+from inference.pipelines.study_words import (
+    no_loop,
+    study_limitations,
+    too_little_evidence,
+    wider_intervals,
+    without_evidence,
+    without_study_notes,
+)
 from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
@@ -69,6 +87,7 @@ class EchoHaemodynamics:
         profile: Profile,
         *,
         without_heartbeat: bool = False,
+        unfamiliar: Unfamiliar = "exclude",
     ) -> None:
         require_fit(bundle.manifest)
         self._bundle = bundle
@@ -76,11 +95,13 @@ class EchoHaemodynamics:
         self._device = device
         self._profile = profile
         self._without_heartbeat = without_heartbeat
+        self._unfamiliar = unfamiliar
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
-        self._card = model_card(bundle.manifest, profile)
+        self._primary = primary(self._targets)
+        self._card = model_card(bundle.manifest, profile, unfamiliar)
 
     @property
     def model(self) -> ModelCard:
@@ -99,8 +120,12 @@ class EchoHaemodynamics:
         numbers = tuple(range(1, count + 1))
         loop = Loop(np.repeat(ramp, count, axis=0), numbers, (), np.zeros((1, 1), np.uint8))
         try:
-            [features] = self.encode([loop])
-            self.conclude([Encoded(InstanceRef("", "", ""), features)], ())
+            [encoded] = self.encode([loop])
+            made_up = [Encoded(InstanceRef("", "", ""), encoded)]
+            with _reproducible():
+                features = stack_loops(self._bundle, made_up, self._device)
+                exam = fuse_exam(self._bundle, features, self._primary)
+                self._estimate(Judged((0,), tuple(made_up)), exam, ())
         except InferenceError as error:
             raise BundleError(
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
@@ -143,7 +168,7 @@ class EchoHaemodynamics:
         ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        """Estimate from all loops; abstains where there is none.
+        """Estimate from all loops; abstains without familiar loops that hold enough evidence.
 
         Raises:
             BundleError: features were made with another bundle.
@@ -154,13 +179,35 @@ class EchoHaemodynamics:
         loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
-            exam = fuse_exam(self._bundle, features, PRIMARY)
+            judged = judge_loops(self._bundle, loops, features, self._unfamiliar)
+            if judged.abstention is not None:
+                return self._without_estimate(judged, judged.abstention, exclusions)
+            used = list(judged.used)
+            exam = fuse_exam(self._bundle, [each[used] for each in features], self._primary)
+        return self._estimate(judged, exam, exclusions)
+
+    def _without_estimate(
+        self, judged: Judged, why: str, exclusions: Sequence[Exclusion]
+    ) -> Findings:
+        """An abstention; loops that resemble those of the training are not used either."""
+        unused = [Exclusion(loop.instance, NO_ESTIMATE, UNUSED) for loop in judged.loops]
+        left_out = [*exclusions, *judged.exclusions, *unused]
+        left_out.sort(key=lambda item: item.instance.sop_instance_uid)
+        return replace(self.abstain(left_out, why), familiarity=judged.familiarity)
+
+    def _estimate(self, judged: Judged, exam: Fusion, exclusions: Sequence[Exclusion]) -> Findings:
+        """Findings from the loops that are used, where they hold enough evidence."""
+        loops = judged.loops
+        shares = evidence_shares(self._targets, exam.evidence)
+        targets = sufficient(self._targets, shares)
+        if not targets:
+            why = _too_little(self._targets, shares, len(loops))
+            return self._without_estimate(judged, why, exclusions)
         measurements = tuple(
-            measure(self._targets[name], exam.estimates[name])
-            for name in QUANTITIES
-            if name in self._targets
+            measure(target, exam.estimates[name], shares.get(name))
+            for name, target in targets.items()
         )
-        assessments = self._assessments(exam.estimates)
+        assessments = self._assessments(targets, exam.estimates, shares)
         return Findings(
             title=TITLE,
             model=self._card,
@@ -168,11 +215,29 @@ class EchoHaemodynamics:
             assessments=assessments,
             classification=classify(measurements, assessments),
             evidence=rank_loops(
-                without_study_notes(loops), exam.weights, exam.scores, exam.effects, PRIMARY
+                without_study_notes(loops),
+                exam.weights,
+                exam.scores,
+                [
+                    {name: effect[name] for name in effect if name in targets}
+                    for effect in exam.effects
+                ],
+                self._primary,
             ),
-            exclusions=tuple(exclusions),
-            cautions=_cautions(loops, self._manifest.preprocessing.selection),
-            limitations=self._limitations(loops),
+            exclusions=(*exclusions, *judged.exclusions),
+            cautions=(
+                *judged.cautions,
+                *_cautions(loops, self._manifest.preprocessing.selection),
+                *wider_intervals(
+                    {name: target.widening(shares.get(name)) for name, target in targets.items()}
+                ),
+            ),
+            limitations=(
+                *self._limitations(loops),
+                *self._not_estimated(targets, shares),
+                *judged.limitations,
+            ),
+            familiarity=judged.familiarity,
         )
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
@@ -181,24 +246,42 @@ class EchoHaemodynamics:
             title=_NO_ESTIMATE,
             model=self._card,
             exclusions=tuple(exclusions),
-            limitations=(*self._manifest.limitations, self._selected_by),
+            limitations=(*self._stated, self._selected_by),
             abstention=why,
         )
+
+    @property
+    def _stated(self) -> tuple[str, ...]:
+        """What the bundle says of itself: the targets that it withholds, and its limitations."""
+        withheld = (item.sentence for item in self._manifest.withheld)
+        return (*withheld, *self._manifest.limitations)
 
     @property
     def _selected_by(self) -> str:
         own = "a sending system may have a profile of its own"
         return f"Loops are selected by the profile {self._profile}; {own}."
 
-    def _assessments(self, estimates: Mapping[str, float]) -> tuple[Assessment, ...]:
+    def _assessments(
+        self,
+        targets: Mapping[str, Target],
+        estimates: Mapping[str, float],
+        shares: Mapping[str, float],
+    ) -> tuple[Assessment, ...]:
         if self._manifest.standing is Standing.UNTRAINED:
-            return tuple(undetermined(condition) for condition in decidable(self._targets))
-        return assess(estimates, self._targets, self._manifest.probabilities)
+            return tuple(undetermined(condition) for condition in decidable(targets))
+        return assess(estimates, targets, self._manifest.probabilities, shares)
+
+    def _not_estimated(
+        self, targets: Mapping[str, Target], shares: Mapping[str, float]
+    ) -> Iterator[str]:
+        for name, target in self._targets.items():
+            if name not in targets and target.evidence is not None:
+                yield without_evidence(name, shares[name], target.evidence.minimum_share)
 
     def _limitations(self, loops: Sequence[Encoded]) -> tuple[str, ...]:
         uncalibrated = any(target.conformal is None for target in self._targets.values())
         return (
-            *self._manifest.limitations,
+            *self._stated,
             _ATTENTION,
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),
@@ -213,12 +296,15 @@ def load(
     precision: str = "fp32",
     profile: str | None = None,
     without_heartbeat: str = "exclude",
+    unfamiliar: Unfamiliar = "exclude",
 ) -> EchoHaemodynamics:
     """Load the pipeline with a bundle on a device ("auto", "cpu", "cuda").
 
     `precision` is that of the encoders: "auto", "fp32" or "bf16". All else is float32. `profile`
     selects the loops; None: the one that the bundle was trained with. `without_heartbeat` says what
     happens to loops without a detectable heartbeat: "exclude", or "note" (use them with a note).
+    `unfamiliar` says the same of loops unlike those that the bundle was trained on; "off" does not
+    judge it.
 
     Raises:
         BundleError: the bundle is damaged, made for something else, or gives no numbers.
@@ -230,10 +316,22 @@ def load(
     asked = None if profile is None else Profile(profile)
     selection = narrowest(asked, loaded.manifest.preprocessing.selection)
     pipeline = EchoHaemodynamics(
-        loaded, place, arithmetic, selection, without_heartbeat=without_heartbeat == "note"
+        loaded,
+        place,
+        arithmetic,
+        selection,
+        without_heartbeat=without_heartbeat == "note",
+        unfamiliar=unfamiliar,
     )
     pipeline.check()
     return pipeline
+
+
+def _too_little(targets: Mapping[str, Target], shares: Mapping[str, float], loops: int) -> str:
+    name = primary(targets)
+    evidence = targets[name].evidence
+    least = 0.0 if evidence is None else evidence.minimum_share
+    return too_little_evidence(loops, shares[name], least)
 
 
 def _cautions(loops: Sequence[Encoded], trained_with: Profile) -> tuple[str, ...]:

@@ -59,15 +59,16 @@ def classify(
 ) -> Classification:
     """The class that the verdicts and, where they leave it open, the intervals allow."""
     verdicts = {item.name: item for item in assessments}
-    ph = verdicts[PH.name]
-    if ph.presence is Presence.ABSENT:
+    # Without mPAP there is no verdict on PH.
+    ph = verdicts.get(PH.name)
+    if ph is not None and ph.presence is Presence.ABSENT:
         return _determined(NO_PH)
-    if ph.presence is Presence.UNDETERMINED:
+    if ph is not None and ph.presence is Presence.UNDETERMINED:
         return _open(ph.reason if ph.reason == decision.UNTRAINED else f"{ph.name} is undetermined")
     measured = {item.name: item for item in measurements}
     missing = [name for name in QUANTITIES if name not in measured]
     if missing:
-        return _open(f"the model does not estimate {' and '.join(missing)}")
+        return _open(f"there is no estimate of {' and '.join(missing)}")
     precapillary = verdicts[PRECAPILLARY_PH.name]
     if precapillary.presence is Presence.PRESENT:
         return _determined(PRECAPILLARY)

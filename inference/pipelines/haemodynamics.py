@@ -3,7 +3,7 @@
 Limits are those of the 2022 ESC/ERS Guidelines for pulmonary hypertension.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inference.bundle.calibration import ProbabilityCurve
@@ -104,14 +104,17 @@ PRECAPILLARY_PH = Condition(
 CONDITIONS = (PH, PRECAPILLARY_PH)
 
 
-def measure(target: Target, estimate: float) -> Measurement:
-    """A recalibrated estimate with its interval, both kept to the range that has a meaning."""
+def measure(target: Target, estimate: float, share: float | None = None) -> Measurement:
+    """A recalibrated estimate with its interval, both kept to the range that has a meaning.
+
+    `share` is that of the exam's evidence (see `ExamEvidence`); None: as of a typical exam.
+    """
     quantity = QUANTITIES[target.name]
     least, most = quantity.meaningful
     value = min(max(estimate, least), most)
     low = high = coverage = None
     if target.conformal is not None:
-        half_width = target.conformal.half_width_at(value)
+        half_width = target.conformal.half_width_at(value, target.widening(share))
         low, high = max(least, value - half_width), min(most, value + half_width)
         coverage = target.conformal.coverage
     return Measurement(
@@ -131,6 +134,32 @@ def measure(target: Target, estimate: float) -> Measurement:
     )
 
 
+def evidence_shares(
+    targets: Mapping[str, Target], log_evidence: Mapping[str, float]
+) -> dict[str, float]:
+    """The exam's share of the typical evidence, for each target whose bundle knows it."""
+    return {
+        name: target.evidence.share(log_evidence[name])
+        for name, target in targets.items()
+        if target.evidence is not None
+    }
+
+
+def sufficient(targets: Mapping[str, Target], shares: Mapping[str, float]) -> dict[str, Target]:
+    """The targets for which an exam holds enough evidence: none where the leading one lacks it."""
+    enough = {
+        name: targets[name]
+        for name in QUANTITIES
+        if name in targets and _suffices(targets[name], shares.get(name))
+    }
+    return enough if primary(targets) in enough else {}
+
+
+def primary(names: Collection[str]) -> str:
+    """The target that leads a report and ranks the loops: mPAP, else PVR, else PAWP."""
+    return next(name for name in QUANTITIES if name in names)
+
+
 def margin(
     condition: Condition, estimates: Mapping[str, float], targets: Mapping[str, Target]
 ) -> float:
@@ -147,24 +176,40 @@ def margin(
     )
 
 
+def widening(
+    condition: Condition, targets: Mapping[str, Target], shares: Mapping[str, float]
+) -> float:
+    """The largest widening of the intervals that a condition rests on; 1 in a typical exam."""
+    return max(
+        targets[criterion.quantity].widening(shares.get(criterion.quantity))
+        for criterion in condition.criteria
+    )
+
+
 def assess(
     estimates: Mapping[str, float],
     targets: Mapping[str, Target],
     curves: Mapping[str, ProbabilityCurve],
+    shares: Mapping[str, float] | None = None,
 ) -> tuple[Assessment, ...]:
     """The verdicts on all conditions that the targets can decide; `curves` by the condition's key.
 
+    `shares` are those of the exam's evidence by target; without one it counts as a typical exam.
     A condition that includes another one is never more probable than it, and never present where
     the other is not.
     """
-    measured = {name: measure(target, estimates[name]) for name, target in targets.items()}
+    shares = shares or {}
+    measured = {
+        name: measure(target, estimates[name], shares.get(name)) for name, target in targets.items()
+    }
     made: dict[Condition, Assessment] = {}
     for condition in decidable(targets):
         wider = [made[other] for other in made if set(other.criteria) < set(condition.criteria)]
         curve = curves.get(condition.key)
         margin_sd = margin(condition, estimates, targets)
         bounds = [item.probability for item in wider if item.probability is not None]
-        probability = None if curve is None else min(curve(margin_sd), *bounds, 1.0)
+        widest = widening(condition, targets, shares)
+        probability = None if curve is None else min(curve(margin_sd, widest), *bounds, 1.0)
         own = _assess(condition, measured, margin_sd, probability)
         made[condition] = _within(wider, own)
     return tuple(made.values())
@@ -243,6 +288,10 @@ def _within(wider: Sequence[Assessment], own: Assessment) -> Assessment:
         reason = f"{open_ones[0].name} is undetermined"
         return replace(own, presence=Presence.UNDETERMINED, reason=reason)
     return own
+
+
+def _suffices(target: Target, share: float | None) -> bool:
+    return target.evidence is None or share is None or target.evidence.suffices(share)
 
 
 def _side(criterion: Criterion) -> str:

@@ -1,5 +1,7 @@
 """What is kept of one loop between `encode` and `conclude`: per network a feature, frame scores.
 
+Where the bundle can tell unfamiliar loops, what the loop looks like is kept too.
+
 The arrays' names carry the bundle's digest, so features of two bundles never meet in one estimate.
 """
 
@@ -9,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inference.bundle.familiarity import PICTURE
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, InferenceError
 from inference.models.engine import FrameEncoder
 from inference.types import Encoded
+from inference.ultrasound import appearance
 
 
 def encode_loops(
@@ -37,6 +41,9 @@ def encode_loops(
             fused = network.frames(features)  # (T, d) -> (d)
             arrays[_name(bundle, spec.prefix, "feature")] = fused.feature.cpu().numpy()
             arrays[_name(bundle, spec.prefix, "frame_scores")] = fused.score.cpu().numpy()
+    if bundle.familiarity is not None:
+        for arrays, loop in zip(made, loops, strict=True):
+            arrays[_name(bundle, PICTURE, "feature")] = appearance.appearance(loop)
     if not all(np.isfinite(array).all() for arrays in made for array in arrays.values()):
         raise InferenceError(
             "a loop's feature is not finite; check the bundle (echonode bundle check)"
@@ -58,6 +65,16 @@ def stack_loops(
         features = [_feature(loop, name, network.feature_size) for loop in loops]
         stacked.append(torch.from_numpy(np.stack(features)).to(device))
     return stacked
+
+
+def stack_pictures(bundle: Bundle, loops: Sequence[Encoded]) -> NDArray[np.float32]:
+    """What the loops look like (L, d), of a bundle that can tell unfamiliar ones.
+
+    Raises:
+        BundleError: it is missing or does not fit this bundle.
+    """
+    name = _name(bundle, PICTURE, "feature")
+    return np.stack([_feature(loop, name, appearance.SIZE) for loop in loops])
 
 
 def _feature(loop: Encoded, name: str, size: int) -> NDArray[np.float32]:

@@ -9,6 +9,9 @@ from inference.types import Encoded, Exclusion
 from inference.ultrasound.heartbeat import NO_HEARTBEAT_NOTE
 from inference.ultrasound.rules import NOT_ULTRASOUND
 
+#: From here on a reader is told that intervals are wider than in a typical study.
+MUCH_WIDER = 1.5
+
 #: Reason of every loop -> what is said of the study.
 _SHARED: Mapping[str, str] = {
     "UNDER_18": f"the patient is under {ADULT_YEARS} years old; the model is for adults only.",
@@ -41,6 +44,32 @@ def no_loop(exclusions: Sequence[Exclusion]) -> str:
     return f"{sentence}."
 
 
+def too_little_evidence(loops: int, share: float, least: float) -> str:
+    """Why there is no estimate though loops were analysed; both shares of the typical evidence."""
+    held = "loop of this study holds" if loops == 1 else f"{loops} loops of this study hold"
+    return (
+        f"the {held} too little evidence: {_percent(share)} of what a typical study of the model's "
+        f"validation holds; at least {_percent(least)} is needed."
+    )
+
+
+def without_evidence(name: str, share: float, least: float) -> str:
+    """That one of several quantities has no estimate for want of evidence."""
+    return (
+        f"{name} is not estimated: the loops hold {_percent(share)} of the evidence for it that a "
+        f"typical study of the model's validation holds; at least {_percent(least)} is needed."
+    )
+
+
+def wider_intervals(widening: Mapping[str, float]) -> tuple[str, ...]:
+    """That intervals are much wider than usual, by quantity: how many times as wide."""
+    wide = [f"{name} {times:.1f}" for name, times in widening.items() if times >= MUCH_WIDER]
+    if not wide:
+        return ()
+    held = "The loops of this study hold less evidence than usual"
+    return (f"{held}: intervals are wider than in a typical study (times: {', '.join(wide)}).",)
+
+
 def study_limitations(loops: Sequence[Encoded]) -> list[str]:
     """Limitations of the estimate that follow from the notes of its loops, each stated once."""
     unknown_age = any(AGE_UNKNOWN in loop.features.notes for loop in loops)
@@ -54,6 +83,11 @@ def study_limitations(loops: Sequence[Encoded]) -> list[str]:
             "frames are spread over the whole clip."
         )
     return limitations
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return "less than 1 %" if percent < 1 else f"{percent:.0f} %"
 
 
 def without_study_notes(loops: Sequence[Encoded]) -> list[Encoded]:

@@ -1,12 +1,12 @@
-"""What is kept after every epoch, so that a killed run goes on with the same result.
+"""What is kept after every validation, so that a killed run goes on with the same result.
 
-Nothing else has a state: what an epoch sees follows from seed and epoch (see `sampling`), and so
+Nothing else has a state: what a step sees follows from seed and step (see `sampling`), and so
 does the learning rate.
 """
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError  # the error alone; nothing is unpickled
 from typing import Any
@@ -33,11 +33,12 @@ _DAMAGES = (
 
 @dataclass(slots=True)
 class Progressed:
-    """How far the epochs got; `history` holds one row of metrics per epoch."""
+    """How far training got; `history` holds one row of metrics per validation."""
 
-    epochs: int = 0
+    steps: int = 0
     best_loss: float = float("inf")
-    best_epoch: int = 0
+    best_step: int = 0
+    finished: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -49,10 +50,7 @@ def save_checkpoint(
     torch.save(
         {
             "made_by": dict(made_by),
-            "epochs": progressed.epochs,
-            "best_loss": progressed.best_loss,
-            "best_epoch": progressed.best_epoch,
-            "history": progressed.history,
+            "progressed": asdict(progressed),
             "parts": {name: part.state_dict() for name, part in parts.items()},
         },
         out,
@@ -74,11 +72,11 @@ def load_checkpoint(path: Path, parts: Mapping[str, Any], made_by: Mapping[str, 
         require_same(path, kept["made_by"], made_by)
         for name, part in parts.items():
             part.load_state_dict(kept["parts"][name])
+        return Progressed(**kept["progressed"])
     except _DAMAGES as error:
         raise TrainingDataError(
             f"checkpoint {path} cannot be used ({type(error).__name__}); remove it to start anew"
         ) from error
-    return Progressed(kept["epochs"], kept["best_loss"], kept["best_epoch"], kept["history"])
 
 
 def require_same(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:

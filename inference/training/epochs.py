@@ -1,7 +1,8 @@
-"""The loop over epochs that pre-training and training share.
+"""The loop that pre-training and training share: some steps, a validation, a checkpoint.
 
-A folder holds `checkpoint.pt` (the last epoch), `best.safetensors` (the lowest validation loss),
-`metrics.csv` and `tensorboard/`. Called again, `learn` goes on where it was stopped.
+A folder holds `checkpoint.pt` (the last validation), `best.safetensors` (the weights of the lowest
+validation loss, or the newest), `metrics.csv` and `tensorboard/`. Called again, `learn` goes on
+where it was stopped.
 """
 
 import math
@@ -45,30 +46,43 @@ class Learner(Protocol):
 
     @property
     def kept(self) -> nn.Module:
-        """The module whose best weights stay."""
+        """The module whose best weights stay: the very one that `validate` judges."""
 
-    def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
-        """Learn for one epoch and give back its metrics; `on_step` hears how many steps it did."""
+    def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
+        """Take `count` steps from number `first` (from 0) and give back their metrics.
+
+        `on_step` hears how many of them are done.
+        """
 
     def validate(self) -> Mapping[str, float]:
-        """Judge; `validation_loss` decides which epoch is best."""
+        """Judge `kept`; `validation_loss` decides which weights are best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to learn; `patience` is how many epochs without a better one end it."""
+    """How many steps to learn, and after how many to validate each time.
+
+    `patience` is how many validations without a lower loss end it early. `keep_last`: the newest
+    weights are kept, whatever their loss.
+    """
 
     stage: str
-    epochs: int
+    steps: int
+    every: int
     steps_per_epoch: int
     patience: int | None = None
+    keep_last: bool = False
 
     def over(self, progressed: Progressed) -> bool:
         """Whether there is nothing more to learn."""
-        idle = progressed.epochs - progressed.best_epoch
-        return progressed.epochs >= self.epochs or (
+        idle = sum(row["step"] > progressed.best_step for row in progressed.history)
+        return progressed.steps >= self.steps or (
             self.patience is not None and idle >= self.patience
         )
+
+    def until_validation(self, progressed: Progressed) -> int:
+        """How many steps to take before the next validation."""
+        return min(self.every, self.steps - progressed.steps)
 
 
 def learn(
@@ -86,42 +100,57 @@ def learn(
             is no longer finite.
     """
     done = load_checkpoint(folder / CHECKPOINT, learner.parts, made_by)
-    total = plan.epochs * plan.steps_per_epoch
     report = on_progress if world.writes else silent
     with _board(folder, done, plan, world) as board:
         while not plan.over(done):
-            before = done.epochs * plan.steps_per_epoch
-            on_step = partial(_report, report, plan.stage, before, total)
-            trained = learner.train(done.epochs, on_step)
-            row = {"epoch": float(done.epochs + 1), **trained, **learner.validate()}
+            count = plan.until_validation(done)
+            on_step = partial(_report, report, plan, done.steps)
+            trained = learner.train(done.steps, count, on_step)
+            _unite(learner, world)
+            done.steps += count
+            _unite(learner, world)
+            row = {
+                "step": float(done.steps),
+                "epoch": done.steps / plan.steps_per_epoch,
+                **trained,
+                **learner.validate(),
+            }
             _require_finite(plan, row)
-            done.epochs += 1
             done.history.append(row)
-            better = row[LOSS] < done.best_loss
+            better = plan.keep_last or row[LOSS] < done.best_loss
             if better:
-                done.best_loss, done.best_epoch = row[LOSS], done.epochs
+                done.best_loss, done.best_step = row[LOSS], done.steps
+            done.finished = plan.over(done)
             if world.writes:
                 if better:
                     save_weights(folder / BEST, learner.kept)
-                # After the best weights: a kill in between makes the same epoch once more.
+                # After the best weights: a kill in between takes the same steps once more.
                 save_checkpoint(folder / CHECKPOINT, learner.parts, done, made_by)
                 write_whole(folder / METRICS, pd.DataFrame(done.history).to_csv(index=False))
             if board is not None:
                 for name, value in row.items():
-                    board.add_scalar(name, value, done.epochs)
+                    board.add_scalar(name, value, done.steps)
             world.wait()
-    report(plan.stage, total, total)
+    report(plan.stage, plan.steps, plan.steps)
     return done
 
 
-def _report(report: Progress, stage: str, before: int, total: int, step: int) -> None:
-    report(stage, before + step, total)
+def _unite(learner: Learner, world: World) -> None:
+    """Make what every process judges the same as what the first one saves."""
+    modules = {id(part): part for part in [*learner.parts.values(), learner.kept]}
+    for module in modules.values():
+        if isinstance(module, nn.Module):
+            world.unite(module)
+
+
+def _report(report: Progress, plan: Plan, before: int, step: int) -> None:
+    report(plan.stage, before + step, plan.steps)
 
 
 def _require_finite(plan: Plan, row: Mapping[str, float]) -> None:
     if not math.isfinite(row[LOSS]):
         raise TrainingDataError(
-            f"{plan.stage}: the loss is not finite in epoch {row['epoch']:.0f}; "
+            f"{plan.stage}: the loss is not finite at step {row['step']:.0f}; "
             "lower the learning rate or raise the precision in the recipe"
         )
 
@@ -134,7 +163,7 @@ def _board(
         yield None
         return
     # Rows that a killed run logged after its last checkpoint are purged.
-    board = SummaryWriter(str(folder / TENSORBOARD), purge_step=done.epochs + 1)
+    board = SummaryWriter(str(folder / TENSORBOARD), purge_step=done.steps + 1)
     try:
         yield board
     finally:

@@ -3,7 +3,7 @@
     run = fit(named_recipe("paper"), cohort_folder, frames_folder, run_folder)
 
 The recipe is the paper's unless it says otherwise. On several GPUs, start it with torchrun. Killed
-and called again, it goes on after the last whole epoch; on a CPU the result is the same bit for
+and called again, it goes on after the last validation; on a CPU the result is the same bit for
 bit.
 """
 
@@ -14,17 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from inference.errors import TrainingDataError
 from inference.training.augmentation import as_frames, augment
+from inference.training.averaging import Average
 from inference.training.checkpoint import load_weights
-from inference.training.cohort.reading import read_cohort
+from inference.training.cohort.reading import Cohort, read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.epochs import BEST, LOSS, Plan, learn
 from inference.training.exams import Exams, open_exams
 from inference.training.loss import HaemodynamicLoss
+from inference.training.memory import shortage_explained
 from inference.training.network import build_network, judging, loop_features, place
-from inference.training.pretrain import pretrain
+from inference.training.pretrain import hold_out, pretrain
 from inference.training.processes import World, join
 from inference.training.recipe import Optimisation, Recipe
 from inference.training.run import PRETRAINING, Member, Run, claim, describe_run
@@ -49,16 +52,14 @@ def fit(
 
     Raises:
         TrainingDataError: an empty split, labels that teach nothing, frames that are not cached,
-            or a folder that holds the run of another recipe or cohort.
+            a folder that holds the run of another recipe or cohort, or memory that ran out.
     """
     found = read_cohort(cohort)
-    with join(recipe.device.name) as world:
+    with join(recipe.device.name) as world, shortage_explained(recipe, world.device, world.size):
         made = describe_run(
             recipe, found, cohort, device=world.device, processes=world.size, encoder=encoder
         )
-        size = recipe.frame_size_px
-        training = open_exams(found, frames, split="train", size=size)
-        validation = open_exams(found, frames, split="validation", size=size)
+        training, judging = _split(recipe, found, frames)
         if world.writes:
             made = claim(run, made)
         world.wait()
@@ -67,11 +68,14 @@ def fit(
             pretrain(recipe, training, run / PRETRAINING, made.made_by, world, on_progress)
             start = run / PRETRAINING / BEST
         for member in made.members:
-            learner = Training(made, member, training, validation, start, world)
+            learner = Training(made, member, training, judging, start, world)
             plan = Plan(
                 stage=f"train {member.prefix}",
-                epochs=recipe.optimisation.epochs,
+                steps=learner.steps,
+                every=recipe.optimisation.validate_every_steps or learner.sampler.count(),
                 steps_per_epoch=learner.sampler.count(),
+                patience=recipe.stopping.patience,
+                keep_last=recipe.stopping.on == "nothing",
             )
             made_by = {**made.made_by, "network": member.prefix}
             learn(learner, plan, run / member.prefix, made_by, world, on_progress)
@@ -94,16 +98,25 @@ def pretrain_encoder(
         TrainingDataError: as `fit`.
     """
     found = read_cohort(cohort)
-    with join(recipe.device.name) as world:
+    with join(recipe.device.name) as world, shortage_explained(recipe, world.device, world.size):
         made = describe_run(
             recipe, found, cohort, device=world.device, processes=world.size, encoder=None
         )
-        training = open_exams(found, frames, split="train", size=recipe.frame_size_px)
+        training, _ = _split(recipe, found, frames)
         if world.writes:
             made = claim(run, made)
         world.wait()
         pretrain(recipe, training, run / PRETRAINING, made.made_by, world, on_progress)
     return run / PRETRAINING / BEST
+
+
+def _split(recipe: Recipe, cohort: Cohort, frames: Path) -> tuple[Exams, Exams]:
+    """The exams to learn from, and those that judge the weights."""
+    size = recipe.frame_size_px
+    training = open_exams(cohort, frames, split="train", size=size)
+    if recipe.stopping.on == "inner":
+        return hold_out(training, recipe.stopping.held_out, recipe.seed)
+    return training, open_exams(cohort, frames, split="validation", size=size)
 
 
 class Training:
@@ -114,27 +127,49 @@ class Training:
         run: Run,
         member: Member,
         training: Exams,
-        validation: Exams,
+        judging: Exams,
         encoder: Path | None,
         world: World,
     ) -> None:
         recipe = run.recipe
         self._recipe, self._targets, self._world = recipe, member.targets, world
         self._scales = [run.scale(name) for name in member.targets]
-        self._validation = validation.with_any(member.targets, "validation")
+        split = "inner" if recipe.stopping.on == "inner" else "validation"
+        self._judging = judging.with_any(member.targets, split)
         self._network = build_network(recipe, len(member.targets), member.seed)
         if encoder is not None:
             load_weights(encoder, self._network.encoder)
+        elif recipe.encoder.frozen:
+            raise TrainingDataError(
+                "recipe: encoder.frozen keeps random weights as they are; pre-train the encoder, "
+                "or bring one with --encoder"
+            )
+        self._network.encoder.requires_grad_(requires_grad=not recipe.encoder.frozen)
+        share = recipe.optimisation.averaging
+        self._average = Average(self._network, share) if share else None
         place(self._network, self._network.encoder, world.device, recipe.device)
+        # What is judged is what is kept.
+        self.kept = self._network
+        if self._average is not None:
+            self.kept = self._average.network
+            place(self.kept, self.kept.encoder, world.device, recipe.device)
         self._stepper = Stepper(
             self._network,
             world,
             recipe.device,
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
+            faster={
+                self._network.encoder: recipe.encoder.learning_rate_factor,
+                self._network.frames: recipe.optimisation.attention,
+                self._network.loops: recipe.optimisation.attention,
+            },
         )
         self._loss = HaemodynamicLoss(
-            self._scales, cross_entropy=recipe.loss.cross_entropy, device=world.device
+            self._scales,
+            cross_entropy=recipe.loss.cross_entropy,
+            balanced=recipe.loss.balanced,
+            device=world.device,
         )
         self.sampler = Sampler(
             recipe,
@@ -144,29 +179,35 @@ class Training:
             rank=world.rank,
             world=world.size,
         )
-        self.kept: nn.Module = self._network
+        self.steps = recipe.optimisation.steps or recipe.optimisation.epochs * self.sampler.count()
         self.parts = {"network": self._network, **self._stepper.parts}
+        if self._average is not None:
+            self.parts["average"] = self._average.network
 
-    def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
-        """See every training exam once, by a few random loops and frames of it."""
+    def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
+        """See training exams by a few random loops and frames of each."""
         self._network.train()
-        steps = self.sampler.count()
+        if self._recipe.encoder.frozen:
+            self._network.encoder.eval()
         total = torch.zeros((), device=self._world.device)
-        for number, parts in enumerate(self.sampler.steps(epoch), start=1):
-            rate = learning_rate(self._recipe.optimisation, epoch * steps + number - 1, steps)
+        for number, parts in enumerate(self.sampler.steps(first, count), start=1):
+            done = (first + number - 1) / self.steps
+            rate = learning_rate(self._recipe.optimisation, done)
             total += self._stepper.step([partial(self._part, part) for part in parts], rate=rate)
+            if self._average is not None:
+                self._average.follow(self._network, first + number)
             on_step(number)
-        return {"training_loss": float(self._world.add(total)) / steps}
+        return {"training_loss": float(self._world.add(total)) / count}
 
     def validate(self) -> Mapping[str, float]:
-        """Look at all loops and frames of every validation exam, one exam at a time."""
-        self._network.eval()
+        """Look at all loops and frames of every exam that judges, one exam at a time."""
+        self.kept.eval()
         device = self._world.device
-        output = torch.zeros(len(self._validation), len(self._targets), device=device)
+        output = torch.zeros(len(self._judging), len(self._targets), device=device)
         with judging(device, self._recipe.device):
-            for row in range(self._world.rank, len(self._validation), self._world.size):
-                loops = loop_features(self._network, self._validation[row].frames, device)
-                output[row] = self._network.fuse(loops).output
+            for row in range(self._world.rank, len(self._judging), self._world.size):
+                loops = loop_features(self.kept, self._judging[row].frames, device)
+                output[row] = self.kept.fuse(loops).output
         return self._judge(self._world.add(output))
 
     def _part(self, part: MicroBatch) -> Tensor:
@@ -181,7 +222,7 @@ class Training:
 
     def _judge(self, output: Tensor) -> dict[str, float]:
         """The loss, and per target the mean absolute error in its unit and the correlation."""
-        wanted = torch.from_numpy(truths(self._validation.about, self._targets)).to(output.device)
+        wanted = torch.from_numpy(truths(self._judging.about, self._targets)).to(output.device)
         known = torch.isfinite(wanted)
         metrics = {LOSS: float(self._loss(output, wanted, known.sum(dim=0)))}
         for column, scale in enumerate(self._scales):
@@ -195,11 +236,10 @@ class Training:
         return metrics
 
 
-def learning_rate(how: Optimisation, step: int, steps_per_epoch: int) -> float:
-    """The share of the recipe's learning rate that applies at a step, counted from 0."""
+def learning_rate(how: Optimisation, done: float) -> float:
+    """The share of the recipe's learning rate that applies when `done` (0..1) of it is done."""
     if how.schedule == "constant":
         return 1.0
-    done = step / (how.epochs * steps_per_epoch)
     if done < 0.2:
         return 0.1 + 0.9 * done / 0.2
     return max(0.001, (1 + cos(pi * (done - 0.2) / 0.8)) / 2)

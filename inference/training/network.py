@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from torchvision.models.convnext import CNBlock
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from inference.models.encoder import ARCHITECTURES
@@ -43,7 +44,7 @@ def place(module: nn.Module, encoder: nn.Module, device: torch.device, how: Devi
     module.to(device)
     if how.channels_last:
         encoder.to(memory_format=torch.channels_last)
-    if how.activation_checkpointing:
+    if how.checkpoints(device.type):
         _checkpoint_blocks(encoder)
 
 
@@ -83,7 +84,7 @@ def _freeze(network: MultiView, fusion: Fusion) -> None:
 def _checkpoint_blocks(encoder: nn.Module) -> None:
     """Let every residual block keep only its input and compute itself again on the way back."""
     for block in encoder.modules():
-        if isinstance(block, BasicBlock | Bottleneck):
+        if isinstance(block, BasicBlock | Bottleneck | CNBlock):
             again = partial(_context, block)
             block.forward = partial(_checkpointed, block.forward, again)
 

@@ -1,7 +1,13 @@
 """Files that appear whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+#: How the name of a file ends that is not written whole yet; it begins with a dot.
+PART = ".part"
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -9,12 +15,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
     Text is written as UTF-8.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with whole_file(path) as out:
+        out.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write piece by piece, which appears at its place when all of it is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         with part.open("wb") as out:
-            out.write(data)
+            yield out
             out.flush()
             os.fsync(out.fileno())
         part.replace(path)

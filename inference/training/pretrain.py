@@ -45,7 +45,8 @@ def pretrain(
     learner = Pretraining(recipe, learning, judging, world)
     plan = Plan(
         stage="pre-train",
-        epochs=recipe.pretraining.epochs,
+        steps=recipe.pretraining.epochs * learner.sampler.count(),
+        every=learner.sampler.count(),
         steps_per_epoch=learner.sampler.count(),
         patience=recipe.pretraining.patience_epochs,
     )
@@ -53,7 +54,7 @@ def pretrain(
 
 
 def hold_out(exams: Exams, share: float, seed: int) -> tuple[Exams, Exams]:
-    """Split exams by patient into those to learn from and those to judge by.
+    """Split the training split's exams by patient into those to learn from and to judge by.
 
     Raises:
         TrainingDataError: fewer than two patients.
@@ -62,7 +63,7 @@ def hold_out(exams: Exams, share: float, seed: int) -> tuple[Exams, Exams]:
         {exam.patient_number for exam in exams.about}, key=lambda patient: order(patient, seed)
     )
     if len(patients) < 2:
-        raise TrainingDataError("pre-training: two patients are needed, one to judge by")
+        raise TrainingDataError("training split: two patients are needed, one to judge by")
     held = set(patients[: max(1, round(share * len(patients)))])
     return (
         exams.where(lambda exam: exam.patient_number not in held),
@@ -95,16 +96,16 @@ class Pretraining:
         self.kept: nn.Module = encoder
         self.parts = {"autoencoder": self._module, **self._stepper.parts}
 
-    def train(self, epoch: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
+    def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """Draw the frames that training would see of each exam, not moved."""
         self._module.train()
         total = torch.zeros((), device=self._world.device)
-        for number, parts in enumerate(self.sampler.steps(epoch), start=1):
+        for number, parts in enumerate(self.sampler.steps(first, count), start=1):
             share = 1 / (len(parts) * self._world.size)
             losses = [partial(self._loss, part, share) for part in parts]
             total += self._stepper.step(losses)
             on_step(number)
-        return {"training_loss": float(self._world.add(total)) / self.sampler.count()}
+        return {"training_loss": float(self._world.add(total)) / count}
 
     def validate(self) -> Mapping[str, float]:
         """The error on every frame of the held-out patients."""

@@ -31,11 +31,26 @@ class World:
         return self.rank == 0
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Let the processes average their gradients; BatchNorm's statistics stay each one's own."""
+        """Let the processes average their gradients; BatchNorm's statistics stay each one's own
+        until they `unite`."""
         if self.size == 1:
             return module
         where = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=where)
+        return DistributedDataParallel(module, device_ids=where, broadcast_buffers=False)
+
+    def unite(self, module: nn.Module) -> None:
+        """Bring a module to one state in all processes: the mean of BatchNorm's statistics, and
+        the first process's weights and counts."""
+        if self.size == 1:
+            return
+        statistics = {id(buffer) for buffer in module.buffers() if buffer.is_floating_point()}
+        with torch.no_grad():
+            for tensor in [*module.parameters(), *module.buffers()]:
+                if id(tensor) in statistics:
+                    distributed.all_reduce(tensor)
+                    tensor.div_(self.size)
+                else:
+                    distributed.broadcast(tensor, 0)
 
     def add(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

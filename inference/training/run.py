@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import AwareDatetime, Field, ValidationError
@@ -24,10 +24,12 @@ from inference.regular_files import read_regular, require_regular
 from inference.training.checkpoint import require_same
 from inference.training.cohort.index import open_index
 from inference.training.cohort.reading import Cohort
+from inference.training.loss import weight_above
 from inference.training.output import write_whole
 from inference.training.recipe import Recipe
-from inference.training.sampling import per_process
+from inference.training.sampling import balanced, per_process
 from inference.training.scales import Scale
+from inference.training.weights.source import Source, source_of
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
@@ -86,6 +88,14 @@ class Run(Strict):
     versions: Mapping[str, str]
     encoder_sha256: str | None = None
     """Of the pre-trained encoder where it came from elsewhere."""
+    encoder_source: Source | None = None
+    """Whose encoder that was, where `echonode weights import` brought it."""
+
+    @property
+    def stopped_on(self) -> Literal["validation", "inner", "nothing"]:
+        """The exams that said which weights are best: the validation split's, an inner split's of
+        the training split, or none."""
+        return self.recipe.stopping.on
 
     def scale(self, target: str) -> Scale:
         """The scale of a target."""
@@ -116,17 +126,23 @@ def describe_run(
     """Say how a run is made, now; `folder` is the cohort's.
 
     Raises:
-        TrainingDataError: the training or validation split is empty or teaches nothing, or the
-            encoder's file cannot be read.
+        TrainingDataError: the training or validation split is empty or teaches nothing, it has one
+            class where the recipe balances two, or the encoder's file cannot be read.
     """
     training = cohort.part("train")
     cohort.part("validation")
+    scales = tuple(Scale.of(name, training, recipe.loss.tau(name)) for name in recipe.targets)
+    if recipe.loss.balanced:
+        for scale in scales:
+            weight_above(scale)
+    if recipe.sampling.balanced:
+        balanced(training)
     share = per_process(recipe.sampling, processes)
     return Run(
         recipe=recipe,
         cohort=_facts(cohort, folder),
         members=_members(recipe),
-        scales=tuple(Scale.of(name, training, recipe.loss.tau(name)) for name in recipe.targets),
+        scales=scales,
         created_at=datetime.now(UTC).replace(microsecond=0),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         processes=processes,
@@ -135,6 +151,7 @@ def describe_run(
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
         encoder_sha256=None if encoder is None else _sha256(encoder),
+        encoder_source=None if encoder is None else _source(encoder, recipe.architecture),
     )
 
 
@@ -165,7 +182,7 @@ def read_run(folder: Path) -> Run:
     except ValidationError as error:
         raise TrainingDataError(
             f"{folder / RUN} is not of this version of echonode ({error.error_count()} problems); "
-            "train again in another folder"
+            "evaluate and pack it with the version that trained it, or train in another folder"
         ) from None
 
 
@@ -195,6 +212,16 @@ def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
         loops=sum(len(exam.loops) for exam in cohort.exams),
         phantom_exams=phantoms,
     )
+
+
+def _source(encoder: Path, architecture: str) -> Source | None:
+    found = source_of(encoder)
+    if found is not None and found.architecture != architecture:
+        raise TrainingDataError(
+            f"encoder {encoder}: {found.about} is a {found.architecture}; the recipe's "
+            f"architecture is {architecture}"
+        )
+    return found
 
 
 def _sha256(path: Path) -> str:

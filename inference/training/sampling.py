@@ -1,7 +1,8 @@
-"""What each step of an epoch sees.
+"""What each step sees.
 
-Every draw follows from (seed, epoch, exam) alone. Nothing is carried from one epoch to the next,
-so after an interruption an epoch sees what it would have seen without.
+Steps are counted over the whole training; an epoch, one pass over the exams, is so many of them.
+Every draw follows from (seed, epoch, place in it) alone. Nothing is carried from one step to the
+next, so after an interruption a step sees what it would have seen without.
 
 Letters in shapes: B exams, L loops, T frames, S side in pixels, K targets.
 """
@@ -10,13 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
+from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training import augmentation
+from inference.training.cohort.reading import CohortExam
 from inference.training.exams import Exams
 from inference.training.recipe import Recipe, Sampling
 from inference.training.scales import truths
@@ -40,7 +44,7 @@ class MicroBatch:
 
 
 class Sampler:
-    """Draws the steps of an epoch from exams; process `rank` of `world` gets its share of each.
+    """Draws the steps from exams; process `rank` of `world` gets its share of each.
 
     Raises:
         TrainingDataError: there are fewer exams than processes.
@@ -59,26 +63,40 @@ class Sampler:
         self._exams, self._sampling, self._limits = exams, recipe.sampling, recipe.augmentation
         self._seed, self._rank, self._world = seed, rank, world
         self._truth = truths(exams.about, targets)
+        self._chances = balanced(exams.about) if recipe.sampling.balanced else None
         if len(exams) < world:
             raise TrainingDataError(
                 f"cohort: {len(exams)} exams cannot be dealt to {world} processes"
             )
 
-    def steps(self, epoch: int) -> Iterator[list[MicroBatch]]:
-        """The steps of one epoch, each as this process's micro-batches, read one step ahead.
+    def steps(self, first: int, count: int) -> Iterator[list[MicroBatch]]:
+        """`count` steps from number `first` (from 0), each as this process's micro-batches.
 
-        Every exam is seen once. Where the last exams cannot be dealt out evenly to all processes,
-        fewer than `world` of them wait for the next epoch.
+        They are read one step ahead. An epoch sees every exam once (balanced: as many exams, some
+        more than once); where its last exams cannot be dealt out evenly to all processes, fewer
+        than `world` of them wait for the next epoch.
         """
-        return _ahead([partial(self._step, step, epoch) for step in self._dealt(epoch)])
+        epoch, done = divmod(first, self.count())
+        last = (first + count - 1) // self.count()
+        numbered = (
+            (step, number) for number in range(epoch, last + 1) for step in self._dealt(number)
+        )
+        wanted = islice(numbered, done, done + count)
+        return _ahead([partial(self._step, step, number) for step, number in wanted])
 
     def count(self) -> int:
         """How many steps an epoch has."""
         return sum(1 for _ in self._dealt(0))
 
     def _dealt(self, epoch: int) -> Iterator[NDArray[np.intp]]:
-        """The exams of each step, a multiple of `world` in number."""
-        order = np.random.default_rng([self._seed, epoch, _ORDER]).permutation(len(self._exams))
+        """The exams of each step, a multiple of `world` in number: rows of (place, exam)."""
+        rng, count = np.random.default_rng([self._seed, epoch, _ORDER]), len(self._exams)
+        exams = (
+            rng.permutation(count)
+            if self._chances is None
+            else rng.choice(count, count, p=self._chances)
+        )
+        order = np.stack([np.arange(count), exams], axis=1)
         size = per_process(self._sampling, self._world) * self._world
         for first in range(0, len(order), size):
             step = order[first : first + size]
@@ -87,36 +105,54 @@ class Sampler:
                 yield step
 
     def _step(self, step: NDArray[np.intp], epoch: int) -> list[MicroBatch]:
-        known = np.isfinite(self._truth[step]).sum(axis=0).astype(np.float32)
+        known = np.isfinite(self._truth[step[:, 1]]).sum(axis=0).astype(np.float32)
         mine = step[self._rank :: self._world]
         size = self._sampling.micro_batch_exams or len(mine)
         parts = [mine[first : first + size] for first in range(0, len(mine), size)]
         return [self._micro_batch(part, epoch, known) for part in parts]
 
     def _micro_batch(
-        self, exams: NDArray[np.intp], epoch: int, known: NDArray[np.float32]
+        self, part: NDArray[np.intp], epoch: int, known: NDArray[np.float32]
     ) -> MicroBatch:
-        drawn = [self._draw(int(number), epoch) for number in exams]
+        drawn = [self._draw(place, exam, epoch) for place, exam in part.tolist()]
         return MicroBatch(
             np.stack([pixels for pixels, _ in drawn]),
             np.stack([maps for _, maps in drawn]),
-            self._truth[exams],
+            self._truth[part[:, 1]],
             known,
         )
 
-    def _draw(self, number: int, epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Random loops and frames of one exam (L, T, S, S), the frames in order of time."""
-        rng = np.random.default_rng([self._seed, epoch, number, _EXAM])
-        frames = self._exams[number].frames
-        loops = _choose(rng, frames.shape[0], self._sampling.loops)
-        times = [np.sort(_choose(rng, frames.shape[1], self._sampling.frames)) for _ in loops]
-        pixels = np.stack([frames[loop][time] for loop, time in zip(loops, times, strict=True)])
+    def _draw(
+        self, place: int, exam: int, epoch: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Random loops of one exam and random frames of each (L, T, S, S), in order of time."""
+        rng = np.random.default_rng([self._seed, epoch, place, _EXAM])
+        clips = self._exams[exam].clips
+        loops = _choose(rng, len(clips.counts), self._sampling.loops)
+        times = [np.sort(_choose(rng, clips.counts[k], self._sampling.frames)) for k in loops]
+        pixels = np.stack([clips.read(k, time) for k, time in zip(loops, times, strict=True)])
         return pixels, augmentation.draw(len(loops), self._limits, rng)
 
 
 def per_process(sampling: Sampling, processes: int) -> int:
     """How many of a step's exams each process gets."""
     return max(1, sampling.exams // processes)
+
+
+def balanced(exams: Sequence[CohortExam]) -> NDArray[np.float64]:
+    """Chances that draw exams with and without PH (mPAP) equally often.
+
+    Raises:
+        TrainingDataError: all are of one side.
+    """
+    present = truths(exams, ["mPAP"])[:, 0] > QUANTITIES["mPAP"].upper_limit
+    if present.all() or not present.any():
+        raise TrainingDataError(
+            f"sampling.balanced: {'every' if present.all() else 'no'} training exam has PH; add "
+            "exams of the other side, or leave `balanced` out"
+        )
+    chances: NDArray[np.float64] = np.where(present, 0.5 / present.sum(), 0.5 / (~present).sum())
+    return chances
 
 
 def _choose(rng: np.random.Generator, there: int, wanted: int) -> NDArray[np.intp]:

@@ -17,13 +17,17 @@ COLUMNS: Mapping[str, str] = dict(zip(QUANTITIES, TARGETS, strict=True))
 
 
 class Scale(Strict):
-    """One target; every number in its unit. `limit` splits its two classes, as softly as `tau`."""
+    """One target; every number in its unit. `limit` splits its two classes, as softly as `tau`.
+
+    `above` is the share of the training exams above the limit.
+    """
 
     target: str
     mean: float
     sd: float
     limit: float
     tau: float
+    above: float
 
     @classmethod
     def of(cls, target: str, exams: Sequence[CohortExam], tau: float) -> Self:
@@ -46,6 +50,7 @@ class Scale(Strict):
             sd=float(values.std()),
             limit=float(limit),
             tau=tau,
+            above=float((values > limit).mean()),
         )
 
 

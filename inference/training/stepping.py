@@ -1,6 +1,6 @@
 """One step of Adam: gradients accumulated over micro-batches, averaged over processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -23,12 +23,13 @@ class Stepper:
         *,
         learning_rate: float,
         weight_decay: float = 0.0,
+        faster: Mapping[nn.Module, float] | None = None,
     ) -> None:
+        """`faster` multiplies the learning rate of some parts of the module."""
         self._world, self._how = world, how
-        self._base = learning_rate
-        self._adam = torch.optim.Adam(
-            module.parameters(), lr=learning_rate, weight_decay=weight_decay
-        )
+        groups = list(_groups(module, learning_rate, faster or {}))
+        self._base = [group["lr"] for group in groups]
+        self._adam = torch.optim.Adam(groups, weight_decay=weight_decay)
         # float16 alone underflows; for the other precisions the scaler does nothing.
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=how.precision == "float16")
         self.shared = world.wrap(module)
@@ -40,8 +41,8 @@ class Stepper:
         Each loss is computed by `shared`; `rate` multiplies the learning rate. Gives back this
         process's sum.
         """
-        for group in self._adam.param_groups:
-            group["lr"] = self._base * rate
+        for group, base in zip(self._adam.param_groups, self._base, strict=True):
+            group["lr"] = base * rate
         self._adam.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._world.device)
         for number, compute in enumerate(losses, start=1):
@@ -60,3 +61,16 @@ class Stepper:
         if self._world.size == 1 or now:
             return nullcontext()
         return self.shared.no_sync()  # type: ignore[operator]
+
+
+def _groups(
+    module: nn.Module, learning_rate: float, faster: Mapping[nn.Module, float]
+) -> Iterator[dict[str, Any]]:
+    """Adam's groups of parameters, each with its learning rate."""
+    apart = {parameter for part in faster for parameter in part.parameters()}
+    yield {
+        "params": [each for each in module.parameters() if each not in apart],
+        "lr": learning_rate,
+    }
+    for part, times in faster.items():
+        yield {"params": list(part.parameters()), "lr": learning_rate * times}

@@ -1,5 +1,6 @@
 """A finished run: its networks, their description, and both as an uncalibrated bundle."""
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,11 +91,16 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
             description=run.cohort.description, sha256=run.cohort.sha256, exams=run.cohort.exams
         ),
         intended_use=statement.intended_use or (_PHANTOM_USE if phantom else _RESEARCH_USE),
-        limitations=(*_LIMITS[standing], *statement.limitations),
-        licence=statement.licence,
+        limitations=(*_LIMITS[standing], *_start(run), *statement.limitations),
+        licence="; ".join((statement.licence, *_start(run))),
         # The run's, so that packing it again gives the same bundle.
         created_at=run.created_at,
     )
+
+
+def _start(run: Run) -> tuple[str, ...]:
+    """What an encoder that was brought from elsewhere asks of those who use the bundle."""
+    return () if run.encoder_source is None else (run.encoder_source.sentence,)
 
 
 def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device) -> Bundle:
@@ -105,11 +111,21 @@ def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device)
         return load_bundle(path, device)
 
 
+def weights_sha256(networks: Mapping[str, MultiView]) -> str:
+    """The identity of trained weights: SHA-256 over names and numbers of every tensor."""
+    digest = hashlib.sha256()
+    for prefix, network in sorted(networks.items()):
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(f"{prefix}.{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _load(folder: Path, run: Run, member: Member) -> MultiView:
     done = load_checkpoint(folder / CHECKPOINT, {}, {**run.made_by, "network": member.prefix})
-    if done.epochs < run.recipe.optimisation.epochs:
+    if not done.finished:
         raise TrainingDataError(
-            f"{folder}: {done.epochs} of {run.recipe.optimisation.epochs} epochs are done; "
+            f"{folder}: training is not finished ({done.steps} steps are done); "
             "finish it with `echonode train fit`"
         )
     network = build_network(run.recipe, len(member.targets), member.seed)

@@ -1,6 +1,7 @@
 """Single frames of a stored instance, decoded to grey or colour; the others stay untouched."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from inference.dicom.part10 import Part10, PixelElement, open_part10
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.ultrasound.compressed import decode_stills
 from inference.ultrasound.native import NativeFrames
-from inference.ultrasound.palette import StoredPalette, read_palette
+from inference.ultrasound.palette import read_palette
 from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.pixel_format import PixelFormat, read_pixel_format
-from inference.ultrasound.reading import read_samples
+from inference.ultrasound.reading import SampleReader
 from inference.ultrasound.rendering import Palette, to_grey, to_rgb
 from inference.ultrasound.samples import Decoded
 from inference.ultrasound.video import decode_video
@@ -71,29 +72,61 @@ def grey_pictures(path: Path, frame_indices: Sequence[int]) -> Pictures:
         LoopUnreadableError: as `decode_frames`, or frames are missing that the header counts.
         OSError: the file cannot be read.
     """
-    return _rendered(path, frame_indices, to_grey, luma_only=True, whole=True)
+    with open_grey(path) as clip:
+        return clip.read(frame_indices)
 
 
-def _rendered(
-    path: Path, indices: Sequence[int], render: _Render, *, luma_only: bool, whole: bool = False
-) -> Pictures:
+@contextmanager
+def open_grey(path: Path) -> Iterator["OpenClip"]:
+    """Open an image that is whole, to decode its frames to grey in one go or in several.
+
+    Raises:
+        LoopUnreadableError: it holds no pixel data, or is described in a way that no image is.
+        OSError: the file cannot be read.
+    """
     with open_part10(path) as part10:
-        count = count_frames(part10)
-        written = replace(read_pixel_format(part10.header), frames=count.true)
+        yield OpenClip(part10, to_grey, luma_only=True, whole=True)
+
+
+def _rendered(path: Path, indices: Sequence[int], render: _Render, *, luma_only: bool) -> Pictures:
+    with open_part10(path) as part10:
+        return OpenClip(part10, render, luma_only=luma_only).read(indices)
+
+
+class OpenClip:
+    """The frames of one open image, all read alike: as those that were asked for first."""
+
+    def __init__(
+        self, part10: Part10, render: _Render, *, luma_only: bool, whole: bool = False
+    ) -> None:
+        self._part10, self._render, self._luma_only, self._whole = part10, render, luma_only, whole
+        self._count = count_frames(part10)
+        self.written = replace(read_pixel_format(part10.header), frames=self._count.true)
         if part10.pixels is None:
             raise LoopUnreadableError("there are no pixel data")
-        if not indices or not all(0 <= index < written.frames for index in indices):
-            raise LoopUnreadableError(f"there are only {written.frames} frames")
-        if whole and count.fault:
-            raise LoopUnreadableError(count.fault)
-        palette = None
-        if written.photometric == "PALETTE COLOR" and written.samples == 1:
-            palette = read_palette(part10.header, written)
+        self._pixels = part10.pixels
+        indexed = self.written.photometric == "PALETTE COLOR" and self.written.samples == 1
+        self._palette = read_palette(part10.header, self.written) if indexed else None
+        self._colours = ClipColours(self.written)
+        self._reader = SampleReader(self.written, self._colours, indexed=indexed)
+
+    def read(self, indices: Sequence[int]) -> Pictures:
+        """Decode some frames, by zero-based index.
+
+        Raises:
+            LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+            LoopUnreadableError: these frames are missing, damaged, cut short or in an unknown
+                syntax.
+            OSError: the file cannot be read.
+        """
+        if not indices or not all(0 <= index < self.written.frames for index in indices):
+            raise LoopUnreadableError(f"there are only {self.written.frames} frames")
+        if self._whole and self._count.fault:
+            raise LoopUnreadableError(self._count.fault)
         wanted = sorted(set(indices))
         try:
-            frames, notes = _read(part10, part10.pixels, written, wanted, luma_only, palette)
-            colours = palette.colours if palette else None
-            rendered = [render(frame, colours) for frame in frames]
+            palette = self._palette.colours if self._palette else None
+            rendered = [self._render(frame, palette) for frame in self._read(wanted)]
         except (LoopUnreadableError, LoopExcludedError, MemoryError):
             raise  # a machine short of memory says nothing about the pixels
         except Exception as error:
@@ -101,9 +134,22 @@ def _rendered(
                 raise  # the disk's own; Pillow uses the type for broken pictures too
             message = f"the pixels cannot be decoded ({type(error).__name__})"
             raise LoopUnreadableError(message) from error
-        notes = [*_header_notes(part10.header, count), *notes]
-    pictures = dict(zip(wanted, rendered, strict=True))
-    return Pictures(np.stack([pictures[index] for index in indices]), tuple(notes))
+        pictures = dict(zip(wanted, rendered, strict=True))
+        return Pictures(np.stack([pictures[index] for index in indices]), tuple(self._notes()))
+
+    def _read(self, wanted: Sequence[int]) -> list[Decoded]:
+        """The wanted frames with samples of 8 bits, or of a palette's values."""
+        written, clip = self.written, self._colours
+        decoded = list(_decoded(self._part10, self._pixels, written, wanted, self._luma_only, clip))
+        frames = self._reader.read(decoded)
+        if self._palette:
+            self._palette.check([frame.samples for frame in frames])
+        return frames
+
+    def _notes(self) -> list[str]:
+        palette = self._palette.notes if self._palette else ()
+        about = _header_notes(self._part10.header, self._count)
+        return [*about, *self._colours.notes, *self._reader.notes, *palette]
 
 
 def _header_notes(header: Dataset, count: FrameCount) -> list[str]:
@@ -114,24 +160,6 @@ def _header_notes(header: Dataset, count: FrameCount) -> list[str]:
     if commas:
         notes.append(f"{' and '.join(commas)}: a decimal comma was read as a point.")
     return notes
-
-
-def _read(
-    part10: Part10,
-    pixels: PixelElement,
-    written: PixelFormat,
-    wanted: Sequence[int],
-    luma_only: bool,
-    palette: StoredPalette | None,
-) -> tuple[list[Decoded], list[str]]:
-    """The wanted frames with samples of 8 bits, or of a palette's values, and notes."""
-    clip = ClipColours(written)
-    decoded = list(_decoded(part10, pixels, written, wanted, luma_only, clip))
-    frames, notes = read_samples(decoded, written, clip, indexed=palette is not None)
-    if palette:
-        notes = [*notes, *palette.notes]
-        palette.check([frame.samples for frame in frames])
-    return frames, [*clip.notes, *notes]
 
 
 def _decoded(

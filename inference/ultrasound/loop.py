@@ -1,6 +1,7 @@
 """Looking at one selected cine loop: file in, frames for the encoder out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.decoding import grey_pictures
+from inference.ultrasound.decoding import OpenClip, open_grey
 from inference.ultrasound.heartbeat import FRAMES_PER_BEAT, NO_HEARTBEAT_NOTE
 from inference.ultrasound.inspection import Inspected, inspect, require_grey
 from inference.ultrasound.margins import BOUNDS_CUT, find_cut
@@ -30,6 +31,8 @@ from inference.ultrasound.regions import Bounds
 from inference.ultrasound.subject import NOT_CARDIAC
 
 PREVIEW_HEIGHT_PX = 480
+#: How much of a whole loop is decoded at once, as 8-bit RGB.
+_BATCH_BYTES = 2**25
 
 NO_HEARTBEAT = reason("NO_HEARTBEAT", "No heartbeat could be determined")
 #: Where nothing tells the heartbeat, frames can be spread over the whole clip, if that is allowed.
@@ -65,11 +68,64 @@ def look(
         LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
+    with open_loop(path, plan, size, without_heartbeat=without_heartbeat) as opened:
+        return opened.loop
+
+
+class OpenLoop:
+    """A loop that was looked at and is still open; `loop` is what `look` gives."""
+
+    def __init__(self, clip: OpenClip, bounds: Bounds, size: int, loop: Loop) -> None:
+        self._clip, self._bounds, self._size, self.loop = clip, bounds, size, loop
+
+    def whole(self, most_frames: int) -> Iterator[NDArray[np.float32]]:
+        """Frames of the whole loop in order of time, in batches (k, size, size) in 0..1.
+
+        They are read and preprocessed as those of `loop`; of a longer loop, `most_frames` evenly
+        spread ones. Each batch is decoded within a fixed memory. Frames that are damaged are left
+        out.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        frames = self._clip.written.frames
+        spread = np.linspace(0, frames - 1, min(frames, most_frames)).round().astype(int).tolist()
+        at_once = max(1, _BATCH_BYTES // (3 * self._clip.written.rows * self._clip.written.columns))
+        for first in range(0, len(spread), at_once):
+            yield from self._decodable(spread[first : first + at_once])
+
+    def _decodable(self, indices: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        """Those of some frames that can be decoded, found by halving where not all of them can."""
+        try:
+            pictures = self._clip.read(indices).frames
+        except (LoopUnreadableError, LoopExcludedError):
+            half = len(indices) // 2
+            for part in (indices[:half], indices[half:]) if half else ():
+                yield from self._decodable(part)
+            return
+        yield resize(to_square(crop(pictures, self._bounds)), self._size)
+
+
+@contextmanager
+def open_loop(
+    path: Path, plan: Mapping[str, Any], size: int = 256, *, without_heartbeat: bool = False
+) -> Iterator[OpenLoop]:
+    """Look at a loop, and keep it open so that the rest of its frames can be read.
+
+    Arguments and errors are those of `look`.
+    """
     found = _find_frames(path, plan)
     if found.fallback and not without_heartbeat:
         raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
-    pictures = grey_pictures(path, found.frames)
     bounds = Bounds(*plan["bounds"])
+    with open_grey(path) as clip:
+        yield OpenLoop(clip, bounds, size, _look_at(clip, found, plan, bounds, size))
+
+
+def _look_at(
+    clip: OpenClip, found: Inspected, plan: Mapping[str, Any], bounds: Bounds, size: int
+) -> Loop:
+    pictures = clip.read(found.frames)
     region = crop(pictures.frames, bounds)
     if all(frame.min() == frame.max() for frame in region) and region.min() == region.max():
         raise LoopUnreadableError("the region holds no picture: all its pixels are the same")

@@ -20,37 +20,65 @@ _WHITE, _BLACK = 247, 8
 _GROUND_SHARE = 0.25
 
 
-def read_samples(
-    frames: Sequence[Decoded], written: PixelFormat, clip: ClipColours, *, indexed: bool
-) -> tuple[list[Decoded], list[str]]:
-    """Frames of one clip with samples of 8 bits and known colours, and what was put right.
+class SampleReader:
+    """Reads the frames of one clip, in one go or in several.
 
-    Frames that are `indexed` keep their samples, which point into a palette. Frames whose colours
-    their decoder has judged are of 8 bits already.
-
-    Raises:
-        LoopExcludedError: the pixels are not what is said of them, and nothing tells what they are.
-        LoopUnreadableError: the label does not fit the number of samples.
+    What the labels are worth is settled by the frames that are read first; all others are read as
+    they were. `notes` say what was put right.
     """
-    if all(frame.judged for frame in frames):
-        return list(frames), []
-    if any(frame.judged for frame in frames):
-        raise LoopUnreadableError("the frames are compressed in different ways")
-    layout, layout_note = _layout(_some(frames), written)
-    bits = max(frame.bits for frame in frames)
-    ordered = [arranged(frame.samples, layout) for frame in frames]
-    depth, depth_note = seen_depth(_some(ordered), written, bits, scaled=not indexed)
-    notes = [note for note in (layout_note, depth_note) if note]
-    if indexed:
-        return _with(frames, [depth.values(samples) for samples in ordered]), notes
-    if written.samples == 1:
-        greys, note = _greys(ordered, depth, written)
-        return _with(frames, greys), [*notes, *([note] if note else [])]
-    pictures = [depth.to_8_bit(samples) for samples in ordered]
-    some = _some(pictures)
-    colours = clip.settle(frames[0].colours, lambda count: coarse(some[:count]))
-    require_alike(pictures, colours)
-    return [replace(f, colours=colours) for f in _with(frames, pictures)], notes
+
+    def __init__(self, written: PixelFormat, clip: ClipColours, *, indexed: bool) -> None:
+        self._written, self._clip, self._indexed = written, clip, indexed
+        self._layout: Layout | None = None
+        self._depth: Depth | None = None
+        self._turned: bool | None = None
+        self._first: list[NDArray[np.uint8]] = []
+        self.notes: list[str] = []
+
+    def read(self, frames: Sequence[Decoded]) -> list[Decoded]:
+        """The frames with samples of 8 bits and known colours.
+
+        Frames that are `indexed` keep their samples, which point into a palette. Frames whose
+        colours their decoder has judged are of 8 bits already.
+
+        Raises:
+            LoopExcludedError: the pixels are not what is said of them, and nothing tells what
+                they are.
+            LoopUnreadableError: the label does not fit the number of samples.
+        """
+        if all(frame.judged for frame in frames):
+            return list(frames)
+        if any(frame.judged for frame in frames):
+            raise LoopUnreadableError("the frames are compressed in different ways")
+        if self._layout is None:
+            self._layout = self._noted(*_layout(_some(frames), self._written))
+        ordered = [arranged(frame.samples, self._layout) for frame in frames]
+        depth = self._settled_depth(ordered, max(frame.bits for frame in frames))
+        if self._indexed:
+            return _with(frames, [depth.values(samples) for samples in ordered])
+        pictures = [depth.to_8_bit(samples) for samples in ordered]
+        if self._written.samples == 1:
+            if self._turned is None:
+                self._turned = self._noted(*_turned(_some(pictures), self._written))
+            return _with(frames, [255 - grey if self._turned else grey for grey in pictures])
+        some = _some(pictures)
+        colours = self._clip.settle(frames[0].colours, lambda count: coarse(some[:count]))
+        require_alike([*self._first, *pictures], colours)
+        self._first = self._first or pictures[:1]
+        return [replace(f, colours=colours) for f in _with(frames, pictures)]
+
+    def _settled_depth(self, ordered: Sequence[Samples], bits: int) -> Depth:
+        if self._depth is None:
+            scaled = not self._indexed
+            self._depth = self._noted(
+                *seen_depth(_some(ordered), self._written, bits, scaled=scaled)
+            )
+        return self._depth
+
+    def _noted(self, settled: _Item, note: str) -> _Item:
+        if note:
+            self.notes.append(note)
+        return settled
 
 
 def _some(frames: Sequence[_Item]) -> list[_Item]:
@@ -81,18 +109,14 @@ def _layout(frames: Sequence[Decoded], written: PixelFormat) -> tuple[Layout, st
     return layout, f"Colours lie {layout} although Planar Configuration is {value}; corrected."
 
 
-def _greys(
-    samples: Sequence[Samples], depth: Depth, written: PixelFormat
-) -> tuple[list[NDArray[np.uint8]], str]:
-    """Greys from black to white, MONOCHROME1 turned round, unless the ground is then white."""
+def _turned(greys: Sequence[NDArray[np.uint8]], written: PixelFormat) -> tuple[bool, str]:
+    """Whether greys run from white to black: as MONOCHROME1, unless the ground is then white."""
     turned = written.photometric == "MONOCHROME1"
-    greys = [depth.to_8_bit(each) for each in samples]
-    seen = np.stack(_some(greys))
+    seen = np.stack(greys)
     low, high = float(np.mean(seen <= _BLACK)), float(np.mean(seen >= _WHITE))
     white, black = (low, high) if turned else (high, low)
-    note = ""
-    if white >= _GROUND_SHARE and black < _GROUND_SHARE * white:
-        turned = not turned
-        runs = "white to black" if turned else "black to white"
-        note = f"Greys run from {runs} although labelled {written.photometric}; corrected."
-    return [255 - grey if turned else grey for grey in greys], note
+    if white < _GROUND_SHARE or black >= _GROUND_SHARE * white:
+        return turned, ""
+    runs = "black to white" if turned else "white to black"
+    note = f"Greys run from {runs} although labelled {written.photometric}; corrected."
+    return not turned, note

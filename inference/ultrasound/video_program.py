@@ -138,8 +138,8 @@ def runs_for(times: Sequence[Time], wanted: Sequence[int]) -> list[tuple[int, in
     for last in sorted(order[index] for index in wanted):
         shown = times[last].shown
         first = max((key for key in keys if key <= last and times[key].shown <= shown), default=0)
-        if runs and first <= runs[-1][1]:
-            first, _ = runs.pop()
+        while runs and first <= runs[-1][1]:
+            first = min(first, runs.pop()[0])
         runs.append((first, last))
     return runs
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,20 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
+from inference.dicom.header import read_header
 from inference.errors import TrainingDataError
-from inference.training.cohort import CachedExams, build, cache_frames, frames, read_cohort, scan
+from inference.training.cohort import (
+    CachedExam,
+    CachedExams,
+    build,
+    cache_frames,
+    caching,
+    read_cohort,
+    scan,
+)
 from inference.training.cohort.index import open_index
+from inference.training.cohort.reading import site_names
+from inference.training.cohort.splitting import SplitBy
 from inference.ultrasound.profile import Profile
 
 PATIENTS = 14
@@ -93,8 +105,21 @@ def test_a_cohort_is_built_with_its_flow_its_lists_and_its_characteristics(
     assert summary.rejected_rows == 1
 
     flow = pd.read_csv(out / "flow.csv", index_col="step")
-    assert list(flow.loc["files in the archive"]) == [PATIENTS + 1, PATIENTS + 2, 33]
-    assert list(flow.iloc[-1]) == [PATIENTS, PATIENTS, 2 * PATIENTS]
+    assert list(flow.loc["files in the archive"])[:3] == [PATIENTS + 1, PATIENTS + 2, 33]
+    assert list(flow.iloc[-1])[:3] == [PATIENTS, PATIENTS, 2 * PATIENTS]
+    assert list(dict.fromkeys(flow["part"].fillna(""))) == ["", "i", "ii", "iii"]
+    assert flow.loc["essential tags", "files"] == flow.iloc[0]["files"] - 3
+
+    table_3 = pd.read_csv(out / "exclusions.csv", index_col="step")
+    assert list(table_3.itertuples(index=True, name=None)) == [
+        ("in the archive", PATIENTS + 1, PATIENTS + 2),
+        ("after (i) invalid exams", PATIENTS + 1, PATIENTS + 2),
+        ("after (ii) invalid files", PATIENTS + 1, PATIENTS + 2),
+        ("after (iii) missing RHC values", PATIENTS, PATIENTS),
+        ("train", 9, 9),
+        ("validation", 2, 2),
+        ("test", 3, 3),
+    ]
 
     excluded = pd.read_csv(out / "excluded_files.csv", index_col="path")["reason"]
     assert excluded["0/still.dcm"] == "Essential ultrasound attributes missing"
@@ -106,8 +131,11 @@ def test_a_cohort_is_built_with_its_flow_its_lists_and_its_characteristics(
     table = pd.read_csv(out / "characteristics.csv", index_col=0)
     assert table.loc["Exams", "All"] == str(PATIENTS)
     assert table.loc["Exams", "PH"] == "11"
-    assert table.loc["Female", "All"] == "7 of 14 known"
-    assert table.loc["Age, years", "All"] == "63.0 ± 0.0; 63.0 (14)"
+    assert table.loc["Female, subjects", "All"] == "7 (50 %)"
+    assert table.loc["Age, years", "All"] == "63.0 ± 0.0; median 63.0; missing 0"
+    assert table.loc["Echo to RHC, days (absolute)", "All"] == "9.0 ± 0.0; median 9.0; missing 0"
+    assert table.loc[["Echo first", "RHC first"], "All"].tolist() == ["0 (0 %)", "14 (100 %)"]
+    assert table.loc["WHO functional class missing", "All"] == "14 (100 %)"
     assert (out / "distributions.svg").read_text().count("<svg") == 1
     assert json.loads((out / "summary.json").read_text())["sha256"] == summary.sha256
 
@@ -122,8 +150,8 @@ def test_an_archive_whose_headers_say_neither_age_nor_sex_is_described(
             data.save_as(path)
     build(archive, labels, tmp_path / "cohort", seed=3)
     table = pd.read_csv(tmp_path / "cohort/characteristics.csv", index_col=0)
-    assert table.loc["Age, years", "All"] == "not known"
-    assert table.loc["Female", "All"] == "0 of 0 known"
+    assert table.loc["Age, years", "All"] == "not known; missing 14"
+    assert table.loc["Sex missing, subjects", "All"] == "14 (100 %)"
 
 
 def test_nothing_but_the_index_and_the_paths_names_a_patient(
@@ -213,6 +241,54 @@ def test_no_exam_left_is_an_error_that_names_the_step(
         read_cohort(out)
 
 
+def test_functional_class_and_sex_of_the_labels_are_described(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for loop in range(2):
+        write_loop(archive / f"3/{loop}.dcm", 3, 0, loop, PatientSex="")
+    header, *rows = labels.read_text().splitlines()
+    told = {3: ",III,f", 4: ",2,m", 5: ",none of it,"}
+    rows = [row + told.get(n, ",,") for n, row in enumerate(rows)]
+    labels.write_text("\n".join([f"{header},who_class,sex", *rows]))
+    out = tmp_path / "cohort"
+    summary = build(archive, labels, out, seed=3)
+    table = pd.read_csv(out / "characteristics.csv", index_col=0)["All"]
+    assert table["WHO functional class III"] == table["WHO functional class II"] == "1 (7 %)"
+    assert table["Female, subjects"] == "8 (57 %)", "patient 3 is male in no file"
+    assert (summary.rejected_rows, summary.rejected_cells) == (1, 1)
+    left_out = pd.read_csv(out / "rejected_rows.csv")
+    assert list(left_out["left_out"]) == ["cell", "row"]
+
+
+def test_a_small_or_lopsided_cohort_and_other_patient_ids_are_noted(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    notes = build(archive, labels, tmp_path / "cohort", seed=3).notes
+    assert "the validation split has 2 exams, fewer than 30: thresholds, " in " ".join(notes)
+    labels.write_text(labels.read_text().replace(SECRET, SECRET.lower()))
+    with pytest.raises(TrainingDataError, match=r"only 0 of 14 patients.*14 are if") as caught:
+        build(archive, labels, tmp_path / "cohort", seed=3)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_listed_and_tried_again(
+    archive: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def vanishing(path: Path) -> Dataset:
+        if path.name == "1.dcm" and path.parent.name in {"3", "4"}:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return read_header(path)
+
+    out = tmp_path / "cohort"
+    with monkeypatch.context() as patched:
+        patched.setattr(scan, "read_header", vanishing)
+        loops = sum(build(archive, labels, out, seed=3).loops.values())
+    excluded = pd.read_csv(out / "excluded_files.csv", index_col="path")
+    assert "deleted, moved or not accessible" in str(excluded.loc["3/1.dcm", "reason"])
+    assert sum(build(archive, labels, out, seed=3).loops.values()) == loops + 2
+
+
 def test_a_missing_archive_or_cohort_is_an_error(labels: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingDataError, match="archive"):
         build(tmp_path / "nowhere", labels, tmp_path / "cohort", seed=3)
@@ -241,11 +317,11 @@ def test_frames_are_cached_once_and_read_without_copying(
     assert list(whole.frames[1, :, 16, 8]) == list(range(10, 110, 10))
     assert len((cache / "unreadable_loops.csv").read_text().splitlines()) == 2
 
-    monkeypatch.setattr(frames, "_cache_exam", lambda *exam: pytest.fail("made again"))
+    monkeypatch.setattr(caching, "_cache_exam", lambda *exam: pytest.fail("made again"))
     assert cache_frames(cohort, cache, size=32) == 1, "nothing is made again"
 
 
-def read(cohort: object, cache: Path, split: str) -> Iterator[frames.CachedExam]:
+def read(cohort: object, cache: Path, split: str) -> Iterator[CachedExam]:
     return iter(CachedExams(cohort, cache, split=split, size=32))  # type: ignore[arg-type]
 
 
@@ -282,3 +358,82 @@ def test_what_the_pixels_speak_against_is_left_out_of_the_cache(
     build(archive, labels, out, seed=3, selection=Profile.VENDOR_NEUTRAL)
     assert cache_frames(read_cohort(out), cache, size=32) == 1
     assert "of the picture moves" in (cache / "unreadable_loops.csv").read_text()
+
+
+def test_exams_keep_what_subgroups_are_made_of_and_sites_get_numbers(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    here = {"InstitutionName": " North\tHospital ", "ManufacturerModelName": "Vivid E95"}
+    for loop in range(2):
+        write_loop(archive / f"3/{loop}.dcm", 3, 0, loop, Manufacturer="GE", **here)
+    write_loop(archive / "4/0.dcm", 4, 0, 0, StationName="CART-2", ManufacturerModelName="GE Logiq")
+    labels.write_text(labels.read_text().replace("trvmax_m_s\n", "trvmax_m_s,image_quality\n"))
+    rows = labels.read_text().replace(",3.3\n", ",3.3,Good\n").splitlines()
+    labels.write_text("\n".join(row if row.count(",") == 6 else f"{row}," for row in rows))
+    out = tmp_path / "cohort"
+    summary = build(archive, labels, out, seed=3)
+    found = {exam.truth["mpap_mmhg"]: exam for exam in read_cohort(out).exams}
+    third, fourth, other = (found[15 + 2 * patient] for patient in (3, 4, 5))
+    assert (third.scanner, third.quality, third.site) == ("GE Vivid E95", "good", "S02")
+    assert fourth.site == "S01"
+    assert site_names(out) == {"S01": "CART-2", "S02": "North Hospital"}
+    assert summary.sites == {"S01": 1, "S02": 1}
+    assert (other.sex, other.age_years, other.exam_date) == ("M", 63, "2020-01-10")
+    assert (other.days_apart, other.scanner, other.site, other.quality) == (9, "", "", "")
+
+
+def test_the_digest_is_that_of_what_is_trained_and_not_of_names_of_sites(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    before = build(archive, labels, tmp_path / "before", seed=3)
+    write_loop(archive / "3/0.dcm", 3, 0, 0, InstitutionName="North", ManufacturerModelName="E95")
+    assert build(archive, labels, tmp_path / "after", seed=3).sha256 == before.sha256
+
+
+def test_an_index_of_fewer_columns_is_read_and_scanned_anew_when_it_is_built_again(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cohort"
+    before = build(archive, labels, out, seed=3)
+    with open_index(out) as index, index:
+        for table, column in (("exam", "site"), ("exam", "scanner"), ("instance", "station")):
+            index.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        index.execute("DROP TABLE site")
+        index.execute("PRAGMA user_version = 0")
+    assert {exam.site for exam in read_cohort(out).exams} == {""}
+    assert site_names(out) == {}
+    assert build(archive, labels, out, seed=3) == before
+
+
+def test_a_split_by_date_tests_on_the_latest_and_never_parts_a_patient(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for patient in range(PATIENTS):
+        for loop in range(2):
+            day = f"202001{10 + patient:02d}"
+            write_loop(archive / f"{patient}/{loop}.dcm", patient, 0, loop, StudyDate=day)
+    write_loop(archive / "13/early.dcm", 13, 5, 0, StudyDate="20200102")
+    out = tmp_path / "cohort"
+    build(archive, labels, out, seed=3, split_by=SplitBy.DATE)
+    cohort = read_cohort(out)
+    assert [exam.exam_date for exam in cohort.part("test")].count("2020-01-02") == 1
+    latest = {exam.patient_number: exam.exam_date for exam in cohort.part("test")}
+    others = [exam for exam in cohort.exams if exam.split != "test"]
+    assert max(exam.exam_date for exam in others) < max(latest.values())
+    assert sorted(latest.values())[-3:] == ["2020-01-21", "2020-01-22", "2020-01-23"]
+    assert not latest.keys() & {exam.patient_number for exam in others}
+
+
+def test_a_split_by_site_tests_on_the_named_sites(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    for patient in (2, 5, 9):
+        write_loop(archive / f"{patient}/0.dcm", patient, 0, 0, InstitutionName="North Hospital")
+    build_by = partial(build, archive, labels, tmp_path / "cohort", seed=3, split_by=SplitBy.SITE)
+    assert build_by(test_sites=["north  hospital"]).exams["test"] == 3
+    with pytest.raises(TrainingDataError, match="'South'; sites: North Hospital"):
+        build_by(test_sites=["South"])
+    with pytest.raises(TrainingDataError, match="--test-site"):
+        build_by()
+    with pytest.raises(TrainingDataError, match="not by site"):
+        build(archive, labels, tmp_path / "cohort", seed=3, test_sites=["North Hospital"])

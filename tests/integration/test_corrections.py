@@ -16,14 +16,15 @@ from storage.audit import Action
 from storage.corrections import Identification
 from storage.results import Outcome
 from tests.peers import require
+from tests.phantom_model import PHANTOM_BUNDLE
 from tests.rejection_notes import encoded, note
-from tests.reporting_node import DEMONSTRATION, PIPELINE, Node
+from tests.reporting_node import PIPELINE, Node
 from tests.studies import phantom
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return load_pipeline(PIPELINE, DEMONSTRATION, "cpu")
+    return load_pipeline(PIPELINE, PHANTOM_BUNDLE, "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,15 @@ from tests.peers import require
 LOOPS = 2
 
 
-@pytest.fixture(scope="module", params=["small", "cart"])
+@pytest.fixture(
+    scope="module", params=[("phantom", "small"), ("phantom", "cart"), ("foreign", "small")]
+)
 def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two loops and one decoy of every kind."""
+    """Two loops and one decoy of every kind, by each scanner."""
+    scanner, size = request.param
     state = haemodynamics.expected(48)
-    folder = tmp_path_factory.mktemp(request.param)
-    return make_study(folder, state, seed=5, size=request.param, loops=LOOPS)
+    folder = tmp_path_factory.mktemp(f"{scanner}-{size}")
+    return make_study(folder, state, seed=5, size=size, loops=LOOPS, scanner=scanner)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from highdicom.sr import MeasurementReport, srread
 from pydicom import Dataset, dcmread
 
 from dicom_node.report import DocumentRef, Predecessor, StudyContext, build
-from inference.types import Code, Findings, Presence, Standing
+from inference.types import Code, Familiarity, Findings, Presence, Standing
 from tests.peers import require, shared
 from tests.report_cases import (
     IDENTITY,
@@ -19,8 +19,10 @@ from tests.report_cases import (
     US_MULTIFRAME_RETIRED,
     abstention,
     estimate,
+    exclusions,
     loops,
     study,
+    unfamiliar,
 )
 from tests.report_names import NAMES, context
 
@@ -52,6 +54,21 @@ CASES: Mapping[str, tuple[Findings, StudyContext]] = {
     "abstention": (abstention(), study()),
     "nothing": (abstention(()), japanese()),
     "120-loops": (estimate(120), study()),
+    "some-unfamiliar": (
+        replace(
+            estimate(excluded=(*exclusions(), *unfamiliar(2))),
+            familiarity=Familiarity(5, 7, 2.3, 0.8),
+        ),
+        study(),
+    ),
+    "unfamiliar": (
+        replace(
+            abstention(unfamiliar(3)),
+            abstention="none of the 3 loops resembles what the model was trained on.",
+            familiarity=Familiarity(0, 3, 2.3),
+        ),
+        study(),
+    ),
     "site-codes": (
         estimate(1),
         study(procedures=(Code("US-ECHO", "99RIS", "Echocardiography TTE"),)),

@@ -15,13 +15,14 @@ from storage.corrections import Identification
 from storage.results import Outcome
 from storage.states import AlarmKind
 from tests.peers import shared
-from tests.reporting_node import DEMONSTRATION, PIPELINE, Node
+from tests.phantom_model import PHANTOM_BUNDLE
+from tests.reporting_node import PIPELINE, Node
 from tests.studies import phantom
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return load_pipeline(PIPELINE, DEMONSTRATION, "cpu")
+    return load_pipeline(PIPELINE, PHANTOM_BUNDLE, "cpu")
 
 
 @pytest.fixture(scope="module")

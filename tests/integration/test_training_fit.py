@@ -1,10 +1,9 @@
 """Training from a cohort on disk: it learns, survives a kill, refuses what does not fit."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,24 @@ import torch
 from safetensors.torch import load_file
 
 from inference.errors import TrainingDataError
+from inference.training.cohort import Cohort, cache_frames, read_cohort
 from inference.training.cohort.index import open_index
+from inference.training.comparing import compare
 from inference.training.fit import fit
 from inference.training.recipe import (
     Device,
+    Loss,
     Optimisation,
     Pretraining,
+    Recipe,
     Sampling,
     named_recipe,
+    parse_recipe,
 )
 from inference.training.run import read_run
-from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
+from inference.training.stepping import Stepper
+from inference.training.trained import load_networks
+from tests.training_cohort import SIZE_PX, Material, as_toml, make_material, small_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADS = "mpap_pvr_pawp"
@@ -67,10 +73,12 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_it_learns_and_keeps_the_epoch_of_the_lowest_validation_loss(trained: Path) -> None:
     metrics = pd.read_csv(trained / HEADS / "metrics.csv")
     assert list(metrics["epoch"]) == list(range(1, EPOCHS + 1))
+    assert list(metrics["step"]) == [4 * epoch for epoch in range(1, EPOCHS + 1)]
     assert metrics["validation_pcc_mPAP"].iloc[-1] > 0.9
     assert metrics["validation_mae_mPAP"].iloc[-1] < 6
     checkpoint = torch.load(trained / HEADS / "checkpoint.pt", weights_only=True)
-    assert checkpoint["best_epoch"] == metrics["validation_loss"].idxmin() + 1
+    best = metrics.loc[metrics["validation_loss"].idxmin(), "step"]
+    assert checkpoint["progressed"]["best_step"] == best
     assert list((trained / HEADS / "tensorboard").iterdir())
 
 
@@ -175,7 +183,13 @@ def test_it_runs_in_half_precision(material: Material, tmp_path: Path, precision
 def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
     material: Material, tmp_path: Path
 ) -> None:
-    recipe = small_recipe("pretraining = { epochs = 2, patience_epochs = 5 }", epochs=3)
+    recipe = small_recipe("pretraining = { epochs = 2, patience_epochs = 5 }").model_copy(
+        update={
+            "optimisation": Optimisation(
+                steps=11, validate_every_steps=3, learning_rate=3e-3, averaging=0.9
+            )
+        }
+    )
     text = as_toml(recipe.model_dump(mode="json"))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(material, whole, text).wait() == 0
@@ -193,7 +207,7 @@ def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
         torch.load(run / HEADS / "checkpoint.pt", weights_only=True) for run in (whole, broken)
     ]
     assert same(*(state["parts"]["network"] for state in states))
-    assert states[0]["history"] == states[1]["history"]
+    assert states[0]["progressed"] == states[1]["progressed"]
     assert not list(broken.rglob("*.part"))
 
 
@@ -212,27 +226,6 @@ def test_the_papers_network_at_its_own_size_goes_through_the_same_code(tmp_path:
     found = weights(tmp_path / "run", "mpap")
     assert found["head.weight"].shape == (1, 2048)
     assert sum(tensor.numel() for tensor in found.values()) > 23_500_000
-
-
-@pytest.mark.long
-def test_two_processes_over_gloo_share_every_step(material: Material, tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(PROCESS)
-    text = as_toml(small_recipe(epochs=2).model_dump(mode="json"))
-    folders = [str(material.cohort), str(material.frames), str(tmp_path / "run")]
-    torchrun = [sys.executable, "-m", "torch.distributed.run"]
-    subprocess.run(
-        [*torchrun, "--standalone", "--nproc-per-node=2", str(script), *folders, text],
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
-    run = read_run(tmp_path / "run")
-    assert (run.processes, run.micro_batch_exams) == (2, 4)
-    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
-    assert len(metrics) == 2
-    assert metrics["training_loss"].iloc[1] < metrics["training_loss"].iloc[0]
-    with pytest.raises(TrainingDataError, match="processes is 2, now 1"):
-        fit(small_recipe(epochs=2), material.cohort, material.frames, tmp_path / "run")
 
 
 def test_a_folder_of_another_recipe_is_refused_and_left_alone(
@@ -288,6 +281,59 @@ def test_a_cohort_that_cannot_teach_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "shortage",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: not enough memory"),
+        MemoryError(),
+        None,
+    ],
+)
+def test_a_shortage_of_memory_names_the_keys_of_the_recipe_that_need_less(
+    material: Material,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shortage: Exception | None,
+) -> None:
+    def step(*_losses: object, **_rate: object) -> torch.Tensor:
+        if shortage is not None:
+            raise shortage
+        return torch.empty(2**60)  # what this machine's allocator says itself
+
+    monkeypatch.setattr(Stepper, "step", step)
+    for extra in ("", "pretraining = { epochs = 1 }"):
+        with pytest.raises(TrainingDataError, match="out of memory") as caught:
+            fit(
+                small_recipe(extra), material.cohort, material.frames, tmp_path / f"run{len(extra)}"
+            )
+        said = str(caught.value)
+        assert "device.activation_checkpointing = true" in said
+        assert 'device.precision = "bfloat16"' in said
+        assert "sampling.micro_batch_exams = 4" in said
+        assert "BatchNorm then sees 4 exams at a time instead of 8" in said
+
+
+def test_what_already_needs_less_memory_is_not_advised_again_and_other_errors_stay_themselves(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure: Exception = MemoryError()
+
+    def step(*_losses: object, **_rate: object) -> torch.Tensor:
+        raise failure
+
+    monkeypatch.setattr(Stepper, "step", step)
+    lean = small_recipe('device.activation_checkpointing = true\ndevice.precision = "bfloat16"')
+    with pytest.raises(TrainingDataError, match="out of memory") as caught:
+        fit(lean, material.cohort, material.frames, tmp_path / "run")
+    assert "activation_checkpointing" not in str(caught.value)
+    assert "precision" not in str(caught.value)
+    failure = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(lean, material.cohort, material.frames, tmp_path / "run")
+
+
 def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]":
     folders = [str(material.cohort), str(material.frames), str(run)]
     return subprocess.Popen(
@@ -298,28 +344,148 @@ def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]"
     )
 
 
-def as_toml(table: dict[str, object], at: str = "") -> str:
-    """A recipe's keys, one a line; JSON's strings, numbers and lists are TOML's too."""
-    lines = []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            lines.append(as_toml(value, f"{at}{key}."))
-        elif value is not None:
-            lines.append(f"{at}{key} = {json.dumps(value)}")
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize("letter", "abcde")
-def test_every_ablation_of_table_5_runs(tmp_path: Path, letter: str) -> None:
-    material = make_material(tmp_path / "material", patients=24, loops=(1, 2))
-    small: dict[str, Any] = {"architecture": "resnet10_narrow", "frame_size_px": SIZE_PX}
-    recipe = named_recipe(f"ablation-{letter}")
-    once = {
-        "optimisation": recipe.optimisation.model_copy(update={"epochs": 1}),
+@pytest.mark.parametrize("name", [*(f"ablation-{letter}" for letter in "abcde"), "mean-loops"])
+def test_every_ablation_runs_and_stops_on_an_inner_split(
+    material: Material, tmp_path: Path, name: str
+) -> None:
+    recipe = named_recipe(name)
+    once: dict[str, Any] = {
+        "architecture": "resnet10_narrow",
+        "frame_size_px": SIZE_PX,
+        "optimisation": recipe.optimisation.model_copy(update={"steps": 2}),
         "pretraining": recipe.pretraining.model_copy(update={"epochs": 1}),
         "device": recipe.device.model_copy(update={"name": "cpu"}),
     }
     run = tmp_path / "run"
-    made = fit(recipe.model_copy(update=small | once), material.cohort, material.frames, run)
+    made = fit(recipe.model_copy(update=once), material.cohort, material.frames, run)
+    assert made.stopped_on == "inner"
     assert [member.targets for member in made.members] == [("mPAP",)]
     assert (run / "pretraining").is_dir() == recipe.pretraining.enabled
+
+
+def test_stopped_on_an_inner_split_the_validation_split_decides_nothing(
+    material: Material, tmp_path: Path
+) -> None:
+    """Frames of the validation split are not even needed."""
+    cohort = read_cohort(material.cohort)
+    only_training = replace(
+        cohort, exams=tuple(exam for exam in cohort.exams if exam.split == "train")
+    )
+    cache_frames(only_training, tmp_path / "frames", size=SIZE_PX)
+    recipe = small_recipe('stopping = { on = "inner", held_out = 0.3 }', epochs=2)
+    made = fit(recipe, material.cohort, tmp_path / "frames", tmp_path / "run")
+    assert made.stopped_on == "inner"
+    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
+    learning = cohort_patients(cohort) - round(0.3 * cohort_patients(cohort))
+    assert list(metrics["step"]) == [-(-learning // 8), 2 * -(-learning // 8)]
+
+
+def test_a_schedule_in_steps_asks_the_same_of_every_cohort(
+    material: Material, tmp_path: Path
+) -> None:
+    schedule = "optimisation = { steps = 11, validate_every_steps = 3, learning_rate = 3e-3 }"
+    recipe = named_steps(schedule)
+    told: list[tuple[int, int]] = []
+
+    def hear(stage: str, done: int, total: int) -> None:
+        told.append((done, total))
+
+    fit(recipe, material.cohort, material.frames, tmp_path / "run", on_progress=hear)
+    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
+    assert list(metrics["step"]) == [3, 6, 9, 11]
+    assert list(metrics["epoch"]) == [0.75, 1.5, 2.25, 2.75]
+    assert [done for done, _ in told] == [*range(1, 12), 11]
+    assert {total for _, total in told} == {11}
+
+
+def test_training_without_progress_ends_early_where_the_recipe_has_patience(
+    material: Material, tmp_path: Path
+) -> None:
+    recipe = named_steps(
+        "optimisation = { steps = 400, validate_every_steps = 2, learning_rate = 0.5 }"
+        "\nstopping.patience = 3"
+    )
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    losses = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")["validation_loss"]
+    assert len(losses) < 200
+    assert losses.argmin() == len(losses) - 4
+    assert load_networks(tmp_path / "run", read_run(tmp_path / "run"))
+
+
+def test_exams_that_all_have_ph_still_train(tmp_path: Path) -> None:
+    made = make_material(tmp_path, patients=30, loops=(1,))
+    with open_index(made.cohort) as index, index:
+        index.execute("UPDATE exam SET mpap_mmhg = mpap_mmhg + 20")
+    fit(small_recipe(epochs=1), made.cohort, made.frames, tmp_path / "run")
+    losses = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")["validation_loss"]
+    assert np.isfinite(losses).all()
+    for key, section in (("loss", Loss(balanced=True)), ("sampling", Sampling(balanced=True))):
+        balanced = small_recipe(epochs=1).model_copy(update={key: section})
+        with pytest.raises(TrainingDataError, match=rf"{key}\.balanced: every training exam"):
+            fit(balanced, made.cohort, made.frames, tmp_path / key)
+        assert not (tmp_path / key).exists()
+
+
+def test_runs_are_compared_on_the_validation_split_with_the_first(
+    trained: Path, material: Material, tmp_path: Path
+) -> None:
+    weak = tmp_path / "weak"
+    fit(small_recipe('stopping.on = "inner"', epochs=1), material.cohort, material.frames, weak)
+    found = compare([trained, weak], material.cohort, material.frames)
+    assert [(each.target, each.stopped_on) for each in found] == [
+        (target, stopped)
+        for target in ("mPAP", "PVR", "PAWP")
+        for stopped in ("validation", "inner")
+    ]
+    good, poor = found[:2]
+    exams = [exam for exam in read_cohort(material.cohort).exams if exam.split == "validation"]
+    assert good.exams == poor.exams == len(exams)
+    assert good.difference == {}
+    metrics = pd.read_csv(trained / HEADS / "metrics.csv")
+    best = metrics.loc[metrics["validation_loss"].idxmin()]
+    assert good.figures["pcc"].value == pytest.approx(best["validation_pcc_mPAP"], abs=1e-4)
+    assert poor.difference["mae"].low is not None
+    assert poor.difference["mae"].low > 0
+    assert not (trained / "predictions.csv").exists()
+
+
+def test_what_is_kept_is_the_average_that_was_judged(material: Material, tmp_path: Path) -> None:
+    schedule = "steps = 8, validate_every_steps = 8, learning_rate = 3e-3, averaging = 0.9"
+    recipe = named_steps(f"optimisation = {{ {schedule} }}")
+    fit(recipe, material.cohort, material.frames, tmp_path / "run")
+    state = torch.load(tmp_path / "run" / HEADS / "checkpoint.pt", weights_only=True)
+    found, average = weights(tmp_path / "run"), state["parts"]["average"]
+    assert same(found, average)
+    assert not same(found, state["parts"]["network"])
+    (first, *_) = compare([tmp_path / "run"], material.cohort, material.frames)
+    metrics = pd.read_csv(tmp_path / "run" / HEADS / "metrics.csv")
+    last = metrics["validation_pcc_mPAP"].iloc[-1]
+    assert first.figures["pcc"].value == pytest.approx(last, abs=1e-4)
+
+
+def test_attention_blocks_may_learn_faster(material: Material, tmp_path: Path) -> None:
+    """Adam's first step is the learning rate, whatever the gradient."""
+    moved = {}
+    for times in (1, 10):
+        schedule = f"steps = 1, learning_rate = 1e-3, attention = {times}"
+        run = tmp_path / str(times)
+        fit(named_steps(f"optimisation = {{ {schedule} }}"), material.cohort, material.frames, run)
+        moved[times] = weights(run)
+    assert same(
+        *({name: each[name] for name in each if "score" not in name} for each in moved.values())
+    )
+    for block in ("frames", "loops"):
+        slow, fast = (float(each[f"{block}.score.weight"].abs().max()) for each in moved.values())
+        assert fast == pytest.approx(10 * slow, rel=0.01)
+
+
+def named_steps(schedule: str) -> Recipe:
+    """The small recipe under another schedule."""
+    other = parse_recipe(f"name = 'other'\n{schedule}", "other")
+    update = {"optimisation": other.optimisation, "stopping": other.stopping}
+    return small_recipe().model_copy(update=update)
+
+
+def cohort_patients(cohort: Cohort) -> int:
+    """How many patients the training split has."""
+    return len({exam.patient_number for exam in cohort.part("train")})

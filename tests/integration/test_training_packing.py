@@ -1,5 +1,6 @@
 """From a trained run to a bundle: predicted, judged, calibrated, packed, loaded by the node."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.image import imread
+from numpy.typing import NDArray
 
 from inference.bundle.loading import Bundle, load_bundle
+from inference.bundle.manifest import Evaluated
 from inference.dicom.header import read_header
 from inference.errors import BundleError, TrainingDataError
 from inference.pipelines.echo_haemodynamics import load
 from inference.pipelines.fusion import Fusion
 from inference.training.cohort import CachedExam, read_cohort
+from inference.training.contact_sheet import draw_extreme_loops
 from inference.training.evaluation import Predictions
 from inference.training.exams import Exams, open_exams
+from inference.training.familiarity import FILE, by_prefix, exam_features
 from inference.training.fit import fit
 from inference.training.packing import judge, pack, report
 from inference.training.predict import estimate, predict
@@ -77,6 +83,17 @@ def test_the_loops_of_an_exam_share_its_attention_and_change_the_estimate(run: P
     assert not loops["loop"].str.contains(".", regex=False).any()
 
 
+def test_the_loops_at_both_ends_of_the_attention_are_drawn(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    sheet = draw_extreme_loops(run, material.cohort, material.frames, tmp_path)
+    assert sheet is not None
+    assert imread(sheet).shape[1] == 1800
+    again = draw_extreme_loops(run, material.cohort, material.frames, tmp_path / "again")
+    assert again is not None
+    assert again.read_bytes() == sheet.read_bytes()
+
+
 def test_notes_name_view_and_quality_of_loops(
     run: Path, material: Material, tmp_path: Path
 ) -> None:
@@ -91,6 +108,52 @@ def test_notes_name_view_and_quality_of_loops(
             predict(run, material.cohort, material.frames, notes=notes)
     finally:
         predict(run, material.cohort, material.frames)
+
+
+def test_every_exam_of_several_loops_is_estimated_from_some_of_them_too(run: Path) -> None:
+    found = Predictions.read(run)
+    known = found.exams[(found.exams["target"] == "mPAP") & found.exams["estimate"].notna()]
+    several = set(known.loc[known["loops"] > 1, "exam_id"])
+    draws = found.subsets[found.subsets["target"] == "mPAP"]
+    assert set(draws["exam_id"]) == several
+    whole = draws.merge(known, on="exam_id", suffixes=("", "_whole"))
+    assert (whole["loops"] < whole["loops_whole"]).all()
+    assert (whole["evidence"] < whole["evidence_whole"]).all()
+
+
+def test_validation_says_where_the_familiar_ends_and_the_bundle_carries_it(
+    run: Path, raw: Bundle, material: Material, tmp_path: Path
+) -> None:
+    loops = Predictions.read(run).loops
+    assert np.isfinite(loops["distance"]).all()
+    pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+    judge_of = load_bundle(tmp_path / "bundle", CPU).familiarity
+    assert judge_of is not None
+    limits = judge_of.limits
+    found = pd.concat([loops[loops["exam_id"] == each.exam.exam_id] for each in exams_of(material)])
+    assert (found["distance"] <= limits.loop_limit).mean() > 0.9
+    assert limits.validation_exams == len(exams_of(material, "validation"))
+    for exam in exams_of(material).first(3):
+        distances = judge_of.distances(seen(raw, exam))
+        stated = loops.loc[loops["exam_id"] == exam.exam.exam_id, "distance"]
+        assert distances == pytest.approx(stated.to_numpy(), rel=1e-5)
+    first = exams_of(material)[0]
+    negative = replace(first, frames=255 - first.frames)
+    strange = judge_of.distances(seen(raw, negative))
+    assert (strange > limits.loop_limit).all()
+
+
+def seen(bundle: Bundle, exam: CachedExam) -> dict[str, NDArray[np.float32]]:
+    return by_prefix(bundle, exam_features(bundle, exam), exam.frames)
+
+
+def test_a_run_that_was_predicted_before_there_was_familiarity_says_what_to_do(
+    run: Path, material: Material, tmp_path: Path
+) -> None:
+    old = shutil.copytree(run, tmp_path / "run")
+    (old / FILE).unlink()
+    with pytest.raises(TrainingDataError, match="predict the run again"):
+        pack(old, material.cohort, tmp_path / "bundle", frames=material.frames)
 
 
 def test_the_order_of_loops_changes_nothing(raw: Bundle, material: Material) -> None:
@@ -148,13 +211,19 @@ def test_a_bundle_carries_calibration_figures_and_the_cohort(
         fitted = judged.calibration.targets[target.name]
         assert target.recalibration == fitted.recalibration
         assert target.conformal == fitted.conformal
+        assert target.evidence == fitted.evidence is not None
         assert target.decision_threshold == fitted.decision_threshold
         assert (target.mean, target.sd) == (
             made.scale(target.name).mean,
             made.scale(target.name).sd,
         )
     assert set(manifest.probabilities) <= {"PH", "precapillary_PH"}
-    assert manifest.evaluation["mPAP.pcc"] > 0.9
+    pcc = manifest.evaluation["mPAP.pcc"]
+    assert isinstance(pcc, Evaluated)
+    assert pcc.low is not None
+    assert 0.7 < pcc.low < pcc.value
+    assert manifest.withheld == ()
+    assert any(text.startswith("Small cohort: ") for text in manifest.limitations)
     assert manifest.cohort.sha256 == read_cohort(material.cohort).sha256
     assert manifest.cohort.exams == {"train": 40, "validation": 30, "test": 30}
     assert manifest.created_at == made.created_at
@@ -192,7 +261,10 @@ def test_calibration_comes_from_validation_alone(
         table.write_text(kept)
     assert after.targets == before.targets
     assert after.probabilities == before.probabilities
-    assert after.evaluation["mPAP.mae"] > before.evaluation["mPAP.mae"] + 10
+    was, now = (each.evaluation["mPAP.mae"] for each in (before, after))
+    assert isinstance(was, Evaluated)
+    assert isinstance(now, Evaluated)
+    assert now.value > was.value + 10
 
 
 def test_half_precision_weights_are_packed_only_where_they_change_next_to_nothing(
@@ -227,7 +299,7 @@ def test_what_learned_from_phantoms_says_so_whoever_packs_it(
 def test_what_learned_from_patients_is_for_research(tmp_path: Path) -> None:
     material = make_material(tmp_path, patients=90, synthetic=False, loops=(1,))
     run = tmp_path / "run"
-    fit(small_recipe(epochs=1), material.cohort, material.frames, run)
+    fit(small_recipe(epochs=12), material.cohort, material.frames, run)
     predict(run, material.cohort, material.frames)
     manifest = pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
     assert manifest.standing is Standing.RESEARCH
@@ -264,8 +336,9 @@ def test_an_unfinished_run_is_refused(run: Path, material: Material, tmp_path: P
     kept = checkpoint.read_bytes()
     state = torch.load(checkpoint, weights_only=True)
     try:
-        torch.save(state | {"epochs": 3}, checkpoint)
-        with pytest.raises(TrainingDataError, match="3 of 20 epochs are done"):
+        unfinished = state["progressed"] | {"steps": 12, "finished": False}
+        torch.save(state | {"progressed": unfinished}, checkpoint)
+        with pytest.raises(TrainingDataError, match=r"not finished \(12 steps are done\)"):
             pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
         checkpoint.write_bytes(kept[:1000])
         with pytest.raises(TrainingDataError, match="remove it to start anew"):

@@ -1,4 +1,4 @@
-"""Clips that must get no number, and controls that must keep theirs, by the demonstration model.
+"""Clips that must get no number, and controls that must keep theirs, by the tests' model.
 
 The thyroid of a cart that says so, or says nothing, or says that it is a heart, is a real still of
 a lymph node by a linear probe, repeated as a hand and an amplifier would change it.
@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from dicom_node.demo.cast import BUNDLE
 from dicom_node.work.prepare import judge
 from inference.pipeline import Pipeline, load_pipeline
 from inference.types import Encoded, Findings, Rejected
@@ -20,6 +19,7 @@ from inference.ultrasound.decoding import decode_frames
 from inference.ultrasound.loop import Loop
 from inference.ultrasound.profile import Profile
 from tests.peers import shared
+from tests.phantom_model import PHANTOM_BUNDLE
 from tests.unit.ultrasound_files import cine, region, save
 
 pytestmark = [
@@ -40,7 +40,8 @@ NO_TAGS = {"StudyDescription": "US"}
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return load_pipeline("echo_haemodynamics", BUNDLE, "cpu")
+    # How familiar a picture is to the bundle of the day is no matter here.
+    return load_pipeline("echo_haemodynamics", PHANTOM_BUNDLE, "cpu", unfamiliar="off")
 
 
 def findings(pipeline: Pipeline, path: Path, profile: Profile) -> Findings:

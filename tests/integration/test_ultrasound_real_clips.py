@@ -17,7 +17,7 @@ from inference.dicom.header import instance_ref, read_header
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.decoding import colour_frames, decode_frames
-from inference.ultrasound.loop import look
+from inference.ultrasound.loop import look, open_loop
 from inference.ultrasound.paper import TABLE_4
 from inference.ultrasound.selection import select
 from tests.peers import SHARED, require, shared
@@ -194,6 +194,10 @@ def test_a_selected_clip_is_seen_whole(path: Path) -> None:
     assert loop.frame_numbers == (2, 6, 9, 12, 15, 19, 22, 25, 28, 32)
     assert 0.02 < loop.frames.mean() < 0.5
     assert loop.preview.shape[0] <= 480
+    with open_loop(path, selection.plan) as opened:
+        whole = np.concatenate(list(opened.whole(1000)))
+    assert len(whole) == dcmread(path, stop_before_pixels=True).NumberOfFrames
+    np.testing.assert_array_equal(whole[[n - 1 for n in loop.frame_numbers]], loop.frames)
 
 
 @pytest.mark.parametrize("path", files(*FOLDERS), ids=name)

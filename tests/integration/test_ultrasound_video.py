@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from inference.errors import LoopUnreadableError
+from inference.ultrasound import loop
 from inference.ultrasound.decoding import colour_frames, decode_frames
+from inference.ultrasound.preprocessing import resize, to_square
 from tests.unit.ultrasound_files import echo_pictures, grey_of, save
 from tests.unit.video_files import clip, encoded, numbers_in, video_cine
 
@@ -113,3 +115,21 @@ def test_no_picture_is_written_to_a_disk(
     assert colour_frames(path, [0]).shape == (1, 64, 80, 3)
     assert set(path.parent.iterdir()) == before
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("syntax", "codec", "form"),
+    [(H264, "libx264", "mp4"), (MPEG2, "mpeg2video", "mpeg2video")],
+)
+def test_the_whole_of_a_video_is_read_piece_by_piece(
+    syntax: str, codec: str, form: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = echo_pictures(20)
+    save(video_cine(encoded(pictures, codec, form), syntax, frames=20), path)
+    plan = {"bounds": [0, 0, 79, 63], "fallback": False, "frames": list(range(10))}
+    monkeypatch.setattr(loop, "_BATCH_BYTES", 6 * pictures[0].nbytes)
+    with loop.open_loop(path, plan, 64) as opened:
+        batches = list(opened.whole(1000))
+    assert [len(batch) for batch in batches] == [6, 6, 6, 2]
+    shown = resize(to_square(decode_frames(path, range(20))), 64)
+    np.testing.assert_array_equal(np.concatenate(batches), shown)

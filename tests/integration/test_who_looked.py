@@ -65,10 +65,11 @@ SHOWING = {
 NOT_SHOWING = {
     *("backup", "restore", "db upgrade", "config check", "config example", "config show"),
     *("run", "listen", "work", "deliver", "demo", "peer echo", "tls init", "tls show"),
-    *("bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
+    *("bundle card", "bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),
     *("conformance", "peer doctor", "destination list", "destination show", "destination forget"),
-    *("train fit", "train phantom", "train pretrain", "train recipes"),
+    *("train compare", "train fit", "train phantom", "train pretrain", "train recipes"),
+    *("weights import", "weights kinds"),
 }
 #: These must be seen to show something, or the test itself is blind.
 SURELY = ("audit search", "outbox list", "pull show", "study list", "study show")

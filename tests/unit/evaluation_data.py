@@ -75,3 +75,28 @@ def _loops(rng: np.random.Generator, exam_id: str) -> pd.DataFrame:
             "quality": np.array(QUALITIES)[quality],
         }
     )
+
+
+def with_fewer_loops(predictions: Predictions, seed: int = 0) -> Predictions:
+    """The same exams of eight loops, and draws of fewer, whose estimates are worse with each."""
+    rng = np.random.default_rng(seed)
+    exams = predictions.exams.copy()
+    strength = dict(
+        zip(sorted(set(exams["exam_id"])), rng.normal(0, 0.5, len(exams)), strict=False)
+    )
+    exams["loops"] = 8
+    exams["evidence"] = np.log(8) + exams["exam_id"].map(strength)
+    tables = []
+    for number, (kind, loops) in enumerate(
+        [
+            *(("random", loops) for loops in (1, 2, 4, 6)),
+            *(("most attended", loops) for loops in (7, 4, 1)),
+        ],
+        start=1,
+    ):
+        part = exams[["exam_id", "target", "evidence", "estimate"]].copy()
+        spread = exams.groupby("target")["estimate"].transform("std")
+        part["estimate"] += rng.normal(0, 1, len(part)) * spread * np.sqrt(1 / loops - 1 / 8)
+        part["evidence"] += np.log(loops / 8)
+        tables.append(part.assign(draw=kind, number=number, loops=loops))
+    return Predictions.of(exams, predictions.loops, pd.concat(tables, ignore_index=True))

@@ -208,7 +208,7 @@ def test_weights_that_are_not_numbers_are_refused(bundle: Path) -> None:
 
 def test_a_newer_format_says_upgrade_the_node(bundle: Path) -> None:
     def newer(document: Json) -> None:
-        document["format_version"] = 3
+        document["format_version"] = 4
         document["something_new"] = {}
 
     edit_manifest(bundle, newer)

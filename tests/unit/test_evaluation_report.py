@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import pandas as pd
 import pytest
 
 from inference.errors import TrainingDataError
+from inference.training.cohort.looks import Looks
 from inference.training.evaluation import (
     Evaluation,
     Predictions,
     Subject,
     evaluate,
     flat_figures,
+    limitations,
     write_report,
 )
-from inference.training.evaluation.wording import caveats, headline
+from inference.training.evaluation.wording import caveats, headline, method
 from inference.types import Standing
 from tests.unit.evaluation_data import simulate
 
@@ -124,10 +127,10 @@ def test_attention_stands_beside_what_leaving_a_loop_out_changes(evaluation: Eva
 
 
 def test_trvmax_is_judged_on_the_exams_that_have_it(evaluation: Evaluation) -> None:
-    assert evaluation.baseline is not None
-    assert 100 < evaluation.baseline.exams < evaluation.baseline.of_exams == 160
+    (found,) = evaluation.baselines
+    assert 100 < found.exams < found.of_exams == 160
     without = changed(simulate(1), slice(None), trvmax_m_s=np.nan)
-    assert evaluate(without, draws=2).baseline is None
+    assert evaluate(without, draws=2).baselines == []
 
 
 def test_the_same_seed_gives_the_same_evaluation() -> None:
@@ -140,13 +143,46 @@ def test_the_report_is_one_file_that_warns_and_explains(written: Path) -> None:
     assert "PHANTOM - NOT FOR PATIENTS" in html
     assert "they say nothing about" in html
     assert not re.search(r"<(script|link)|src=\"(?!data:)|href=", html)
-    assert html.count("<img alt=") == 10
+    assert html.count("<img alt=") == 14
     assert "Attention is not informativeness" in html
     assert (written / "report.pdf").read_bytes().startswith(b"%PDF")
     figures = json.loads((written / "figures.json").read_text(), parse_constant=pytest.fail)
     assert figures["targets"]["mPAP"]["reported"]["mae"]["low"] < 9
     names = sorted(path.name for path in written.iterdir())
     assert names == ["figures.json", "report.html", "report.pdf"]
+
+
+def test_the_report_says_how_intervals_were_made_and_who_looked(written: Path) -> None:
+    html = (written / "report.html").read_text(encoding="utf-8")
+    for said in (
+        "Wilson",
+        "200 bootstrap draws of patients",
+        "Fewer than 10 patients",
+        "unless the recipe says otherwise",
+        "it was not counted",
+        "PCC, validation",
+        "Calibration in the large",
+        "worth more than the better of both",
+    ):
+        assert said in html
+    figures = json.loads((written / "figures.json").read_text())
+    assert figures["withheld"] == {}
+    assert len(figures["decision_curve"]) == 56
+    assert {"in_the_large", "slope"} <= figures["reliability"][0]["figures"].keys()
+
+
+def test_what_stopped_training_and_how_often_test_was_seen_is_said(
+    evaluation: Evaluation,
+) -> None:
+    looks = Looks(looks=5, models=3, first=4, number=2, earlier_builds=1)
+    told = replace(evaluation, stopped_on="inner", looks=looks)
+    said = " ".join(method(told, SUBJECT))
+    assert "decided on an inner part of the training split" in said
+    assert "looked at 5 times (3 models); this model was number 2" in said
+    assert "1 of the looks were at earlier builds" in said
+    assert "up to this one" in " ".join(limitations(told))
+    stopped = " ".join(method(replace(evaluation, stopped_on="validation"), SUBJECT))
+    assert "decided on the validation split, which also calibrates" in stopped
 
 
 def test_the_same_evaluation_gives_the_same_bytes(
@@ -159,16 +195,16 @@ def test_the_same_evaluation_gives_the_same_bytes(
 
 def test_what_a_model_is_called_is_escaped(evaluation: Evaluation, tmp_path: Path) -> None:
     subject = Subject("<b>x</b>", "1", Standing.RESEARCH)
-    html = write_report(evaluation, subject, tmp_path).read_text(encoding="utf-8")
+    html = write_report(evaluation, subject, tmp_path, section_functions=()).read_text("utf-8")
     assert "&lt;b&gt;x&lt;/b&gt;" in html
     assert "RESEARCH USE ONLY" in html
 
 
-def test_a_bundle_gets_the_figures_as_plain_numbers(evaluation: Evaluation) -> None:
+def test_a_bundle_gets_the_figures_with_their_intervals(evaluation: Evaluation) -> None:
     figures = flat_figures(evaluation)
-    assert figures["mPAP.mae"] == evaluation.targets["mPAP"].reported["mae"].value
+    assert figures["mPAP.mae"] == evaluation.targets["mPAP"].reported["mae"]
     assert "ph.specificity" in figures
-    assert all(np.isfinite(value) for value in figures.values())
+    assert all(np.isfinite(figure.value or 0) for figure in figures.values())
 
 
 def test_one_class_only_is_said_and_breaks_nothing(tmp_path: Path) -> None:
@@ -185,7 +221,7 @@ def test_one_test_patient_gives_figures_without_intervals(tmp_path: Path) -> Non
     predictions = simulate(1, exams={"train": 1, "validation": 40, "test": 1})
     lone = evaluate(predictions, draws=20)
     assert lone.targets["mPAP"].raw["mae"].low is None
-    assert "there are no intervals" in " ".join(caveats(lone))
+    assert "the test split has 1 patients, and 10 are needed" in " ".join(caveats(lone))
     write_report(lone, SUBJECT, tmp_path)
 
 
@@ -206,7 +242,7 @@ def test_predictions_of_one_target_without_loops_are_enough(tmp_path: Path) -> N
         ["exam_id", "patient_id", "split", "target", "truth", "estimate"],
     ]
     evaluation = evaluate(Predictions.of(minimal), draws=20)
-    assert (evaluation.baseline, evaluation.attention) == (None, None)
+    assert (evaluation.baselines, evaluation.attention) == ([], None)
     write_report(evaluation, SUBJECT, tmp_path)
 
 
@@ -247,3 +283,42 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
         Predictions.read(tmp_path / "nowhere")
     with pytest.raises(TrainingDataError, match="exams lack split, target, truth, estimate"):
         Predictions.of(predictions.exams[["exam_id", "patient_id"]])
+
+
+def test_the_rule_by_trvmax_stands_beside_the_model_on_the_same_exams(
+    evaluation: Evaluation, written: Path
+) -> None:
+    rows = evaluation.predictions.rows("test", "mPAP").dropna(subset=["trvmax_m_s"])
+    tables = json.loads((written / "figures.json").read_text())["trvmax_rule"]
+    rule = tables["TRVmax > 2.8 m/s"]
+    ill, fast = rows["truth"] > 20, rows["trvmax_m_s"] > 2.8
+    assert rule["true_positive"] == int((ill & fast).sum())
+    assert rule["true_negative"] == int((~ill & ~fast).sum())
+    counted = ("true_positive", "false_negative", "false_positive", "true_negative")
+    for table in tables.values():
+        assert sum(table[name] for name in counted) == len(rows) < 160
+    assert "PH by TRVmax &gt; 2.8 m/s" in (written / "report.html").read_text()
+
+
+def test_subgroups_give_the_correlation_too(evaluation: Evaluation) -> None:
+    found = {(item.subgroup, item.target): item for item in evaluation.subgroups}
+    pcc = found["PH", "mPAP"].figures["pcc"].value
+    rows = evaluation.predictions.rows("test", "mPAP")
+    rows = rows[rows["truth"] > 20]
+    reported = evaluation.calibration.recalibrate("mPAP", rows["estimate"].to_numpy(float))
+    assert pcc == pytest.approx(np.corrcoef(rows["truth"], reported)[0, 1])
+
+
+def test_the_ends_are_the_exams_top_and_bottom_loops_of_highest_and_lowest_score(
+    evaluation: Evaluation, written: Path
+) -> None:
+    found = evaluation.attention
+    assert found is not None
+    by_exam = found.loops.groupby("exam_id")["score"]
+    tops, bottoms = by_exam.max().nlargest(16), by_exam.min().nsmallest(16)
+    assert list(found.highest["score"]) == pytest.approx(list(tops))
+    assert list(found.lowest["score"]) == pytest.approx(list(bottoms))
+    assert found.highest["exam_id"].is_unique, "one loop of an exam"
+    ends = json.loads((written / "figures.json").read_text())["extreme_loops"]
+    assert [sum(column) for column in zip(*ends["view"].values(), strict=True)] == [16, 16]
+    assert max(ends["quality"], key=lambda name: ends["quality"][name][1]) == "suboptimal"

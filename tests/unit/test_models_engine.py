@@ -36,7 +36,9 @@ def distance(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(("architecture", "size"), [("resnet10_narrow", 64), ("resnet50", 64)])
+@pytest.mark.parametrize(
+    ("architecture", "size"), [("resnet10_narrow", 64), ("resnet50", 64), ("convnext_tiny", 64)]
+)
 @torch.inference_mode()
 def test_features_are_those_of_plain_float32(
     architecture: str, size: int, precision: Precision

@@ -22,7 +22,7 @@ def some_network(targets: int = 3) -> MultiView:
 
 @pytest.mark.parametrize(
     ("architecture", "feature_size", "parameters"),
-    [("resnet50", 2048, 23.5e6), (SMALL, 128, 0.3e6)],
+    [("resnet50", 2048, 23.5e6), ("convnext_tiny", 768, 27.8e6), (SMALL, 128, 0.3e6)],
 )
 def test_encoder_has_the_size_it_states(
     architecture: str, feature_size: int, parameters: float

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydicom import Dataset, dcmread
 
-from inference.bundle.manifest import Network, Preprocessing
+from inference.bundle.manifest import Network, Preprocessing, Withheld
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import (
@@ -340,11 +340,37 @@ def test_a_bundle_made_for_something_else_is_refused(
         load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
 
 
-def test_a_bundle_without_mpap_is_refused(tmp_path: Path) -> None:
+def test_without_mpap_the_first_target_that_is_left_ranks_the_loops(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    specs = tuple(
+        Network(prefix=name.lower(), architecture=SMALL, targets=(name,))
+        for name in ("PAWP", "PVR")
+    )
+    withheld = (Withheld(name="mPAP", reason="no signal"),)
+    networks = {"pawp": network(1, seed=1), "pvr": network(1, seed=2)}
+    described = description(specs, withheld=withheld, probabilities={})
+    write_bundle(tmp_path / "bundle", described, networks)
+    pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+    case = [encode(pipeline, file) for file in files[:4]]
+    findings = pipeline.conclude(case, [])
+    assert list(values(findings)) == ["PVR", "PAWP"]
+    assert findings.assessments == ()
+    assert findings.classification is not None
+    assert findings.classification.reason == "there is no estimate of mPAP"
+    assert findings.limitations[0] == "mPAP withheld: no signal."
+    (name,) = [key for key in case[0].features.arrays if "pvr" in key and "feature" in key]
+    loops = torch.from_numpy(np.stack([each.features.arrays[name] for each in case]))
+    weights = networks["pvr"].fuse(loops).loop_weight
+    assert [item.weight for item in findings.evidence] == pytest.approx(
+        sorted(weights.tolist(), reverse=True), abs=1e-5
+    )
+
+
+def test_a_target_is_either_held_or_withheld() -> None:
     spec = Network(prefix="pvr", architecture=SMALL, targets=("PVR",))
-    write_bundle(tmp_path / "bundle", description((spec,)), {"pvr": network(1)})
-    with pytest.raises(BundleError, match="does not estimate mPAP"):
-        load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
+    with pytest.raises(ValueError, match="both held and withheld"):
+        description((spec,), withheld=(Withheld(name="PVR", reason="x"),))
 
 
 def test_a_device_that_is_not_here_is_named(folder: Path, pipeline: Pipeline) -> None:

@@ -204,7 +204,7 @@ def test_the_class_is_open_where_ph_is_a_quantity_is_missing_or_an_interval_deci
         "PH is undetermined"
     )
     only = classified({"mPAP": 45.0}, {"mPAP": TARGETS["mPAP"]})
-    assert (only.determined, only.reason) == (False, "the model does not estimate PVR and PAWP")
+    assert (only.determined, only.reason) == (False, "there is no estimate of PVR and PAWP")
     assert only.value.meaning == "Undetermined"
     assert classified({"mPAP": 14.0}, {"mPAP": TARGETS["mPAP"]}).value.value == "NO-PH"
 

@@ -21,14 +21,14 @@ MADE_BY = {"recipe.architecture": '"resnet50"', "cohort": "ab" * 32}
 def saved(folder: Path) -> tuple[Path, nn.Linear]:
     torch.manual_seed(0)
     network, path = nn.Linear(3, 2), folder / "checkpoint.pt"
-    done = Progressed(4, 0.25, 3, [{"epoch": 1.0}])
+    done = Progressed(40, 0.25, 30, finished=True, history=[{"step": 10.0}])
     save_checkpoint(path, {"network": network}, done, MADE_BY)
     return path, network
 
 
 def test_without_a_checkpoint_learning_begins(tmp_path: Path) -> None:
     done = load_checkpoint(tmp_path / "none.pt", {}, MADE_BY)
-    assert (done.epochs, done.best_loss, done.history) == (0, float("inf"), [])
+    assert (done.steps, done.best_loss, done.history) == (0, float("inf"), [])
 
 
 def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
     fresh = nn.Linear(3, 2)
     done = load_checkpoint(path, {"network": fresh}, MADE_BY)
     assert torch.equal(fresh.weight, network.weight)
-    assert done == Progressed(4, 0.25, 3, [{"epoch": 1.0}])
+    assert done == Progressed(40, 0.25, 30, finished=True, history=[{"step": 10.0}])
 
 
 def test_another_architectures_checkpoint_is_refused_by_name(tmp_path: Path) -> None:

@@ -5,16 +5,17 @@ import math
 import pytest
 import torch
 
+from inference.errors import TrainingDataError
 from inference.training.loss import HaemodynamicLoss
 from inference.training.scales import Scale
 
 CPU = torch.device("cpu")
-MPAP = Scale(target="mPAP", mean=36.0, sd=16.0, limit=20.0, tau=5.0)
-PVR = Scale(target="PVR", mean=6.0, sd=5.0, limit=2.0, tau=1.5)
+MPAP = Scale(target="mPAP", mean=36.0, sd=16.0, limit=20.0, tau=5.0, above=0.75)
+PVR = Scale(target="PVR", mean=6.0, sd=5.0, limit=2.0, tau=1.5, above=0.8)
 
 
-def loss(*scales: Scale, cross_entropy: bool = True) -> HaemodynamicLoss:
-    return HaemodynamicLoss(scales, cross_entropy=cross_entropy, device=CPU)
+def loss(*scales: Scale, cross_entropy: bool = True, balanced: bool = False) -> HaemodynamicLoss:
+    return HaemodynamicLoss(scales, cross_entropy=cross_entropy, balanced=balanced, device=CPU)
 
 
 def test_one_exam_by_hand() -> None:
@@ -29,6 +30,20 @@ def test_without_cross_entropy_it_is_the_squared_error_alone() -> None:
         torch.tensor([[0.5]]), torch.tensor([[28.0]]), torch.tensor([1.0])
     )
     assert float(found) == pytest.approx(1.0)
+
+
+def test_balanced_exams_above_the_limit_weigh_in_all_as_much_as_those_below() -> None:
+    """Three quarters have PH: the cross-entropy of each counts a third."""
+    at_the_limit, one = torch.full((1, 1), (20.0 - 36) / 16), torch.tensor([1.0])
+    for truth, weight in ((20.0, 1.0), (20.001, 1 / 3)):
+        found = loss(MPAP, balanced=True)(at_the_limit, torch.tensor([[truth]]), one)
+        assert float(found) == pytest.approx(weight * math.log(2) / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(("above", "side"), [(0.0, "below"), (1.0, "above")])
+def test_a_cohort_of_one_class_cannot_be_balanced(above: float, side: str) -> None:
+    with pytest.raises(TrainingDataError, match=f"every training exam is {side} the limit of mPAP"):
+        loss(MPAP.model_copy(update={"above": above}), balanced=True)
 
 
 def test_at_the_limit_itself_there_is_no_disease() -> None:

@@ -7,12 +7,23 @@ from inference.models.encoder import ARCHITECTURES
 from inference.training.recipe import Recipe, named_recipe, parse_recipe, recipe_names
 
 
+def keys(recipe: Recipe) -> dict[str, object]:
+    """Every key of a recipe, those of its tables as "table.key"."""
+    found: dict[str, object] = {}
+    for name, value in recipe.model_dump(exclude={"name", "about"}).items():
+        inner = value if isinstance(value, dict) else {"": value}
+        found |= {f"{name}.{key}".rstrip("."): each for key, each in inner.items()}
+    return found
+
+
 def test_a_recipe_that_says_nothing_is_the_papers() -> None:
     recipe = parse_recipe('name = "mine"', "mine.toml")
     assert (recipe.architecture, recipe.frame_size_px) == ("resnet50", 256)
     assert recipe.networks == (("mPAP",), ("PVR",), ("PAWP",))
     assert (recipe.sampling.exams, recipe.sampling.loops, recipe.sampling.frames) == (12, 5, 5)
     assert recipe.optimisation.epochs == 100
+    assert recipe.optimisation.steps is None
+    assert (recipe.stopping.on, recipe.stopping.patience) == ("validation", None)
     assert recipe.optimisation.learning_rate == 1e-4
     assert recipe.optimisation.weight_decay == 1e-8
     assert recipe.augmentation.rotation_deg == 15
@@ -38,19 +49,25 @@ def test_every_recipe_that_comes_along_is_named_after_its_file_and_says_what_it_
 
 
 @pytest.mark.parametrize(
-    ("letter", "changed"),
+    ("name", "changed"),
     [
-        ("a", {}),
-        ("b", {"pretraining"}),
-        ("c", {"loss"}),
-        ("d", {"fusion"}),
-        ("e", {"fusion"}),
+        ("ablation-b", {"pretraining.enabled": False}),
+        ("ablation-c", {"loss.cross_entropy": False}),
+        ("ablation-d", {"loss.balanced": True}),
+        ("ablation-e", {"sampling.balanced": True}),
+        ("mean-frames", {"fusion.frames": "mean"}),
+        ("mean-loops", {"fusion.loops": "mean"}),
     ],
 )
-def test_an_ablation_changes_one_thing(letter: str, changed: set[str]) -> None:
-    full = named_recipe("ablation-a").model_dump(exclude={"name", "about"})
-    other = named_recipe(f"ablation-{letter}").model_dump(exclude={"name", "about"})
-    assert {key for key in full if full[key] != other[key]} == set(changed)
+def test_an_ablation_changes_one_thing(name: str, changed: dict[str, object]) -> None:
+    full, other = keys(named_recipe("ablation-a")), keys(named_recipe(name))
+    assert {key: other[key] for key in full if full[key] != other[key]} == changed
+
+
+def test_ablations_are_the_papers_recipe_for_mpap_stopped_on_an_inner_split() -> None:
+    paper, full = keys(named_recipe("paper")), keys(named_recipe("ablation-a"))
+    changed = {key: full[key] for key in paper if paper[key] != full[key]}
+    assert changed == {"networks": (("mPAP",),), "stopping.on": "inner"}
 
 
 @pytest.mark.parametrize(
@@ -58,12 +75,16 @@ def test_an_ablation_changes_one_thing(letter: str, changed: set[str]) -> None:
     [
         ("nme = 'x'", "unknown key nme; did you mean name?"),
         ("name = 'x'\n[sampling]\nloop = 5", "unknown key sampling.loop; did you mean loops?"),
-        ("name = 'x'\n[loss]\nqqq = 5", "unknown key loss.qqq; known: cross_entropy, tau_mpap"),
+        (
+            "name = 'x'\n[loss]\nqqq = 5",
+            "unknown key loss.qqq; known: cross_entropy, balanced, tau_mpap",
+        ),
         ("name = 'x'\narchitecture = 'vgg'", "unknown architecture 'vgg'; known: resnet50"),
         ("name = 'x'\nnetworks = [['PVR']]", "mPAP is missing"),
         ("name = 'x'\nnetworks = [['mPAP'], ['mPAP']]", "name each target once"),
         ("name = 'x'\n[optimisation]\nepochs = '3'", "optimisation.epochs: Input should be"),
         ("name = 'x'\n[optimisation]\nepochs = 0", "optimisation.epochs: Input should be greater"),
+        ("name = 'x'\nstopping = { on = 'nothing', patience = 3 }", "patience needs exams that"),
         ("name = ", "not valid TOML"),
     ],
 )

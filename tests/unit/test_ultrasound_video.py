@@ -24,6 +24,8 @@ def test_decoding_begins_at_the_key_frame_before_and_ends_with_the_frame() -> No
 
 def test_a_picture_shown_before_its_key_frame_needs_the_group_before() -> None:
     assert runs_for(OPEN, [4]) == [(0, 5)]
+    assert runs_for(OPEN, [3, 5]) == [(0, 4)], "also where the key frame itself is wanted"
+    assert runs_for(OPEN, [0, 3, 5]) == [(0, 4)]
 
 
 def test_groups_without_a_wanted_frame_are_left_out() -> None:
@@ -56,3 +58,7 @@ def test_runs_ascend_apart_and_hold_every_wanted_frame(
     assert all(any(first <= order[i] <= last for first, last in runs) for i in wanted)
     assert all(here[1] < there[0] for here, there in pairwise(runs))
     assert all(times[first].key or first == 0 for first, _ in runs)
+    for position in (order[index] for index in wanted):
+        first = next(first for first, last in runs if first <= position <= last)
+        keys = (here for here in range(first, position + 1) if times[here].key)
+        assert first == 0 or any(times[key].shown <= times[position].shown for key in keys)

@@ -64,3 +64,12 @@ def test_and_one_whose_analysis_is_given_up() -> None:
     assert findings.abstention == (
         "technical failure (the memory did not suffice). Please tell the administrator."
     )
+
+
+def test_another_setting_of_the_pipeline_makes_another_report() -> None:
+    case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),))
+    pipeline, other = Numbers(), Numbers()
+    other.model = replace(Numbers.model, parameters=("unfamiliar loops: note",))
+
+    assert gather(case, pipeline).input_digest == gather(case, Numbers()).input_digest
+    assert gather(case, pipeline).input_digest != gather(case, other).input_digest

@@ -5,7 +5,8 @@
 """
 
 from inference.training.cohort.building import CohortSummary, build
-from inference.training.cohort.frames import CachedExam, CachedExams, cache_frames
+from inference.training.cohort.caching import cache_frames
+from inference.training.cohort.frames import CachedExam, CachedExams
 from inference.training.cohort.labels import TARGETS
 from inference.training.cohort.reading import Cohort, CohortExam, CohortLoop, read_cohort
 

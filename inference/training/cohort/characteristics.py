@@ -1,9 +1,11 @@
 """Who the cohort is: the paper's Table 1 as a table and its Figure 4 as histograms."""
 
 import io
+import json
 
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inference.training.cohort.splitting import SPLITS
@@ -11,21 +13,30 @@ from inference.training.cohort.splitting import SPLITS
 #: 2022 ESC/ERS Guidelines: pulmonary hypertension is an mPAP above 20 mmHg.
 PH_LIMIT_MMHG = 20
 
+WHO_CLASSES = ("I", "II", "III", "IV")
+COLOURS = {"train": "#4878a8", "validation": "#e0a030", "test": "#b04848"}
+
 MEASURED = {
     "age_years": "Age, years",
-    "mpap_mmhg": "mPAP, mmHg",
-    "pvr_wu": "PVR, WU",
-    "pawp_mmhg": "PAWP, mmHg",
-    "trvmax_m_s": "TRVmax, m/s",
     "days_apart": "Echo to RHC, days (absolute)",
+    "mpap_mmhg": "mPAP, mmHg",
+    "pawp_mmhg": "PAWP, mmHg",
+    "pvr_wu": "PVR, WU",
+    "trvmax_m_s": "TRVmax, m/s",
     "loops": "Loops per exam",
+}
+#: What Figure 4 and ours show of a loop; see `loop_sizes`.
+SIZES = {
+    "width_px": "Sector width, px",
+    "height_px": "Sector height, px",
+    "duration_s": "Loop duration, s",
 }
 
 
 def characteristics(exams: pd.DataFrame) -> pd.DataFrame:
-    """Counts and values of the exams, overall, with and without PH, and by split.
+    """Table 1: counts and values of the exams, overall, with and without PH, and by split.
 
-    Values read "mean ± SD; median (n)", n being how many exams have the value.
+    Values read "mean ± SD; median; missing n", shares are of all that are counted.
     """
     groups = {
         "All": exams,
@@ -36,21 +47,34 @@ def characteristics(exams: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: _column(group) for name, group in groups.items()})
 
 
-def distributions(exams: pd.DataFrame) -> bytes:
-    """Histograms of mPAP, PVR and PAWP by split, as SVG."""
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    axes = figure.subplots(1, 3)
-    colours = {"train": "#4878a8", "validation": "#e0a030", "test": "#b04848"}
-    for axis, target in zip(axes, ("mpap_mmhg", "pvr_wu", "pawp_mmhg"), strict=True):
-        parts = [exams.loc[exams["split"] == name, target].dropna() for name in SPLITS]
-        if any(len(part) for part in parts):
-            axis.hist(
-                parts, bins=20, stacked=True, label=SPLITS, color=[colours[name] for name in SPLITS]
-            )
-        axis.set_xlabel(MEASURED[target])
-        axis.set_ylabel("Exams")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False)
+def loop_sizes(loops: pd.DataFrame) -> pd.DataFrame:
+    """Width, height and duration of each loop's sector, with its split.
+
+    `loops` has `plan` (JSON), `duration_ms` (NaN where not known) and `split`.
+    """
+    bounds = [json.loads(plan).get("bounds", [0, 0, -1, -1]) for plan in loops["plan"]]
+    return pd.DataFrame(
+        {
+            "split": loops["split"].to_numpy(),
+            "width_px": [float(x1 - x0 + 1) for x0, _, x1, _ in bounds],
+            "height_px": [float(y1 - y0 + 1) for _, y0, _, y1 in bounds],
+            "duration_s": loops["duration_ms"].to_numpy(dtype=float) / 1000,
+        }
+    )
+
+
+def distributions(exams: pd.DataFrame, loops: pd.DataFrame) -> bytes:
+    """Histograms by split, as SVG: targets and days apart of exams; Figure 4's of loops."""
+    figure = Figure(figsize=(13, 6.2), layout="constrained")
+    first, second = figure.subplots(2, 4)
+    of_exams = {name: MEASURED[name] for name in ("mpap_mmhg", "pvr_wu", "pawp_mmhg", "days_apart")}
+    for axis, (name, title) in zip(first, of_exams.items(), strict=True):
+        signed = "Days from RHC to echo" if name == "days_apart" else title
+        _histogram(axis, exams, name, signed, "Exams")
+    _histogram(second[0], exams, "loops", MEASURED["loops"], "Exams")
+    for axis, (name, title) in zip(second[1:], SIZES.items(), strict=True):
+        _histogram(axis, loop_sizes(loops), name, title, "Loops")
+    first[0].legend(frameon=False)
     out = io.BytesIO()
     # A fixed salt and no date: the same cohort gives the same bytes.
     with rc_context({"svg.hashsalt": "echonode"}):
@@ -58,19 +82,44 @@ def distributions(exams: pd.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _column(group: pd.DataFrame) -> dict[str, str]:
-    female = int((group["sex"] == "F").sum())
-    known = int(group["sex"].isin(["F", "M"]).sum())
-    column = {
-        "Subjects": str(group["patient_number"].nunique()),
-        "Exams": str(len(group)),
-        "Female": f"{female} of {known} known",
-    }
-    for name, title in MEASURED.items():
-        values = group[name].abs().dropna()
-        column[title] = (
-            f"{values.mean():.1f} ± {values.std(ddof=0):.1f}; {values.median():.1f} ({len(values)})"
-            if len(values)
-            else "not known"
+def _histogram(axis: Axes, rows: pd.DataFrame, column: str, title: str, counted: str) -> None:
+    parts = [rows.loc[rows["split"] == name, column].dropna() for name in SPLITS]
+    if any(len(part) for part in parts):
+        axis.hist(
+            parts, bins=20, stacked=True, label=SPLITS, color=[COLOURS[name] for name in SPLITS]
         )
+    axis.set_xlabel(title)
+    axis.set_ylabel(counted)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _column(group: pd.DataFrame) -> dict[str, str]:
+    subjects = group.drop_duplicates("patient_number")
+    column = {
+        "Subjects": str(len(subjects)),
+        "Female, subjects": _share(subjects["sex"] == "F"),
+        "Sex missing, subjects": _share(~subjects["sex"].isin(["F", "M", "O"])),
+        "Exams": str(len(group)),
+    }
+    for who in WHO_CLASSES:
+        column[f"WHO functional class {who}"] = _share(group["who_class"] == who)
+    column["WHO functional class missing"] = _share(~group["who_class"].isin(WHO_CLASSES))
+    for name, title in MEASURED.items():
+        column[title] = _summary(group[name].abs())
+    column["Echo first"] = _share(group["days_apart"] < 0)
+    column["RHC first"] = _share(group["days_apart"] > 0)
+    column["Same day"] = _share(group["days_apart"] == 0)
     return column
+
+
+def _share(flags: "pd.Series[bool]") -> str:
+    return f"{int(flags.sum())} ({100 * flags.mean():.0f} %)" if len(flags) else "0"
+
+
+def _summary(values: "pd.Series[float]") -> str:
+    known = values.dropna()
+    missing = f"missing {len(values) - len(known)}"
+    if known.empty:
+        return f"not known; {missing}"
+    spread = f" ± {known.std():.1f}" if len(known) > 1 else ""
+    return f"{known.mean():.1f}{spread}; median {known.median():.1f}; {missing}"

@@ -2,7 +2,8 @@
 
 SQLite and not Parquet, because the scan of a large archive commits as it goes and continues
 after an interruption, which a file written once cannot. It is the only place that maps the
-cohort's numbers (P0001, E00001) to patients, so it is to be kept like the archive itself.
+cohort's numbers (P0001, E00001, S01) to patients and sites, so it is to be kept like the archive
+itself.
 """
 
 import sqlite3
@@ -15,6 +16,9 @@ from inference.errors import TrainingDataError
 from inference.ultrasound.profile import Profile
 
 NAME = "cohort.sqlite"
+
+#: Of the tables below; one of another layout is scanned anew when its cohort is built again.
+LAYOUT = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,6 +45,10 @@ CREATE TABLE IF NOT EXISTS instance (
     exam_date TEXT NOT NULL,
     sop_instance_uid TEXT NOT NULL,
     manufacturer TEXT NOT NULL,
+    model TEXT NOT NULL,
+    institution TEXT NOT NULL,
+    station TEXT NOT NULL,
+    duration_ms REAL,
     plan TEXT NOT NULL
 ) WITHOUT ROWID;
 
@@ -58,8 +66,14 @@ CREATE TABLE IF NOT EXISTS exam (
     mpap_mmhg REAL NOT NULL,
     pvr_wu REAL,
     pawp_mmhg REAL,
-    trvmax_m_s REAL
+    trvmax_m_s REAL,
+    scanner TEXT NOT NULL,
+    site TEXT NOT NULL,
+    quality TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- What a site's number is called: Institution Name, or Station Name where that is empty.
+CREATE TABLE IF NOT EXISTS site (site TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS loop (
     exam_id TEXT NOT NULL REFERENCES exam (exam_id),
@@ -79,7 +93,7 @@ def open_index(
     """Open the index of a cohort folder and close it again.
 
     One that is created, or built again, by other rules than before is scanned anew: those of
-    another version of echonode, or of another selection profile.
+    another version of echonode, or of another selection profile, or with fewer columns.
 
     Raises:
         TrainingDataError: there is none, or it is not an index.
@@ -116,6 +130,9 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
 
 def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    if layout != LAYOUT:
+        _forget_cohort(connection)
     connection.executescript(SCHEMA)
     current = version("echonode")
     with connection:
@@ -126,3 +143,13 @@ def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
             connection.execute("DELETE FROM instance")
         set_meta(connection, "scanned_by", current)
         set_meta(connection, "scanned_for", selection.value)
+
+
+def _forget_cohort(connection: sqlite3.Connection) -> None:
+    """Take out what another version scanned and built; what others keep here stays."""
+    with connection:
+        for table in ("instance", "exam", "loop", "site"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            connection.execute("DELETE FROM meta WHERE key IN ('archive', 'sha256')")
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")

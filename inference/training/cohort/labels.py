@@ -1,187 +1,201 @@
 """The hospital's table of right heart catheterisations (RHC), checked row by row.
 
-A bad row is listed with its reason and left out; only a table that cannot be used at all is an
-error. Messages name rows by number and never repeat a cell of text, which may hold an identity.
+A bad row, or a bad cell of a row that can do without it, is listed with its reason and left out.
+A table that cannot be used at all, or whose values as a whole say that a column is in another
+unit, is an error. Messages name rows by number and never repeat a cell of text, which may hold an
+identity.
 """
 
 import hashlib
-import io
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
 from inference.errors import TrainingDataError
-from inference.regular_files import read_regular
+from inference.training.cohort.cells import DateOrder, ImplausibleError, number
+from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, TARGETS, WORDS, parse_row
+from inference.training.cohort.table import Row, TextTable, read_table
+from inference.training.cohort.units import other_units
 
-#: Far above a row for every catheterisation of a large hospital.
-_LARGEST_BYTES = 500_000_000
+__all__ = ["NUMBERS", "QUALITY", "TARGETS", "WORDS", "Labels", "RejectedRow", "read_labels"]
 
-#: What a model is trained to estimate.
-TARGETS = ("mpap_mmhg", "pvr_wu", "pawp_mmhg")
-REQUIRED = ("patient_id", "rhc_date", "mpap_mmhg")
-DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d")
+#: So many implausible rows, and more than this share of all, are no slips: the build stops.
+MOST_SLIPS, MOST_SLIPS_SHARE = 4, 0.10
 
-
-@dataclass(frozen=True, slots=True)
-class Plausible:
-    """The range of values seen in living adults, and what a value outside it usually means."""
-
-    low: float
-    high: float
-    below: str = ""
-    above: str = ""
-
-
-NUMBERS: Mapping[str, Plausible] = {
-    "mpap_mmhg": Plausible(7, 120, below="is it in kPa? 1 kPa is 7.5 mmHg"),
-    "pvr_wu": Plausible(0, 40, above="is it in dyn·s/cm5? 80 dyn·s/cm5 are 1 WU"),
-    "pawp_mmhg": Plausible(1, 60, below="is it in kPa? 1 kPa is 7.5 mmHg"),
-    "trvmax_m_s": Plausible(0.5, 7, above="is it in cm/s? 100 cm/s are 1 m/s"),
-}
+_CHECKED = "correct the table, or build with --units-checked once its units and columns are checked"
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One row that is not used; `row` counts as a spreadsheet does, the header being row 1."""
+    """What is not used of one row; `row` counts as a spreadsheet does, the header being row 1.
+
+    `left_out` is "row", or "cell" where the rest of the row takes part.
+    """
 
     row: int
     reason: str
+    left_out: Literal["row", "cell"] = "row"
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The usable catheterisations, one a row, and the rows that are not.
+    """The usable catheterisations, one a row, and what is not used.
 
-    `table` has `patient_id` (text), `rhc_date` (datetime64) and every column of NUMBERS as float,
-    NaN where it was not measured.
+    `table` has `patient_id` (text), `rhc_date` (datetime64), every column of NUMBERS as float,
+    NaN where it was not measured, and `image_quality` of the echo and every column of WORDS as
+    text, empty where not stated.
+    `notes` say how the table was read where that is not obvious.
     """
 
     table: pd.DataFrame
     rejected: tuple[RejectedRow, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
-def read_labels(path: Path) -> Labels:
-    """Read a comma-separated table of catheterisations.
+@dataclass(slots=True)
+class _Reading:
+    """What the rows of one table gave so far."""
+
+    usable: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    implausible: dict[int, str] = field(default_factory=dict)
+
+    def leave_out(self, row: Row, problem: ValueError, left_out: Literal["row", "cell"]) -> None:
+        """List what is not used; what no living adult has is kept apart, by row."""
+        self.rejected.append(RejectedRow(row.number, str(problem), left_out))
+        if isinstance(problem, ImplausibleError):
+            self.implausible.setdefault(row.number, str(problem))
+
+
+def read_labels(path: Path, *, units_checked: bool = False) -> Labels:
+    """Read a table of catheterisations: CSV with commas, semicolons or tabs, in UTF-8.
+
+    `units_checked` reads on where the values as a whole look like another unit, or where many
+    rows are implausible; each row is judged all the same.
 
     Raises:
         TrainingDataError: no such file, no table, columns missing or in another unit, or no
             usable row.
     """
-    try:
-        content = read_regular(path, _LARGEST_BYTES)
-        cells = pd.read_csv(
-            io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except OSError as error:
-        raise TrainingDataError(f"labels: cannot read {path.name}: {error.strerror}") from error
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise TrainingDataError(
-            "labels: not a comma-separated table in UTF-8 with a header row"
-        ) from error
-    cells.columns = pd.Index([str(name).strip() for name in cells.columns])
-    _check_columns([str(name) for name in cells.columns])
-
-    rejected: list[RejectedRow] = []
-    usable: list[dict[str, object]] = []
-    for number, record in enumerate(cells.to_dict("records"), start=2):
-        try:
-            parsed = _parse({str(key): str(cell).strip() for key, cell in record.items()})
-        except ValueError as error:
-            rejected.append(RejectedRow(number, str(error)))
-        else:
-            usable.append({"row": number, **parsed})
-    usable, repeats = _without_repeats(usable)
-    rejected = sorted([*rejected, *repeats], key=lambda item: item.row)
+    found = read_table(path)
+    _check_columns(found.columns)
+    comma = found.separator != ","
+    if not units_checked:
+        _check_units(found, decimal_comma=comma)
+    order = DateOrder.of(row.cells["rhc_date"] for row in found.rows if not row.problem)
+    reading = _Reading()
+    for row in found.rows:
+        _read_row(row, order, reading, decimal_comma=comma)
+    if not units_checked:
+        _check_slips(reading.implausible, len(found.rows))
+    usable, repeats = _without_repeats(reading.usable)
+    rejected = sorted([*reading.rejected, *repeats], key=lambda item: item.row)
     if not usable:
         first = "; ".join(f"row {item.row}: {item.reason}" for item in rejected[:3])
         raise TrainingDataError(f"labels: no usable row ({first or 'the table is empty'})")
-    table = pd.DataFrame(usable, columns=["row", "patient_id", "rhc_date", *NUMBERS])
-    table["rhc_date"] = pd.to_datetime(table["rhc_date"])
-    for name in NUMBERS:
-        table[name] = table[name].astype(float)
-    return Labels(table, tuple(rejected), hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(found.content).hexdigest()
+    return Labels(_typed(usable), tuple(rejected), sha256, tuple(_notes(found, order)))
 
 
-def _check_columns(columns: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in columns]
-    if len(columns) == 1 and ";" in columns[0]:
-        raise TrainingDataError("labels: columns are separated by ';'; save the table with ','")
+def _check_columns(columns: Sequence[str]) -> None:
     for name in NUMBERS:
         quantity = name.split("_")[0]
-        others = [c for c in columns if c.lower().startswith(quantity) and c != name]
+        others = [column for column in columns if column.startswith(quantity) and column != name]
         if name not in columns and others:
             raise TrainingDataError(
                 f"labels: column {others[0]!r} must be named {name!r} and be in that unit"
             )
+    missing = [name for name in REQUIRED if name not in columns]
     if missing:
-        raise TrainingDataError(f"labels: missing columns: {', '.join(missing)}")
-    if len(set(columns)) != len(columns):
-        raise TrainingDataError("labels: two columns have the same name")
-
-
-def _parse(cells: Mapping[str, str]) -> dict[str, object]:
-    if not cells["patient_id"]:
-        raise ValueError("no patient_id")
-    values = {name: _number(name, cells.get(name, "")) for name in NUMBERS}
-    if math.isnan(values["mpap_mmhg"]):
-        raise ValueError("no mpap_mmhg")
-    if values["pawp_mmhg"] > values["mpap_mmhg"]:
-        raise ValueError(
-            f"pawp_mmhg {values['pawp_mmhg']:g} above mpap_mmhg {values['mpap_mmhg']:g}: impossible"
+        raise TrainingDataError(
+            f"labels: missing columns: {', '.join(missing)}; the first row names the columns"
         )
-    return {"patient_id": cells["patient_id"], "rhc_date": _date(cells["rhc_date"]), **values}
 
 
-def _date(cell: str) -> date:
-    if not cell:
-        raise ValueError("no rhc_date")
-    for form in DATE_FORMATS:
-        try:
-            return datetime.strptime(cell[:10], form).date()
-        except ValueError:
-            continue
-    raise ValueError("rhc_date is not a date; write it YYYY-MM-DD")
+def _check_units(found: TextTable, *, decimal_comma: bool) -> None:
+    values = pd.DataFrame(
+        {
+            name: [
+                _number_or_nan(name, row.cells.get(name, ""), decimal_comma) for row in found.rows
+            ]
+            for name in NUMBERS
+        },
+        dtype=float,
+    )
+    problems = other_units(values)
+    if problems:
+        raise TrainingDataError(f"labels: {'; '.join(problems)}; {_CHECKED}")
 
 
-def _number(name: str, cell: str) -> float:
-    if not cell or cell.lower() in {"na", "nan", "n/a", "-"}:
-        return math.nan
+def _number_or_nan(name: str, cell: str, decimal_comma: bool) -> float:
     try:
-        value = float(cell)
+        return number(name, cell, decimal_comma=decimal_comma)
     except ValueError:
-        raise ValueError(f"{name} is not a number (decimals take a point)") from None
-    plausible = NUMBERS[name]
-    if not math.isfinite(value) or not plausible.low <= value <= plausible.high:
-        hint = plausible.below if value < plausible.low else plausible.above
-        raise ValueError(
-            f"{name} {value:g} is outside {plausible.low:g}..{plausible.high:g}"
-            + (f"; {hint}" if hint else "")
-        )
-    return value
+        return math.nan
+
+
+def _check_slips(bad: Mapping[int, str], rows: int) -> None:
+    if len(bad) <= MOST_SLIPS or len(bad) <= MOST_SLIPS_SHARE * rows:
+        return
+    first = "; ".join(f"row {row}: {reason}" for row, reason in sorted(bad.items())[:3])
+    raise TrainingDataError(
+        f"labels: {len(bad)} of {rows} rows are implausible, too many for slips ({first}); "
+        "are two columns exchanged, or is one in another unit? " + _CHECKED
+    )
+
+
+def _read_row(row: Row, order: DateOrder, reading: _Reading, *, decimal_comma: bool) -> None:
+    try:
+        usable, left_out = parse_row(row, order, decimal_comma=decimal_comma)
+    except ValueError as error:
+        reading.leave_out(row, error, "row")
+        return
+    for problem in left_out:
+        reading.leave_out(row, problem, "cell")
+    reading.usable.append({"row": row.number, **usable})
 
 
 def _without_repeats(
-    rows: Iterable[dict[str, object]],
-) -> tuple[list[dict[str, object]], list[RejectedRow]]:
+    rows: Iterable[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[RejectedRow]]:
     """Keep one row of each catheterisation; rows that contradict each other all go."""
-    groups: dict[tuple[object, object], list[dict[str, object]]] = {}
+    groups: dict[tuple[str, date], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["patient_id"], row["rhc_date"]), []).append(row)
-    kept: list[dict[str, object]] = []
+    kept: list[dict[str, Any]] = []
     rejected: list[RejectedRow] = []
     for group in groups.values():
         first, others = group[0], group[1:]
         numbers = [str(row["row"]) for row in group]
         if any(str(row[name]) != str(first[name]) for row in others for name in NUMBERS):
             reason = f"rows {', '.join(numbers)}: same patient and date, other values"
-            rejected += [RejectedRow(int(str(row["row"])), reason) for row in group]
+            rejected += [RejectedRow(row["row"], reason) for row in group]
             continue
         kept.append(first)
         reason = f"repeats row {numbers[0]}; counted once"
-        rejected += [RejectedRow(int(str(row["row"])), reason) for row in others]
+        rejected += [RejectedRow(row["row"], reason) for row in others]
     return kept, rejected
+
+
+def _typed(usable: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = ["row", "patient_id", "rhc_date", *NUMBERS, *WORDS, QUALITY]
+    table = pd.DataFrame(usable, columns=columns)
+    table["rhc_date"] = pd.to_datetime(table["rhc_date"])
+    for name in NUMBERS:
+        table[name] = table[name].astype(float)
+    return table
+
+
+def _notes(found: TextTable, order: DateOrder) -> Iterable[str]:
+    if found.separator != ",":
+        name = "semicolons" if found.separator == ";" else "tabs"
+        yield f"labels: columns are separated by {name}; 35,5 was read as 35.5"
+    if order.day_first is not None:
+        first = "day" if order.day_first else "month"
+        yield f"labels: dates such as 01/02/2020 were read {first} first, as the column shows"

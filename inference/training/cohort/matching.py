@@ -24,3 +24,27 @@ def match(exams: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     )
     matched["days_apart"] = (matched["exam_date"] - matched["rhc_date"]).dt.days
     return matched.sort_values("position").drop(columns="position").reset_index(drop=True)
+
+
+def other_patient_ids(instances: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
+    """What says that the table writes Patient IDs otherwise than the files do.
+
+    A spreadsheet takes leading zeros away or adds ".0"; systems differ in upper and lower case.
+    """
+    archive, table = (set(rows["patient_id"]) - {""} for rows in (instances, labels))
+    if len(archive & table) > len(table) / 2:
+        return []
+    plain = {_plain(patient_id) for patient_id in archive}
+    alike = sum(_plain(patient_id) in plain for patient_id in table)
+    if alike <= 2 * len(archive & table):
+        return []
+    sentence = (
+        f"only {len(archive & table)} of {len(table)} patients of the labels are in the archive, "
+        f"but {alike} are if leading zeros, a final '.0', case and blanks are left aside: write "
+        "patient_id as DICOM's Patient ID (0010,0020) has it"
+    )
+    return [sentence]
+
+
+def _plain(patient_id: str) -> str:
+    return "".join(patient_id.split()).casefold().removesuffix(".0").lstrip("0")

@@ -24,7 +24,12 @@ class CohortLoop:
 
 @dataclass(frozen=True, slots=True)
 class CohortExam:
-    """One exam under its numbers; `truth` by target (mpap_mmhg, ...), NaN where not measured."""
+    """One exam under its numbers; `truth` by target (mpap_mmhg, ...), NaN where not measured.
+
+    Texts are empty and numbers NaN where unknown. `sex` is DICOM's (F, M, O), `scanner` maker and
+    model, `site` a number whose name only the index knows, `exam_date` YYYY-MM-DD, `days_apart`
+    the days from the catheter to the exam, `quality` the image quality that the labels state.
+    """
 
     exam_id: str
     patient_number: str
@@ -32,6 +37,13 @@ class CohortExam:
     truth: Mapping[str, float]
     trvmax_m_s: float
     loops: tuple[CohortLoop, ...]
+    sex: str = ""
+    age_years: float = math.nan
+    scanner: str = ""
+    site: str = ""
+    exam_date: str = ""
+    days_apart: float = math.nan
+    quality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +85,51 @@ def read_cohort(folder: Path) -> Cohort:
             "SELECT exam_id, path, sop_instance_uid, plan FROM loop ORDER BY exam_id, position"
         ):
             loops.setdefault(exam_id, []).append(CohortLoop(path, uid, json.loads(plan)))
-        exams = tuple(
-            CohortExam(
-                exam_id,
-                patient,
-                split,
-                dict(zip(TARGETS, map(_or_nan, truth), strict=True)),
-                _or_nan(trvmax),
-                tuple(loops[exam_id]),
-            )
-            for exam_id, patient, split, trvmax, *truth in index.execute(
-                "SELECT exam_id, patient_number, split, trvmax_m_s, mpap_mmhg, pvr_wu, pawp_mmhg"
-                " FROM exam ORDER BY exam_id"
-            )
-        )
+        rows = index.execute("SELECT * FROM exam ORDER BY exam_id")
+        columns = [column[0] for column in rows.description]
+        exams = tuple(_exam(dict(zip(columns, row, strict=True)), loops) for row in rows)
         selection = Profile(get_meta(index, "selection") or Profile.PAPER)
     return Cohort(Path(archive), sha256, exams, selection)
+
+
+def patient_ids(folder: Path) -> dict[str, str]:
+    """The Patient ID behind each exam's number; to compare two cohorts, and for nothing else.
+
+    Raises:
+        TrainingDataError: none was built there.
+    """
+    with open_index(folder) as index:
+        return dict(index.execute("SELECT exam_id, patient_id FROM exam"))
+
+
+def site_names(folder: Path) -> dict[str, str]:
+    """What the sites' numbers are called; empty for a cohort of an older version.
+
+    Raises:
+        TrainingDataError: none was built there.
+    """
+    with open_index(folder) as index:
+        tables = index.execute("SELECT 1 FROM sqlite_master WHERE name = 'site'").fetchall()
+        return dict(index.execute("SELECT site, name FROM site ORDER BY site")) if tables else {}
+
+
+def _exam(row: Mapping[str, Any], loops: Mapping[str, list[CohortLoop]]) -> CohortExam:
+    """One row of the index; a cohort that an older version built has fewer columns."""
+    return CohortExam(
+        row["exam_id"],
+        row["patient_number"],
+        row["split"],
+        {name: _or_nan(row[name]) for name in TARGETS},
+        _or_nan(row["trvmax_m_s"]),
+        tuple(loops[row["exam_id"]]),
+        sex=row["sex"],
+        age_years=_or_nan(row["age_years"]),
+        scanner=row.get("scanner", ""),
+        site=row.get("site", ""),
+        exam_date=row["exam_date"],
+        days_apart=_or_nan(row["days_apart"]),
+        quality=row.get("quality", ""),
+    )
 
 
 def _or_nan(value: float | None) -> float:

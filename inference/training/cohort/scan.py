@@ -20,6 +20,7 @@ from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError, TrainingDataError
 from inference.population import age_years, study_date
 from inference.types import Selected
+from inference.ultrasound.clock import read_clock
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
 
@@ -33,6 +34,9 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 
 #: How many files are judged between two commits: what an interruption can cost.
 BATCH = 512
+
+#: The time of a file that must be read again.
+_NEVER = -1
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -56,6 +60,10 @@ class Examined:
     exam_date: str = ""
     sop_instance_uid: str = ""
     manufacturer: str = ""
+    model: str = ""
+    institution: str = ""
+    station: str = ""
+    duration_ms: float | None = None
     plan: str = "{}"
 
 
@@ -109,6 +117,10 @@ def examine(archive: Path, profile: Profile, found: tuple[str, int, int]) -> Exa
         identity = _identity(header)
     except LoopUnreadableError as error:
         return replace(blank, reason="not readable as DICOM", detail=str(error))
+    except OSError as error:
+        # Not known by size and time, so that the next build tries it again.
+        reason = "deleted, moved or not accessible while it was read"
+        return replace(blank, modified_ns=_NEVER, reason=reason, detail=error.strerror or "")
     except Exception as error:  # noqa: BLE001  # whatever one file holds, the scan goes on
         return replace(blank, reason="not readable", detail=type(error).__name__)
     failed = [n for n, verdict in enumerate(selection.verdicts) if not verdict.passed]
@@ -144,7 +156,10 @@ def _walk(archive: Path) -> Iterator[tuple[str, int, int]]:
             path = Path(folder, name)
             if name == "DICOMDIR" or name.startswith(".") or not path.is_file():
                 continue
-            status = path.stat()
+            try:
+                status = path.stat()
+            except OSError:  # deleted or moved while the folder was listed
+                continue
             yield path.relative_to(archive).as_posix(), status.st_size, status.st_mtime_ns
 
 
@@ -162,6 +177,15 @@ def _store(index: sqlite3.Connection, rows: Sequence[Examined]) -> None:
     )
 
 
+def _duration_ms(header: Dataset) -> float | None:
+    """From the first to the end of the last frame; None where no attribute says it plausibly."""
+    clock = read_clock(header)
+    if clock is None:
+        return None
+    times = clock.times_ms
+    return round((times[-1] - times[0]) * len(times) / (len(times) - 1), 1)
+
+
 def _identity(header: Dataset) -> dict[str, Any]:
     day, years = study_date(header), age_years(header)
     return {
@@ -172,4 +196,8 @@ def _identity(header: Dataset) -> dict[str, Any]:
         "exam_date": day.isoformat() if day else "",
         "sop_instance_uid": text(header, "SOPInstanceUID"),
         "manufacturer": text(header, "Manufacturer"),
+        "model": text(header, "ManufacturerModelName"),
+        "institution": text(header, "InstitutionName"),
+        "station": text(header, "StationName"),
+        "duration_ms": _duration_ms(header),
     }

@@ -7,8 +7,8 @@
 from inference.training.evaluation.calibration import Calibration, TargetCalibration, fit
 from inference.training.evaluation.evaluating import Evaluation, evaluate
 from inference.training.evaluation.predictions import Predictions
-from inference.training.evaluation.report import flat_figures, write_report
-from inference.training.evaluation.wording import Subject
+from inference.training.evaluation.report import flat_figures, limitations, write_report
+from inference.training.evaluation.section import Subject
 
 __all__ = [
     "Calibration",
@@ -19,5 +19,6 @@ __all__ = [
     "evaluate",
     "fit",
     "flat_figures",
+    "limitations",
     "write_report",
 ]

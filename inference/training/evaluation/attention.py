@@ -11,8 +11,8 @@ from scipy import stats
 
 from inference.training.evaluation.predictions import Predictions
 
-#: How many of the highest and lowest loops are listed.
-LISTED = 5
+#: How many loops the paper's Figure 3 shows of each end.
+LISTED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,10 @@ class Attention:
 
     `loops`: one row a loop with `relative` (weight x loops of its exam; 1 is an equal share) and
     `change` (size of the leave-one-out effect, target's unit). `views` and `qualities`: the same
-    by group, empty where nobody noted them. `highest` and `lowest`: loops by raw score, which is
-    comparable across exams. `rank_correlation`: Spearman's, of relative weight and change.
+    by group, empty where nobody noted them. `highest` and `lowest` are the paper's Figure 3: of the
+    exams' top loops those of the highest raw score, which is comparable across exams, and of the
+    exams' bottom loops those of the lowest. `rank_correlation`: Spearman's, of relative weight and
+    change.
     """
 
     target: str
@@ -47,15 +49,17 @@ def analyse(predictions: Predictions, target: str) -> Attention | None:
     loops["top"] = loops.index.isin(by_exam.idxmax())
     loops["bottom"] = loops.index.isin(by_exam.idxmin()) & (by_exam.transform("size") > 1)
     ranked = loops.sort_values(["score", "exam_id", "loop"], ascending=[False, True, True])
-    varied = loops["relative"].nunique() > 1 and loops["change"].nunique() > 1
+    # The only loop of an exam cannot be left out: it has no change.
+    known = loops.dropna(subset=["change"])
+    varied = known["relative"].nunique() > 1 and known["change"].nunique() > 1
     return Attention(
         target,
         loops,
         _grouped(loops, "view"),
         _grouped(loops, "quality"),
-        ranked.head(LISTED),
-        ranked.tail(LISTED).iloc[::-1],
-        float(stats.spearmanr(loops["relative"], loops["change"]).statistic) if varied else None,
+        ranked[ranked["top"]].head(LISTED),
+        ranked[ranked["bottom"]].tail(LISTED).iloc[::-1],
+        float(stats.spearmanr(known["relative"], known["change"]).statistic) if varied else None,
     )
 
 

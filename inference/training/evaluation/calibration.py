@@ -4,7 +4,7 @@ The parts are the bundle's own (inference.bundle.calibration), so that what is j
 the node does later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import KFold
 
-from inference.bundle.calibration import Conformal, Isotonic, Recalibration
+from inference.bundle.calibration import Conformal, Isotonic, ProbabilityCurve, Recalibration
+from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import Target
 from inference.errors import TrainingDataError
-from inference.pipelines.haemodynamics import PRECAPILLARY_PH, QUANTITIES, Condition
+from inference.pipelines.haemodynamics import (
+    PRECAPILLARY_PH,
+    QUANTITIES,
+    Condition,
+    evidence_shares,
+    widening,
+)
 from inference.training.evaluation.conditions import LIMITS, WITH_PROBABILITY, complete, met
+from inference.training.evaluation.evidence import fit_evidence
 from inference.training.evaluation.predictions import Predictions
 
 #: Fewer validation exams than this calibrate nothing.
@@ -41,6 +49,7 @@ class TargetCalibration:
     conformal: Conformal
     decision_threshold: float
     sd: float
+    evidence: ExamEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class Calibration:
     """Everything fitted on validation; probabilities by the condition's key in a bundle."""
 
     targets: Mapping[str, TargetCalibration]
-    probabilities: Mapping[str, Isotonic]
+    probabilities: Mapping[str, ProbabilityCurve]
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -65,26 +74,76 @@ class Calibration:
                 sd=fitted.sd,
                 decision_threshold=fitted.decision_threshold,
                 conformal=fitted.conformal,
+                evidence=fitted.evidence,
             )
             for name, fitted in self.targets.items()
         }
 
+    def of(self, names: Collection[str]) -> "Calibration":
+        """That of some of the targets, and of the conditions that need no other."""
+        needed = {item.key: item.criteria for item in WITH_PROBABILITY}
+        return Calibration(
+            {name: fitted for name, fitted in self.targets.items() if name in names},
+            {
+                key: curve
+                for key, curve in self.probabilities.items()
+                if all(criterion.quantity in names for criterion in needed[key])
+            },
+        )
+
     def recalibrate(self, target: str, estimate: Values) -> Values:
         """Raw estimates to those that the node reports, never below zero."""
-        line = self.targets[target].recalibration
-        return np.asarray(np.maximum(line.intercept + line.slope * estimate, 0.0))
+        return reported_from(self.targets[target].recalibration, estimate)
 
-    def interval(self, target: str, value: Values) -> tuple[Values, Values]:
-        """The limits of the interval around reported values, never below zero."""
-        half = np.array([self.targets[target].conformal.half_width_at(each) for each in value])
+    def interval(
+        self, target: str, value: Values, log_evidence: Values | None = None
+    ) -> tuple[Values, Values]:
+        """The limits of the interval around reported values, never below zero.
+
+        `log_evidence` is that of each exam; NaN, or none at all, counts as a typical exam's.
+        """
+        conformal, wide = self.targets[target].conformal, self.widening(target, value, log_evidence)
+        pairs = zip(value, wide, strict=True)
+        half = np.array([conformal.half_width_at(each, times) for each, times in pairs])
         return np.maximum(value - half, 0.0), value + half
 
-    def probability(self, condition: Condition, values: pd.DataFrame) -> Values:
-        """The probability of a condition from reported values; NaN where there is no curve."""
+    def widening(self, target: str, value: Values, log_evidence: Values | None) -> Values:
+        """How many times as wide as a typical exam's the interval of each exam is."""
+        evidence = self.targets[target].evidence
+        if evidence is None or log_evidence is None:
+            return np.ones(len(value))
+        return np.array(
+            [
+                evidence.widening_at(evidence.share(each)) if np.isfinite(each) else 1.0
+                for each in log_evidence
+            ]
+        )
+
+    def suffices(self, target: str, log_evidence: Values) -> NDArray[np.bool_]:
+        """Which exams hold enough evidence for an estimate of the target; NaN does."""
+        evidence = self.targets[target].evidence
+        if evidence is None:
+            return np.ones(len(log_evidence), dtype=bool)
+        shares = np.array([evidence.share(each) for each in log_evidence])
+        return np.asarray(~(shares < evidence.minimum_share))
+
+    def probability(
+        self, condition: Condition, values: pd.DataFrame, log_evidence: pd.DataFrame | None = None
+    ) -> Values:
+        """The probability of a condition from reported values; NaN where there is no curve.
+
+        `log_evidence` has the rows and columns of `values`; without it all are typical exams.
+        """
         curve = self.probabilities.get(condition.key)
         if curve is None:
             return np.full(len(values), np.nan)
-        return np.array([curve(each) for each in self.margin(condition, values)])
+        targets = self.as_targets()
+        shares: list[dict[str, float]] = [{} for _ in range(len(values))]
+        if log_evidence is not None:
+            records = log_evidence.to_dict("records")
+            shares = [shares_of(targets, {str(k): v for k, v in row.items()}) for row in records]
+        pairs = zip(self.margin(condition, values), shares, strict=True)
+        return np.array([curve(each, widening(condition, targets, of)) for each, of in pairs])
 
     def margin(self, condition: Condition, values: pd.DataFrame) -> Values:
         """How far values are on the condition's side, in SDs, by its weakest criterion."""
@@ -95,6 +154,12 @@ class Calibration:
             for item in condition.criteria
         ]
         return np.asarray(np.minimum.reduce(sides))
+
+
+def shares_of(targets: Mapping[str, Target], log_evidence: Mapping[str, float]) -> dict[str, float]:
+    """The shares of the typical evidence of one exam, where its evidence is known."""
+    known = {name: value for name, value in log_evidence.items() if np.isfinite(value)}
+    return evidence_shares({name: targets[name] for name in targets if name in known}, known)
 
 
 def fit(
@@ -143,17 +208,48 @@ def _fit_target(
         # A model that learned nothing: a line through it would turn its estimates upside down.
         slope, intercept = 1.0, float(np.mean(truth - estimate))
     recalibration = Recalibration(slope=slope, intercept=intercept)
-    reported = np.maximum(intercept + slope * estimate, 0.0)
-    # Residuals of lines fitted without the exam in question; else intervals come out too narrow.
-    held_out = cross_val_predict(
-        LinearRegression(), estimate[:, None], truth, cv=KFold(min(20, len(rows)))
-    )
+    reported = reported_from(recalibration, estimate)
+    lines = _held_out_lines(estimate, truth)
+    residual = np.abs(truth - _on(lines, estimate))
+    conformal = _fit_conformal(residual, reported, LIMITS[name], coverage)
+    draws = predictions.rows_of_subsets("validation", name)
+    at = pd.Index(rows["exam_id"]).get_indexer(pd.Index(draws["exam_id"]))
+    shown = reported_from(recalibration, draws["estimate"].to_numpy(dtype=float))
+    missed = np.abs(draws["truth"] - _on(lines[at], draws["estimate"].to_numpy(dtype=float)))
+    draws["error"] = missed / [max(conformal.half_width_at(each), 1e-9) for each in shown]
+    log_evidence = rows["evidence"].to_numpy(dtype=float)
+    evidence = fit_evidence(log_evidence, truth, draws, conformal) if len(draws) else None
+    if evidence is not None:
+        wide = [evidence.widening_at(evidence.share(each)) for each in log_evidence]
+        conformal = _fit_conformal(residual / wide, reported, LIMITS[name], coverage)
     return TargetCalibration(
         recalibration,
-        _fit_conformal(np.abs(truth - held_out), reported, LIMITS[name], coverage),
+        conformal,
         _fit_threshold((truth > LIMITS[name]) == SIDES[name], reported, name),
         float(np.std(truth)) if sd is None else sd,
+        evidence,
     )
+
+
+def reported_from(line: Recalibration, estimate: Values) -> Values:
+    """Raw estimates to those that the node reports, never below zero."""
+    return np.asarray(np.maximum(line.intercept + line.slope * estimate, 0.0))
+
+
+def _held_out_lines(estimate: Values, truth: Values) -> Values:
+    """Per exam slope and intercept of a line fitted without it, (N, 2).
+
+    Intervals from residuals of the line that all exams made come out too narrow.
+    """
+    lines = np.empty((len(truth), 2))
+    for kept, left_out in KFold(min(20, len(truth))).split(truth):
+        line = LinearRegression().fit(estimate[kept, None], truth[kept])
+        lines[left_out] = float(line.coef_[0]), float(line.intercept_)
+    return lines
+
+
+def _on(lines: Values, estimate: Values) -> Values:
+    return np.asarray(lines[:, 0] * estimate + lines[:, 1])
 
 
 def _fit_conformal(residual: Values, value: Values, cut: float, coverage: float) -> Conformal:
@@ -208,6 +304,7 @@ def _fit_probability(
     # A few dozen exams do not show that anything is certain: keep off 0 and 1 (Laplace).
     nearest = 1 / (len(present) + 2)
     return Isotonic(
+        prevalence=float(np.clip(present.mean(), nearest, 1 - nearest)),
         margins=tuple(float(each) for each in curve.X_thresholds_),
         probabilities=tuple(
             float(each) for each in np.clip(curve.y_thresholds_, nearest, 1 - nearest)

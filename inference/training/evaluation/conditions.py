@@ -22,6 +22,8 @@ CONDITIONS: Mapping[str, Sequence[Criterion]] = {
 }
 #: Those for which a bundle holds a probability curve.
 WITH_PROBABILITY: Sequence[Condition] = (PH, PRECAPILLARY_PH)
+#: Its key in a bundle -> its name.
+NAMED: Mapping[str, str] = {condition.key: condition.name for condition in WITH_PROBABILITY}
 
 LIMITS: Mapping[str, float] = {name: quantity.upper_limit for name, quantity in QUANTITIES.items()}
 

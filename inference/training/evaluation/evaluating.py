@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import Criterion
-from inference.training.evaluation import baseline, calibration, verdicts
+from inference.training.cohort.looks import Looks
+from inference.training.evaluation import (
+    baseline,
+    calibration,
+    decision_curve,
+    probability_groups,
+    reliability,
+    signal,
+    sizes,
+    verdicts,
+)
+from inference.training.evaluation import coverage as coverage_groups
 from inference.training.evaluation.attention import Attention, analyse
 from inference.training.evaluation.baseline import Baseline
 from inference.training.evaluation.calibration import Calibration
@@ -20,9 +31,14 @@ from inference.training.evaluation.conditions import (
     complete,
     met,
 )
+from inference.training.evaluation.coverage import Coverage
+from inference.training.evaluation.decision_curve import DecisionCurve
+from inference.training.evaluation.familiarity import Resemblance
 from inference.training.evaluation.improvements import Improvement, measure
 from inference.training.evaluation.metrics import (
     Figure,
+    Sample,
+    Statistic,
     agreement,
     auc,
     decisions,
@@ -30,7 +46,10 @@ from inference.training.evaluation.metrics import (
     resample,
     summarise,
 )
-from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS, Predictions
+from inference.training.evaluation.probability_groups import ProbabilityGroup
+from inference.training.evaluation.reliability import Reliability
+from inference.training.evaluation.signal import Signal
 from inference.training.evaluation.verdicts import Verdicts
 
 Values = NDArray[np.float64]
@@ -42,7 +61,8 @@ class TargetResult:
 
     `raw`: the network's own estimates, decided at the guideline's limit, as the paper does.
     `reported`: what the node reports, recalibrated and decided at the validation threshold.
-    `exams`: a row per exam with patient_id, truth, estimate, reported, low, high.
+    `exams`: a row per exam with patient_id, truth, estimate, reported, low, high, and the facts
+    that subgroups are made of.
     `without_estimate`: test exams with a truth but without an estimate.
     """
 
@@ -81,7 +101,11 @@ class Subgroup:
 class Evaluation:
     """Everything that is known about a model's performance.
 
-    `at_limits` and `at_thresholds` force every exam to one side; `verdicts` are what reports state.
+    `signals` say for each target what validation shows of it, and why a bundle does not hold it;
+    those that could not even be calibrated have no `targets`. Without `signals` a bundle that
+    exists already was judged. `verdicts` are what reports state, of the targets that are held.
+    `predictions` are what was judged, for sections that look at more than is held here.
+    `at_limits` and `at_thresholds` force every exam to one side.
     """
 
     exams: Mapping[str, int]
@@ -89,6 +113,8 @@ class Evaluation:
     coverage: float
     draws: int
     seed: int
+    predictions: Predictions
+    signals: Mapping[str, Signal]
     calibration: Calibration
     targets: Mapping[str, TargetResult]
     at_limits: Sequence[Confusion]
@@ -97,35 +123,80 @@ class Evaluation:
     subgroups: Sequence[Subgroup]
     improvements: Sequence[Improvement]
     probability: pd.DataFrame
-    baseline: Baseline | None
+    reliability: Sequence[Reliability]
+    decision_curve: DecisionCurve | None
+    baselines: Sequence[Baseline]
     attention: Attention | None
+    coverage_groups: Sequence[Coverage] = ()
+    probability_groups: Sequence[ProbabilityGroup] = ()
+    stopped_on: str = ""
+    looks: Looks | None = None
+    resemblance: Resemblance | None = None
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """The targets that a bundle does not hold, and why."""
+        return {name: found.withheld for name, found in self.signals.items() if found.withheld}
+
+    @property
+    def held(self) -> list[str]:
+        """The targets that a bundle holds."""
+        return [name for name in self.targets if name not in self.withheld]
+
+    @property
+    def primary(self) -> TargetResult:
+        """The target that the report leads with: the first that is held, or the first of all."""
+        return self.targets[(self.held or list(self.targets))[0]]
+
+    @property
+    def held_calibration(self) -> Calibration:
+        """The calibration of the targets that a bundle holds."""
+        return self.calibration.of(self.held)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     predictions: Predictions,
     *,
+    sds: Mapping[str, float] | None = None,
     fitted: Calibration | None = None,
     coverage: float = 0.90,
     draws: int = 2000,
     seed: int = 0,
+    stopped_on: str = "",
+    looks: Looks | None = None,
+    resemblance: Resemblance | None = None,
 ) -> Evaluation:
     """Judge predictions on the test split.
 
-    `fitted` is the calibration of the bundle, or it is fitted here on the validation split.
+    `fitted` is the calibration of a bundle that exists. Without it the validation split says which
+    targets a bundle may hold and calibrates them; `sds` are those that training z-scored with.
+    `stopped_on` names the exams that said when training stops, and `looks` how often the test split
+    was looked at, `resemblance` what is unlike the training; all three are only reported.
 
     Raises:
-        TrainingDataError: no test exam has a truth and an estimate, or validation cannot
-            calibrate.
+        TrainingDataError: no test exam has a truth and an estimate, or validation can calibrate
+            no target.
     """
+    signals: dict[str, Signal] = {}
+    if fitted is None:
+        signals = {target: signal.judge(predictions, target) for target in predictions.targets}
+        predictions = predictions.of_targets(sizes.require_calibratable(signals))
+        fitted = calibration.fit(predictions, coverage=coverage, sds=sds)
     for target in predictions.targets:
         if predictions.rows("test", target).empty:
             raise TrainingDataError(f"evaluation: no test exam has truth and estimate of {target}")
-    fitted = fitted or calibration.fit(predictions, coverage=coverage)
+    held = [name for name in predictions.targets if not _withheld(signals, name)]
     truth, raw = predictions.wide("test", "truth"), predictions.wide("test", "estimate")
     reported = raw.copy()
     for target in predictions.targets:
         reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
-    improvements, probability = measure(predictions, fitted, truth, reported, draws, seed)
+    log_evidence = predictions.wide("test", "evidence")
+    improvements, probability = measure(
+        predictions, fitted, truth, reported, draws, seed, log_evidence
+    )
+    # Those of a bundle, where one can be packed: no probability rests on a withheld target.
+    stated = fitted.of(held or predictions.targets).probabilities
+    probability = probability[probability["condition"].isin(list(stated))]
     by_split = predictions.exams.groupby("split")
     return Evaluation(
         exams={str(key): int(n) for key, n in by_split["exam_id"].nunique().items()},
@@ -133,6 +204,8 @@ def evaluate(
         coverage=coverage,
         draws=draws,
         seed=seed,
+        predictions=predictions,
+        signals=signals,
         calibration=fitted,
         targets={
             target: _target(predictions, fitted, target, draws, seed)
@@ -140,13 +213,26 @@ def evaluate(
         },
         at_limits=_confusions(truth, raw, LIMITS, draws, seed),
         at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
-        verdicts=verdicts.judge(fitted, truth, reported, draws, seed),
+        verdicts=verdicts.judge(
+            fitted.of(held), truth[held], reported[held], draws, seed, log_evidence
+        ),
         subgroups=_subgroups(truth, reported, draws, seed),
         improvements=improvements,
         probability=probability,
-        baseline=baseline.compare(predictions, draws=draws, seed=seed),
+        reliability=list(reliability.judge(probability, draws=draws, seed=seed)),
+        decision_curve=decision_curve.draw(probability, draws=draws, seed=seed),
+        baselines=list(baseline.compare(predictions, fitted, draws=draws, seed=seed)),
         attention=analyse(predictions, predictions.targets[0]),
+        coverage_groups=coverage_groups.analyse(predictions, fitted),
+        probability_groups=probability_groups.analyse(predictions, fitted),
+        stopped_on=stopped_on,
+        looks=looks,
+        resemblance=resemblance,
     )
+
+
+def _withheld(signals: Mapping[str, Signal], target: str) -> bool:
+    return target in signals and bool(signals[target].withheld)
 
 
 def _target(
@@ -157,34 +243,34 @@ def _target(
     known = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
     truth, estimate = rows["truth"].to_numpy(dtype=float), rows["estimate"].to_numpy(dtype=float)
     reported = fitted.recalibrate(target, estimate)
-    low, high = fitted.interval(target, reported)
-    weights = resample(rows["patient_id"], draws=draws, seed=seed)
+    low, high = fitted.interval(target, reported, rows["evidence"].to_numpy(dtype=float))
+    sample = resample(rows["patient_id"], draws=draws, seed=seed)
     limit, threshold = LIMITS[target], fitted.thresholds[target]
     covered = {
-        "coverage": mean((low <= truth) & (truth <= high), weights),
-        "interval_width": mean(high - low, weights),
+        "coverage": mean((low <= truth) & (truth <= high), sample),
+        "interval_width": mean(high - low, sample),
     }
     return TargetResult(
         target,
         limit,
         threshold,
-        rows[["exam_id", "patient_id", "truth", "estimate"]].assign(
+        rows[["exam_id", "patient_id", "truth", "estimate", *FACTS, *NUMERIC_FACTS]].assign(
             reported=reported, low=low, high=high
         ),
         int(known["truth"].notna().sum()) - len(rows),
-        summarise(_performance(truth, estimate, limit, limit, weights)),
-        summarise(_performance(truth, reported, limit, threshold, weights) | covered),
+        summarise(_performance(truth, estimate, limit, limit, sample)),
+        summarise(_performance(truth, reported, limit, threshold, sample) | covered),
     )
 
 
 def _performance(
-    truth: Values, value: Values, limit: float, threshold: float, weights: Values
-) -> dict[str, Values]:
+    truth: Values, value: Values, limit: float, threshold: float, sample: Sample
+) -> dict[str, Statistic]:
     present = truth > limit
     return {
-        **agreement(truth, value, weights),
-        **decisions(present, value > threshold, weights),
-        "auc": auc(present, value, weights),
+        **agreement(truth, value, sample),
+        **decisions(present, value > threshold, sample),
+        "auc": auc(present, value, sample),
     }
 
 
@@ -212,14 +298,14 @@ def _confusion(
     seed: int,
 ) -> Confusion:
     present, decided = met(criteria, truth, LIMITS), met(criteria, value, thresholds)
-    weights = resample(_patients(truth), draws=draws, seed=seed)
+    sample = resample(_patients(truth), draws=draws, seed=seed)
     return Confusion(
         name,
         int((present & decided).sum()),
         int((present & ~decided).sum()),
         int((~present & decided).sum()),
         int((~present & ~decided).sum()),
-        summarise(decisions(present, decided, weights)),
+        summarise(decisions(present, decided, sample)),
     )
 
 
@@ -238,13 +324,13 @@ def _subgroups(
             if not chosen.any():
                 continue
             rows = truth[chosen]
-            weights = resample(_patients(rows), draws=draws, seed=seed)
+            sample = resample(_patients(rows), draws=draws, seed=seed)
             statistics = agreement(
                 rows[target].to_numpy(dtype=float),
                 reported.loc[chosen, target].to_numpy(dtype=float),
-                weights,
+                sample,
             )
-            kept = {key: statistics[key] for key in ("bias", "mae", "rmse")}
+            kept = {key: statistics[key] for key in ("bias", "mae", "rmse", "pcc")}
             found.append(Subgroup(name, str(target), int(chosen.sum()), summarise(kept)))
     return found
 

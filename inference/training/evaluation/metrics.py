@@ -1,120 +1,216 @@
-"""Figures with bootstrap intervals by patient.
+"""Figures with 95 % intervals that treat the patient, not the exam, as the unit.
 
-The bootstrap draws patients with replacement; a draw is kept as how often each row counts, so that
-all draws of a statistic are one matrix product. Hence the weighted forms below; the tests hold
-them against scipy and scikit-learn. Every function takes `weights` of shape (1 + draws, rows),
-whose first row is all ones, and gives (1 + draws,) values: the figure itself, then its draws.
+Shares get Wilson's interval on the number of exams that the patients' exams are worth
+(`shares.py`), all other figures the 2.5th and 97.5th percentile of a bootstrap that draws patients
+with replacement. A draw is kept as how often each row counts, so that all draws of a statistic are
+one matrix product. Hence the weighted forms below; the tests hold them against scipy and
+scikit-learn.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inference.training.evaluation.shares import Share, share_of, wilson
+
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+#: With fewer patients no interval is given: a bootstrap of nine people is not one of a population.
+FEWEST_PATIENTS = 10
+#: Two exams always lie on a line: a correlation or slope needs more.
+FEWEST_FOR_A_LINE = 3
+LEVEL = 0.95
+#: Variances and limits below this are zero but for rounding.
+_ZERO = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure with the limits of its 95 % interval; None where it is undefined."""
+    """A figure with the limits of its interval; None where undefined or not given.
+
+    `patients` is how many it rests on (of the smaller group where it compares two); `count` and
+    `of` are the exams of a share. `note` says why there is no interval.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    patients: int | None = None
+    count: int | None = None
+    of: int | None = None
+    note: str = ""
 
     def show(self, decimals: int = 2) -> str:
-        """As a reader sees it: 0.70 (0.61 to 0.78)."""
+        """As a reader sees it: 0.70 (0.61 to 0.78), or 0.24 (0.13 to 0.40; 9 of 37)."""
         if self.value is None:
             return "undefined"
-        if self.low is None or self.high is None:
-            return f"{self.value:z.{decimals}f}"
-        return f"{self.value:z.{decimals}f} ({self.low:z.{decimals}f} to {self.high:z.{decimals}f})"
+        parts = [] if self.count is None else [f"{self.count} of {self.of}"]
+        if self.low is not None and self.high is not None:
+            parts.insert(0, f"{self.low:z.{decimals}f} to {self.high:z.{decimals}f}")
+        elif self.note:
+            parts.append(self.note)
+        brackets = f" ({'; '.join(parts)})" if parts else ""
+        return f"{self.value:z.{decimals}f}{brackets}"
 
 
-def figure(values: Values) -> Figure:
-    """Summarise a statistic: its value and the 2.5th and 97.5th percentile of its draws.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The rows that a statistic is made of, their patients, and how often each draw counts them.
 
-    No interval where fewer than half of the draws are defined or all are the same row.
+    `patients` numbers the rows' patients; `weights` is (1 + draws, rows), its first row all ones.
     """
-    if not np.isfinite(values[0]):
-        return Figure(None)
-    draws = values[1:][np.isfinite(values[1:])]
-    if len(draws) < max(2, len(values) // 2):
-        return Figure(float(values[0]))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Figure(float(values[0]), float(low), float(high))
+
+    patients: NDArray[np.intp]
+    weights: Values
+
+    @property
+    def count(self) -> int:
+        """How many patients there are."""
+        return len(np.unique(self.patients))
+
+    def part(self, chosen: Flags) -> Self:
+        """Some of the rows, under the same draws."""
+        return replace(self, patients=self.patients[chosen], weights=self.weights[:, chosen])
 
 
-def resample(patient_ids: "pd.Series[str]", *, draws: int, seed: int) -> Values:
-    """How often each row counts in each draw, (1 + draws, rows); a lone patient gives no draws."""
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A statistic, (1 + draws,) values: the figure itself, then its draws; NaN where undefined.
+
+    `patients` as in `Figure`; `share` where it is a share of exams.
+    """
+
+    values: Values
+    patients: int
+    share: Share | None = None
+
+    def __sub__(self, other: Self) -> Self:
+        """The difference on the same draws: a paired comparison where both are of the same rows."""
+        return replace(
+            self,
+            values=self.values - other.values,
+            patients=min(self.patients, other.patients),
+            share=None,
+        )
+
+    def figure(self, level: float = LEVEL) -> Figure:
+        """Value and interval.
+
+        No interval for fewer than ten patients, where fewer than half of the draws are defined,
+        or where every draw gives the same.
+        """
+        value = self.values[0]
+        if not np.isfinite(value):
+            return Figure(None, patients=self.patients)
+        found = Figure(float(value), patients=self.patients)
+        if self.share is not None:
+            found = replace(found, count=self.share.count, of=self.share.of)
+        if self.patients < FEWEST_PATIENTS:
+            return replace(found, note=f"too few patients ({self.patients}) for an interval")
+        if self.share is not None:
+            low, high = wilson(self.share, level)
+            return replace(found, low=low, high=high)
+        draws = self.values[1:][np.isfinite(self.values[1:])]
+        if len(draws) < max(2, len(self.values) // 2) or np.ptp(draws) < _ZERO:
+            return replace(found, note="no interval: it does not vary between draws")
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        return replace(found, low=float(low), high=float(high))
+
+
+def figure(statistic: Statistic) -> Figure:
+    """Summarise a statistic with its 95 % interval."""
+    return statistic.figure()
+
+
+def summarise(statistics: Mapping[str, Statistic]) -> dict[str, Figure]:
+    """Every statistic as a figure."""
+    return {name: statistic.figure() for name, statistic in statistics.items()}
+
+
+def resample(patient_ids: "pd.Series[str]", *, draws: int, seed: int) -> Sample:
+    """Draw patients with replacement; a lone patient gives no draws."""
     codes, patients = pd.factorize(patient_ids)
     once = np.ones((1, len(codes)))
     if len(patients) < 2:
-        return once
+        return Sample(codes, once)
     times = np.random.default_rng(seed).multinomial(
         len(patients), np.full(len(patients), 1 / len(patients)), size=draws
     )
-    return np.vstack([once, times[:, codes].astype(np.float64)])
+    return Sample(codes, np.vstack([once, times[:, codes].astype(np.float64)]))
 
 
-def mean(values: Values | Flags, weights: Values) -> Values:
-    """The mean; NaN for a draw in which no row counts."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(weights @ values.astype(np.float64) / weights.sum(axis=1))
+def mean(values: Values | Flags, sample: Sample) -> Statistic:
+    """The mean of numbers, or the share of flags that are set; undefined without a row."""
+    flags = values.dtype == np.bool_
+    share = share_of(values.astype(np.bool_), sample.patients) if flags else None
+    return Statistic(_mean(values.astype(np.float64), sample.weights), sample.count, share)
 
 
-def agreement(truth: Values, estimate: Values, weights: Values) -> dict[str, Values]:
-    """Correlation (PCC), errors, bias with limits of agreement (bias +- 1.96 SD), and two slopes.
+def agreement(truth: Values, estimate: Values, sample: Sample) -> dict[str, Statistic]:
+    """Correlation (PCC), errors, bias with limits of agreement (bias +- 1.96 SD), and lines.
 
-    `slope` is of estimate on truth, as papers give it; `calibration_slope` of truth on estimate:
-    1 where an estimate can be taken at its word.
+    `slope` is of estimate on truth, as papers give it; `calibration_slope` and
+    `calibration_intercept` are of truth on estimate: 1 and 0 where an estimate can be taken at its
+    word. The bias is the calibration in the large.
     """
+    weights = sample.weights
     error = estimate - truth
-    mean_truth, mean_estimate = mean(truth, weights), mean(estimate, weights)
-    covariance = mean(truth * estimate, weights) - mean_truth * mean_estimate
-    variance_truth = mean(truth**2, weights) - mean_truth**2
-    variance_estimate = mean(estimate**2, weights) - mean_estimate**2
-    bias = mean(error, weights)
+    mean_truth, mean_estimate = _mean(truth, weights), _mean(estimate, weights)
+    covariance = _mean(truth * estimate, weights) - mean_truth * mean_estimate
+    line = len(truth) >= FEWEST_FOR_A_LINE
+    variance_truth = _variance(truth, mean_truth, weights, line)
+    variance_estimate = _variance(estimate, mean_estimate, weights, line)
+    bias = _mean(error, weights)
     total = weights.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Rounding can leave a constant with a variance just beside zero.
-        variance_truth = np.where(variance_truth > 1e-9, variance_truth, np.nan)
-        variance_estimate = np.where(variance_estimate > 1e-9, variance_estimate, np.nan)
-        spread = np.sqrt(np.maximum(mean(error**2, weights) - bias**2, 0) * total / (total - 1))
-        return {
+        spread = np.sqrt(np.maximum(_mean(error**2, weights) - bias**2, 0) * total / (total - 1))
+        calibration_slope = covariance / variance_estimate
+        found = {
             "pcc": covariance / np.sqrt(variance_truth * variance_estimate),
-            "mae": mean(np.abs(error), weights),
-            "rmse": np.sqrt(mean(error**2, weights)),
+            "mae": _mean(np.abs(error), weights),
+            "rmse": np.sqrt(_mean(error**2, weights)),
             "slope": covariance / variance_truth,
-            "calibration_slope": covariance / variance_estimate,
+            "calibration_slope": calibration_slope,
+            "calibration_intercept": mean_truth - calibration_slope * mean_estimate,
             "bias": bias,
             "lower_limit": bias - 1.96 * spread,
             "upper_limit": bias + 1.96 * spread,
         }
+    return {name: Statistic(values, sample.count) for name, values in found.items()}
 
 
-def decisions(present: Flags, decided: Flags, weights: Values) -> dict[str, Values]:
-    """Accuracy, sensitivity, specificity; NaN where no row has (or lacks) the condition."""
+def decisions(present: Flags, decided: Flags, sample: Sample) -> dict[str, Statistic]:
+    """Accuracy, sensitivity, specificity; undefined where no row has (or lacks) the condition."""
     return {
-        "accuracy": mean(present == decided, weights),
-        "sensitivity": mean(decided[present], weights[:, present]),
-        "specificity": mean(~decided[~present], weights[:, ~present]),
+        "accuracy": mean(present == decided, sample),
+        "sensitivity": mean(decided[present], sample.part(present)),
+        "specificity": mean(~decided[~present], sample.part(~present)),
     }
 
 
-def auc(present: Flags, score: Values, weights: Values) -> Values:
-    """The area under the ROC curve, ties counting half; NaN where only one class occurs."""
+def auc(present: Flags, score: Values, sample: Sample) -> Statistic:
+    """The area under the ROC curve, ties counting half; undefined where only one class occurs."""
     positive, negative = score[present], score[~present]
     wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
-    on_positive, on_negative = weights[:, present], weights[:, ~present]
-    pairs = on_positive.sum(axis=1) * on_negative.sum(axis=1)
+    ill, well = sample.part(present), sample.part(~present)
+    pairs = ill.weights.sum(axis=1) * well.weights.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(((on_positive @ wins) * on_negative).sum(axis=1) / pairs)
+        values = ((ill.weights @ wins) * well.weights).sum(axis=1) / pairs
+    return Statistic(values, min(ill.count, well.count))
 
 
-def summarise(statistics: Mapping[str, Values]) -> dict[str, Figure]:
-    """Every statistic as a figure."""
-    return {name: figure(values) for name, values in statistics.items()}
+def _mean(values: Values, weights: Values) -> Values:
+    """The weighted mean of each draw; NaN for a draw in which no row counts."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(weights @ values / weights.sum(axis=1))
+
+
+def _variance(values: Values, means: Values, weights: Values, line: bool) -> Values:
+    """The variance of each draw; NaN where it is zero, or where a line makes no sense."""
+    variance = _mean(values**2, weights) - means**2
+    return np.where((variance > _ZERO) & line, variance, np.nan)

@@ -1,6 +1,6 @@
 """The evaluation's pictures, each a matplotlib figure that stands by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,52 +8,46 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.evaluation.attention import Attention
+from inference.training.evaluation.conditions import NAMED
+from inference.training.evaluation.decision_curve import DecisionCurve
 from inference.training.evaluation.evaluating import Confusion, Evaluation, TargetResult
+from inference.training.evaluation.reliability import Reliability
 
 BLUE, RED, GREY, PALE = "#2f6690", "#b23a48", "#8a8f98", "#dfe4ea"
 
 Values = NDArray[np.float64]
 
 
-def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
-    """Every picture with its file name and a sentence that says what it shows."""
-    for target, result in evaluation.targets.items():
-        yield f"agreement_{target}", f"{target}: {_AGREEMENT}", agreement(result)
-    for target, result in evaluation.targets.items():
-        shown = f"{target}: {_CALIBRATION.format(coverage=100 * evaluation.coverage)}"
-        yield f"calibration_{target}", shown, calibration(result)
-    yield "detection", _DETECTION, detection(evaluation)
-    if evaluation.at_limits:
-        yield "confusion", _CONFUSION, confusion(evaluation)
-    yield "subgroups", _SUBGROUPS, subgroups(evaluation)
-    if evaluation.attention is not None:
-        yield "attention", _ATTENTION, attention(evaluation.attention)
-
-
-_AGREEMENT = (
+AGREEMENT = (
     "estimate against catheter with marginal densities (dotted: the guideline's limit, dashed: the "
     "decision threshold), and their difference (Bland-Altman) with bias and limits of agreement."
 )
-_CALIBRATION = (
+CALIBRATION = (
     "what the catheter showed at each level of the estimate, and every exam's {coverage:.0f} % "
     "interval (blue: the catheter's value lies inside, red: outside)."
 )
-_DETECTION = (
-    "Left: exams above the guideline's limit that are found, against false alarms; dots: decided "
-    "at that limit and at the threshold chosen on validation. Right: how often a condition was "
-    "there, against its stated probability."
+DETECTION = (
+    "Exams above the guideline's limit that are found, against false alarms; dots: decided at that "
+    "limit and at the threshold chosen on validation."
 )
-_CONFUSION = (
+RELIABILITY = (
+    "How often a condition was there, against its stated probability, in groups of exams of like "
+    "probability; bars: Wilson's 95 % interval (none for fewer than ten patients)."
+)
+DECISION_CURVE = (
+    "What it is worth to act on the stated probability of PH (with its 95 % interval), on everyone "
+    "or on nobody, for those who would act at each probability."
+)
+CONFUSION = (
     "Exams by what the catheter says (rows) and the decision (columns): above at the guideline's "
     "limits as the paper decides, below at the thresholds chosen on validation."
 )
-_SUBGROUPS = "Bias with its 95 % interval in the subgroups that the catheter defines."
-_ATTENTION = (
+SUBGROUPS = "Bias with its 95 % interval in the subgroups that the catheter defines."
+ATTENTION = (
     "Left: attention by view, 1 being an equal share. Right: each loop's attention against how "
     "much the estimate changes without it; loops at the bottom right draw attention and inform "
     "nothing."
@@ -110,7 +104,7 @@ def calibration(result: TargetResult) -> Figure:
     left.plot(span, span, color=GREY, lw=1)
     left.errorbar(means["reported"], means["truth"], yerr=errors, fmt="o", color=BLUE, capsize=3)
     name = _axis_title(result.target)
-    left.set(xlabel=f"Estimate {name} (fifths)", ylabel="Catheter, mean and 95 % CI")
+    left.set(xlabel=f"Estimate {name} (fifths)", ylabel="Catheter, mean and 95 % interval")
     order = np.arange(len(exams))
     inside = exams["truth"].between(exams["low"], exams["high"]).to_numpy()
     right.vlines(order, exams["low"], exams["high"], color=PALE, lw=2)
@@ -124,38 +118,85 @@ def calibration(result: TargetResult) -> Figure:
 
 
 def detection(evaluation: Evaluation) -> Figure:
-    """The ROC curve of PH with both decisions, and reliability of the probabilities."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color=PALE)
-    right.plot([0, 1], [0, 1], color=PALE)
-    result = next(iter(evaluation.targets.values()))
+    """The ROC curve of each target with both decisions."""
+    results = list(evaluation.targets.values())
+    figure = Figure(figsize=(10, 3.7), layout="constrained")
+    axes = figure.subplots(1, max(3, len(results)), squeeze=False)[0]
+    for axis in axes[len(results) :]:
+        axis.axis("off")
+    for axis, result in zip(axes, results, strict=False):
+        _roc(axis, result)
+    _plain(*axes[: len(results)])
+    return figure
+
+
+def _roc(axis: Axes, result: TargetResult) -> None:
+    axis.plot([0, 1], [0, 1], color=PALE)
+    axis.set(xlabel="1 - specificity", ylabel="Sensitivity")
+    axis.set_title(f"{result.target} above {result.limit:g}")
     present = (result.exams["truth"] > result.limit).to_numpy()
-    if present.any() and not present.all():
-        false_positive, true_positive, _ = roc_curve(present, result.exams["reported"])
-        left.plot(false_positive, true_positive, color=BLUE)
-        for figures_, label, colour in (
-            (result.raw, f"at {result.limit:g}", GREY),
-            (result.reported, f"at {result.threshold:.1f} (validation)", RED),
-        ):
-            sensitivity, specificity = figures_["sensitivity"].value, figures_["specificity"].value
-            if sensitivity is not None and specificity is not None:
-                left.scatter(1 - specificity, sensitivity, color=colour, zorder=3, label=label)
-        left.legend(frameon=False, loc="lower right")
-    else:
-        left.text(0.5, 0.5, "one class only: undefined", ha="center")
-    left.set(xlabel="1 - specificity", ylabel="Sensitivity", title=f"{result.target} above limit")
-    for (condition, rows), colour in zip(
-        evaluation.probability.groupby("condition"), (BLUE, RED), strict=False
+    if present.all() or not present.any():
+        axis.text(0.5, 0.5, "one class only: undefined", ha="center")
+        return
+    false_positive, true_positive, _ = roc_curve(present, result.exams["reported"])
+    axis.plot(false_positive, true_positive, color=BLUE)
+    for figures_, label, colour in (
+        (result.raw, f"at {result.limit:g}", GREY),
+        (result.reported, f"at {result.threshold:.1f} (validation)", RED),
     ):
-        shown, stated = calibration_curve(
-            rows["present"].astype(bool), rows["probability"], n_bins=5, strategy="quantile"
+        sensitivity, specificity = figures_["sensitivity"].value, figures_["specificity"].value
+        if sensitivity is not None and specificity is not None:
+            axis.scatter(1 - specificity, sensitivity, color=colour, zorder=3, label=label)
+    axis.legend(frameon=False, loc="lower right", fontsize=8)
+
+
+def reliability(found: Sequence[Reliability]) -> Figure:
+    """How often a condition was there, against its stated probability; Wilson's intervals."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, len(found), squeeze=False)[0]
+    for axis, item in zip(axes, found, strict=True):
+        axis.plot([0, 1], [0, 1], color=PALE)
+        for group in item.groups:
+            shown = group.shown
+            if shown.low is not None and shown.high is not None:
+                axis.plot([group.stated] * 2, [shown.low, shown.high], color=BLUE, lw=1)
+            axis.plot(group.stated, shown.value, "o", color=BLUE)
+            axis.annotate(
+                f"n={shown.of}",
+                (group.stated, shown.value or 0),
+                xytext=(5, -3),
+                textcoords="offset points",
+                fontsize=8,
+                color=GREY,
+            )
+        axis.set(
+            xlim=(-0.03, 1.08),
+            ylim=(-0.03, 1.03),
+            xlabel="Stated probability",
+            ylabel="Share that had it",
+            title=NAMED[item.condition],
         )
-        right.plot(stated, shown, "o-", color=colour, label=str(condition).replace("_", " "))
-    if not evaluation.probability.empty:
-        right.legend(frameon=False)
-    right.set(xlabel="Stated probability", ylabel="Share that had it", title="Probability")
-    _plain(left, right)
+    _plain(*axes)
+    return figure
+
+
+def decision_curve(found: DecisionCurve) -> Figure:
+    """Net benefit of the model against acting on everyone and on nobody."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axis = figure.subplots()
+    table = found.table
+    percent = 100 * table["threshold"]
+    axis.fill_between(percent, table["low"], table["high"], color=PALE, lw=0)
+    axis.plot(percent, table["model"], color=BLUE, label="by the stated probability")
+    axis.plot(percent, table["everyone"], color=RED, ls="--", label="everyone")
+    axis.axhline(0, color=GREY, lw=1, ls=":", label="nobody")
+    axis.set(
+        xlabel="Act at a probability of PH of, %",
+        ylabel="Net benefit, true positives an exam",
+        ylim=(min(-0.05, float(table["everyone"].min())), None),
+    )
+    axis.legend(frameon=False)
+    _plain(axis)
     return figure
 
 
@@ -168,7 +209,7 @@ def confusion(evaluation: Evaluation) -> Figure:
         (("guideline limits", evaluation.at_limits), ("thresholds", evaluation.at_thresholds))
     ):
         for axis, table in zip(axes[row], tables, strict=True):
-            _two_by_two(axis, table, title)
+            two_by_two(axis, table, title)
     return figure
 
 
@@ -261,7 +302,8 @@ def _density(axis: Axes, values: Values, *, vertical: bool) -> None:
         axis.fill_between(places, density, color=PALE)
 
 
-def _two_by_two(axis: Axes, table: Confusion, decided_at: str) -> None:
+def two_by_two(axis: Axes, table: Confusion, decided_at: str) -> None:
+    """One two-by-two table: the truth in rows, the decision in columns."""
     cells = np.array(
         [
             [table.true_positive, table.false_negative],

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 
 from inference.bundle.manifest import Target
 from inference.pipelines.haemodynamic_class import CLASSES, UNDETERMINED, classify
-from inference.pipelines.haemodynamics import CONDITIONS, Condition, Criterion, assess, measure
-from inference.training.evaluation.calibration import Calibration
+from inference.pipelines.haemodynamics import (
+    CONDITIONS,
+    Condition,
+    Criterion,
+    assess,
+    measure,
+    sufficient,
+)
+from inference.training.evaluation.calibration import Calibration, shares_of
 from inference.training.evaluation.conditions import LIMITS, complete, met
 from inference.training.evaluation.metrics import Figure, mean, resample, summarise
 from inference.types import Assessment, Presence
@@ -50,15 +57,27 @@ class Verdicts:
 
 
 def judge(
-    fitted: Calibration, truth: pd.DataFrame, reported: pd.DataFrame, draws: int, seed: int
+    fitted: Calibration,
+    truth: pd.DataFrame,
+    reported: pd.DataFrame,
+    draws: int,
+    seed: int,
+    log_evidence: pd.DataFrame | None = None,
 ) -> Verdicts:
-    """Verdicts and classes of the test exams; a row per exam and a column per target in both."""
+    """Verdicts and classes of the test exams; a row per exam and a column per target in all.
+
+    An exam without enough evidence gets no verdict, which counts as undetermined.
+    """
     made: list[dict[str, Assessment]] = []
     classes: list[str] = []
     targets = fitted.as_targets()
-    for estimates in reported.to_dict("records"):
+    held = (reported * np.nan if log_evidence is None else log_evidence).to_dict("records")
+    for estimates, logs in zip(reported.to_dict("records"), held, strict=True):
         known = {str(name): value for name, value in estimates.items() if np.isfinite(value)}
-        verdicts, found = _of_exam(fitted, {name: targets[name] for name in known}, known)
+        shares = shares_of(targets, {str(name): value for name, value in logs.items()})
+        mine = {name: targets[name] for name in known}
+        enough = sufficient(mine, shares) if mine else {}
+        verdicts, found = _of_exam(fitted, enough, known, shares)
         made.append(verdicts)
         classes.append(found)
     conditions = tuple(
@@ -70,13 +89,16 @@ def judge(
 
 
 def _of_exam(
-    fitted: Calibration, targets: Mapping[str, Target], estimates: Mapping[str, float]
+    fitted: Calibration,
+    targets: Mapping[str, Target],
+    estimates: Mapping[str, float],
+    shares: Mapping[str, float],
 ) -> tuple[dict[str, Assessment], str]:
     """The verdicts of one exam by the condition's name, and its class; "" without mPAP."""
-    assessments = assess(estimates, targets, fitted.probabilities)
+    assessments = assess(estimates, targets, fitted.probabilities, shares)
     if not assessments:
         return {}, ""
-    measured = [measure(targets[name], estimates[name]) for name in targets]
+    measured = [measure(targets[name], estimates[name], shares.get(name)) for name in targets]
     return {item.name: item for item in assessments}, classify(measured, assessments).value.meaning
 
 
@@ -93,16 +115,18 @@ def _stated(
         return None
     present = met(condition.criteria, truth[known], LIMITS)
     presences = [
-        each[condition.name].presence for each, taken in zip(made, known, strict=True) if taken
+        each[condition.name].presence if condition.name in each else Presence.UNDETERMINED
+        for each, taken in zip(made, known, strict=True)
+        if taken
     ]
     said = np.array([presence.value for presence in presences])
     patients = truth[known].index.get_level_values("patient_id").to_series()
-    weights = resample(patients, draws=draws, seed=seed)
+    sample = resample(patients, draws=draws, seed=seed)
     open_ones = said == Presence.UNDETERMINED.value
     figures = {
-        "sensitivity": mean(said[present] == Presence.PRESENT.value, weights[:, present]),
-        "specificity": mean(said[~present] == Presence.ABSENT.value, weights[:, ~present]),
-        "undetermined": mean(open_ones, weights),
+        "sensitivity": mean(said[present] == Presence.PRESENT.value, sample.part(present)),
+        "specificity": mean(said[~present] == Presence.ABSENT.value, sample.part(~present)),
+        "undetermined": mean(open_ones, sample),
     }
     counts = {
         side: {each.value: int((said[rows] == each.value).sum()) for each in Presence}

@@ -1,30 +1,16 @@
 """The evaluation in words and tables, for a reader who treats patients."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from inference.pipelines.haemodynamics import QUANTITIES
-from inference.training.evaluation.attention import Attention
+from inference.training.cohort.looks import Looks
+from inference.training.evaluation import sizes
 from inference.training.evaluation.calibration import KEPT
-from inference.training.evaluation.conditions import CONDITIONS, SUBGROUPS, wording
 from inference.training.evaluation.evaluating import Evaluation, TargetResult
-from inference.training.evaluation.metrics import Figure
+from inference.training.evaluation.metrics import FEWEST_PATIENTS, Figure
+from inference.training.evaluation.section import Subject
 from inference.training.evaluation.verdicts import Stated
-from inference.types import Presence, Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Which model was judged, and on which cohort."""
-
-    name: str
-    version: str
-    standing: Standing
-    cohort_sha256: str = ""
-
+from inference.types import Standing
 
 WARNINGS: Mapping[Standing, Mapping[str, str]] = {
     Standing.PHANTOM: {
@@ -53,6 +39,7 @@ NAMES: Mapping[str, str] = {
     "upper_limit": "Upper limit of agreement",
     "slope": "Slope, estimate on catheter",
     "calibration_slope": "Calibration slope, catheter on estimate",
+    "calibration_intercept": "Calibration intercept, catheter on estimate",
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
@@ -61,8 +48,6 @@ NAMES: Mapping[str, str] = {
     "interval_width": "Mean width of the interval",
 }
 NO_FIGURE = "-"
-STATED = "Reported verdicts (undetermined exams count against sensitivity and specificity)"
-CLASSES = "Haemodynamic class by catheter (rows) and by report (columns), number of exams"
 
 
 def unit(target: str) -> str:
@@ -77,7 +62,11 @@ def percent(share: float) -> str:
 
 def headline(evaluation: Evaluation) -> Iterator[str]:
     """The few sentences that a hurried reader takes away."""
-    result = next(iter(evaluation.targets.values()))
+    yield from withheld(evaluation.withheld)
+    if not evaluation.held:
+        yield "No target is left: no bundle can be packed from this model."
+        return
+    result = evaluation.primary
     reported, of = result.reported, unit(result.target)
     yield (
         f"In {len(result.exams)} exams that the model never saw, its {result.target} lies "
@@ -102,27 +91,22 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
 
 def caveats(evaluation: Evaluation) -> Iterator[str]:
     """What limits the figures; each only where it applies."""
-    result = next(iter(evaluation.targets.values()))
-    present = result.exams["truth"] > result.limit
-    smaller = int(min(present.sum(), (~present).sum()))
-    if smaller == 0:
-        yield (
-            "The test split holds only one class: "
-            "AUC and one of sensitivity and specificity are undefined."
-        )
-    elif smaller < 50:
-        kind = "with" if present.sum() < (~present).sum() else "without"
-        yield (
-            f"Only {smaller} test exams are {kind} PH: figures that rest on them are uncertain; "
-            "read their intervals, not their values."
-        )
+    yield from sizes.warnings(evaluation.predictions, list(evaluation.targets))
+    for result in evaluation.targets.values():
+        yield from _one_class(result)
     for target, each in evaluation.targets.items():
         if each.without_estimate:
             yield f"{each.without_estimate} test exams had no usable loop and no {target} estimate."
-    if evaluation.patients.get("test", 0) < 2:
-        yield "Fewer than two test patients: there are no intervals."
+    if (patients := evaluation.patients.get("test", 0)) < FEWEST_PATIENTS:
+        yield (
+            f"There are no intervals: the test split has {patients} patients, and "
+            f"{FEWEST_PATIENTS} are needed for one."
+        )
     if not evaluation.probability.size:
-        yield "Validation holds too few exams or one class only: no probability was calibrated."
+        yield (
+            "No probability was calibrated: its condition needs both classes, and targets that are "
+            "held, in enough validation exams."
+        )
     yield (
         "A recalibrated estimate is right on average at its own level; it is not more accurate. "
         "Low pressures are still overestimated and high ones underestimated."
@@ -134,140 +118,22 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
-def performance(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Per target: figure, as the paper does, as the node reports."""
-    return [
-        {
-            "title": f"{target} ({unit(target)}): {len(result.exams)} exams; decided above "
-            f"{result.limit:g} by the guideline, above {result.threshold:.1f} by validation",
-            "rows": [_performance_row(result, key) for key in NAMES if key in result.reported],
-        }
-        for target, result in evaluation.targets.items()
-    ]
+def withheld(targets: Mapping[str, str]) -> Iterator[str]:
+    """Such as "PAWP withheld: on 105 validation exams ..."."""
+    for name, reason in targets.items():
+        yield f"{name} withheld: {reason}."
 
 
-def conditions(evaluation: Evaluation) -> list[list[str]]:
-    """Per condition and threshold: sensitivity, specificity, accuracy."""
-    rows = []
-    for limit, threshold in zip(evaluation.at_limits, evaluation.at_thresholds, strict=True):
-        for table, at in ((limit, "guideline limits"), (threshold, "validation thresholds")):
-            title = f"{table.condition} ({wording(CONDITIONS[table.condition])})"
-            rows.append(
-                [title, at]
-                + [table.figures[key].show() for key in ("sensitivity", "specificity", "accuracy")]
-            )
-    return rows
-
-
-def stated(evaluation: Evaluation) -> list[list[str]]:
-    """Head and rows: per condition and truth, what reports state; then the figures."""
-    head = ["Condition", "By the catheter", "Present", "Absent", "Undetermined", "Figure"]
-    rows = []
-    for item in evaluation.verdicts.conditions:
-        for side, figure in (("with", "sensitivity"), ("without", "specificity")):
-            counts = item.counts[side]
-            said = [str(counts[presence.value]) for presence in Presence]
-            shown = f"{NAMES[figure]} {item.figures[figure].show()}"
-            rows.append([item.condition, side, *said, shown])
-    return [head, *rows]
-
-
-def classes(evaluation: Evaluation) -> list[list[str]]:
-    """Head and rows: the catheter's classes against those of the reports."""
-    table = evaluation.verdicts.classes
-    head = ["By the catheter", *(_short(str(name)) for name in table.columns)]
-    return [head, *([str(name), *map(str, row)] for name, row in table.iterrows())]
-
-
-def subgroups(evaluation: Evaluation) -> list[list[str]]:
-    """Per subgroup and target: exams, bias, MAE."""
-    return [
-        [
-            f"{item.subgroup} ({wording(SUBGROUPS[item.subgroup])})",
-            item.target,
-            str(item.exams),
-            item.figures["bias"].show(1),
-            item.figures["mae"].show(1),
-        ]
-        for item in evaluation.subgroups
-    ]
-
-
-def improvements(evaluation: Evaluation) -> list[list[str]]:
-    """Per step, target and figure: without, with, difference."""
-    return [
-        [
-            item.step,
-            item.target,
-            item.name,
-            NO_FIGURE if item.before is None else item.before.show(),
-            item.after.show(),
-            NO_FIGURE if item.difference is None else item.difference.show(),
-        ]
-        for item in evaluation.improvements
-    ]
-
-
-def baseline(evaluation: Evaluation) -> dict[str, Any] | None:
-    """TRVmax beside the model, or nothing where it was not measured."""
-    found = evaluation.baseline
-    if found is None:
-        return None
-    return {
-        "text": f"TRVmax could be measured in {found.exams} of {found.of_exams} test exams; a line "
-        "from TRVmax to mPAP was fitted on training and validation.",
-        "rows": [
-            [NAMES[key], found.trvmax[key].show(), found.model[key].show()]
-            for key in ("pcc", "mae", "auc")
-        ],
-    }
-
-
-def attention(found: Attention | None) -> dict[str, Any] | None:
-    """Attention by view and quality, and the loops at both ends."""
-    if found is None:
-        return None
-    known = NO_FIGURE if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
-    of = unit(found.target)
-    tables: list[dict[str, Any]] = [
-        {
-            "title": f"By {column}: attention times loops of the exam (1 is an equal share)",
-            "head": [
-                column.capitalize(),
-                "Loops",
-                "Attention",
-                f"Change without, {of}",
-                "Highest in",
-                "Lowest in",
-            ],
-            "rows": [
-                [
-                    str(name),
-                    f"{row['loops']:.0f}",
-                    f"{row['relative']:.2f}",
-                    f"{row['change']:.2f}",
-                    f"{row['top']:.0f} exams",
-                    f"{row['bottom']:.0f} exams",
-                ]
-                for name, row in table.iterrows()
-            ],
-        }
-        for column, table in (("view", found.views), ("quality", found.qualities))
-        if len(table)
-    ]
-    tables += [
-        {
-            "title": f"The {len(rows)} loops with the {end} raw score",
-            "head": ["Exam", "Loop", "View", "Quality", "Score", "Attention", f"Effect, {of}"],
-            "rows": [_loop(row) for _, row in rows.iterrows()],
-        }
-        for end, rows in (("highest", found.highest), ("lowest", found.lowest))
-    ]
-    return {
-        "text": f"For {found.target}, over {len(found.loops)} loops. Attention and the change "
-        f"without the loop agree with a rank correlation of {known} (1: the same order, 0: none).",
-        "tables": tables,
-    }
+def _one_class(result: TargetResult) -> Iterator[str]:
+    """That no test exam lies on one side of a target's limit."""
+    above = result.exams["truth"] > result.limit
+    if above.all() or not above.any():
+        side = "at or below" if above.all() else "above"
+        yield (
+            f"The test split holds only one class: no exam has {result.target} {side} "
+            f"{result.limit:g} {unit(result.target)}. AUC and one of sensitivity and specificity "
+            "are undefined."
+        )
 
 
 def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
@@ -283,9 +149,52 @@ def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
         f"({percent(evaluation.coverage)}), the decision thresholds (each keeps {percent(KEPT)} of "
         "the validation exams on the condition's side) and the isotonic probabilities."
     )
-    yield f"Bootstrap: {evaluation.draws} draws of patients, seed {evaluation.seed}."
+    yield _stopping(evaluation.stopped_on)
+    yield (
+        "Intervals of 95 %. Shares of exams: Wilson's, on the number of exams divided by the "
+        "design effect of patients with several exams. All other figures and differences: 2.5th "
+        f"and 97.5th percentile of {evaluation.draws} bootstrap draws of patients, seed "
+        f"{evaluation.seed}; an AUC is drawn like that too. Fewer than {FEWEST_PATIENTS} patients "
+        "(on the smaller side, where two are compared) get no interval."
+    )
+    yield _looks(evaluation.looks)
     if subject.cohort_sha256:
         yield f"Cohort: {subject.cohort_sha256}."
+
+
+def _stopping(stopped_on: str) -> str:
+    if stopped_on == "nothing":
+        return "The weights at the end of the schedule are kept; no exams decided that."
+    exams = {
+        "inner": "an inner part of the training split",
+        "validation": "the validation split, which also calibrates",
+    }.get(stopped_on, "the validation split, unless the recipe says otherwise")
+    return f"Which weights are kept was decided on {exams}."
+
+
+def _looks(looks: Looks | None) -> str:
+    if looks is None:
+        return "How often the test split was looked at is not known here: it was not counted."
+    said = (
+        f"The test split of this cohort was looked at {_times(looks.looks)} "
+        f"({_models(looks.models)}); this model was number {looks.number}."
+    )
+    if looks.earlier_builds:
+        said += f" {looks.earlier_builds} of the looks were at earlier builds of the cohort."
+    if looks.models > 1:
+        said += (
+            " Whoever picks the best of several models by these figures must test it on other "
+            "patients."
+        )
+    return said
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _models(count: int) -> str:
+    return "1 model" if count == 1 else f"{count} models"
 
 
 def _verdicts(item: Stated, criterion: str) -> str:
@@ -301,35 +210,13 @@ def _verdicts(item: Stated, criterion: str) -> str:
     )
 
 
-def _short(name: str) -> str:
-    """A class as the head of a column."""
-    return name.replace("pulmonary hypertension", "PH")
-
-
-def _performance_row(result: TargetResult, key: str) -> list[str]:
-    raw = result.raw.get(key)
-    return [NAMES[key], NO_FIGURE if raw is None else raw.show(), result.reported[key].show()]
-
-
-def _loop(row: "pd.Series[Any]") -> list[str]:
-    return [
-        str(row["exam_id"]),
-        str(row["loop"]),
-        str(row["view"]) or NO_FIGURE,
-        str(row["quality"]) or NO_FIGURE,
-        f"{row['score']:.2f}",
-        f"{row['relative']:.2f}",
-        f"{row['effect']:+z.2f}",
-    ]
-
-
 def _spoken(figure: Figure, decimals: int = 2, *, brackets: bool = True) -> str:
     if figure.value is None:
         return "undefined"
     text = f"{figure.value:z.{decimals}f}"
     if not brackets or figure.low is None or figure.high is None:
         return text
-    return f"{text} (95 % CI {figure.low:z.{decimals}f} to {figure.high:z.{decimals}f})"
+    return f"{text} (95 % interval {figure.low:z.{decimals}f} to {figure.high:z.{decimals}f})"
 
 
 def _beside(difference: float, of: str) -> str:

@@ -1,0 +1,51 @@
+"""`echonode weights`: encoders trained elsewhere, as a start for training here."""
+
+from pathlib import Path
+
+import click
+
+from dicom_node.cli.output import say
+
+_path = click.Path(path_type=Path)
+
+
+@click.group()
+def weights() -> None:
+    """Bring encoders that were trained elsewhere; nothing is downloaded."""
+
+
+@weights.command()
+def kinds() -> None:
+    """List the encoders that can be brought, and those that have no place here."""
+    from inference.training.weights import KINDS, REFUSED
+
+    for name, kind in KINDS.items():
+        say(f"{name:24} {kind.about}; recipe: architecture = {kind.architecture!r}")
+    for name, why in REFUSED.items():
+        say(f"{name:24} not possible: {why}")
+
+
+@weights.command("import")
+@click.option("--as", "kind", required=True, help="What the file holds (`weights kinds`).")
+@click.option(
+    "--licence",
+    required=True,
+    help="Licence under which you use the file; it is written into runs and bundles made from it.",
+)
+@click.option("--out", required=True, type=_path, help="File to write, .safetensors.")
+@click.argument("file", type=_path)
+def import_(kind: str, licence: str, out: Path, file: Path) -> None:
+    """Make an encoder of FILE (.pth, .pt or .safetensors), for `train fit --encoder`.
+
+    Its first layer is folded to one grey channel with the normalisation that it was trained with.
+    """
+    from inference.training.weights import import_weights
+
+    made = import_weights(file, kind, out, licence=licence)
+    say(
+        f"{made.tensors} tensors of {made.source.about} in {made.path}; {made.left_out} of the "
+        "file's tensors have no place in an encoder",
+        f"licence: {made.source.licence}",
+        f"next: echonode train fit --encoder {made.path} with architecture = "
+        f'"{made.source.architecture}" in the recipe',
+    )

@@ -1,0 +1,155 @@
+"""A bundle's estimates of the exams of any cohort, as the node would make them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import nan
+from typing import Any
+
+import pandas as pd
+
+from inference.bundle.calibration import Recalibration
+from inference.bundle.loading import Bundle
+from inference.bundle.manifest import Manifest, Target
+from inference.errors import TrainingDataError
+from inference.pipelines.familiar_loops import Unfamiliar
+from inference.pipelines.fusion import Fusion, fuse_exam
+from inference.pipelines.haemodynamics import primary
+from inference.training.cohort.reading import CohortExam
+from inference.training.cohort.scan import Progress
+from inference.training.evaluation import Predictions
+from inference.training.exams import Exams
+from inference.training.familiarity import by_prefix, exam_features
+from inference.training.predict import Notes, facts, loop_rows, subset_rows
+from inference.training.scales import truth
+
+#: The split that all exams that count are put into.
+JUDGED = "test"
+
+
+@dataclass(slots=True)
+class Estimated:
+    """The exams that got an estimate, by number, and their loops; how many loops and exams did not.
+
+    `judged` says whether unfamiliar loops were looked for, `excluded` whether they take no part.
+    """
+
+    judged: bool
+    excluded: bool
+    noted: Notes
+    fused: dict[str, Fusion] = field(default_factory=dict)
+    loops: list[dict[str, Any]] = field(default_factory=list)
+    subsets: list[dict[str, Any]] = field(default_factory=list)
+    unlike: int = 0
+    of: int = 0
+    abstained: int = 0
+    too_little: dict[str, int] = field(default_factory=dict)
+
+    def sentences(self) -> list[str]:
+        """What the bundle does not take for its own, of this cohort."""
+        little = [
+            f"{exams} exams hold too little evidence for an estimate of {name}."
+            for name, exams in self.too_little.items()
+        ]
+        if not self.judged:
+            unknown = (
+                "It was not judged whether loops resemble those that the bundle was trained on."
+            )
+            return [unknown, *little]
+        becomes = "take no part" if self.excluded else "are used all the same"
+        told = (
+            f"{self.unlike} of {self.of} loops are unlike anything the bundle was trained on and "
+            f"{becomes}; {self.abstained} exams have no estimate for that reason."
+        )
+        return [told, *little]
+
+    def predictions(self, manifest: Manifest, chosen: Sequence[CohortExam]) -> Predictions:
+        """The tables that an evaluation judges, all exams that count among them."""
+        rows = []
+        for exam in chosen:
+            fusion = self.fused.get(exam.exam_id)
+            rows += [
+                {
+                    "exam_id": exam.exam_id,
+                    "patient_id": exam.patient_number,
+                    "split": exam.split,
+                    "target": target.name,
+                    "truth": truth(exam, target.name),
+                    "estimate": self._value(target, fusion),
+                    "evidence": nan if fusion is None else fusion.evidence[target.name],
+                    "trvmax_m_s": exam.trvmax_m_s,
+                    **facts(exam, fusion, self.noted),
+                }
+                for target in manifest.targets
+            ]
+        loops = pd.DataFrame(self.loops) if self.loops else None
+        subsets = pd.DataFrame(self.subsets) if self.subsets else None
+        return Predictions.of(pd.DataFrame(rows), loops, subsets)
+
+    def _value(self, target: Target, fusion: Fusion | None) -> float:
+        """The estimate; NaN where the node gives none, for want of evidence too."""
+        if fusion is None:
+            return nan
+        evidence, held = target.evidence, fusion.evidence[target.name]
+        if evidence is None or evidence.suffices(evidence.share(held)):
+            return fusion.estimates[target.name]
+        self.too_little[target.name] = self.too_little.get(target.name, 0) + 1
+        return nan
+
+    def with_truth(self, predictions: Predictions) -> tuple[Predictions, list[str]]:
+        """Without the targets that no exam of the cohort can judge, and a sentence on each of them.
+
+        Raises:
+            TrainingDataError: no exam can judge any.
+        """
+        judged = [name for name in predictions.targets if len(predictions.rows(JUDGED, name))]
+        if not judged and self.abstained:
+            raise TrainingDataError(
+                f"evaluate: the bundle abstains from {self.abstained} exams, since too few of "
+                "their loops resemble what it was trained on, and no other has an estimate; "
+                "--unfamiliar off judges its estimates all the same"
+            )
+        if not judged:
+            raise TrainingDataError("evaluate: no exam has both a catheter's value and an estimate")
+        absent = [
+            f"No exam has both a catheter's value and an estimate of {name}: it is not judged."
+            for name in predictions.targets
+            if name not in judged
+        ]
+        return predictions.of_targets(judged), absent
+
+
+def estimate_exams(
+    bundle: Bundle, exams: Exams, noted: Notes, unfamiliar: Unfamiliar, on_progress: Progress
+) -> Estimated:
+    """The networks' own estimates, before the bundle's recalibration, as an evaluation wants.
+
+    Loops are used as the pipeline would use them by its setting `unfamiliar`.
+    """
+    targets = tuple(
+        target.model_copy(update={"recalibration": Recalibration()})
+        for target in bundle.manifest.targets
+    )
+    raw = replace(bundle, manifest=bundle.manifest.model_copy(update={"targets": targets}))
+    first = primary([target.name for target in targets])
+    familiarity = None if unfamiliar == "off" else bundle.familiarity
+    found = Estimated(familiarity is not None, unfamiliar == "exclude", noted)
+    for done, each in enumerate(exams, start=1):
+        features = exam_features(raw, each)
+        used, far = list(range(len(each.loops))), [nan] * len(each.loops)
+        if familiarity is not None:
+            far = familiarity.distances(by_prefix(raw, features, each.frames)).tolist()
+            judgement = familiarity.exam(far)
+            found.unlike += len(used) - sum(judgement.familiar)
+            found.abstained += not judgement.is_familiar and found.excluded
+            if found.excluded:
+                used = [n for n in used if judgement.familiar[n]] if judgement.is_familiar else []
+        found.of += len(each.loops)
+        if used:
+            kept = [feature[used] for feature in features]
+            fusion = fuse_exam(raw, kept, first)
+            found.fused[each.exam.exam_id] = fusion
+            seen = replace(each, loops=tuple(each.loops[n] for n in used))
+            found.subsets += subset_rows(raw, seen, kept, fusion, (), first)
+            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted, first)
+        on_progress("estimate", done, len(exams))
+    return found
