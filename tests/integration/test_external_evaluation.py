@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
-from inference.bundle.familiarity import Familiarity, Limits, Space
+from inference.bundle.familiarity import Familiarity, Limits, Space, feature_sizes
 from inference.bundle.loading import WEIGHTS_FILE, load_bundle, read_manifest, read_model_card
 from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
 from inference.bundle.writing import write_bundle
@@ -227,12 +227,15 @@ def test_exams_that_are_unlike_the_training_get_no_estimate(
 
 def strange() -> Familiarity:
     """What finds every loop unfamiliar."""
-    size = network(3).feature_size
-    space = Space(
-        np.full(size, 1e3, np.float32),
-        np.eye(1, size, dtype=np.float32),
-        np.ones(2, np.float32),
-    )
+    sizes = feature_sizes({"all": network(3).feature_size})
+    spaces = {
+        name: Space(
+            np.full(size, 1e3, np.float32),
+            np.eye(1, size, dtype=np.float32),
+            np.ones(2, np.float32),
+        )
+        for name, size in sizes.items()
+    }
     limits = Limits(
         axes=1,
         training_loops=10,
@@ -245,7 +248,7 @@ def strange() -> Familiarity:
         least_share=0.5,
         slack=0.05,
     )
-    return Familiarity(limits, {"all": space})
+    return Familiarity(limits, spaces)
 
 
 @pytest.mark.parametrize(

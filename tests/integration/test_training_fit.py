@@ -213,7 +213,7 @@ def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
 
 @pytest.mark.long
 def test_the_papers_network_at_its_own_size_goes_through_the_same_code(tmp_path: Path) -> None:
-    material = make_material(tmp_path, patients=4, loops=(1,), split=(0.5, 0.25, 0.25), size_px=256)
+    material = make_material(tmp_path, patients=6, loops=(1,), split=(0.5, 0.25, 0.25), size_px=256)
     recipe = named_recipe("ablation-a").model_copy(
         update={
             "sampling": Sampling(exams=2, loops=1, frames=1),
