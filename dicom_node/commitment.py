@@ -12,7 +12,7 @@ from pydicom.uid import UID
 
 from dicom_node.errors import NodeError
 from inference.dicom.elements import integer, items, text
-from storage.commitment import FailureReason, Reference
+from storage.keeping.promises import FailureReason, Reference
 
 #: Storage Commitment Push Model SOP Class, and its one well-known instance (PS3.4 annex J.3.5).
 PUSH_MODEL = UID("1.2.840.10008.1.20.1")

@@ -6,7 +6,7 @@ NodeError
 ├── PortTakenError       another process listens on the node's port
 ├── NoProgressError      a job was put off too often; the message says why
 ├── TlsFileError         (tls/errors) a certificate, key or revocation list cannot be used
-├── HandshakeError       (scp/handshake) no TLS came about
+├── HandshakeError       (scp/upper_layer) no TLS came about
 ├── UnreadableMessageError (commitment) a request or report on storage commitment makes no sense
 ├── ReportError          (report/errors) an object would not be valid and is not sent
 ├── ClassesRefusedError, OvertakenError, UnreachedError

@@ -15,7 +15,7 @@ from storage.errors import (
     SpoolUnavailableError,
     StorageFullError,
 )
-from storage.jobs import WORKER_DIED
+from storage.work.jobs import WORKER_DIED
 
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 600.0

@@ -7,15 +7,15 @@ from datetime import date
 from pathlib import Path
 
 from dicom_node.dicomweb.session import Session, WebService
+from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.criteria import Criteria
 from dicom_node.retrieval.pulling import Puller
 from dicom_node.retrieval.web_archive import WebArchive
-from dicom_node.scp.keeping import Keeper
 from dicom_node.scu.peer import RemoteNode
-from storage import retrieval
-from storage.retrieval import PullView, StudyView, held_instances
+from storage.retrieval import pulls
+from storage.retrieval.pulls import PullView, StudyView, held_instances
 from tests.scp_listening import Node
 
 WEEK = Criteria(first_day=date(2026, 11, 1), last_day=date(2026, 11, 7))
@@ -89,7 +89,7 @@ class Fetcher:
 
     def studies(self, pull_id: int) -> list[StudyView]:
         with self.node.database.read() as tx:
-            return retrieval.studies_of(tx, pull_id)
+            return pulls.studies_of(tx, pull_id)
 
 
 def dataset_of(path: Path) -> bytes:

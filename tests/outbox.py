@@ -16,13 +16,18 @@ from sqlalchemy import update
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.worker import Deliverer
 from dicom_node.scu.peer import RemoteNode
-from storage import index, outbox, schema
-from storage.engine import Database, upgrade
-from storage.index import Association, Received
-from storage.outbox import DeliveryView
-from storage.owner import this_process
-from storage.results import Outcome, Report, ResultObject, record_report
-from storage.spool import Spool
+from storage import tables
+from storage.database.engine import Database
+from storage.database.owner import this_process
+from storage.delivery import outbox
+from storage.delivery.outbox import DeliveryView
+from storage.files.spool import Spool
+from storage.intake.instances import record_instance
+from storage.intake.received import Received
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.studies.associations import Association, open_association
+from storage.work.results import Outcome, Report, ResultObject, record_report
 from tests.objects import COMPREHENSIVE_3D, write_object
 
 Kind = Literal["SR", "SC", "KOS", "PDF"]
@@ -82,8 +87,8 @@ class Outbox:
         """Let what waits for a destination be due in so many seconds."""
         with self.database.write() as tx:
             tx.execute(
-                update(schema.Delivery)
-                .where(schema.Delivery.destination == destination)
+                update(tables.Delivery)
+                .where(tables.Delivery.destination == destination)
                 .values(available_at=datetime.now(UTC) + timedelta(seconds=seconds))
             )
 
@@ -150,7 +155,7 @@ class Outbox:
         now = datetime.now(UTC)
         association_id, study_uid = uuid.uuid4().hex, study_uid or str(generate_uid())
         with self.database.write() as tx:
-            index.open_association(
+            open_association(
                 tx,
                 Association(
                     association_id=association_id,
@@ -162,7 +167,7 @@ class Outbox:
                     opened_at=now,
                 ),
             )
-            index.record_instance(
+            record_instance(
                 tx,
                 Received(
                     sop_class_uid="1.2.840.10008.5.1.4.1.1.3.1",
@@ -186,7 +191,7 @@ class Outbox:
                 ),
                 pipelines=(),
             )
-            return index.show_study(tx, study_uid).summary.study_id
+            return show_study(tx, study_uid).summary.study_id
 
     def _spooled(
         self, kind: Kind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str

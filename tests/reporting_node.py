@@ -8,19 +8,26 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from sqlalchemy import select
 
-from dicom_node.corrections.receiving import NoteKeeper
+from dicom_node.intake.note_keeping import NoteKeeper
 from dicom_node.report import NodeIdentity
 from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
 from inference.pipeline import Pipeline
-from storage import audit, index, outbox, schema
-from storage.audit import Action
-from storage.corrections import Order
-from storage.engine import Database, upgrade
-from storage.index import Association, Received
-from storage.jobs import JobState
-from storage.results import Outcome
-from storage.spool import Spool
+from storage import tables
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.engine import Database
+from storage.delivery import outbox
+from storage.files.spool import Spool
+from storage.intake.instances import record_instance
+from storage.intake.received import Received
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.studies.associations import Association, open_association
+from storage.studies.completion import complete_study, due_studies
+from storage.studies.orders import Order
+from storage.work.jobs import JobState
+from storage.work.results import Outcome
 from tests.peers import wait_until
 
 PIPELINE = "echo_haemodynamics"
@@ -39,7 +46,7 @@ class Node:
                 opened = Association(
                     name, name, "AE", "ECHONODE", "10.0.0.7", "here:1:boot.1", datetime.now(UTC)
                 )
-                index.open_association(tx, opened)
+                open_association(tx, opened)
 
     def receive(self, *files: bytes, peer: str = "cart") -> None:
         for data in files:
@@ -68,13 +75,13 @@ class Node:
                 hard_limit_s=60,
             )
             with self.database.write() as tx:
-                index.record_instance(tx, received, [PIPELINE])
+                record_instance(tx, received, [PIPELINE])
 
     def work(self) -> None:
         """Complete what is due and run all jobs to their end."""
         with self.database.write() as tx:
-            for due in index.due_studies(tx, datetime.now(UTC), 10):
-                index.complete_study(tx, due.study_id, datetime.now(UTC), [PIPELINE])
+            for due in due_studies(tx, datetime.now(UTC), 10):
+                complete_study(tx, due.study_id, datetime.now(UTC), [PIPELINE])
         engine = Engine(
             self.database,
             self.spool,
@@ -95,7 +102,7 @@ class Node:
             thread.join(10)
 
     def _is_idle(self) -> bool:
-        job = schema.Job
+        job = tables.Job
         with self.database.read() as tx:
             open_ = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
             return tx.scalar(open_.limit(1)) is None
@@ -112,12 +119,12 @@ class Node:
 
     def outcomes(self, study_id: int = 1) -> list[Outcome]:
         with self.database.read() as tx:
-            return [report.outcome for report in index.show_study(tx, str(study_id)).reports]
+            return [report.outcome for report in show_study(tx, str(study_id)).reports]
 
     def newest(self, kind: str = "SR", study_id: int = 1) -> Dataset:
         """The best rendition of one kind of object in the last report that has it."""
         with self.database.read() as tx:
-            reports = index.show_study(tx, str(study_id)).reports
+            reports = show_study(tx, str(study_id)).reports
         made = [item for report in reports for item in report.objects if item.kind == kind]
         best = [item for item in made if item.preference == 0]
         return dcmread(self.spool.path(best[-1].digest))
@@ -127,4 +134,4 @@ class Node:
 
     def actions(self) -> list[Action]:
         with self.database.read() as tx:
-            return [event.action for event in audit.search(tx, limit=1000)]
+            return [event.action for event in trail.search(tx, limit=1000)]

@@ -24,10 +24,11 @@ from pynetdicom.dimse_primitives import C_STORE
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
 from dicom_node.scp.contexts import STORAGE_CLASSES
 from dicom_node.tls.watched import Watched
-from storage.audit import Action, RecordedEvent, search
-from storage.engine import Database, upgrade
-from storage.index import StudyDetail, list_studies, show_study
-from storage.spool import Spool
+from storage.audit.trail import Action, RecordedEvent, search
+from storage.database.engine import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import StudyDetail, list_studies, show_study
 from tests.peers import free_port, wait_until
 
 LOCAL = (ip_network("127.0.0.0/8"),)

@@ -16,12 +16,15 @@ from dicom_node.work.reporting import Recipient, Reporter
 from inference.dicom.header import instance_ref
 from inference.errors import InferenceError, LoopUnreadableError
 from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Standing
-from storage import index, jobs, schema
-from storage.engine import Database, upgrade
-from storage.index import StudyDetail
-from storage.jobs import JobKind
-from storage.owner import this_process
-from storage.spool import Spool
+from storage import tables
+from storage.database.engine import Database
+from storage.database.owner import this_process
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import StudyDetail, show_study
+from storage.studies.completion import complete_study
+from storage.work import jobs
+from storage.work.jobs import JobKind
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.unit.ultrasound_files import cine, save
@@ -122,7 +125,7 @@ class Bench:
 
     def jobs(self) -> dict[int, tuple[str, int, str | None]]:
         """State, attempt and error of each `prepare` job, by instance."""
-        job = schema.Job
+        job = tables.Job
         with self.database.read() as tx:
             rows = tx.execute(
                 select(job.instance_id, job.state, job.attempt, job.error_code).where(
@@ -137,9 +140,9 @@ class Bench:
     def complete(self, study_id: int = 1) -> None:
         """Make the study complete now."""
         with self.database.write() as tx:
-            index.complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE])
+            complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE])
             # It is due by the story's clock; the job is by today's.
-            job = schema.Job.__table__
+            job = tables.Job.__table__
             tx.execute(
                 job.update()  # type: ignore[attr-defined]
                 .where(job.c.kind == JobKind.CONCLUDE)
@@ -149,7 +152,7 @@ class Bench:
     def study(self) -> StudyDetail:
         """All that is known of the study."""
         with self.database.read() as tx:
-            return index.show_study(tx, 1)
+            return show_study(tx, 1)
 
     def reported(self) -> bool:
         """Whether no job waits or runs any more and there is a report or a failure to be seen."""

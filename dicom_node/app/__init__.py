@@ -13,12 +13,13 @@ import dicom_node
 from dicom_node import retention
 from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
 from dicom_node.app.spools import open_spool as open_spool
-from dicom_node.settings import AuditRepositorySettings, Settings
-from storage.engine import Database, check, require_current, upgrade
-from storage.folders import make_folder, make_private_file
-from storage.owner import this_process
-from storage.retention import Rules
-from storage.spool import Spool
+from dicom_node.settings.model import AuditRepositorySettings, Settings
+from storage.database.engine import Database
+from storage.database.owner import this_process
+from storage.files.folders import make_folder, make_private_file
+from storage.files.spool import Spool
+from storage.keeping.retention import Rules
+from storage.migrations.upgrading import check, require_current, upgrade
 from storage.states import Rung
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def make_worker(settings: Settings) -> "Worker":
     import torch
 
     from dicom_node.app.completion import archive_question, completion_rules
-    from dicom_node.corrections.receiving import NoteKeeper
+    from dicom_node.intake.note_keeping import NoteKeeper
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
     from dicom_node.work.composing import kinds_for

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 
 from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.dicomweb.session import open_session
+from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.web_archive import WebArchive
-from dicom_node.scp.keeping import Keeper
 from dicom_node.scp.listener import tolerate_real_devices
-from dicom_node.settings import Settings
-from storage.engine import Database
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.model import Settings
+from storage.database.engine import Database
 
 
 @contextmanager

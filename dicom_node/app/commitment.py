@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.delivery.commitment_reports import CommitmentReports
 from dicom_node.delivery.ladder import Climber, Ladder, LookIn
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.dicomweb.searching import search_instances
 from dicom_node.dicomweb.session import open_session
 from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.settings import PeerSettings, Settings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import PeerSettings, Settings
 
 
 def make_climber(settings: Settings) -> Climber:

@@ -6,11 +6,11 @@ Imports of the parts stay inside the functions; see `app`.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicom_node.archive_settings import ArchiveSettings
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import SettingsError
-from dicom_node.settings import PeerSettings, Settings
-from dicom_node.work_list_settings import WorkListSettings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import PeerSettings, Settings
+from dicom_node.settings.work_lists import WorkListSettings
 
 if TYPE_CHECKING:
     from ssl import SSLContext

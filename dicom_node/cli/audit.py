@@ -11,10 +11,10 @@ from dicom_node import app
 from dicom_node.cli.options import Moment, with_json, with_limit, with_settings
 from dicom_node.cli.output import print_csv, print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from storage.audit import Action
-from storage.audit import search as search_audit
-from storage.audit_verification import Finding, Verification, verify
+from dicom_node.settings.model import Settings
+from storage.audit.trail import Action
+from storage.audit.trail import search as search_audit
+from storage.audit.verification import Finding, Verification, verify
 
 _COLUMNS = {
     "id": "id",

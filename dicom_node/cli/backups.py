@@ -11,10 +11,13 @@ from dicom_node import app
 from dicom_node.app.spools import new_spool
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
-from dicom_node.settings import Settings
-from storage import audit, clock_readings, engine, spool_identity
-from storage.backup import Backup, make_backup, restore_backup
-from storage.engine import Database
+from dicom_node.settings.model import Settings
+from storage.audit import trail
+from storage.clock import readings
+from storage.database.engine import Database
+from storage.keeping import spool_identity
+from storage.keeping.backup import Backup, make_backup, restore_backup
+from storage.migrations import upgrading
 
 
 @click.command()
@@ -32,7 +35,7 @@ def backup(folder: Path, settings: Settings, as_json: bool) -> None:
     database = app.open_database(settings)
     try:
         made = make_backup(database, app.open_spool(settings, database), folder, datetime.now(UTC))
-        _record(database, audit.Action.BACKUP_MADE, made)
+        _record(database, trail.Action.BACKUP_MADE, made)
     finally:
         database.close()
     _tell(made, "backed up", as_json=as_json)
@@ -56,18 +59,18 @@ def restore(folder: Path, settings: Settings, as_json: bool) -> None:
     restored = restore_backup(folder, url, spool)
     database = Database(url)
     try:
-        engine.upgrade(database)
+        upgrading.upgrade(database)
         with database.write() as tx:
             spool_identity.adopt(tx, spool.identity, getpass.getuser(), datetime.now(UTC))
-            clock_readings.database_was_away(tx)
-        _record(database, audit.Action.BACKUP_RESTORED, restored)
+            readings.database_was_away(tx)
+        _record(database, trail.Action.BACKUP_RESTORED, restored)
     finally:
         database.close()
     _tell(restored, "restored", as_json=as_json)
 
 
-def _record(database: Database, action: audit.Action, about: Backup) -> None:
-    event = audit.Event(
+def _record(database: Database, action: trail.Action, about: Backup) -> None:
+    event = trail.Event(
         action=action,
         at=datetime.now(UTC),
         actor=getpass.getuser(),
@@ -75,7 +78,7 @@ def _record(database: Database, action: audit.Action, about: Backup) -> None:
         detail={"made_at": about.made_at, "files": about.count, "missing": len(about.missing)},
     )
     with database.write() as tx:
-        audit.record(tx, event)
+        trail.record(tx, event)
 
 
 def _tell(about: Backup, done: str, *, as_json: bool) -> None:

@@ -11,11 +11,11 @@ from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import say, text, to_json
 from dicom_node.errors import NodeError
-from dicom_node.settings import Settings
+from dicom_node.settings.model import Settings
 from dicom_node.study.wall_clock import clock_standing
-from storage import clock_readings
-from storage.clock_readings import TimeOfDay
-from storage.owner import boot_id
+from storage.clock import readings
+from storage.clock.readings import TimeOfDay
+from storage.database.owner import boot_id
 
 
 @click.group()
@@ -51,7 +51,7 @@ def confirm(yes: bool, settings: Settings) -> None:
                 "the clock was changed since this node last ran: start the node, then confirm it"
             )
         with database.write() as tx:
-            clock_readings.confirm(tx, boot_id(), getpass.getuser(), now)
+            readings.confirm(tx, boot_id(), getpass.getuser(), now)
     click.echo("confirmed: deletion by age resumes")
 
 

@@ -6,12 +6,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from dicom_node import app
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.reporting import Reporter, TurnedAway, turned_away
-from dicom_node.settings import Settings
-from storage import commitment, ladder
-from storage.outbox_list import DeliveryView
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import Settings
+from storage.delivery import ladder
+from storage.delivery.listing import DeliveryView
+from storage.keeping import promises
 from storage.states import ClimbState, Rung
 
 #: How long a report that was given up is shown.
@@ -45,7 +46,7 @@ def check_reports(settings: Settings) -> str:
     """
     now = datetime.now(UTC)
     with closing(app.open_database(settings)) as database, database.read() as tx:
-        owed = commitment.unreported(tx, since=now - _RECENT, before=now - _OVERDUE)
+        owed = promises.unreported(tx, since=now - _RECENT, before=now - _OVERDUE)
     if owed:
         whom = ", ".join(f"{number} to {peer}" for peer, number in owed.items())
         raise NodeError(

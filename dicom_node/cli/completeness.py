@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dicom_node.cli.output import text
-from storage import alarms, completeness, missing_instances, study_orders
-from storage.completeness import Evidence
-from storage.engine import Transaction
-from storage.missing_instances import Alarm
-from storage.refused_instances import Refused, refused_of
+from storage.alarms import about_studies, missing_instances
+from storage.alarms.missing_instances import Alarm
+from storage.database.engine import Transaction
 from storage.states import AlarmKind
-from storage.study_orders import Hold
+from storage.studies import completeness, orders
+from storage.studies.completeness import Evidence
+from storage.studies.orders import Hold
+from storage.studies.refused_instances import Refused, refused_of
 
 _MISSING_SHOWN = 100
 _REMEDY = {
@@ -31,7 +32,7 @@ class Completeness:
     alarm: Alarm | None
     missing_uids: Sequence[str]
     refused: Sequence[Refused]
-    alarms: Mapping[AlarmKind, str]
+    about_studies: Mapping[AlarmKind, str]
 
 
 def completeness_of(tx: Transaction, study_id: int) -> Completeness:
@@ -42,11 +43,11 @@ def completeness_of(tx: Transaction, study_id: int) -> Completeness:
     """
     return Completeness(
         completeness.evidence_of(tx, study_id),
-        study_orders.hold_of(tx, study_id),
+        orders.hold_of(tx, study_id),
         missing_instances.alarm_of(tx, study_id),
         completeness.missing_uids(tx, study_id, _MISSING_SHOWN),
         refused_of(tx, study_id),
-        alarms.standing(tx, study_id),
+        about_studies.standing(tx, study_id),
     )
 
 

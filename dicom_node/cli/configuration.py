@@ -8,8 +8,8 @@ from pydantic import BaseModel, SecretStr
 
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import say, to_json
-from dicom_node.settings_example import example as example_text
-from dicom_node.settings_file import origins, read_settings
+from dicom_node.settings.example import example as example_text
+from dicom_node.settings.file import origins, read_settings
 
 
 @click.group()

@@ -11,12 +11,12 @@ from pydantic_core import PydanticUndefined
 
 import dicom_node
 from dicom_node import app
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.cli.options import with_settings
 from dicom_node.conformance.facts import Facts, Parameter, Partner, Way
-from dicom_node.destination_settings import DestinationSettings
-from dicom_node.settings import PeerSettings, Settings
-from dicom_node.work_list_settings import WorkListSettings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import PeerSettings, Settings
+from dicom_node.settings.work_lists import WorkListSettings
 
 #: What is about the network; where files lie and how jobs are run is nobody else's business.
 _TABLES = ("receive", "completion", "retention")

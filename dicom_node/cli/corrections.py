@@ -11,10 +11,12 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
-from dicom_node.settings import Settings
-from storage import corrections, roster
-from storage.corrections import Identification, Order
-from storage.engine import Transaction
+from dicom_node.settings.model import Settings
+from storage.corrections import ordered
+from storage.corrections.ordered import Identification
+from storage.database.engine import Transaction
+from storage.studies.orders import Order
+from storage.work import roster
 
 
 def _birth_date(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -63,7 +65,7 @@ def correct(
         raise click.UsageError("say what to correct: --patient-id, --accession, ...")
 
     def change(tx: Transaction, study_id: int, order: Order) -> int | None:
-        return corrections.correct_identification(
+        return ordered.correct_identification(
             tx, study_id, corrected, order, same_patient=same_patient
         )
 
@@ -81,7 +83,7 @@ def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     Destinations get a report that says so. Instances that come later are stored, but nothing is
     reported of the study until `study reinstate`.
     """
-    carry_out(corrections.withdraw, key, reason, settings, as_json=as_json)
+    carry_out(ordered.withdraw, key, reason, settings, as_json=as_json)
 
 
 @click.command()
@@ -91,7 +93,7 @@ def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_json
 def reinstate(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     """End the withdrawal of a study, and report on it again; KEY is its UID or id."""
-    carry_out(corrections.reinstate, key, reason, settings, as_json=as_json)
+    carry_out(ordered.reinstate, key, reason, settings, as_json=as_json)
 
 
 def carry_out(
@@ -110,7 +112,7 @@ def carry_out(
     database = app.open_database(settings)
     try:
         with database.write() as tx:
-            study_id = corrections.study_id_of(tx, key)
+            study_id = ordered.study_id_of(tx, key)
             order = Order(
                 actor=getpass.getuser(),
                 at=now,

@@ -22,10 +22,10 @@ from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import print_rows, to_json
-from dicom_node.destination_settings import DestinationSettings
-from dicom_node.settings import Settings
-from storage import destinations
-from storage.destinations import Answer
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import Settings
+from storage.delivery import destinations
+from storage.delivery.destinations import Answer
 
 _LIST = {
     "name": "name",

@@ -24,14 +24,16 @@ from dicom_node.cli.listening import describe_port
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json, visible
 from dicom_node.errors import NodeError
-from dicom_node.settings import PipelineSettings, Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import PipelineSettings, Settings
 from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
 from inference.errors import InferenceError
-from storage import jobs, refused_instances, rejections
-from storage.alarm_list import study_alarms
+from storage.alarms.listing import study_alarms
+from storage.corrections import rejections
 from storage.errors import StorageError
+from storage.studies import refused_instances
+from storage.work import jobs
 
 #: How long a failed analysis is shown.
 _RECENT = timedelta(days=7)

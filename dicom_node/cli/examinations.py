@@ -8,9 +8,7 @@ from itertools import chain
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.app.commitment import called_back, commitment_node, look_in
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.cli.commitment_checks import reporter
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.dicomweb.session import WebService
 from dicom_node.hl7.mllp import MllpNode
 from dicom_node.peer_doctor import doctor
@@ -18,7 +16,9 @@ from dicom_node.peer_doctor.incoming import KnownPeer, examine_peer
 from dicom_node.peer_doctor.reporting import examine_reports
 from dicom_node.peer_doctor.steps import Steps
 from dicom_node.peer_doctor.synthetic import synthetic_study
-from dicom_node.settings import PeerSettings, Settings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import PeerSettings, Settings
 
 #: How far back refused reports are looked for.
 _RECENT = timedelta(days=7)

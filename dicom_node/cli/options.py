@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

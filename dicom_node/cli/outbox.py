@@ -11,11 +11,11 @@ from dicom_node.cli import commitment_checks
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from storage import ladder, outbox_list
-from storage import outbox as storage_outbox
-from storage.outbox import DeliveryState
-from storage.outbox_list import DeliveryView
+from dicom_node.settings.model import Settings
+from storage.delivery import ladder, listing
+from storage.delivery import outbox as storage_outbox
+from storage.delivery.listing import DeliveryView
+from storage.delivery.outbox import DeliveryState
 from storage.states import ClimbState
 
 _COLUMNS = {
@@ -71,7 +71,7 @@ def list_(
 def show(number: int, settings: Settings, as_json: bool) -> None:
     """Show how far one delivery is confirmed, by which evidence, and what it waits for."""
     with looking(settings, "outbox show", delivery=number) as tx:
-        found = outbox_list.show(tx, number)
+        found = listing.show(tx, number)
     if as_json:
         click.echo(to_json(found))
         return

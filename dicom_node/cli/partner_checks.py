@@ -10,10 +10,10 @@ from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.delivery.policy import OVERTAKEN, SOP_CLASS_REFUSED
 from dicom_node.errors import NodeError
-from dicom_node.settings import AuditRepositorySettings, Settings
-from storage import outbox_list
-from storage.outbox import WITHDRAWN
-from storage.outbox_list import FailedCount
+from dicom_node.settings.model import AuditRepositorySettings, Settings
+from storage.delivery import listing
+from storage.delivery.listing import FailedCount
+from storage.delivery.outbox import WITHDRAWN
 
 #: How long a failed delivery is shown.
 _RECENT = timedelta(days=7)
@@ -55,7 +55,7 @@ def check_deliveries(settings: Settings) -> str:
     """
     since = datetime.now(UTC) - _RECENT
     with closing(app.open_database(settings)) as database, database.read() as tx:
-        failed = outbox_list.failed_counts(tx, since)
+        failed = listing.failed_counts(tx, since)
     lost: Counter[str] = Counter()
     for item in failed:
         if item.error_code not in _NOTHING_MISSING and not _is_known_refusal(item):
@@ -78,7 +78,7 @@ def waiting(settings: Settings) -> Iterator[tuple[str, str]]:
     """Destinations with deliveries that have waited too long, each with a sentence."""
     now = datetime.now(UTC)
     with closing(app.open_database(settings)) as database, database.read() as tx:
-        for name, late in outbox_list.late_counts(tx, now - _LATE).items():
+        for name, late in listing.late_counts(tx, now - _LATE).items():
             hours = (now - late.oldest).total_seconds() / 3600
             words = (
                 f"{late.number} deliveries wait, the oldest for {hours:.0f} h "

@@ -16,8 +16,8 @@ from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import text, to_json, visible
 from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict, summary
-from dicom_node.settings import Settings
-from storage import audit
+from dicom_node.settings.model import Settings
+from storage.audit import trail
 
 _COLOURS = {Verdict.WORKS: "green", Verdict.LACKS: "yellow", Verdict.FAILS: "red"}
 
@@ -138,8 +138,8 @@ def _record(
     """Who tried what, and how it went."""
     steps = [step for found in results.values() for step in found]
     failed = sum(step.verdict is Verdict.FAILS for step in steps)
-    event = audit.Event(
-        action=audit.Action.PEER_EXAMINED,
+    event = trail.Event(
+        action=trail.Action.PEER_EXAMINED,
         at=datetime.now(UTC),
         outcome="failure" if failed else "success",
         actor=getpass.getuser(),
@@ -147,4 +147,4 @@ def _record(
         detail={"command": "peer doctor", "sent": sends, "steps": len(steps), "failed": failed},
     )
     with closing(app.open_database(settings)) as database, database.write() as tx:
-        audit.record(tx, event)
+        trail.record(tx, event)

@@ -9,8 +9,8 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import print_rows, to_json
-from dicom_node.settings import Settings
-from storage import roster
+from dicom_node.settings.model import Settings
+from storage.work import roster
 
 _COLUMNS = {"pipeline": "pipeline", "run by": "place", "last seen": "seen_at"}
 

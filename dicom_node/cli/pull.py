@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from dicom_node import app, logs
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.cli.interruption import interruptible
 from dicom_node.cli.options import Days, config_file, with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, to_json
 from dicom_node.cli.progress import progress_bar
 from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
-from storage import retrieval
-from storage.engine import Database
-from storage.owner import is_dead, this_process
-from storage.retrieval import Order, PullState, PullView
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
+from storage.database.engine import Database
+from storage.database.owner import is_dead, this_process
+from storage.retrieval import pulls
+from storage.retrieval.pulls import Order, PullState, PullView
 
 if TYPE_CHECKING:
     from dicom_node.retrieval.archive import Archive
@@ -158,7 +158,7 @@ def pull(
 def list_(limit: int, settings: Settings, as_json: bool) -> None:
     """List pulls, newest first."""
     with looking(settings, "pull list") as tx:
-        found = retrieval.list_pulls(tx, limit)
+        found = pulls.list_pulls(tx, limit)
     print_rows(found, _PULLS, as_json=as_json, empty="nothing was pulled")
 
 
@@ -169,8 +169,8 @@ def list_(limit: int, settings: Settings, as_json: bool) -> None:
 def show(pull_id: int, settings: Settings, as_json: bool) -> None:
     """List the studies of one pull, and what is missing of them."""
     with looking(settings, "pull show", pull=pull_id) as tx:
-        view = retrieval.find_pull(tx, pull_id)
-        studies = retrieval.studies_of(tx, pull_id)
+        view = pulls.find_pull(tx, pull_id)
+        studies = pulls.studies_of(tx, pull_id)
     if as_json:
         click.echo(to_json({"pull": view, "studies": studies}))
     else:
@@ -198,7 +198,7 @@ def _resumed(settings: Settings, database: Database, which: str) -> PullView:
         raise click.BadParameter(f"{which!r} is no number of a pull: see `pull list`")
     with database.write() as tx:
         number = None if which == _NEWEST else int(which)
-        left = retrieval.resume(tx, number, this_process(), is_dead)
+        left = pulls.resume(tx, number, this_process(), is_dead)
         _archive(settings, left.archive)  # one that is gone from the settings leaves it as it is
     with (
         _opened(settings, _archive(settings, left.archive), database) as archive,
@@ -228,13 +228,13 @@ def _show_found(
         at=datetime.now(UTC),
     )
     with database.write() as tx:
-        retrieval.record_search(tx, order, dry_run=True)
+        pulls.record_search(tx, order, dry_run=True)
     rows = []
     with _opened(settings, item, database) as archive:
         for batch in search(archive, criteria, priors):
             for study in batch:
                 with database.read() as tx:
-                    here = len(retrieval.held_instances(tx, study.study_instance_uid))
+                    here = len(pulls.held_instances(tx, study.study_instance_uid))
                 values = {field: getattr(study, field) for field in study.__dataclass_fields__}
                 rows.append(_Found(**values, here=here))
     print_rows(rows, _FOUND, as_json=as_json, empty="the archive has no such study")

@@ -8,13 +8,14 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import print_rows, to_json
-from dicom_node.settings import Settings
+from dicom_node.settings.model import Settings
 from dicom_node.study.wall_clock import clock_standing
-from storage import corrections, removal
-from storage import purge as purging
-from storage.engine import Database
-from storage.purge import Purged
-from storage.spool import Spool
+from storage.corrections import ordered
+from storage.database.engine import Database
+from storage.files.spool import Spool
+from storage.keeping import purge as purging
+from storage.keeping import removal
+from storage.keeping.purge import Purged
 
 _PROOF = {
     "id": "study_id",
@@ -98,7 +99,7 @@ def _numbers(database: Database, key: str | None, patient_id: str | None) -> lis
     with database.read() as tx:
         if patient_id is not None:
             return list(purging.studies_of(tx, patient_id))
-        return [corrections.study_id_of(tx, key or "")]
+        return [ordered.study_id_of(tx, key or "")]
 
 
 def _purge(database: Database, number: int, reason: str, *, force: bool) -> Purged:

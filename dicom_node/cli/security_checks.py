@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dicom_node.app import partners
 from dicom_node.cli.tls import certificate_files, days_left, own_certificate_files
-from dicom_node.settings import Settings
-from storage.engine import sqlite_file
-from storage.folders import open_to_others
+from dicom_node.settings.model import Settings
+from storage.database.engine import sqlite_file
+from storage.files.folders import open_to_others
 
 #: How long before its end a certificate is to be renewed, in days.
 _RENEWAL_DAYS = 30

@@ -15,8 +15,8 @@ from dicom_node.cli.options import config_file
 from dicom_node.errors import PortTakenError
 from dicom_node.ports import require_free
 from dicom_node.service import Service, Together, serve
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 from dicom_node.supervisor import PORT_TAKEN, Supervisor
 from storage.errors import DatabaseUnavailableError
 

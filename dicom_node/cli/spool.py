@@ -10,11 +10,12 @@ from dicom_node import app
 from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, to_json
 from dicom_node.errors import NodeError
-from dicom_node.settings import Settings
-from storage import inventory, removal, retention, spool_identity, spool_marker
-from storage.faults import translated_disk
-from storage.folders import make_folder
-from storage.spool import Spool
+from dicom_node.settings.model import Settings
+from storage.database.faults import translated_disk
+from storage.files import marker
+from storage.files.folders import make_folder
+from storage.files.spool import Spool
+from storage.keeping import inventory, removal, retention, spool_identity
 
 _HELD = {"study": "study_id", "complete since": "completed_at", "files stay because": "reason"}
 
@@ -89,8 +90,8 @@ def adopt(incomplete: bool, settings: Settings) -> None:
             )
         make_folder(root)
         with translated_disk():
-            if recorded and spool_marker.read(root) is None:
-                spool_marker.overwrite(root, recorded)
+            if recorded and marker.read(root) is None:
+                marker.overwrite(root, recorded)
         identity = Spool(root).identity
         with database.write() as tx:
             spool_identity.adopt(tx, identity, getpass.getuser(), now)

@@ -10,12 +10,14 @@ from dicom_node.cli.options import with_json, with_limit, with_settings
 from dicom_node.cli.output import print_rows, say, text, to_json
 from dicom_node.cli.viewing import looking
 from dicom_node.policy import LIES_IN_THE_INSTANCE
-from dicom_node.settings import Settings
-from storage import corrections, index, rejections
-from storage.alarm_list import study_alarms
-from storage.corrections import Correction
-from storage.index import InstanceView, ReportView, StudyDetail, StudyState
-from storage.rejections import NoteView
+from dicom_node.settings.model import Settings
+from storage.alarms.listing import study_alarms
+from storage.corrections import ordered as corrections
+from storage.corrections import rejections
+from storage.corrections.ordered import Correction
+from storage.corrections.rejections import NoteView
+from storage.reading.browse import InstanceView, ReportView, StudyDetail, list_studies, show_study
+from storage.states import StudyState
 
 _COLUMNS = {
     "id": "study_id",
@@ -75,7 +77,7 @@ def list_(
         patient_id=patient_id,
         accession_number=accession_number,
     ) as tx:
-        found = index.list_studies(
+        found = list_studies(
             tx,
             state=StudyState(state) if state else None,
             patient_id=patient_id,
@@ -92,7 +94,7 @@ def list_(
 def show(key: str, settings: Settings, as_json: bool) -> None:
     """Tell all about one study; KEY is its UID, accession number or id."""
     with looking(settings, "study show", study=key) as tx:
-        detail = index.show_study(tx, key)
+        detail = show_study(tx, key)
         study_id = detail.summary.study_id
         notes = rejections.notes_of(tx, study_id)
         ordered = corrections.corrections_of(tx, study_id)

@@ -4,8 +4,8 @@ import click
 
 from dicom_node.cli.corrections import carry_out
 from dicom_node.cli.options import with_json, with_settings
-from dicom_node.settings import Settings
-from storage import study_orders
+from dicom_node.settings.model import Settings
+from storage.studies import orders
 
 _REASON = "Reason, recorded in the audit."
 
@@ -21,7 +21,7 @@ def complete(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     Missing instances are no longer waited for; their alarm and a hold end.
     """
     carry_out(
-        study_orders.complete_now,
+        orders.complete_now,
         key,
         reason,
         settings,
@@ -37,7 +37,7 @@ def complete(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_json
 def hold(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     """Keep a study from being completed until `study release`; KEY is its UID or id."""
-    carry_out(study_orders.hold, key, reason, settings, as_json=as_json, otherwise="is held")
+    carry_out(orders.hold, key, reason, settings, as_json=as_json, otherwise="is held")
 
 
 @click.command()
@@ -47,7 +47,7 @@ def hold(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 @with_json
 def release(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     """End a hold; KEY is the UID or id of the study."""
-    carry_out(study_orders.release, key, reason, settings, as_json=as_json, otherwise="is released")
+    carry_out(orders.release, key, reason, settings, as_json=as_json, otherwise="is released")
 
 
 @click.command()
@@ -61,7 +61,7 @@ def rerun(key: str, reason: str, settings: Settings, as_json: bool) -> None:
     A new report is sent only if it differs from the last one.
     """
     carry_out(
-        study_orders.rerun,
+        orders.rerun,
         key,
         reason,
         settings,
@@ -80,4 +80,4 @@ def settle(key: str, reason: str, settings: Settings, as_json: bool) -> None:
 
     Refused instances no longer count as missing. For announced ones use `study complete`.
     """
-    carry_out(study_orders.settle, key, reason, settings, as_json=as_json, otherwise="has no alarm")
+    carry_out(orders.settle, key, reason, settings, as_json=as_json, otherwise="has no alarm")

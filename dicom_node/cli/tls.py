@@ -9,9 +9,9 @@ import click
 
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import print_rows
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
-from dicom_node.settings_section import TlsPartner
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.section import TlsPartner
 
 #: What can be a file name and a DNS name at once.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from dicom_node import app
-from dicom_node.settings import Settings
-from storage import audit, index
-from storage.engine import Transaction
+from dicom_node.settings.model import Settings
+from storage.audit import trail
+from storage.database.engine import Transaction
+from storage.reading.browse import find_study
 
 
 @contextmanager
@@ -33,9 +34,9 @@ def looking(
     try:
         with database.write() as tx:
             if study is not None:
-                study_id = index.find_study(tx, study)
-            event = audit.Event(
-                action=audit.Action.DATA_VIEWED,
+                study_id = find_study(tx, study)
+            event = trail.Event(
+                action=trail.Action.DATA_VIEWED,
                 at=datetime.now(UTC),
                 actor=getpass.getuser(),
                 study_id=study_id,
@@ -43,7 +44,7 @@ def looking(
                 accession_number=accession_number,
                 detail={"command": command, **{k: v for k, v in criteria.items() if v is not None}},
             )
-            audit.record(tx, event)
+            trail.record(tx, event)
         with database.read() as tx:
             yield tx
     finally:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from dicom_node import app
 from dicom_node.errors import NodeError
 from dicom_node.policy import LIES_IN_THE_INSTANCE, explain
-from dicom_node.settings import Settings
-from storage import roster, work_alarms
+from dicom_node.settings.model import Settings
+from storage.alarms import about_work
+from storage.work import roster
 
 _MOST_ALARMS = 20
 
@@ -19,7 +20,7 @@ def check_work(settings: Settings) -> str:
         NodeError: some wait for what cannot be read now, or lack it.
     """
     with closing(app.open_database(settings)) as database, database.read() as tx:
-        found = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, _MOST_ALARMS)
+        found = about_work.alarms(tx, LIES_IN_THE_INSTANCE, _MOST_ALARMS)
     if found:
         numbers = ", ".join(str(alarm.study_id) for alarm in found)
         causes = "; ".join(sorted({alarm.message or explain(alarm.code) for alarm in found}))

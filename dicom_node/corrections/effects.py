@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from pydicom.datadict import dictionary_description
 
-from dicom_node.corrections.reasons import (
+from dicom_node.identifying_attributes import CORRECTABLE
+from dicom_node.intake.rejection_reasons import (
     NOT_TO_BE_SHOWN,
     PATIENT_SAFETY,
     REASONS,
     WRONG_WORKLIST_ENTRY,
 )
-from dicom_node.identifying_attributes import CORRECTABLE
 from dicom_node.report import DocumentRef, Notice, StudyContext
 from inference.types import Code
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
 
 
 def reason_of(item: CaseInstance) -> Code | None:

@@ -33,11 +33,11 @@ from dicom_node.delivery.climb_policy import (
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.scu.commitment import request_commitment
 from dicom_node.scu.errors import NoAcceptedContextError
-from storage import commitment_answers, ladder
-from storage.commitment import Reference
-from storage.engine import Database, Transaction
+from storage.database.engine import Database, Transaction
+from storage.delivery import commitment_answers, ladder
+from storage.delivery.ladder import Climb
 from storage.errors import ClaimLostError
-from storage.ladder import Climb
+from storage.keeping.promises import Reference
 from storage.states import Rung
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from dicom_node.delivery.errors import OvertakenError
 from dicom_node.delivery.memory import Memory
 from dicom_node.delivery.policy import Outcome
 from dicom_node.delivery.transport import Line, Offer, Transport
-from storage.outbox import Delivery
-from storage.spool import Spool
+from storage.delivery.outbox import Delivery
+from storage.files.spool import Spool
 
 #: Deliveries sent over one line before the outbox is asked again.
 BATCH = 16

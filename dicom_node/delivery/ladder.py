@@ -10,7 +10,7 @@ import structlog
 from dicom_node.delivery.climbing import Climbing
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.service import Loops, keep_stepping
-from storage.engine import Database
+from storage.database.engine import Database
 
 LookIn = Callable[[str, str], Collection[str]]
 """(Study Instance UID, Series Instance UID) -> the SOP Instance UIDs that an archive names."""

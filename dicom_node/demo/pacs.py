@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 from pydicom import dcmread
 
+from dicom_node.demo.archive import Archive
 from dicom_node.demo.ports import free_port, wait_for_port
-from dicom_node.scp.archive import Archive
 
 
 class Pacs(Protocol):

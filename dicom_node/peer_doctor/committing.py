@@ -11,7 +11,7 @@ from dicom_node.report.uids import uid_of
 from dicom_node.scu.commitment import request_commitment
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
-from storage.commitment import Reference
+from storage.keeping.promises import Reference
 
 #: How long a report on the same association is waited for, in seconds.
 _LINGER_S = 3.0

@@ -14,9 +14,9 @@ from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.scp import rejections
 from dicom_node.tls.certificates import describe
 from dicom_node.tls.errors import TlsFileError
-from storage import audit
-from storage.audit import Action, RecordedEvent
-from storage.engine import Transaction
+from storage.audit import trail
+from storage.audit.trail import Action, RecordedEvent
+from storage.database.engine import Transaction
 
 #: How far back refusals are looked at.
 _RECENT = timedelta(days=7)
@@ -64,7 +64,7 @@ def _last_association(peer: KnownPeer, came: RecordedEvent | None) -> Step:
 def _refusals(tx: Transaction, peer: KnownPeer, came: RecordedEvent | None) -> Steps:
     refused = [
         event
-        for event in audit.search(
+        for event in trail.search(
             tx,
             since=datetime.now(UTC) - _RECENT,
             action=Action.ASSOCIATION_REFUSED,
@@ -105,7 +105,7 @@ def _concerns(event: RecordedEvent, peer: KnownPeer) -> bool:
 
 def _instances(tx: Transaction, peer: KnownPeer) -> Step:
     stored = _latest(tx, peer, Action.INSTANCE_STORED)
-    refused = audit.search(
+    refused = trail.search(
         tx,
         since=datetime.now(UTC) - _RECENT,
         peer=peer.name,
@@ -152,7 +152,7 @@ def _certificate(peer: KnownPeer) -> Steps:
 
 
 def _latest(tx: Transaction, peer: KnownPeer, action: Action) -> RecordedEvent | None:
-    found = audit.search(tx, peer=peer.name, action=action, limit=1)
+    found = trail.search(tx, peer=peer.name, action=action, limit=1)
     return found[0] if found else None
 
 

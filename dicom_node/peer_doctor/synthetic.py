@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dicom_node.corrections.reasons import PATIENT_SAFETY
+from dicom_node.intake.rejection_reasons import PATIENT_SAFETY
 from dicom_node.report import (
     KINDS,
     BuiltObject,
@@ -31,7 +31,7 @@ from inference.types import (
     Presence,
     Standing,
 )
-from storage.results import LAST_RESORT
+from storage.work.results import LAST_RESORT
 
 PATIENT_ID = "ECHONODE-TEST"
 PATIENT_NAME = "ECHONODE^TEST"

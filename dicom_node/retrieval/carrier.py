@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dicom_node.intake.keeping import Origin
 from dicom_node.scp.heartbeat import Heartbeat
-from dicom_node.scp.keeping import Origin
-from storage.engine import Database
-from storage.index import (
+from storage.database.engine import Database
+from storage.database.owner import this_process
+from storage.states import Ending
+from storage.studies.associations import (
     Association,
-    Ending,
     close_association,
     open_association,
     touch_associations,
 )
-from storage.owner import this_process
 
 _HEARTBEAT_S = 5.0
 
@@ -26,7 +26,7 @@ class Carrier:
     """Whose instances they are, and when a study of theirs counts as complete.
 
     `archive` is the peer of origin; the AE titles are empty for a DICOMweb service. `quiet_s` and
-    `release_quiet_s` are about studies, see `storage.index`.
+    `release_quiet_s` are about studies, see `storage.studies`.
     """
 
     database: Database

@@ -21,17 +21,17 @@ from dicom_node.scp.rejections import (
     TOO_OFTEN,
     Rejection,
 )
-from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage.engine import Database
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
+from storage.database.engine import Database
+from storage.database.owner import this_process
 from storage.errors import StorageError
-from storage.index import (
+from storage.states import Ending
+from storage.studies.associations import (
     Association,
-    Ending,
     close_association,
     open_association,
     touch_associations,
 )
-from storage.owner import this_process
 
 log = structlog.get_logger()
 

@@ -29,8 +29,12 @@ from dicom_node.commitment import (
     report_dataset,
 )
 from dicom_node.scp.services import Reply, Request, Service, ServiceRefusedError, ServiceStatus
-from dicom_node.scp.transport import ReceivingAssociation
-from storage.commitment import (
+from dicom_node.scp.upper_layer.transport import ReceivingAssociation
+from storage.database.engine import Database
+from storage.delivery.commitment_answers import record_answer
+from storage.errors import StorageError
+from storage.files.spool import Spool
+from storage.keeping.promises import (
     Holdings,
     Owed,
     claim_owed,
@@ -40,10 +44,6 @@ from storage.commitment import (
     record_request,
     report_later,
 )
-from storage.commitment_answers import record_answer
-from storage.engine import Database
-from storage.errors import StorageError
-from storage.spool import Spool
 
 #: How long a peer that is away is told again and again what it asked for.
 REPORTED_FOR = timedelta(days=3)

@@ -20,12 +20,12 @@ from dicom_node.scp.peers import PeerTable
 from dicom_node.scp.performed_procedure import performed_procedure
 from dicom_node.scp.receiving import Receiver
 from dicom_node.scp.services import Services
-from dicom_node.scp.transport import ReceivingServer
+from dicom_node.scp.upper_layer.transport import ReceivingServer
 from dicom_node.tls.watched import Watched
-from storage.engine import Database
-from storage.index import lose_dead_associations
-from storage.owner import is_dead
-from storage.spool import Spool
+from storage.database.engine import Database
+from storage.database.owner import is_dead
+from storage.files.spool import Spool
+from storage.studies.associations import lose_dead_associations
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class ListenerConfig:
     Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
     TLS handshake and then its negotiation, `dimse_timeout_s` the wait for the rest of a message.
     `heartbeat_s` is how often storage hears which associations are alive. `release_quiet_s` and
-    `hard_limit_s` are about studies, see `storage.index`. With `shares_port` several processes
+    `hard_limit_s` are about studies, see `storage.studies`. With `shares_port` several processes
     listen on the same ports, each with its own `maximum_associations` and limits of its peers.
     """
 

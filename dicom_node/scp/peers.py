@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Literal
 
+from dicom_node.intake.statuses import OnConflict
 from dicom_node.scp.rejections import (
     ADDRESS_DENIED,
     CALLING_UNKNOWN,
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Network = IPv4Network | IPv6Network
 Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
-OnConflict = Literal["refuse", "keep_first"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from dicom_node.scp.identification import named_study
-from dicom_node.scp.keeping import Keeper, Origin
-from dicom_node.scp.refused_instances import RefusedInstances
-from dicom_node.scp.spooling import DatasetStream, arrival
-from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
-from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage import audit
-from storage.engine import Database
+from dicom_node.intake.identification import named_study
+from dicom_node.intake.keeping import Keeper, Origin
+from dicom_node.intake.refused_instances import RefusedInstances
+from dicom_node.intake.statuses import RefusedError, StoreStatus, answer, refusal
+from dicom_node.scp.upper_layer.spooling import DatasetStream, arrival
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
+from storage.audit import trail
+from storage.database.engine import Database
 from storage.errors import StorageError
-from storage.index import Receipt
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.intake.received import Receipt
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Receiver:
             return StoreStatus.NOT_AUTHORIZED
         try:
             with self._database.write() as tx:
-                audit.record(tx, _echo(admission))
+                trail.record(tx, _echo(admission))
         except StorageError as error:
             log.warning("echo not recorded", peer=admission.peer.name, exc_info=error)
             return StoreStatus.PROCESSING_FAILURE
@@ -134,9 +134,9 @@ def _admission(event: Event) -> Admission:
     return association.admission
 
 
-def _echo(admission: Admission) -> audit.Event:
-    return audit.Event(
-        action=audit.Action.ECHO,
+def _echo(admission: Admission) -> trail.Event:
+    return trail.Event(
+        action=trail.Action.ECHO,
         at=datetime.now(UTC),
         peer=admission.peer.name,
         address=admission.address,

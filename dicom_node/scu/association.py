@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from dicom_node.association_pdu import tidied
+from dicom_node.scp.upper_layer.association_pdu import tidied
 from dicom_node.scu.backlog import Backlog
 from dicom_node.scu.errors import (
     AssociationAbortedError,

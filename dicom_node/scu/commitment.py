@@ -19,7 +19,7 @@ from dicom_node.commitment import (
 from dicom_node.scu.association import OpenAssociation, associate
 from dicom_node.scu.errors import RequestRefusedError
 from dicom_node.scu.peer import RemoteNode
-from storage.commitment import Reference
+from storage.keeping.promises import Reference
 
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110

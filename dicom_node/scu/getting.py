@@ -35,10 +35,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet as StudyRootGet,
 )
 
+from dicom_node.intake.keeping import Keeper, Origin
+from dicom_node.intake.statuses import answer, refusal
 from dicom_node.scp.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
-from dicom_node.scp.keeping import Keeper, Origin
-from dicom_node.scp.spooling import SpoolingProvider, arrival
-from dicom_node.scp.statuses import answer, refusal
+from dicom_node.scp.upper_layer.spooling import SpoolingProvider, arrival
 from dicom_node.scu.association import OpenAssociation, associate
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.retrieving import (
@@ -52,7 +52,7 @@ from dicom_node.scu.retrieving import (
 )
 from dicom_node.scu.storing import MAXIMUM_CONTEXTS
 from storage.errors import StorageError
-from storage.spool import Spool
+from storage.files.spool import Spool
 
 log = structlog.get_logger()
 

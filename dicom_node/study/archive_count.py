@@ -14,9 +14,9 @@ import structlog
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.errors import NodeError
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
-from storage import archive_counts
-from storage.archive_counts import Question
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.studies import archive_counts
+from storage.studies.archive_counts import Question
 
 #: An instance is followed by the next within this time, or there is a pause.
 _PAUSE = timedelta(seconds=1)

@@ -6,9 +6,11 @@ from datetime import datetime
 import structlog
 
 from dicom_node.study.decision import Decision, Rules, decide
-from storage import completeness, index, missing_instances
-from storage.completeness import Evidence
-from storage.engine import Database, Transaction
+from storage.alarms import missing_instances
+from storage.database.engine import Database, Transaction
+from storage.studies import completeness
+from storage.studies.completeness import Evidence
+from storage.studies.completion import complete_study, due_studies
 
 _AT_ONCE = 100
 
@@ -20,7 +22,7 @@ def complete_due_studies(
 ) -> int:
     """Judge every study that is due; returns how many this call completed."""
     with database.read() as tx:
-        due = index.due_studies(tx, now, _AT_ONCE)
+        due = due_studies(tx, now, _AT_ONCE)
     completed = 0
     for study_id in dict.fromkeys(study.study_id for study in due):
         with database.write() as tx:
@@ -50,6 +52,6 @@ def _carry_out(
     if decision.reason is None:
         completeness.look_again(tx, study_id, decision.look_at)
         return None
-    return index.complete_study(
+    return complete_study(
         tx, study_id, now, pipelines, reason=decision.reason, weighed=evidence.weighed()
     )

@@ -16,8 +16,8 @@ those that were announced of a complete study and did not come for as long.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.completeness import Evidence
 from storage.states import DueReason, StudyState
+from storage.studies.completeness import Evidence
 
 #: How often a held study, and one whose archive has not answered yet, is looked at.
 _HELD = timedelta(hours=1)

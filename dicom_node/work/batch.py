@@ -13,7 +13,7 @@ from dicom_node.policy import is_out_of_memory
 from dicom_node.work.prepare import Judged
 from inference.pipeline import Pipeline
 from inference.types import Features
-from storage.jobs import Job
+from storage.work.jobs import Job
 
 #: How long one batch should take, so that no report waits longer for its turn.
 _TARGET_S = 0.25

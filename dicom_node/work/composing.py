@@ -19,8 +19,8 @@ from dicom_node.report import (
 from dicom_node.work.findings_codec import decode_findings
 from inference.dicom.header import read_header
 from inference.types import Findings
-from storage.results import LAST_RESORT, ResultObject, StoredReport
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.work.results import LAST_RESORT, ResultObject, StoredReport
 
 log = structlog.get_logger()
 

@@ -20,8 +20,8 @@ from inference.exclusions import (
 )
 from inference.pipeline import Pipeline
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
-from storage.cases import Case, CaseInstance
-from storage.results import Preparation
+from storage.reading.cases import Case, CaseInstance
+from storage.work.results import Preparation
 
 _PATIENT_CONFLICT = (
     "the study holds instances of more than one patient. Correct it at the archive, then send it "

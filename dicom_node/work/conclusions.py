@@ -13,11 +13,14 @@ from dicom_node.work.conclude import unprepared_instances
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.reporting import Recipient, Reporter, deliveries
 from inference.pipeline import Pipeline
-from storage import cases, destinations, jobs, outbox, preparing, results
-from storage.cases import Case
-from storage.engine import Database, Transaction
-from storage.jobs import Job
-from storage.results import Outcome, Report, StoredReport
+from storage.database.engine import Database, Transaction
+from storage.delivery import destinations, outbox
+from storage.reading import cases
+from storage.reading.cases import Case
+from storage.studies import preparing
+from storage.work import jobs, results
+from storage.work.jobs import Job
+from storage.work.results import Outcome, Report, StoredReport
 
 #: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
 _COMPANIONS = frozenset({"SC", "KOS", "PDF"})

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import structlog
 
-from dicom_node.corrections.receiving import NoteKeeper
+from dicom_node.intake.note_keeping import NoteKeeper
 from dicom_node.policy import (
     Decision,
     Fail,
@@ -27,11 +27,13 @@ from dicom_node.work.prepare import Judged, judge, preparation
 from dicom_node.work.reporting import Recipient, Reporter
 from inference.pipeline import Pipeline
 from inference.types import Features
-from storage import index, jobs, preparing, results, roster
-from storage.engine import Database, Transaction
+from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
-from storage.jobs import URGENCY, WORKER_DIED, Job, JobKind
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.intake.instances import instance_digest, instance_peer
+from storage.studies import preparing
+from storage.work import jobs, results, roster
+from storage.work.jobs import URGENCY, WORKER_DIED, Job, JobKind
 
 _IDLE_S = 0.5
 #: Decoding beside the model; more would take its cores.
@@ -167,8 +169,8 @@ class Engine:
         if job.instance_id is None:
             raise ValueError("a prepare job names its instance")
         with self._database.read() as tx:
-            digest = index.instance_digest(tx, job.instance_id)
-            peer = index.instance_peer(tx, job.instance_id) if self._profiles else ""
+            digest = instance_digest(tx, job.instance_id)
+            peer = instance_peer(tx, job.instance_id) if self._profiles else ""
         with self._spool.reading(digest) as path:
             return judge(path, self._pipelines[job.pipeline], self._profiles.get(peer))
 

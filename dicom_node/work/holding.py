@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait
-from storage import jobs
-from storage.engine import Database, Transaction
+from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
-from storage.jobs import Job, JobKind
+from storage.work import jobs
+from storage.work.jobs import Job, JobKind
 
 log = structlog.get_logger()
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dicom_node.corrections.rejection_note import RejectionNote, read_rejection_note
+from dicom_node.intake.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
 from inference.dicom.header import read_header
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline
 from inference.types import Features, Rejected, Selected, Selection
-from storage.results import Preparation
+from storage.work.results import Preparation
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,16 @@ from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
 from inference.types import Findings
-from storage.cases import Case, CaseInstance
 from storage.errors import (
     SpoolAwayError,
     SpoolDamagedError,
     SpoolUnavailableError,
     StorageError,
 )
-from storage.jobs import Job
-from storage.results import Outcome, Report, StoredReport
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.reading.cases import Case, CaseInstance
+from storage.work.jobs import Job
+from storage.work.results import Outcome, Report, StoredReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import structlog
 
 from dicom_node.policy import LIES_IN_THE_INSTANCE
-from storage.engine import Database
-from storage.preparing import give_second_chances as requeue
+from storage.database.engine import Database
+from storage.studies.preparing import give_second_chances as requeue
 
 #: How often to look, in seconds.
 SECOND_CHANCES_EVERY_S = 60.0

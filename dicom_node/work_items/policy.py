@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inference.types import Code
-from storage.work_item_study import InputStudy, Output
-from storage.work_items import WorkItem
+from storage.work_items.claiming import WorkItem
+from storage.work_items.progress import InputStudy, Output
 
 #: Percent of the work that is done (0074,1004), as far as anybody can tell.
 CLAIMED, ANALYSING, DELIVERING, DONE = 0, 30, 90, 100

@@ -8,7 +8,7 @@ from alembic import op
 
 
 def allow(table: str, column: str, before: Sequence[str], after: Sequence[str]) -> None:
-    """Make the CHECK constraint of `storage.columns.words` take other words.
+    """Make the CHECK constraint of `storage.tables.columns.words` take other words.
 
     Raises:
         RuntimeError: the constraint is not as it is said to be.

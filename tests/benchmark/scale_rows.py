@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from storage.audit import Action
-from storage.schema import Base
+from storage.audit.trail import Action
+from storage.tables import Base
 
 START = datetime(2026, 1, 5, 7, tzinfo=UTC)
 EVERY_S = 720

@@ -7,11 +7,17 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from storage import index, jobs, results, schema
-from storage.engine import Database
-from storage.index import Association, Ending, Receipt, Received
-from storage.jobs import Job, JobKind, JobState
-from storage.results import Outcome, Preparation, Report, ResultObject
+from storage import tables
+from storage.database.engine import Database
+from storage.intake.instances import record_instance
+from storage.intake.received import Receipt, Received
+from storage.states import Ending
+from storage.studies import associations
+from storage.studies.associations import Association, close_association
+from storage.studies.completion import complete_study
+from storage.work import jobs, results
+from storage.work.jobs import Job, JobKind, JobState
+from storage.work.results import Outcome, Preparation, Report, ResultObject
 
 #: Later than any clock of this test, so that a story comes after the making of its tables.
 NOON = datetime(2100, 1, 31, 12, tzinfo=UTC)
@@ -66,21 +72,21 @@ def open_association(
 ) -> None:
     with database.write() as tx:
         association = Association(name, "cart", "CART1", "ECHONODE", "10.0.0.7", owner, after(at_s))
-        index.open_association(tx, association)
+        associations.open_association(tx, association)
 
 
 def end_association(
     database: Database, name: str = "a1", how: Ending = Ending.RELEASED, at_s: float = 0
 ) -> None:
     with database.write() as tx:
-        index.close_association(tx, name, how, after(at_s), RELEASE_QUIET_S)
+        close_association(tx, name, how, after(at_s), RELEASE_QUIET_S)
 
 
 def store(
     database: Database, instance: Received, pipelines: Sequence[str] = (PIPELINE,)
 ) -> Receipt:
     with database.write() as tx:
-        return index.record_instance(tx, instance, pipelines)
+        return record_instance(tx, instance, pipelines)
 
 
 def store_study(database: Database, instances: int = 1) -> None:
@@ -93,7 +99,7 @@ def store_study(database: Database, instances: int = 1) -> None:
 
 def complete(database: Database, at_s: float, study_id: int = 1) -> int | None:
     with database.write() as tx:
-        return index.complete_study(tx, study_id, after(at_s), [PIPELINE])
+        return complete_study(tx, study_id, after(at_s), [PIPELINE])
 
 
 def claim(database: Database, at_s: float, owner: str = ME, limit: int = 100) -> list[Job]:
@@ -114,7 +120,7 @@ def work(database: Database, at_s: float) -> list[JobKind]:
 
 def job_states(database: Database) -> dict[tuple[JobKind, JobState], int]:
     """How many jobs there are of each kind in each state."""
-    job = schema.Job
+    job = tables.Job
     with database.read() as tx:
         rows = tx.execute(select(job.kind, job.state, func.count()).group_by(job.kind, job.state))
         return {(kind, state): number for kind, state, number in rows}

@@ -5,12 +5,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storage import archive_counts, audit, completeness, index, jobs, ladder, outbox
-from storage.audit import Action
-from storage.clock_jumps import Jump, absorb
-from storage.engine import Database
-from storage.index import StudyDetail
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.clock.jumps import Jump, absorb
+from storage.database.engine import Database
+from storage.delivery import ladder, outbox
+from storage.reading.browse import StudyDetail, show_study
 from storage.states import Ending, Rung
+from storage.studies import archive_counts, completeness
+from storage.work import jobs
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -39,7 +42,7 @@ def jump(database: Database, at_s: float, by_s: float) -> None:
 
 def study(database: Database) -> StudyDetail:
     with database.read() as tx:
-        return index.show_study(tx, 1)
+        return show_study(tx, 1)
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_what_came_after_the_jump_waits_by_the_new_time(database: Database, by_s
 def test_a_jump_is_audited_with_its_size(receiving: Database, by_s: float) -> None:
     jump(receiving, 30, by_s)
     with receiving.read() as tx:
-        [event] = audit.search(tx, action=Action.CLOCK_JUMPED)
+        [event] = trail.search(tx, action=Action.CLOCK_JUMPED)
     assert event.detail == {"jump_s": by_s}
 
 

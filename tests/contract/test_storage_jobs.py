@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, index, jobs, preparing
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.engine import Database
 from storage.errors import ClaimLostError
-from storage.jobs import Job, JobKind, JobState
+from storage.reading.browse import show_study
+from storage.studies import preparing
+from storage.work import jobs
+from storage.work.jobs import Job, JobKind, JobState
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -175,10 +178,10 @@ def test_whoever_was_paused_past_the_lease_can_end_nothing(
 def test_a_lost_claim_takes_the_whole_transaction_with_it(database: Database, job: Job) -> None:
     rescue(database, 1 + LEASE_S + 1)
     with pytest.raises(ClaimLostError), database.write() as tx:
-        audit.record(tx, audit.Event(action=audit.Action.ECHO, at=after(50)))
+        trail.record(tx, trail.Event(action=trail.Action.ECHO, at=after(50)))
         jobs.finish(tx, job, after(50))
     with database.read() as tx:
-        assert audit.search(tx, action=audit.Action.ECHO) == []
+        assert trail.search(tx, action=trail.Action.ECHO) == []
 
 
 def test_many_workers_never_share_a_job(database: Database) -> None:
@@ -213,8 +216,8 @@ def test_every_change_of_a_job_is_audited_for_its_patient(database: Database, jo
     with database.write() as tx:
         jobs.fail(tx, again, at=after(4), code="LoopUnreadableError", message="no picture")
     with database.read() as tx:
-        events = index.show_study(tx, "1.2.9").events[2:]
-        assert len(audit.search(tx, patient_id="P1", accession_number="ACC1")) == 6
+        events = show_study(tx, "1.2.9").events[2:]
+        assert len(trail.search(tx, patient_id="P1", accession_number="ACC1")) == 6
     assert [(event.action, event.outcome, event.actor) for event in events] == [
         ("JOB_CLAIMED", "success", ME),
         ("JOB_RETRY", "failure", ME),

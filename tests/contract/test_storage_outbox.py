@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, outbox
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.engine import Database
+from storage.delivery import outbox
+from storage.delivery.outbox import Delivery, DeliveryState, DeliveryView
 from storage.errors import ClaimLostError
-from storage.outbox import Delivery, DeliveryState, DeliveryView
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -150,7 +151,7 @@ def test_what_was_sent_is_kept_with_the_rendition_that_was_accepted(
         0xB000,
     )
     with database.read() as tx:
-        [event] = audit.search(tx, action=audit.Action.DELIVERY_SENT)
+        [event] = trail.search(tx, action=trail.Action.DELIVERY_SENT)
     assert (event.peer, event.study_id, event.patient_id) == ("pacs", 1, "P1")
     assert event.detail["status"] == "0xB000"
 

@@ -5,14 +5,26 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, cases, commitment, index, jobs, ladder, outbox, preparing, results
-from storage.audit import Action
-from storage.commitment import Reference
-from storage.commitment_answers import asked_about, record_answer
-from storage.engine import Database, Transaction
-from storage.index import Ending, StudyState
-from storage.outbox import DeliveryState
-from storage.states import ClimbState
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.engine import Database, Transaction
+from storage.delivery import ladder, outbox
+from storage.delivery.commitment_answers import asked_about, record_answer
+from storage.delivery.outbox import DeliveryState
+from storage.intake.instances import record_instance
+from storage.keeping import promises
+from storage.keeping.promises import Reference
+from storage.reading import cases
+from storage.reading.browse import list_studies, show_study
+from storage.states import ClimbState, Ending, StudyState
+from storage.studies import preparing
+from storage.studies.associations import (
+    close_association,
+    lose_dead_associations,
+    touch_associations,
+)
+from storage.studies.completion import complete_study, due_studies, next_due_at
+from storage.work import jobs, results
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -28,14 +40,14 @@ from tests.plans import growing
 Query = Callable[[Transaction], object]
 
 QUERIES: dict[str, Query] = {
-    "record an instance": lambda tx: index.record_instance(tx, received(2), [PIPELINE]),
-    "record one again": lambda tx: index.record_instance(tx, received(1), [PIPELINE]),
-    "touch": lambda tx: index.touch_associations(tx, {"a1": after(5)}),
-    "release": lambda tx: index.close_association(tx, "a1", Ending.RELEASED, after(5), 3),
-    "lose": lambda tx: index.lose_dead_associations(tx, lambda _: True, after(5)),
-    "sweep": lambda tx: index.due_studies(tx, after(100), 10),
-    "next due": index.next_due_at,
-    "complete": lambda tx: index.complete_study(tx, 1, after(100), [PIPELINE]),
+    "record an instance": lambda tx: record_instance(tx, received(2), [PIPELINE]),
+    "record one again": lambda tx: record_instance(tx, received(1), [PIPELINE]),
+    "touch": lambda tx: touch_associations(tx, {"a1": after(5)}),
+    "release": lambda tx: close_association(tx, "a1", Ending.RELEASED, after(5), 3),
+    "lose": lambda tx: lose_dead_associations(tx, lambda _: True, after(5)),
+    "sweep": lambda tx: due_studies(tx, after(100), 10),
+    "next due": next_due_at,
+    "complete": lambda tx: complete_study(tx, 1, after(100), [PIPELINE]),
     "claim": lambda tx: jobs.claim(
         tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4, pipelines=PIPELINES
     ),
@@ -70,7 +82,7 @@ QUERIES: dict[str, Query] = {
     "a report on a transaction": lambda tx: record_answer(
         tx, "2.25.1", committed={"2.25.2"}, failed={}, by="pacs", at=after(100)
     ),
-    "a request for commitment": lambda tx: commitment.record_request(
+    "a request for commitment": lambda tx: promises.record_request(
         tx,
         [Reference("1.2.3", "1.2.3.1")],
         transaction_uid="2.25.1",
@@ -79,22 +91,22 @@ QUERIES: dict[str, Query] = {
         at=after(100),
         expires_at=after(900),
     ),
-    "owed reports": lambda tx: commitment.claim_owed(tx, now=after(100), again_at=after(400)),
+    "owed reports": lambda tx: promises.claim_owed(tx, now=after(100), again_at=after(400)),
     "counts of jobs": jobs.counts,
-    "studies": index.list_studies,
-    "receiving studies": lambda tx: index.list_studies(tx, state=StudyState.RECEIVING),
-    "a patient's studies": lambda tx: index.list_studies(tx, patient_id="P1"),
-    "studies of an order": lambda tx: index.list_studies(tx, accession_number="ACC1"),
-    "a study": lambda tx: index.show_study(tx, "1.2.9"),
-    "a study by accession number": lambda tx: index.show_study(tx, "ACC1"),
-    "events": audit.search,
-    "events of a time": lambda tx: audit.search(tx, since=after(0), until=after(9)),
-    "events of a peer": lambda tx: audit.search(tx, peer="cart"),
-    "events of a patient": lambda tx: audit.search(tx, patient_id="P1"),
-    "events of an order": lambda tx: audit.search(tx, accession_number="ACC1"),
-    "events of a kind": lambda tx: audit.search(tx, action=Action.ECHO),
-    "events of a peer and kind": lambda tx: audit.search(tx, peer="cart", action=Action.ECHO),
-    "events of a study": lambda tx: audit.search(tx, study_id=1, newest_first=False),
+    "studies": list_studies,
+    "receiving studies": lambda tx: list_studies(tx, state=StudyState.RECEIVING),
+    "a patient's studies": lambda tx: list_studies(tx, patient_id="P1"),
+    "studies of an order": lambda tx: list_studies(tx, accession_number="ACC1"),
+    "a study": lambda tx: show_study(tx, "1.2.9"),
+    "a study by accession number": lambda tx: show_study(tx, "ACC1"),
+    "events": trail.search,
+    "events of a time": lambda tx: trail.search(tx, since=after(0), until=after(9)),
+    "events of a peer": lambda tx: trail.search(tx, peer="cart"),
+    "events of a patient": lambda tx: trail.search(tx, patient_id="P1"),
+    "events of an order": lambda tx: trail.search(tx, accession_number="ACC1"),
+    "events of a kind": lambda tx: trail.search(tx, action=Action.ECHO),
+    "events of a peer and kind": lambda tx: trail.search(tx, peer="cart", action=Action.ECHO),
+    "events of a study": lambda tx: trail.search(tx, study_id=1, newest_first=False),
 }
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from storage import jobs, roster
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import StudyBusyError
-from storage.jobs import JobKind, JobState
+from storage.work import jobs, roster
+from storage.work.jobs import JobKind, JobState
 from tests.contract.storing import (
     LEASE_S,
     ME,

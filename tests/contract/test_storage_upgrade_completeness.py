@@ -6,10 +6,12 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from storage import engine, index
-from storage.engine import Database
-from storage.index import DueReason, StudyState
-from storage.schema import Study
+from storage.database.engine import Database
+from storage.migrations import upgrading
+from storage.reading.browse import show_study
+from storage.states import DueReason, StudyState
+from storage.studies.completion import complete_study, due_studies
+from storage.tables import Study
 from tests.contract.storing import after, open_association
 
 _STUDY = {
@@ -36,7 +38,7 @@ def of_0_2_0(empty_url: str) -> Iterator[Database]:
     """A database as 0.2.0 left it, with one study that is being received."""
     database = Database(empty_url)
     with database.write() as tx:
-        config = engine._alembic()
+        config = upgrading._alembic()
         config.attributes["connection"] = tx
         command.upgrade(config, "0.2.4")
         table = sa.table("study", *(sa.column(name) for name in _STUDY))
@@ -50,12 +52,12 @@ def of_0_2_0(empty_url: str) -> Iterator[Database]:
 
 
 def test_its_studies_go_on(of_0_2_0: Database) -> None:
-    engine.upgrade(of_0_2_0)
+    upgrading.upgrade(of_0_2_0)
     open_association(of_0_2_0)
     with of_0_2_0.write() as tx:
-        assert [due.study_id for due in index.due_studies(tx, after(60), 10)] == [1]
-        assert index.complete_study(tx, 1, after(60), [], reason=DueReason.ALL_EXPECTED) == 1
+        assert [due.study_id for due in due_studies(tx, after(60), 10)] == [1]
+        assert complete_study(tx, 1, after(60), [], reason=DueReason.ALL_EXPECTED) == 1
     with of_0_2_0.read() as tx:
-        shown = index.show_study(tx, "1.2.9")
+        shown = show_study(tx, "1.2.9")
     assert shown.summary.due_reason is DueReason.ALL_EXPECTED
     assert [revision.reason for revision in shown.revisions] == [DueReason.ALL_EXPECTED]

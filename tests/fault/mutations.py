@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy import event, update
 
-from dicom_node.scp.recording import Recorder
-from storage import claims, engine, jobs, outbox
-from storage.index import Receipt
+from dicom_node.intake.recording import Recorder
+from storage.database import engine
+from storage.delivery import outbox
+from storage.intake.received import Receipt
+from storage.work import claims, jobs
 
 
 def no_file_sync() -> None:

@@ -18,10 +18,10 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
-from storage import schema
-from storage.audit import Action
-from storage.engine import Database
-from storage.jobs import JobKind
+from storage import tables
+from storage.audit.trail import Action
+from storage.database.engine import Database
+from storage.work.jobs import JobKind
 from tests import postgresql
 from tests.fault.lost_answers import lossy_proxy
 from tests.peers import listens, wait_until
@@ -36,12 +36,12 @@ def require_whole(node: Node, *instances: Item) -> None:
     """Each instance has one row, one `prepare` job, one "stored" in the audit, and its file."""
     uids = {one[1] for one in instances}
     with node.database.read() as tx:
-        rows = Counter(tx.scalars(select(schema.Instance.sop_instance_uid)))
+        rows = Counter(tx.scalars(select(tables.Instance.sop_instance_uid)))
         jobs = tx.scalar(
-            select(func.count()).select_from(schema.Job).where(schema.Job.kind == JobKind.PREPARE)
+            select(func.count()).select_from(tables.Job).where(tables.Job.kind == JobKind.PREPARE)
         )
-        digests = list(tx.scalars(select(schema.Instance.digest)))
-        counted = tx.scalar(select(func.sum(schema.Study.instances)))
+        digests = list(tx.scalars(select(tables.Instance.digest)))
+        counted = tx.scalar(select(func.sum(tables.Study.instances)))
     stored = Counter(event.sop_instance_uid for event in node.events(Action.INSTANCE_STORED))
     assert rows == stored == dict.fromkeys(uids, 1)
     assert jobs == counted == len(uids)
@@ -220,7 +220,7 @@ def test_postgresql_killed_while_carts_are_sending(
         time.sleep(0.3)
         server.start()
         with node.database.read() as tx:
-            rows = set(tx.scalars(select(schema.Instance.sop_instance_uid)))
+            rows = set(tx.scalars(select(tables.Instance.sop_instance_uid)))
         assert with_none <= rows
     over.set()
     for each in carts:

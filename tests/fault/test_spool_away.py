@@ -19,14 +19,17 @@ import pytest
 
 from dicom_node import app
 from dicom_node.policy import LIES_IN_THE_INSTANCE
-from dicom_node.settings_file import read_settings
-from storage import audit, preparing, removal, retention, work_alarms
-from storage.audit import Action
-from storage.engine import Database
+from dicom_node.settings.file import read_settings
+from storage.alarms import about_work
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.engine import Database
 from storage.errors import SpoolAwayError
-from storage.results import Outcome
-from storage.retention import Rules
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping import removal, retention
+from storage.keeping.retention import Rules
+from storage.studies import preparing
+from storage.work.results import Outcome
 from tests.contract.storing import open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send
@@ -79,7 +82,7 @@ def running(bench: Bench) -> Iterator[None]:
 
 def count(bench: Bench, action: Action) -> int:
     with bench.database.read() as tx:
-        return len(audit.search(tx, action=action, limit=10_000))
+        return len(trail.search(tx, action=action, limit=10_000))
 
 
 def loops_used(bench: Bench) -> list[int]:
@@ -175,7 +178,7 @@ def test_a_file_that_cannot_be_read_now_holds_up_the_report_for_all_to_see(
             wait_until(lambda: bench.jobs()[2][1] >= 3, 20, "it is tried again and again")
             assert bench.study().reports == ()
             with bench.database.read() as tx:
-                [alarm] = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, 9)
+                [alarm] = about_work.alarms(tx, LIES_IN_THE_INSTANCE, 9)
             assert (alarm.standing, alarm.message) == (
                 "waits",
                 "the disk could not read the stored file",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit
-from storage.audit import Action
+from storage.audit import trail
+from storage.audit.trail import Action
 from tests.peers import process, wait_until
 from tests.work_bench import Bench
 
@@ -90,7 +90,7 @@ def test_a_worker_that_wakes_up_after_its_lease_makes_no_second_report(bench: Be
             wait_until(lambda: b"ClaimLostError" in log.read_bytes(), 60, "the claim is lost")
     assert len(bench.study().reports) == len(bench.study().deliveries) == 1
     with bench.database.read() as tx:
-        assert len(audit.search(tx, action=Action.REPORT_MADE)) == 1
+        assert len(trail.search(tx, action=Action.REPORT_MADE)) == 1
 
 
 def leases_ran_out(bench: Bench) -> bool:

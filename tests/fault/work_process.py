@@ -16,9 +16,9 @@ from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
 from dicom_node.work.worker import Worker
 from inference.types import Selected
-from storage.engine import Database
-from storage.owner import this_process
-from storage.spool import Spool
+from storage.database.engine import Database
+from storage.database.owner import this_process
+from storage.files.spool import Spool
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Numbers
 

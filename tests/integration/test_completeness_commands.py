@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 from dicom_node.cli import cli
 from dicom_node.study.completion import complete_due_studies
 from dicom_node.study.decision import Rules
-from storage import announcements
-from storage.announcements import Announcement
-from storage.audit import Action, search
-from storage.engine import Database
+from storage.audit.trail import Action, search
+from storage.database.engine import Database
 from storage.states import AnnouncementKind, StepState
+from storage.studies import announcements
+from storage.studies.announcements import Announcement
 from tests.contract.storing import HARD_LIMIT_S, after, complete, store_study
 
 

@@ -23,10 +23,10 @@ from dicom_node.cli import cli
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.dimse import DimseTransport
 from dicom_node.delivery.transport import Offer, Rendition
+from dicom_node.intake.statuses import StoreStatus
 from dicom_node.peer_doctor.synthetic import rejection_note, synthetic_study
 from dicom_node.scp.contexts import RETIRED_STORAGE_CLASSES, STORAGE_CLASSES
 from dicom_node.scp.services import ServiceStatus
-from dicom_node.scp.statuses import StoreStatus
 from dicom_node.scu.commitment import request_commitment, send_report
 from dicom_node.scu.echo import echo
 from dicom_node.scu.errors import ScuError
@@ -36,7 +36,7 @@ from dicom_node.scu.moving import move
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.retrieving import Part, Patience
 from dicom_node.scu.work_items import open_work_list
-from storage.commitment import Reference
+from storage.keeping.promises import Reference
 from tests.conformance_tables import UID_OF, Row, tables
 from tests.peers import free_port
 from tests.report_cases import IDENTITY

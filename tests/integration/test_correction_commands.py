@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from storage import rejections
-from storage.engine import Database, upgrade
-from storage.rejections import Note
+from storage.corrections import rejections
+from storage.corrections.rejections import Note
+from storage.database.engine import Database
+from storage.migrations.upgrading import upgrade
 from tests.contract.storing import complete, store_study
 
 SETTINGS = """

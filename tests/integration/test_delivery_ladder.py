@@ -30,13 +30,13 @@ from dicom_node.delivery.ladder import Climber, Ladder, LookIn
 from dicom_node.scu.association import associate
 from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.settings_file import read_settings
-from storage.audit import Action, search
-from storage.commitment import Reference
-from storage.commitment_schema import CommitmentAsked
-from storage.engine import Database
-from storage.outbox import DeliveryView
+from dicom_node.settings.file import read_settings
+from storage.audit.trail import Action, search
+from storage.database.engine import Database
+from storage.delivery.outbox import DeliveryView
+from storage.keeping.promises import Reference
 from storage.states import Rung
+from storage.tables import CommitmentAsked
 from tests.dcmqrscp import AE_TITLE, dcmqrscp
 from tests.objects import SECONDARY_CAPTURE
 from tests.orthanc import Orthanc, dicomweb, running_orthanc

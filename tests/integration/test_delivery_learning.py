@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from dicom_node.cli import cli
 from dicom_node.delivery.destination import Destination
-from storage import destinations
-from storage.destinations import Answer
+from storage.delivery import destinations
+from storage.delivery.destinations import Answer
 from storage.errors import DatabaseUnavailableError
 from tests.objects import (
     COMPREHENSIVE,

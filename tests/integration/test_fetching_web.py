@@ -21,14 +21,14 @@ from dicom_node.dicomweb.errors import (
 from dicom_node.dicomweb.retrieving import retrieving
 from dicom_node.dicomweb.searching import search_instances, search_studies
 from dicom_node.dicomweb.session import WebService, open_session
+from dicom_node.intake.file_meta import file_meta
+from dicom_node.intake.keeping import Arrived
 from dicom_node.retrieval import carrier
 from dicom_node.retrieval.criteria import Criteria
-from dicom_node.scp.file_meta import file_meta
-from dicom_node.scp.keeping import Arrived
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
-from storage.audit import Action
-from storage.index import Ending
-from storage.retrieval import PullState
+from storage.audit.trail import Action
+from storage.retrieval.pulls import PullState
+from storage.states import Ending
 from tests.archived import archived_study
 from tests.certificates import Authority
 from tests.fetching import Fetcher, dataset_of

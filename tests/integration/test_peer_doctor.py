@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from dicom_node import app, logs
 from dicom_node.cli import cli
-from dicom_node.settings_file import read_settings
-from storage.audit import Action, search
+from dicom_node.settings.file import read_settings
+from storage.audit.trail import Action, search
 from tests.certificates import Authority
 from tests.dcmqrscp import AE_TITLE, dcmqrscp
 from tests.mllp import ris

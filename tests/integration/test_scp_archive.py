@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.scp.archive import Archive
+from dicom_node.demo.archive import Archive
 from tests.peers import free_port, require, shared
 from tests.scp_listening import associated, item, parts, store
 

@@ -13,10 +13,11 @@ from pynetdicom import AE
 from dicom_node.errors import PortTakenError
 from dicom_node.scp import Listener, ListenerConfig, PeerTable
 from dicom_node.scp.associations import Associations
-from dicom_node.scp.transport import Admission
-from storage.audit import Action
-from storage.engine import Database, upgrade
-from storage.spool import Spool
+from dicom_node.scp.upper_layer.transport import Admission
+from storage.audit.trail import Action
+from storage.database.engine import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
 from tests.peers import free_port, listens, require, wait_until
 from tests.scp_listening import Node, associated, item, listening, peer, send, store, wire
 

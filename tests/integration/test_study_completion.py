@@ -15,8 +15,8 @@ from dicom_node.scu.sending import send_files
 from dicom_node.study.archive_count import ask_archive
 from dicom_node.study.clock import Clock
 from dicom_node.study.decision import Rules
-from storage.alarm_list import study_alarms
-from storage.audit import Action
+from storage.alarms.listing import study_alarms
+from storage.audit.trail import Action
 from tests.archived import archived_study
 from tests.integration.test_scp_announcements import ANNOUNCER, begun, change, create, ended
 from tests.orthanc import running_orthanc

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.cli import cli
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
 from dicom_node.tls.authority import issue
 from tests.certificates import Authority
 from tests.peers import free_port, require

@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage import audit, outbox, retrieval
-from storage.audit import Action, RecordedEvent
-from storage.engine import Database, upgrade
-from storage.retrieval import Order, StudyToFetch
+from storage.audit import trail
+from storage.audit.trail import Action, RecordedEvent
+from storage.database.engine import Database
+from storage.delivery import outbox
+from storage.migrations.upgrading import upgrade
+from storage.retrieval import pulls
+from storage.retrieval.pulls import Order, StudyToFetch
 from tests.contract.storing import (
     ME,
     after,
@@ -125,8 +128,8 @@ def config(tmp_path: Path) -> Path:
                 study_date="",
                 listed=1,
             )
-            pull_id = retrieval.order(tx, ordered, ME, lambda _: True)
-            retrieval.add_study(tx, pull_id, found)
+            pull_id = pulls.order(tx, ordered, ME, lambda _: True)
+            pulls.add_study(tx, pull_id, found)
             outbox.enqueue(
                 tx, made, kind="SR", destination="pacs", now=after(130), expires_at=after(999)
             )
@@ -136,7 +139,7 @@ def config(tmp_path: Path) -> Path:
 def events(config: Path) -> list[RecordedEvent]:
     """All events in the order they were written; those of the story happen in another century."""
     with opened(config) as database, database.read() as tx:
-        return sorted(audit.search(tx, limit=1000), key=lambda event: event.id)
+        return sorted(trail.search(tx, limit=1000), key=lambda event: event.id)
 
 
 @pytest.mark.parametrize("command", SHOWING)

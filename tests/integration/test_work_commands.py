@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from storage import jobs, roster
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.engine import Database
+from storage.files.spool import Spool
+from storage.work import jobs, roster
 from tests.contract.storing import PIPELINE, claim, complete, open_association, received, store
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import destinations
-from storage.destinations import Answer
+from storage.delivery import destinations
+from storage.delivery.destinations import Answer
 from tests.objects import COMPREHENSIVE_3D, SECONDARY_CAPTURE
 from tests.work_bench import Bench
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, jobs
-from storage.audit import Action
-from storage.results import Outcome
+from storage.audit import trail
+from storage.audit.trail import Action
 from storage.states import JobState
+from storage.work import jobs
+from storage.work.results import Outcome
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Bench
 
@@ -162,7 +163,7 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the
     assert "the memory did not suffice" in report.findings_json
     assert "An estimate from the rest could be wrong" in report.findings_json
     with bench.database.read() as tx:
-        assert audit.search(tx, action=Action.JOB_FAILED)
+        assert trail.search(tx, action=Action.JOB_FAILED)
 
 
 def test_a_failure_report_that_kills_its_worker_is_not_tried_for_ever(bench: Bench) -> None:

@@ -17,11 +17,16 @@ from dicom_node.report import NodeIdentity
 from dicom_node.study.clock import Clock
 from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
-from storage import audit, index, jobs, roster, schema, study_orders, work_alarms
-from storage.audit import Action
-from storage.corrections import Order
-from storage.jobs import JobKind
-from storage.results import Outcome
+from storage import tables
+from storage.alarms import about_work
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.studies import orders
+from storage.studies.completion import complete_study
+from storage.studies.orders import Order
+from storage.work import jobs, roster
+from storage.work.jobs import JobKind
+from storage.work.results import Outcome
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send
@@ -78,7 +83,7 @@ def rerun(bench: Bench, pipelines: Sequence[str], study_id: int = 1) -> None:
     at = datetime.now(UTC) - timedelta(seconds=1)
     with bench.database.write() as tx:
         order = Order(actor="anna", at=at, reason="why", pipelines=pipelines)
-        study_orders.rerun(tx, study_id, order)
+        orders.rerun(tx, study_id, order)
 
 
 def further_study(bench: Bench, number: int, instances: int = 1) -> None:
@@ -96,7 +101,7 @@ def further_study(bench: Bench, number: int, instances: int = 1) -> None:
 
 def count(bench: Bench, action: Action) -> int:
     with bench.database.read() as tx:
-        return len(audit.search(tx, action=action, limit=100_000))
+        return len(trail.search(tx, action=action, limit=100_000))
 
 
 def outcomes(bench: Bench, pipeline: str) -> list[Outcome]:
@@ -129,9 +134,9 @@ def test_a_late_instance_brings_a_pipeline_that_was_added_the_whole_study(bench:
     store(bench.database, replace(late, received_at=at), [PIPELINE, ADDED])
     with bench.database.write() as tx:
         later = datetime(2200, 1, 1, tzinfo=UTC)
-        index.complete_study(tx, 1, later, [PIPELINE, ADDED])
+        complete_study(tx, 1, later, [PIPELINE, ADDED])
         tx.exec_driver_sql("UPDATE job SET available_at = created_at WHERE kind = 'prepare'")
-        job = schema.Job.__table__
+        job = tables.Job.__table__
         tx.execute(job.update().where(job.c.kind == "conclude").values(available_at=at))  # type: ignore[attr-defined]
     added = numbers(ADDED)
     with running(worker(bench, numbers(PIPELINE), added)):
@@ -155,7 +160,7 @@ def test_two_workers_with_different_bundles_of_one_pipeline_do_not_go_on_for_eve
 
     def reported() -> bool:
         with bench.database.read() as tx:
-            seen.update(alarm.code for alarm in work_alarms.alarms(tx, (), 9))
+            seen.update(alarm.code for alarm in about_work.alarms(tx, (), 9))
         return bool(bench.study().reports)
 
     with running(prepares, concludes):
@@ -190,7 +195,7 @@ def test_a_report_that_makes_no_progress_holds_up_no_other_study(bench: Bench) -
 
 
 def _prepared(bench: Bench, study_id: int) -> int:
-    made, instance = schema.Preparation, schema.Instance
+    made, instance = tables.Preparation, tables.Instance
     with bench.database.read() as tx:
         found = select(made.instance_id).join(instance, instance.id == made.instance_id)
         return len(tx.scalars(found.where(instance.study_id == study_id)).all())
@@ -261,4 +266,4 @@ def known(database: object) -> list[str]:
 
 def queued(database: object) -> list[str]:
     with database.read() as tx:  # type: ignore[attr-defined]
-        return sorted(tx.scalars(select(schema.Job.pipeline)))
+        return sorted(tx.scalars(select(tables.Job.pipeline)))

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import index
-from storage.engine import Database, upgrade
-from storage.index import DueReason, Ending
+from storage.database.engine import Database
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.states import DueReason, Ending
+from storage.studies.associations import touch_associations
 from tests.contract.storing import (
     HARD_LIMIT_S,
     RELEASE_QUIET_S,
@@ -102,7 +104,7 @@ def test_a_study_is_due_when_the_rule_says(
         if model.due_s is None:
             continue
         with database.read() as tx:
-            seen = index.show_study(tx, study).summary
+            seen = show_study(tx, study).summary
         assert seen.due_at == after(model.due_s)
         assert seen.due_reason is model.reason
         assert model.due_s <= HARD_LIMIT_S
@@ -121,6 +123,6 @@ def happen(database: Database, study: str, who: int, what: str, now_s: float) ->
         store(database, instance)
     elif what == "bytes":
         with database.write() as tx:
-            index.touch_associations(tx, {name: after(now_s)})
+            touch_associations(tx, {name: after(now_s)})
     else:
         end_association(database, name, Ending(what), now_s)

@@ -8,10 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from storage import jobs
-from storage.engine import Database, upgrade
+from storage.database.engine import Database
 from storage.errors import ClaimLostError
-from storage.jobs import Job, JobState
+from storage.migrations.upgrading import upgrade
+from storage.work import jobs
+from storage.work.jobs import Job, JobState
 from tests.contract.storing import (
     LEASE_S,
     PIPELINES,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dicom_node.study.decision import Decision, Rules, decide
-from storage.completeness import Evidence
 from storage.states import DueReason, StudyState
+from storage.studies.completeness import Evidence
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 QUIET_S, RELEASE_QUIET_S, ABORT_QUIET_S, HARD_LIMIT_S = 60.0, 3.0, 300.0, 3600.0

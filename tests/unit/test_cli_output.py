@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dicom_node.cli import studies
 from dicom_node.cli.output import print_csv, print_rows, say, text, to_json, visible
 from dicom_node.work.findings_codec import encode_findings
-from storage.index import ReportView
+from storage.reading.browse import ReportView
 from storage.states import Outcome
 from tests.report_cases import estimate, loops
 

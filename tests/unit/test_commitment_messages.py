@@ -19,7 +19,7 @@ from dicom_node.commitment import (
     report_dataset,
     request_dataset,
 )
-from storage.commitment import FailureReason, Reference
+from storage.keeping.promises import FailureReason, Reference
 
 UIDS = st.from_regex(r"2\.25\.[1-9][0-9]{0,30}", fullmatch=True)
 REFERENCES = st.builds(Reference, UIDS, UIDS)

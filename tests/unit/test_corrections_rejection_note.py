@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 
-from dicom_node.corrections import rejection_note
-from dicom_node.corrections.reasons import REASONS
-from dicom_node.corrections.rejection_note import read_rejection_note
+from dicom_node.intake import rejection_note
+from dicom_node.intake.rejection_note import read_rejection_note
+from dicom_node.intake.rejection_reasons import REASONS
 from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
 from tests.rejection_notes import encoded, note

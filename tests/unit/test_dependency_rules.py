@@ -18,7 +18,7 @@ FORBIDDEN = {
 }
 #: library -> the only rooms that may import it.
 OWNERS = {
-    "pynetdicom": ("dicom_node/scp", "dicom_node/scu"),
+    "pynetdicom": ("dicom_node/scp", "dicom_node/scu", "dicom_node/demo/archive.py"),
     "highdicom": ("dicom_node/report",),
     "apscheduler": ("dicom_node/study",),
     "ray": ("dicom_node/work",),

@@ -17,7 +17,7 @@ from storage.errors import (
     SpoolUnavailableError,
     StorageFullError,
 )
-from storage.jobs import WORKER_DIED
+from storage.work.jobs import WORKER_DIED
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings_example import example
-from dicom_node.settings_file import origins, read_settings
+from dicom_node.settings.example import example
+from dicom_node.settings.file import origins, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,8 +6,8 @@ import pytest
 
 from dicom_node.app import commitment
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 
 PEER = '[[peer]]\nname="cart"\nae_title="CART"\nnetworks=["10.0.0.1/32"]\n'
 PACS = '[[destination]]\nname="pacs"\nhost="pacs"\nport=104\nae_title="PACS"\n'

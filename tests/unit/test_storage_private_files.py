@@ -12,11 +12,11 @@ import pytest
 
 from dicom_node import app
 from dicom_node.cli import security_checks
-from dicom_node.settings_file import read_settings
-from storage import removal
-from storage.backup import make_backup, restore_backup
-from storage.folders import open_to_others
-from storage.spool import Spool
+from dicom_node.settings.file import read_settings
+from storage.files.folders import open_to_others
+from storage.files.spool import Spool
+from storage.keeping import removal
+from storage.keeping.backup import make_backup, restore_backup
 from tests.contract.storing import NOON
 
 

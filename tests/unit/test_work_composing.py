@@ -11,8 +11,8 @@ from dicom_node.report import NO_NOTICE, Notice, StudyContext
 from dicom_node.work.composing import Composer, kinds_for
 from dicom_node.work.findings_codec import encode_findings
 from inference.types import Code, Findings
-from storage.results import Outcome, ResultObject, StoredReport
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.work.results import Outcome, ResultObject, StoredReport
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, study
 
 

@@ -8,7 +8,7 @@ from dicom_node.work.conclude import abandoned, conclude, gather
 from inference.errors import InferenceError
 from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
 from inference.types import Findings
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 

@@ -7,8 +7,8 @@ import pytest
 from pydicom import Dataset
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 from dicom_node.work_items.messages import (
     Input,
     Location,
@@ -28,8 +28,8 @@ from dicom_node.work_items.policy import (
     next_step,
 )
 from inference.types import Code
-from storage.work_item_study import InputStudy, Output
-from storage.work_items import WorkItem, WorkItemState
+from storage.work_items.claiming import WorkItem, WorkItemState
+from storage.work_items.progress import InputStudy, Output
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REPORT = Output("pacs", "2.25.7", "1.2.840.10008.5.1.4.1.1.88.34", "2.25.8")

@@ -6,7 +6,7 @@ import pytest
 
 from dicom_node.work.conclude import conclude, gather, unprepared_instances
 from inference.exclusions import FILES_REMOVED
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
 from tests.contract.storing import digest
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers

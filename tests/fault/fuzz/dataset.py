@@ -12,10 +12,10 @@ from tempfile import mkdtemp
 
 from pydicom.uid import UID
 
-from dicom_node.scp.file_meta import file_meta
-from dicom_node.scp.identification import identify
+from dicom_node.intake.file_meta import file_meta
+from dicom_node.intake.identification import identify
+from dicom_node.intake.statuses import RefusedError
 from dicom_node.scp.listener import tolerate_real_devices
-from dicom_node.scp.statuses import RefusedError
 from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10

@@ -1,0 +1,375 @@
+"""The node's settings: one typed object, read once from a TOML file and the environment.
+
+The environment wins over the file: `ECHONODE_RECEIVE__PORT=104` is `port` in `[receive]`.
+"""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from dicom_node.audit_messages.kinds import KINDS, Kind
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.section import (
+    AETitle,
+    Fingerprint,
+    Network,
+    Port,
+    PortOrNone,
+    Seconds,
+    Section,
+    require_tls_for,
+)
+from dicom_node.settings.work_lists import WorkListSettings
+from inference.ultrasound.profile import Profile
+
+Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
+
+
+class NodeSettings(Section):
+    """Who the node is in reports and where it keeps its state."""
+
+    manufacturer: str = "echonode"
+    """Manufacturer written into reports."""
+    model_name: str = "echonode"
+    """Model name written into reports."""
+    station_name: Annotated[str, Field(max_length=16)] = "ECHONODE"
+    """Station name written into reports, at most 16 characters."""
+    institution: str = ""
+    """Institution written into reports; empty: the one of the study."""
+    page_font: Path | None = None
+    """TrueType font (.ttf) for Chinese, Japanese or Korean letters on PDF pages; empty: none."""
+    state_dir: Path = Path("state")
+    """Folder of the database and the spool; relative to the settings file."""
+
+
+class StorageSettings(Section):
+    """Where received files and the database lie."""
+
+    database_url: SecretStr = SecretStr("")
+    """SQLAlchemy URL; empty: SQLite in state_dir. PostgreSQL: postgresql+psycopg://user:password@host/name"""
+    spool_dir: Path | None = None
+    """Folder of received files; empty: `spool` in state_dir."""
+    low_water_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    """Bytes of free disk below which instances are refused with 0xA700."""
+    busy_timeout_s: Seconds = 30.0
+    """Seconds to wait for a locked SQLite database."""
+
+
+class ReceiveSettings(Section):
+    """How associations are accepted."""
+
+    ae_title: AETitle = "ECHONODE"
+    """AE title that peers must call."""
+    host: str = "0.0.0.0"  # noqa: S104 - a DICOM node is there to be reached; peers are denied unless named
+    """Address to listen on."""
+    port: PortOrNone = 11112
+    """TCP port to listen on for plain text; 0: none."""
+    tls_port: PortOrNone = 0
+    """TCP port to listen on for TLS, 2762 by convention; 0: none. Needs [tls]."""
+    processes: Annotated[int, Field(ge=1, le=32)] = 1
+    """Listening processes that share the port, each with limits of its own (Linux)."""
+    maximum_associations: Annotated[int, Field(ge=1)] = 32
+    """Associations at once; one more is rejected as temporary congestion."""
+    maximum_pdu_bytes: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
+    """Largest PDU accepted, in bytes."""
+    network_timeout_s: Seconds = 60.0
+    """Seconds without a byte after which an association is aborted."""
+    acse_timeout_s: Seconds = 30.0
+    """Seconds to wait for an association request or release."""
+    dimse_timeout_s: Seconds = 60.0
+    """Seconds to wait for the next DIMSE message."""
+
+
+class TlsSettings(Section):
+    """Who the node is in TLS, to peers and to destinations; changed files need no restart."""
+
+    certificate: Path | None = None
+    """PEM file of its certificate, its chain behind it; relative to the settings file."""
+    key: Path | None = None
+    """PEM file of its key, without passphrase and closed to other users."""
+    ca: Path | None = None
+    """PEM file of the authorities whose certificates are trusted."""
+    crl: Path | None = None
+    """PEM file of revocation lists, one of each authority; empty: none is looked at."""
+
+
+class CompletionSettings(Section):
+    """When a study counts as complete."""
+
+    quiet_s: Seconds = 60.0
+    """Seconds without a new instance after which a study is complete; a peer may have its own."""
+    release_quiet_s: Seconds = 3.0
+    """Seconds to wait instead once every association of the study was released."""
+    abort_quiet_s: Seconds = 300.0
+    """Seconds to wait instead after an association of the study broke: its sender may try again."""
+    hard_limit_s: Seconds = 3600.0
+    """Seconds after the first instance at which a study is complete whatever still arrives."""
+    archive: str | None = None
+    """[[archive]] to ask how many instances a study has, if it sends whole studies; empty: none."""
+
+
+class PeerSettings(Section):
+    """A system that may open associations to the node; all others are rejected."""
+
+    name: str
+    """Name in logs and audit."""
+    ae_title: AETitle
+    """Its calling AE title."""
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
+    """Networks it may call from: "10.1.2.3/32" is one address, "10.1.2.0/24" a network."""
+    may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
+    """Rights: "echo", "store", "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct"."""
+    quiet_s: Seconds | None = None
+    """Its own quiet period in seconds; empty: the one of [completion]."""
+    selection: Profile | None = None
+    """Rules to select its loops by, "paper" or "vendor-neutral"; empty: those of [[pipeline]]."""
+    on_conflict: Literal["refuse", "keep_first"] = "refuse"
+    """Other bytes under a known UID: refuse with 0x0111, or keep_first and answer 0x0000."""
+    maximum_associations: Annotated[int, Field(ge=1)] | None = None
+    """Associations it may have open at once; empty: three quarters of those the node takes."""
+    associations_per_minute: Annotated[float, Field(ge=1)] | None = None
+    """Associations it may open a minute, a minute's worth at once; empty: no limit."""
+    commitment_host: str | None = None
+    """Host that receives storage-commitment reports; empty: its own association is used."""
+    commitment_port: Port | None = None
+    """TCP port there."""
+    commitment_ae_title: AETitle | None = None
+    """AE title there; empty: its calling AE title."""
+    tls: bool = False
+    """Whether it comes by TLS, and then only so; else it comes in plain text only."""
+    tls_name: str | None = None
+    """Name that its certificate must carry, common name or DNS name; empty: any."""
+    tls_fingerprints: tuple[Fingerprint, ...] = ()
+    """SHA-256 fingerprints of its certificates; empty: any that is trusted."""
+    tls_ca: Path | None = None
+    """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
+
+    @model_validator(mode="after")
+    def _commitment_has_an_address(self) -> "PeerSettings":
+        if (self.commitment_host is None) != (self.commitment_port is None):
+            raise ValueError("commitment_host and commitment_port belong together: give both")
+        if self.commitment_ae_title and not self.commitment_host:
+            raise ValueError("commitment_ae_title needs commitment_host and commitment_port")
+        if self.commitment_host and "commit" not in self.may:
+            raise ValueError('commitment_host is given and may not "commit": add it to may')
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_is_its_own(self) -> "PeerSettings":
+        require_tls_for(self)
+        if self.tls and not (self.tls_name or self.tls_fingerprints or self.tls_ca):
+            raise ValueError(
+                "tls = true needs to know which certificate is its own: "
+                "give tls_name, tls_fingerprints or tls_ca"
+            )
+        return self
+
+
+class PipelineSettings(Section):
+    """A pipeline to run on every study, and its weights."""
+
+    name: str = "echo_haemodynamics"
+    """Name of the pipeline."""
+    bundle: Path
+    """Folder of its bundle; relative to the settings file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto: CUDA when there is one."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Numeric precision of the encoder; auto: bf16 where the processor supports it, else fp32."""
+    selection: Profile | None = None
+    """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
+    without_heartbeat: Literal["exclude", "note"] = "exclude"
+    """Loops without R waves, ECG trace or Heart Rate: "exclude", or "note" (used, and noted)."""
+    unfamiliar: Literal["exclude", "note", "off"] = "exclude"
+    """Loops unlike the model's training data: "exclude", "note" (used, with a warning) or "off"."""
+
+
+class WorkSettings(Section):
+    """How jobs are run."""
+
+    lease_s: Seconds = 60.0
+    """Seconds after which another process takes over the work of one that does not respond."""
+    maximum_attempts: Annotated[int, Field(ge=1)] = 4
+    """Tries before a job is set aside as failed."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads for the model; 0: as many as there are cores."""
+
+
+class RetentionSettings(Section):
+    """How long files stay, which is never less than until their study is reported and delivered."""
+
+    keep_days: Annotated[float, Field(ge=0)] = 30.0
+    """Days to keep received files after the last delivery of their study; findings stay."""
+    results_keep_days: Annotated[float, Field(ge=0)] | None = None
+    """Days to keep the files of reports after their last delivery; empty: for ever."""
+    minimum_free_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
+    """Bytes of free disk below which files of the oldest finished studies are deleted earlier."""
+    steady_clock_hours: Annotated[float, Field(ge=0)] = 24.0
+    """Hours without deletion by age after a clock jump or a shutdown of 5 minutes or more."""
+
+
+class AuditRepositorySettings(Section):
+    """Where DICOM audit messages go (PS3.15 A.5 and A.6, syslog over TLS); they name patients."""
+
+    name: str
+    """Name in logs and database; a new name receives events from its first start on."""
+    host: str
+    """Its host name or address, as its certificate has it."""
+    port: Port = 6514
+    """Its TCP port."""
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = KINDS
+    """Kinds of audit messages that it receives."""
+    certificate: Path | None = None
+    """PEM file of the certificate to show it; empty: the one of [tls]."""
+    key: Path | None = None
+    """PEM file of the key of that certificate; empty: the one of [tls]."""
+    ca: Path | None = None
+    """PEM file of its authority or certificate; empty: the authorities of [tls]."""
+    timeout_s: Seconds = 10.0
+    """Seconds to wait for the connection, and for it to close in good order."""
+    maximum_retry_s: Seconds = 60.0
+    """Longest wait between retries, in seconds; nothing is ever given up."""
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> "AuditRepositorySettings":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: give both or none")
+        return self
+
+
+class LogSettings(Section):
+    """What is written to standard error, one JSON line per event."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Minimum log level."""
+
+
+#: The tables that may stand several times, each with a name of its own.
+_NAMED = ("peer", "pipeline", "destination", "archive", "work_list", "audit_repository")
+
+
+class Settings(Section):
+    """All settings of a node."""
+
+    node: NodeSettings = NodeSettings()
+    storage: StorageSettings = StorageSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    tls: TlsSettings = TlsSettings()
+    completion: CompletionSettings = CompletionSettings()
+    work: WorkSettings = WorkSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
+    peer: tuple[PeerSettings, ...] = ()
+    pipeline: tuple[PipelineSettings, ...] = ()
+    destination: tuple[DestinationSettings, ...] = ()
+    archive: tuple[ArchiveSettings, ...] = ()
+    work_list: tuple[WorkListSettings, ...] = ()
+    audit_repository: tuple[AuditRepositorySettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Settings":
+        for table in _NAMED:
+            names = [item.name for item in getattr(self, table)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _peers_can_be_told_apart(self) -> "Settings":
+        for one, other in combinations(self.peer, 2):
+            if one.ae_title == other.ae_title and _meet(one, other) and not _unlike(one, other):
+                raise ValueError(
+                    f"peers {one.name} and {other.name} have the same AE title {one.ae_title} and "
+                    "overlapping networks, so the node cannot tell them apart: give each its own "
+                    "networks or AE title, or make them one [[peer]]"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _completion_asks_an_archive(self) -> "Settings":
+        name = self.completion.archive
+        if name is not None and name not in {item.name for item in self.archive}:
+            raise ValueError(f"completion.archive: there is no [[archive]] named {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_read_back_has_an_archive(self) -> "Settings":
+        archives = {item.name for item in self.archive}
+        for item in self.destination:
+            if item.archive is not None and item.archive not in archives:
+                raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
+        return self
+
+    @model_validator(mode="after")
+    def _work_lists_have_what_they_need(self) -> "Settings":
+        archives = {item.name for item in self.archive}
+        for item in self.work_list:
+            if item.archive is not None and item.archive not in archives:
+                raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
+            if not self.destination:
+                raise ValueError(f"{item.name}: its outputs need a [[destination]] to go to")
+        return self
+
+    @model_validator(mode="after")
+    def _everybody_can_connect(self) -> "Settings":
+        receive = self.receive
+        if not receive.port and not receive.tls_port:
+            raise ValueError("receive.port and receive.tls_port are both 0: nobody can connect")
+        for peer in self.peer:
+            key = "tls_port" if peer.tls else "port"
+            if not getattr(receive, key):
+                raise ValueError(f"peer {peer.name} can never connect: receive.{key} is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_has_its_files(self) -> "Settings":
+        everybody: tuple[
+            PeerSettings | DestinationSettings | ArchiveSettings | WorkListSettings, ...
+        ]
+        everybody = (*self.peer, *self.destination, *self.archive, *self.work_list)
+        partners = [item for item in everybody if item.tls]
+        if (partners or self.receive.tls_port) and not (self.tls.certificate and self.tls.key):
+            raise ValueError("TLS needs tls.certificate and tls.key: see `echonode tls init`")
+        for item in partners:
+            if not (item.tls_ca or self.tls.ca):
+                raise ValueError(f"{item.name}: whom to trust? give tls.ca or its own tls_ca")
+        return self
+
+    @model_validator(mode="after")
+    def _audit_repositories_have_their_files(self) -> "Settings":
+        for item in self.audit_repository:
+            if not (item.certificate or (self.tls.certificate and self.tls.key)):
+                raise ValueError(f"{item.name}: give its certificate and key, or those of tls")
+            if not (item.ca or self.tls.ca):
+                raise ValueError(f"{item.name}: whom to trust? give its ca, or tls.ca")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, the embedded default filled in."""
+        given = self.storage.database_url.get_secret_value()
+        return given or f"sqlite:///{self.node.state_dir / 'node.db'}"
+
+    @property
+    def spool_dir(self) -> Path:
+        """The spool's folder, the default filled in."""
+        return self.storage.spool_dir or self.node.state_dir / "spool"
+
+
+def _meet(one: PeerSettings, other: PeerSettings) -> bool:
+    """Whether their networks overlap."""
+    return any(mine.overlaps(theirs) for mine in one.networks for theirs in other.networks)
+
+
+def _unlike(one: PeerSettings, other: PeerSettings) -> bool:
+    """Whether TLS or their certificates distinguish them."""
+    if one.tls != other.tls:
+        return True
+    named = one.tls_name and other.tls_name and one.tls_name.lower() != other.tls_name.lower()
+    issued = one.tls_ca and other.tls_ca and one.tls_ca != other.tls_ca
+    mine, theirs = set(one.tls_fingerprints), set(other.tls_fingerprints)
+    return bool(named or issued or (mine and theirs and not mine & theirs))

@@ -1,0 +1,332 @@
+"""Jobs: claimed under a lease, and finished only by whoever still holds the claim.
+
+queued -> running -> done | failed. Every change is fenced on state, attempt and owner, and leaves
+its audit event in the same transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from storage import tables
+from storage.audit import trail
+from storage.audit.trail import Action, Detail, Event
+from storage.database.engine import Transaction
+from storage.errors import ClaimLostError
+from storage.states import JobKind, JobState
+from storage.work.claims import UNCLAIMED, Lifecycle, Words, lease
+
+__all__ = [
+    "WORKER_DIED",
+    "Job",
+    "JobKind",
+    "JobState",
+    "claim",
+    "counts",
+    "fail",
+    "failed_reports",
+    "finish",
+    "hand_back",
+    "postpone",
+    "queue_conclude",
+    "queue_prepare",
+    "renew",
+    "requeue",
+    "rescue",
+    "retry",
+]
+
+_INSERT = insert(tables.Base.metadata.tables["job"])
+
+#: Reports first: a study that waits for its answer goes before one that still arrives.
+URGENCY = (JobKind.CONCLUDE, JobKind.PREPARE)
+#: The error code of a job whose worker died with it.
+WORKER_DIED = "WORKER_DIED"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job; `attempt` counts from 1 and, with `claimed_by`, fences whatever ends it.
+
+    `last_error` is the code of what went wrong before. `postponed` is how often it was put off
+    without an attempt.
+    """
+
+    id: int
+    kind: JobKind
+    pipeline: str
+    study_id: int
+    instance_id: int | None
+    revision: int | None
+    attempt: int
+    claimed_by: str
+    last_error: str | None = None
+    postponed: int = 0
+
+
+def queue_prepare(
+    tx: Transaction, study_id: int, instance_id: int, at: datetime, pipelines: Sequence[str]
+) -> None:
+    """Queue one `prepare` job of an instance for each pipeline."""
+    _queue(tx, JobKind.PREPARE, study_id, at, pipelines, instance_id=instance_id)
+
+
+def queue_conclude(
+    tx: Transaction, study_id: int, revision: int, at: datetime, pipelines: Sequence[str]
+) -> None:
+    """Queue one `conclude` job of a study revision for each pipeline."""
+    _queue(tx, JobKind.CONCLUDE, study_id, at, pipelines, revision=revision)
+
+
+def _queue(
+    tx: Transaction,
+    kind: JobKind,
+    study_id: int,
+    at: datetime,
+    pipelines: Sequence[str],
+    *,
+    instance_id: int | None = None,
+    revision: int | None = None,
+) -> None:
+    rows = [
+        {
+            "kind": kind,
+            "pipeline": pipeline,
+            "study_id": study_id,
+            "instance_id": instance_id,
+            "revision": revision,
+            "state": JobState.QUEUED,
+            "attempt": 0,
+            "created_at": at,
+            "available_at": at,
+        }
+        for pipeline in pipelines
+    ]
+    if rows:
+        tx.execute(_INSERT, rows)
+
+
+def claim(
+    tx: Transaction,
+    *,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    pipelines: Sequence[str],
+    limit: int = 1,
+    kinds: Sequence[JobKind] = URGENCY,
+) -> list[Job]:
+    """Claim up to `limit` jobs of these pipelines for `lease_s` seconds.
+
+    All of the first kind go before any of the next; of one kind, the one that waits longest goes
+    first, whatever its study and pipeline. A `conclude` job waits until no `prepare` job of its
+    study and pipeline is queued or running, and none for an earlier revision: it must see the
+    report that it replaces.
+    """
+    found: list[int] = []
+    for kind in kinds:
+        found += _longest_waiting(tx, kind, pipelines, now, limit - len(found))
+    if not found:
+        return []
+    claimed = tx.execute(
+        update(tables.Job)
+        .where(tables.Job.id.in_(found))
+        .values(
+            state=JobState.RUNNING,
+            attempt=tables.Job.attempt + 1,
+            claimed_by=owner,
+            **lease(now, lease_s),
+        )
+        .returning(tables.Job)
+    ).all()
+    jobs = sorted((_job(row) for row in claimed), key=lambda job: found.index(job.id))
+    for job in jobs:
+        _audit(tx, Action.JOB_CLAIMED, job, now)
+    return jobs
+
+
+def _longest_waiting(
+    tx: Transaction, kind: JobKind, pipelines: Sequence[str], now: datetime, limit: int
+) -> list[int]:
+    """The jobs to claim, one query a pipeline: what waits for another's worker costs nothing."""
+    if limit <= 0:
+        return []
+    waiting = [
+        (row.available_at, row.id)
+        for pipeline in pipelines
+        for row in tx.execute(_claimable(kind, pipeline, now, limit))
+    ]
+    return [job_id for _, job_id in sorted(waiting)[:limit]]
+
+
+def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
+    job = tables.Job
+    query = (
+        select(job.id, job.available_at)
+        .where(
+            job.state == "queued",
+            job.pipeline == pipeline,
+            job.kind == kind,
+            job.available_at <= now,
+        )
+        .order_by(job.available_at, job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=job)
+    )
+    if kind is JobKind.PREPARE:
+        return query
+    before = aliased(tables.Job)
+    unfinished = select(before.id).where(
+        before.study_id == job.study_id,
+        before.kind.in_(list(JobKind)),
+        before.state.in_([JobState.QUEUED, JobState.RUNNING]),
+        before.pipeline == job.pipeline,
+        or_(before.kind == JobKind.PREPARE, before.revision < job.revision),
+    )
+    return query.where(~unfinished.exists())
+
+
+def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
+    """Queue ended jobs that meet all conditions again; returns how many."""
+    job = tables.Job
+    again = tx.execute(
+        update(job)
+        .where(*which, job.state.in_([JobState.DONE, JobState.FAILED]))
+        .values(state=JobState.QUEUED, attempt=0, available_at=at, finished_at=None)
+        .returning(job)
+    ).all()
+    for row in again:
+        _audit(tx, Action.JOB_REQUEUED, row, at)
+    return len(again)
+
+
+def postpone(
+    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+) -> None:
+    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    row = tables.Job
+    done = tx.execute(
+        update(row)
+        .where(
+            row.id == job.id,
+            row.state == JobState.RUNNING,
+            row.attempt == job.attempt,
+            row.claimed_by == job.claimed_by,
+        )
+        .values(
+            state=JobState.QUEUED,
+            attempt=job.attempt - 1,
+            postponed=job.postponed + 1,
+            available_at=available_at,
+            error_code=code,
+            error_message=message,
+            **UNCLAIMED,
+        )
+    )
+    if done.rowcount == 0:
+        raise ClaimLostError(f"job {job.id} is no longer held by this process")
+    _audit(tx, Action.JOB_POSTPONED, job, at, code=code)
+
+
+def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
+    """How many jobs of each kind are queued, running or failed; absent where there is none.
+
+    Those done are not counted: they are most of the table, and no index makes that quick.
+    """
+    job = tables.Job
+    return {
+        (kind, state): number
+        for state in (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
+        for kind, number in tx.execute(
+            select(job.kind, func.count()).where(job.state == state).group_by(job.kind)
+        )
+    }
+
+
+def failed_reports(tx: Transaction, since: datetime, limit: int = 20) -> list[int]:
+    """Studies of which a `conclude` job was given up since then, the last first."""
+    job = tables.Job
+    query = (
+        select(job.study_id)
+        .where(job.state == "failed", job.kind == JobKind.CONCLUDE, job.finished_at >= since)
+        .order_by(job.id.desc())
+        .limit(limit)
+    )
+    return list(dict.fromkeys(tx.scalars(query)))
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        pipeline=row.pipeline,
+        study_id=row.study_id,
+        instance_id=row.instance_id,
+        revision=row.revision,
+        attempt=row.attempt,
+        claimed_by=row.claimed_by,
+        last_error=row.error_code,
+        postponed=row.postponed or 0,
+    )
+
+
+def _audit(tx: Transaction, action: Action, job: Job | Row[Any], at: datetime, **more: str) -> None:
+    detail: Detail = {
+        "job": job.id,
+        "kind": job.kind.value,
+        "pipeline": job.pipeline,
+        "attempt": job.attempt,
+        **({"instance": job.instance_id} if job.instance_id is not None else {}),
+        **({"revision": job.revision} if job.revision is not None else {}),
+        **more,
+    }
+    trail.record(
+        tx,
+        Event(
+            action=action,
+            at=at,
+            outcome="failure" if action in _SETBACKS else "success",
+            actor=job.claimed_by,
+            study_id=job.study_id,
+            detail=detail,
+        ),
+    )
+
+
+_SETBACKS = (Action.JOB_RETRY, Action.JOB_FAILED, Action.JOB_RESCUED)
+
+_LIFECYCLE = Lifecycle(
+    tables.Job,
+    Words(
+        waiting=JobState.QUEUED,
+        in_work=JobState.RUNNING,
+        done=JobState.DONE,
+        failed=JobState.FAILED,
+        finish=Action.JOB_DONE,
+        retry=Action.JOB_RETRY,
+        fail=Action.JOB_FAILED,
+        hand_back=Action.JOB_HANDED_BACK,
+        rescue=Action.JOB_RESCUED,
+        died=WORKER_DIED,
+    ),
+    _audit,
+)
+renew, retry, fail = _LIFECYCLE.renew, _LIFECYCLE.retry, _LIFECYCLE.fail
+hand_back, rescue = _LIFECYCLE.hand_back, _LIFECYCLE.rescue
+
+
+def finish(tx: Transaction, job: Job, at: datetime) -> None:
+    """End a job that is done.
+
+    Raises:
+        ClaimLostError: it is no longer this owner's.
+    """
+    _LIFECYCLE.finish(tx, job, at, {})
