@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dicom_node import app
 from dicom_node.app import partners
+from dicom_node.app.spools import open_spool
 from dicom_node.dicomweb.session import open_session
 from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
@@ -42,7 +42,7 @@ def open_archive(
     yield GettingArchive(
         node,
         standstill_s=archive.retrieve_timeout_s,
-        spool=app.open_spool(settings, database),
+        spool=open_spool(settings, database),
         keeper=_keeper(settings, database),
         carrier=_carrier(settings, archive, database),
     )
@@ -57,7 +57,7 @@ def _web_archive(
         yield WebArchive(
             service,
             session,
-            spool=app.open_spool(settings, database),
+            spool=open_spool(settings, database),
             keeper=_keeper(settings, database),
             carrier=_carrier(settings, archive, database),
         )
@@ -66,7 +66,7 @@ def _web_archive(
 def _keeper(settings: Settings, database: Database) -> Keeper:
     return Keeper(
         database,
-        app.open_spool(settings, database),
+        open_spool(settings, database),
         pipelines=[pipeline.name for pipeline in settings.pipeline],
         hard_limit_s=settings.completion.hard_limit_s,
     )

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from dicom_node import app
 from dicom_node.app import partners
+from dicom_node.delivery.climber import Climber
 from dicom_node.delivery.commitment_reports import CommitmentReports
-from dicom_node.delivery.ladder import Climber, Ladder, LookIn
+from dicom_node.delivery.ladder import Ladder, LookIn
 from dicom_node.dicomweb.searching import search_instances
 from dicom_node.dicomweb.session import open_session
 from dicom_node.scu.finding import find_instances

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING
 
 import structlog
 from pydicom.uid import generate_uid
@@ -30,6 +29,7 @@ from dicom_node.delivery.climb_policy import (
     after_lookup,
     next_step,
 )
+from dicom_node.delivery.ladder import Ladder
 from dicom_node.errors import NodeError, SettingsError
 from dicom_node.scu.commitment import request_commitment
 from dicom_node.scu.errors import NoAcceptedContextError
@@ -39,9 +39,6 @@ from storage.delivery.ladder import Climb
 from storage.errors import ClaimLostError
 from storage.keeping.promises import Reference
 from storage.states import Rung
-
-if TYPE_CHECKING:
-    from dicom_node.delivery.ladder import Ladder
 
 #: Objects in one request for commitment.
 BATCH = 64
@@ -54,7 +51,7 @@ log = structlog.get_logger()
 class Climbing:
     """The climbs of one destination, as one thread works them off until `stopping` is set."""
 
-    def __init__(self, way: "Ladder", database: Database, stopping: Event) -> None:
+    def __init__(self, way: Ladder, database: Database, stopping: Event) -> None:
         self._way = way
         self._database = database
         self._stopping = stopping

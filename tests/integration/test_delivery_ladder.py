@@ -25,8 +25,9 @@ from dicom_node.commitment import (
     read_request,
     report_dataset,
 )
+from dicom_node.delivery.climber import Climber
 from dicom_node.delivery.destination import Destination
-from dicom_node.delivery.ladder import Climber, Ladder, LookIn
+from dicom_node.delivery.ladder import Ladder, LookIn
 from dicom_node.scu.association import associate
 from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode

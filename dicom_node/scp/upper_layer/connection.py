@@ -7,12 +7,9 @@ import select
 import socket
 import ssl
 import struct
-from typing import TYPE_CHECKING
 
+from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
-
-if TYPE_CHECKING:
-    from dicom_node.scp.upper_layer.transport import ReceivingAssociation
 
 #: No honest association request is larger: 128 contexts with every syntax make 160 kB.
 _LARGEST_REQUEST_BYTES = 256 << 10
@@ -35,7 +32,7 @@ class ReceivingSocket(AssociationSocket):
     Nagle's algorithm on, as DCMTK does) gets it at once, not after the kernel's 40 ms.
     """
 
-    def __init__(self, association: "ReceivingAssociation", connection: socket.socket) -> None:
+    def __init__(self, association: Association, connection: socket.socket) -> None:
         super().__init__(association, client_socket=connection)
         self.received_bytes = 0
         self._buffer = memoryview(bytearray(_FIRST_BUFFER_BYTES))

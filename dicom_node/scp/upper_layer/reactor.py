@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
+from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_node.scp.upper_layer.association_pdu import tidied
+from dicom_node.scp.upper_layer.connection import ReceivingSocket
+from dicom_node.scp.upper_layer.spooling import SpoolingProvider
 
 if TYPE_CHECKING:
     from pynetdicom.pdu_primitives import _PDUPrimitiveType
-
-    from dicom_node.scp.upper_layer.transport import ReceivingAssociation
 
 log = structlog.get_logger()
 
@@ -40,14 +41,21 @@ _HEAD_BYTES = 6
 _TIMERS_S = 0.5
 
 
+class ServedAssociation(Association):
+    """What a reactor needs of its association: beside pynetdicom's own, bytes and messages."""
+
+    connection: ReceivingSocket
+    provider: SpoolingProvider
+
+
 class ReceivingReactor(DULServiceProvider):
-    """The upper layer provider of a `ReceivingAssociation`.
+    """The upper layer provider of a `ServedAssociation`.
 
     `changed` is set when there may be something for the association to act on: a release, an abort,
     or the end of this thread. `is_serving` is true while a message is being answered.
     """
 
-    def __init__(self, association: "ReceivingAssociation") -> None:
+    def __init__(self, association: ServedAssociation) -> None:
         super().__init__(association)
         self.changed = threading.Event()
         self.is_serving = False

@@ -19,7 +19,6 @@ import structlog
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE, DimseServiceType
 from pynetdicom.pdu_primitives import A_ABORT
 from pynetdicom.presentation import PresentationContext
@@ -33,7 +32,7 @@ from pynetdicom.transport import (
 from dicom_node.scp.peers import Peer
 from dicom_node.scp.upper_layer.connection import ReceivingSocket
 from dicom_node.scp.upper_layer.handshake import HandshakeError, secure
-from dicom_node.scp.upper_layer.reactor import ReceivingReactor
+from dicom_node.scp.upper_layer.reactor import ReceivingReactor, ServedAssociation
 from dicom_node.scp.upper_layer.spooling import SpoolingProvider
 from dicom_node.scp.upper_layer.waiting import WaitingRoom
 from dicom_node.tls.watched import Watched
@@ -75,7 +74,7 @@ class Reception(Protocol):
         """An association, admitted or not, is over; once, as the last thing of its thread."""
 
 
-class ReceivingAssociation(Association):
+class ReceivingAssociation(ServedAssociation):
     """One association that somebody opened to us; `admission` is None until it was granted.
 
     `certificate` (DER) is what the peer showed in the TLS handshake; None: plain text.
