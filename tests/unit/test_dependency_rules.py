@@ -31,6 +31,28 @@ OWNERS = {
     "dicomweb_client": ("dicom_node/dicomweb",),
 }
 
+#: The rooms of storage, each of which imports none that comes after it.
+STORAGE = (
+    "errors",
+    "states",
+    "database",
+    "files",
+    "tables",
+    "audit",
+    "migrations",
+    "keeping",
+    "alarms",
+    "clock",
+    "retrieval",
+    "work_items",
+    "work",
+    "delivery",
+    "studies",
+    "corrections",
+    "intake",
+    "reading",
+)
+
 
 def modules() -> list[Path]:
     return sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
@@ -43,6 +65,59 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which of our files each of them imports, lazily and for its types included."""
+    files = {dotted(path): path for path in modules()}
+    found: dict[str, set[str]] = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                parts = {f"{node.module}.{alias.name}" for alias in node.names}
+                wanted = {part if part in files else node.module for part in parts}
+            else:
+                continue
+            found[name] |= wanted & files.keys() - {name}
+    return found
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    left = arrows()
+    while free := [name for name, wanted in left.items() if not wanted & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+def test_the_rooms_of_storage_import_one_way() -> None:
+    floors = {room: floor for floor, room in enumerate(STORAGE)}
+    wrong = [
+        f"{name} imports {other}"
+        for name, wanted in arrows().items()
+        for other in wanted
+        if name.startswith("storage.") and other.startswith("storage.")
+        if floors[name.split(".")[1]] < floors[other.split(".")[1]]
+    ]
+    assert not wrong
+
+
+def test_tables_are_taken_from_their_one_door() -> None:
+    tools = {"storage.tables.columns", "storage.tables.upsert"}
+    wrong = [
+        f"{name} imports {other}"
+        for name, wanted in arrows().items()
+        for other in wanted
+        if other.startswith("storage.tables.") and not name.startswith("storage.tables")
+        if other not in tools
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("top", FORBIDDEN)
