@@ -14,8 +14,8 @@ from dicom_node.retrieval.criteria import Criteria
 from dicom_node.retrieval.pulling import Puller
 from dicom_node.retrieval.web_archive import WebArchive
 from dicom_node.scu.peer import RemoteNode
-from storage.retrieval import pulls
-from storage.retrieval.pulls import PullView, StudyView, held_instances
+from storage.retrieval.listing import PullView, StudyView, studies_of
+from storage.retrieval.pulls import held_instances
 from tests.scp_listening import Node
 
 WEEK = Criteria(first_day=date(2026, 11, 1), last_day=date(2026, 11, 7))
@@ -89,7 +89,7 @@ class Fetcher:
 
     def studies(self, pull_id: int) -> list[StudyView]:
         with self.node.database.read() as tx:
-            return pulls.studies_of(tx, pull_id)
+            return studies_of(tx, pull_id)
 
 
 def dataset_of(path: Path) -> bytes:

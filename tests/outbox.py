@@ -20,14 +20,15 @@ from storage import tables
 from storage.database.engine import Database
 from storage.database.owner import this_process
 from storage.delivery import outbox
-from storage.delivery.outbox import DeliveryView
+from storage.delivery.listing import DeliveryView, listing
 from storage.files.spool import Spool
 from storage.intake.instances import record_instance
 from storage.intake.received import Received
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
+from storage.states import Outcome
 from storage.studies.associations import Association, open_association
-from storage.work.results import Outcome, Report, ResultObject, record_report
+from storage.work.results import Report, ResultObject, record_report
 from tests.objects import COMPREHENSIVE_3D, write_object
 
 Kind = Literal["SR", "SC", "KOS", "PDF"]
@@ -95,7 +96,7 @@ class Outbox:
     def deliveries(self, destination: str | None = None) -> list[DeliveryView]:
         """All deliveries, newest first."""
         with self.database.read() as tx:
-            return outbox.listing(tx, destination=destination, limit=1000)
+            return listing(tx, destination=destination, limit=1000)
 
     def states(self, destination: str | None = None) -> set[str]:
         """The states that deliveries are in."""

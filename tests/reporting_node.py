@@ -23,11 +23,10 @@ from storage.intake.instances import record_instance
 from storage.intake.received import Received
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
+from storage.states import JobState, Outcome
 from storage.studies.associations import Association, open_association
 from storage.studies.completion import complete_study, due_studies
 from storage.studies.orders import Order
-from storage.work.jobs import JobState
-from storage.work.results import Outcome
 from tests.peers import wait_until
 
 PIPELINE = "echo_haemodynamics"

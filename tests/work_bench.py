@@ -22,9 +22,9 @@ from storage.database.owner import this_process
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import StudyDetail, show_study
+from storage.states import JobKind
 from storage.studies.completion import complete_study
 from storage.work import jobs
-from storage.work.jobs import JobKind
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.unit.ultrasound_files import cine, save

@@ -15,8 +15,7 @@ from dicom_node.settings.model import Settings
 from storage.delivery import ladder, listing
 from storage.delivery import outbox as storage_outbox
 from storage.delivery.listing import DeliveryView
-from storage.delivery.outbox import DeliveryState
-from storage.states import ClimbState
+from storage.states import ClimbState, DeliveryState
 
 _COLUMNS = {
     "id": "id",
@@ -54,7 +53,7 @@ def list_(
 ) -> None:
     """List deliveries, newest first; --climb: accepted ones by how far their confirmation is."""
     with looking(settings, "outbox list", state=state, climb=climb, destination=destination) as tx:
-        found = storage_outbox.listing(
+        found = listing.listing(
             tx,
             state=DeliveryState(state) if state else None,
             climb=ClimbState(climb) if climb else None,

@@ -23,7 +23,9 @@ from dicom_node.settings.model import Settings
 from storage.database.engine import Database
 from storage.database.owner import is_dead, this_process
 from storage.retrieval import pulls
-from storage.retrieval.pulls import Order, PullState, PullView
+from storage.retrieval.listing import PullView, find_pull, list_pulls, studies_of
+from storage.retrieval.pulls import Order
+from storage.states import PullState
 
 if TYPE_CHECKING:
     from dicom_node.retrieval.archive import Archive
@@ -158,7 +160,7 @@ def pull(
 def list_(limit: int, settings: Settings, as_json: bool) -> None:
     """List pulls, newest first."""
     with looking(settings, "pull list") as tx:
-        found = pulls.list_pulls(tx, limit)
+        found = list_pulls(tx, limit)
     print_rows(found, _PULLS, as_json=as_json, empty="nothing was pulled")
 
 
@@ -169,8 +171,8 @@ def list_(limit: int, settings: Settings, as_json: bool) -> None:
 def show(pull_id: int, settings: Settings, as_json: bool) -> None:
     """List the studies of one pull, and what is missing of them."""
     with looking(settings, "pull show", pull=pull_id) as tx:
-        view = pulls.find_pull(tx, pull_id)
-        studies = pulls.studies_of(tx, pull_id)
+        view = find_pull(tx, pull_id)
+        studies = studies_of(tx, pull_id)
     if as_json:
         click.echo(to_json({"pull": view, "studies": studies}))
     else:

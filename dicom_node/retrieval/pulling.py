@@ -26,7 +26,9 @@ from dicom_node.scu.errors import (
 from storage.database.engine import Database
 from storage.database.owner import is_dead, this_process
 from storage.retrieval import pulls
-from storage.retrieval.pulls import Fetched, FetchState, Order, PullState, PullView, StudyView
+from storage.retrieval.listing import PullView, StudyView, find_pull
+from storage.retrieval.pulls import Fetched, Order
+from storage.states import FetchState, PullState
 from storage.studies.associations import lose_dead_associations
 
 #: The next study would fare no better: the pull is left for later, as it stands.
@@ -83,7 +85,7 @@ class Puller:
         try:
             with self._database.write() as tx:
                 lose_dead_associations(tx, is_dead, datetime.now(UTC))
-                pull = pulls.find_pull(tx, pull_id)
+                pull = find_pull(tx, pull_id)
             if pull.state is PullState.SEARCHING:
                 self._search(pull)
             self._fetch_all(pull_id)
@@ -91,7 +93,7 @@ class Puller:
             with self._database.write() as tx:
                 pulls.leave(tx, pull_id)
         with self._database.read() as tx:
-            return pulls.find_pull(tx, pull_id)
+            return find_pull(tx, pull_id)
 
     def _search(self, pull: PullView) -> None:
         found = 0
@@ -107,7 +109,7 @@ class Puller:
     def _fetch_all(self, pull_id: int) -> None:
         while not self._stop.is_set():
             with self._database.write() as tx:
-                pull = pulls.find_pull(tx, pull_id)
+                pull = find_pull(tx, pull_id)
                 study = pulls.next_study(tx, pull_id)
                 if study is None:
                     pulls.end_pull(tx, pull_id, datetime.now(UTC))

@@ -17,10 +17,11 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import destinations, outbox
 from storage.reading import cases
 from storage.reading.cases import Case
+from storage.states import Outcome
 from storage.studies import preparing
 from storage.work import jobs, results
 from storage.work.jobs import Job
-from storage.work.results import Outcome, Report, StoredReport
+from storage.work.results import Report, StoredReport
 
 #: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
 _COMPANIONS = frozenset({"SC", "KOS", "PDF"})

@@ -31,9 +31,10 @@ from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
 from storage.files.spool import Spool
 from storage.intake.instances import instance_digest, instance_peer
+from storage.states import JobKind
 from storage.studies import preparing
 from storage.work import jobs, results, roster
-from storage.work.jobs import URGENCY, WORKER_DIED, Job, JobKind
+from storage.work.jobs import URGENCY, WORKER_DIED, Job
 
 _IDLE_S = 0.5
 #: Decoding beside the model; more would take its cores.

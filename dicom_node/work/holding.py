@@ -9,8 +9,9 @@ import structlog
 from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait
 from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
+from storage.states import JobKind
 from storage.work import jobs
-from storage.work.jobs import Job, JobKind
+from storage.work.jobs import Job
 
 log = structlog.get_logger()
 

@@ -23,8 +23,9 @@ from storage.errors import (
 )
 from storage.files.spool import Spool
 from storage.reading.cases import Case, CaseInstance
+from storage.states import Outcome
 from storage.work.jobs import Job
-from storage.work.results import Outcome, Report, StoredReport
+from storage.work.results import Report, StoredReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from inference.types import Code
 from storage.database.engine import Database, Transaction
 from storage.database.owner import is_dead, this_process
 from storage.errors import ClaimLostError, StorageError
+from storage.states import WorkItemState
 from storage.work_items import claiming
-from storage.work_items.claiming import WorkItem, WorkItemState
+from storage.work_items.claiming import WorkItem
 from storage.work_items.progress import InputStudy, look_at_study
 
 #: How long one step may take until another process tries it too.

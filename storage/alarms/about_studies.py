@@ -12,8 +12,6 @@ from storage.states import AlarmKind
 from storage.tables import StudyAlarm
 from storage.tables.upsert import insert_for
 
-__all__ = ["AlarmKind", "raise_alarm", "settle", "standing"]
-
 
 def raise_alarm(tx: Transaction, study_id: int, kind: AlarmKind, detail: str, at: datetime) -> None:
     """Raise an alarm, or say something else in one that stands; `detail` names no values."""

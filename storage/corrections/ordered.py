@@ -24,19 +24,6 @@ from storage.studies.orders import Order, record_order
 from storage.studies.patients import Patient
 from storage.tables import StudyCorrection
 
-__all__ = [
-    "Correction",
-    "CorrectionKind",
-    "Identification",
-    "Standing",
-    "correct_identification",
-    "corrections_of",
-    "reinstate",
-    "standing_of",
-    "study_id_of",
-    "withdraw",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identification:

@@ -15,16 +15,6 @@ from storage.studies.completion import revise
 from storage.tables import Rejection, RejectionNote
 from storage.tables.upsert import insert_once
 
-__all__ = [
-    "Note",
-    "NoteView",
-    "ignored_since",
-    "notes_of",
-    "record_note",
-    "rejected_in",
-    "sender_of",
-]
-
 #: Codes of the titles (DCM) that take an instance back, weakest first: of several, the last holds.
 #: 113039 (retention expired) says nothing about the instance, so it takes nothing back.
 TAKING_BACK = ("113001", "113038", "113037")

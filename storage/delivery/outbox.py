@@ -16,32 +16,11 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.database.engine import Transaction
-from storage.delivery.listing import DeliveryView, listing
 from storage.states import ClimbState, DeliveryState
 from storage.tables import Climb
 from storage.tables.upsert import insert_for
 from storage.work.claims import Lifecycle, Words, lease
 from storage.work.results import ResultObject, renditions
-
-__all__ = [
-    "Delivery",
-    "DeliveryState",
-    "DeliveryView",
-    "call_off",
-    "claim",
-    "enqueue",
-    "fail",
-    "hand_back",
-    "listing",
-    "mark_sent",
-    "next_available_at",
-    "renew",
-    "requeue",
-    "rescue",
-    "retry",
-    "wake",
-]
-
 
 #: Error code of what was called off.
 WITHDRAWN = "WITHDRAWN"

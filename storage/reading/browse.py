@@ -14,8 +14,8 @@ from storage.database.engine import Transaction
 from storage.delivery import listing
 from storage.delivery.listing import DeliveryView
 from storage.errors import NotFoundError
-from storage.states import DueReason, JobKind, JobState, StudyState
-from storage.work.results import Outcome, ResultObject, stored_objects
+from storage.states import DueReason, JobKind, JobState, Outcome, StudyState
+from storage.work.results import ResultObject, stored_objects
 
 #: Events of one study that are shown; a study of some hundred instances has about as many.
 EVENTS_SHOWN = 5000

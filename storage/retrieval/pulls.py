@@ -17,34 +17,10 @@ from storage.audit.trail import Action, Event
 from storage.database.engine import Transaction
 from storage.errors import ArchiveBusyError, NotFoundError
 from storage.retrieval import listing
-from storage.retrieval.listing import PullView, StudyView, find_pull, list_pulls, studies_of
+from storage.retrieval.listing import PullView, StudyView, find_pull
 from storage.states import FetchState, PullState
 from storage.tables import Pull, PulledStudy
 from storage.tables.upsert import insert_once
-
-__all__ = [
-    "FetchState",
-    "Fetched",
-    "Order",
-    "PullState",
-    "PullView",
-    "StudyToFetch",
-    "StudyView",
-    "add_study",
-    "begin_study",
-    "end_pull",
-    "end_study",
-    "find_pull",
-    "held_instances",
-    "leave",
-    "list_pulls",
-    "next_study",
-    "order",
-    "record_search",
-    "resume",
-    "search_ended",
-    "studies_of",
-]
 
 #: What may still be fetched of a pull, once it is resumed.
 _UNFINISHED = (FetchState.RUNNING, FetchState.INCOMPLETE, FetchState.FAILED)

@@ -20,26 +20,6 @@ from storage.errors import ClaimLostError
 from storage.states import JobKind, JobState
 from storage.work.claims import UNCLAIMED, Lifecycle, Words, lease
 
-__all__ = [
-    "WORKER_DIED",
-    "Job",
-    "JobKind",
-    "JobState",
-    "claim",
-    "counts",
-    "fail",
-    "failed_reports",
-    "finish",
-    "hand_back",
-    "postpone",
-    "queue_conclude",
-    "queue_prepare",
-    "renew",
-    "requeue",
-    "rescue",
-    "retry",
-]
-
 _INSERT = insert(tables.Base.metadata.tables["job"])
 
 #: Reports first: a study that waits for its answer goes before one that still arrives.

@@ -15,19 +15,6 @@ from storage.database.engine import Transaction
 from storage.states import AlarmKind, Outcome
 from storage.tables.upsert import insert_for
 
-__all__ = [
-    "Outcome",
-    "Preparation",
-    "Report",
-    "ResultObject",
-    "StoredReport",
-    "latest_report",
-    "record_preparation",
-    "record_report",
-    "renditions",
-    "stored_objects",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Preparation:

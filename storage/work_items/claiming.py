@@ -21,19 +21,6 @@ from storage.states import WorkItemState
 from storage.tables import WorkItem as WorkItemRow
 from storage.tables.upsert import insert_once
 
-__all__ = [
-    "WorkItem",
-    "WorkItemState",
-    "begin",
-    "count_open",
-    "end",
-    "next_available_at",
-    "note",
-    "postpone",
-    "rescue",
-    "take",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:

@@ -10,12 +10,12 @@ from storage.audit import trail
 from storage.audit.trail import Action
 from storage.database.engine import Transaction
 from storage.delivery import outbox
-from storage.delivery.outbox import DeliveryState
+from storage.delivery.listing import listing
 from storage.intake.instances import record_instance
 from storage.intake.received import Received
 from storage.reading import cases
 from storage.reading.browse import list_studies, show_study
-from storage.states import StudyState
+from storage.states import DeliveryState, StudyState
 from storage.studies.associations import Association, open_association
 from storage.studies.completion import complete_study, due_studies
 from storage.work import jobs
@@ -158,15 +158,15 @@ OPERATIONS = (
     Operation("study by UID", lambda tx, d: show_study(tx, study_uid(d.study()))),
     Operation("study by accession", lambda tx, d: show_study(tx, accession_number(d.study()))),
     Operation("study by number", lambda tx, d: show_study(tx, d.study())),
-    Operation("deliveries, newest", lambda tx, d: outbox.listing(tx)),
-    Operation("deliveries, failed", lambda tx, d: outbox.listing(tx, state=DeliveryState.FAILED)),
+    Operation("deliveries, newest", lambda tx, d: listing(tx)),
+    Operation("deliveries, failed", lambda tx, d: listing(tx, state=DeliveryState.FAILED)),
     Operation(
         "deliveries to a rare destination",
-        lambda tx, d: outbox.listing(tx, destination=DESTINATIONS[1]),
+        lambda tx, d: listing(tx, destination=DESTINATIONS[1]),
     ),
     Operation(
         "deliveries, sent, to a rare one",
-        lambda tx, d: outbox.listing(tx, destination=DESTINATIONS[1], state=DeliveryState.SENT),
+        lambda tx, d: listing(tx, destination=DESTINATIONS[1], state=DeliveryState.SENT),
     ),
     Operation("audit, newest", lambda tx, d: trail.search(tx)),
     Operation(

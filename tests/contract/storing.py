@@ -11,13 +11,13 @@ from storage import tables
 from storage.database.engine import Database
 from storage.intake.instances import record_instance
 from storage.intake.received import Receipt, Received
-from storage.states import Ending
+from storage.states import Ending, JobKind, JobState, Outcome
 from storage.studies import associations
 from storage.studies.associations import Association, close_association
 from storage.studies.completion import complete_study
 from storage.work import jobs, results
-from storage.work.jobs import Job, JobKind, JobState
-from storage.work.results import Outcome, Preparation, Report, ResultObject
+from storage.work.jobs import Job
+from storage.work.results import Preparation, Report, ResultObject
 
 #: Later than any clock of this test, so that a story comes after the making of its tables.
 NOON = datetime(2100, 1, 31, 12, tzinfo=UTC)

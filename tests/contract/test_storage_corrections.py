@@ -16,11 +16,9 @@ from storage.intake.received import Receipt
 from storage.reading import cases
 from storage.reading.browse import show_study
 from storage.reading.cases import Case
-from storage.states import DueReason, StudyState
+from storage.states import DueReason, JobKind, Outcome, StudyState
 from storage.studies.orders import Order
 from storage.work import results
-from storage.work.jobs import JobKind
-from storage.work.results import Outcome
 from tests.contract.storing import (
     PIPELINE,
     after,

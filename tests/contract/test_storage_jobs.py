@@ -9,9 +9,10 @@ from storage.audit import trail
 from storage.database.engine import Database
 from storage.errors import ClaimLostError
 from storage.reading.browse import show_study
+from storage.states import JobKind, JobState
 from storage.studies import preparing
 from storage.work import jobs
-from storage.work.jobs import Job, JobKind, JobState
+from storage.work.jobs import Job
 from tests.contract.storing import (
     LEASE_S,
     ME,

@@ -10,9 +10,9 @@ from storage.database.engine import Database
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import ask, record_answer
 from storage.delivery.ladder import Climb
-from storage.delivery.outbox import DeliveryState, DeliveryView
+from storage.delivery.listing import DeliveryView, listing
 from storage.errors import ClaimLostError
-from storage.states import ClimbState, Rung
+from storage.states import ClimbState, DeliveryState, Rung
 from storage.work.results import ResultObject
 from tests.contract.storing import (
     LEASE_S,
@@ -102,7 +102,7 @@ def reach(database: Database, climb: Climb, rung: Rung, at_s: float) -> None:
 
 def view(database: Database, destination: str = "pacs") -> DeliveryView:
     with database.read() as tx:
-        [found] = outbox.listing(tx, destination=destination)
+        [found] = listing(tx, destination=destination)
     return found
 
 
@@ -235,7 +235,7 @@ def test_what_stalled_is_listed_and_counted_and_climbs_on_when_asked_to(
     assert (seen.trouble, seen.climb) == ("X: why", ClimbState.STALLED)
     with delivered.read() as tx:
         assert ladder.stalled_counts(tx) == {"pacs": 1}
-        assert len(outbox.listing(tx, climb=ClimbState.STALLED)) == 1
+        assert len(listing(tx, climb=ClimbState.STALLED)) == 1
         [event] = trail.search(tx, action=Action.DELIVERY_STALLED)
     assert (event.outcome, event.detail["code"]) == ("failure", "X")
     assert claim(delivered, 4000) == []

@@ -7,9 +7,12 @@ import pytest
 
 from storage.audit import trail
 from storage.database.engine import Database
+from storage.delivery import listing as storage_listing
 from storage.delivery import outbox
-from storage.delivery.outbox import Delivery, DeliveryState, DeliveryView
+from storage.delivery.listing import DeliveryView
+from storage.delivery.outbox import Delivery
 from storage.errors import ClaimLostError
+from storage.states import DeliveryState
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -53,7 +56,7 @@ def claim(
 
 def listing(database: Database) -> list[DeliveryView]:
     with database.read() as tx:
-        return outbox.listing(tx)
+        return storage_listing.listing(tx)
 
 
 @pytest.fixture
@@ -237,8 +240,8 @@ def test_the_outbox_is_listed_newest_first_by_state_and_destination(
         enqueue(database, report_id, destination=destination)
     claim(database, 100, destination="pacs")
     with database.read() as tx:
-        assert [item.destination for item in outbox.listing(tx)] == ["archive", "pacs"]
-        [sending] = outbox.listing(tx, state=DeliveryState.SENDING)
-        assert outbox.listing(tx, destination="archive", state=DeliveryState.SENDING) == []
+        assert [item.destination for item in storage_listing.listing(tx)] == ["archive", "pacs"]
+        [sending] = storage_listing.listing(tx, state=DeliveryState.SENDING)
+        assert storage_listing.listing(tx, destination="archive", state=DeliveryState.SENDING) == []
     assert (sending.destination, sending.claimed_by) == ("pacs", ME)
     assert (sending.study_instance_uid, sending.accession_number) == ("1.2.9", "ACC1")

@@ -10,13 +10,13 @@ from storage.audit.trail import Action
 from storage.database.engine import Database, Transaction
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import asked_about, record_answer
-from storage.delivery.outbox import DeliveryState
+from storage.delivery.listing import listing
 from storage.intake.instances import record_instance
 from storage.keeping import promises
 from storage.keeping.promises import Reference
 from storage.reading import cases
 from storage.reading.browse import list_studies, show_study
-from storage.states import ClimbState, Ending, StudyState
+from storage.states import ClimbState, DeliveryState, Ending, JobKind, StudyState
 from storage.studies import preparing
 from storage.studies.associations import (
     close_association,
@@ -54,7 +54,7 @@ QUERIES: dict[str, Query] = {
     "rescue": lambda tx: jobs.rescue(tx, after(100), lambda _: False),
     "second chances": lambda tx: preparing.give_second_chances(tx, after(100), ["INFERENCE"]),
     "a preparation after its report": lambda tx: preparing.report_on(
-        tx, jobs.Job(1, jobs.JobKind.PREPARE, PIPELINE, 1, 1, None, 1, ME), after(100)
+        tx, jobs.Job(1, JobKind.PREPARE, PIPELINE, 1, 1, None, 1, ME), after(100)
     ),
     "retry what failed of a study": lambda tx: preparing.retry_failed(tx, 1, after(100)),
     "retry an instance": lambda tx: preparing.retry_instance(tx, 1, after(100)),
@@ -66,13 +66,11 @@ QUERIES: dict[str, Query] = {
     ),
     "rescue deliveries": lambda tx: outbox.rescue(tx, after(100), lambda _: False),
     "next delivery": lambda tx: outbox.next_available_at(tx, "pacs"),
-    "failed deliveries": lambda tx: outbox.listing(tx, state=DeliveryState.FAILED),
-    "newest deliveries": outbox.listing,
-    "deliveries to a destination": lambda tx: outbox.listing(tx, destination="pacs"),
-    "sent to a destination": lambda tx: outbox.listing(
-        tx, destination="pacs", state=DeliveryState.SENT
-    ),
-    "stalled deliveries": lambda tx: outbox.listing(tx, climb=ClimbState.STALLED),
+    "failed deliveries": lambda tx: listing(tx, state=DeliveryState.FAILED),
+    "newest deliveries": listing,
+    "deliveries to a destination": lambda tx: listing(tx, destination="pacs"),
+    "sent to a destination": lambda tx: listing(tx, destination="pacs", state=DeliveryState.SENT),
+    "stalled deliveries": lambda tx: listing(tx, climb=ClimbState.STALLED),
     "next climb": lambda tx: ladder.next_due_at(tx, "pacs"),
     "climb": lambda tx: ladder.claim(
         tx, destination="pacs", now=after(100), again_at=after(400), limit=9

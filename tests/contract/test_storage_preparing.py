@@ -10,10 +10,11 @@ from storage.audit.trail import Action
 from storage.database.engine import Database
 from storage.keeping import spool_identity
 from storage.reading.browse import show_study
+from storage.states import JobKind, JobState
 from storage.studies import orders, preparing
 from storage.studies.orders import Order
 from storage.work import jobs
-from storage.work.jobs import Job, JobKind, JobState
+from storage.work.jobs import Job
 from tests.contract.storing import (
     PIPELINE,
     after,

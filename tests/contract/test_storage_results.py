@@ -7,9 +7,9 @@ from storage.errors import NotFoundError
 from storage.reading import cases
 from storage.reading.browse import StudyDetail, list_studies, show_study
 from storage.reading.cases import Case
-from storage.states import StudyState
+from storage.states import Outcome, StudyState
 from storage.work import jobs, results
-from storage.work.results import Outcome, StoredReport
+from storage.work.results import StoredReport
 from tests.contract.storing import (
     PIPELINE,
     after,

@@ -9,7 +9,9 @@ from storage.database.engine import Database
 from storage.errors import ArchiveBusyError, NotFoundError
 from storage.keeping.purge import purge_study
 from storage.retrieval import pulls
-from storage.retrieval.pulls import Fetched, FetchState, Order, PullState, StudyToFetch
+from storage.retrieval.listing import find_pull, list_pulls, studies_of
+from storage.retrieval.pulls import Fetched, Order, StudyToFetch
+from storage.states import FetchState, PullState
 from tests.contract.storing import (
     ME,
     NOON,
@@ -53,7 +55,7 @@ def add(database: Database, pull_id: int, *studies: StudyToFetch) -> None:
 
 def fetch_next(database: Database, pull_id: int, state: FetchState) -> str:
     with database.write() as tx:
-        pull, found = pulls.find_pull(tx, pull_id), pulls.next_study(tx, pull_id)
+        pull, found = find_pull(tx, pull_id), pulls.next_study(tx, pull_id)
         assert found
         pulls.begin_study(tx, found)
         came = Fetched(state=state, listed=2, present=2 if state is FetchState.DONE else 1)
@@ -72,7 +74,7 @@ def test_a_pull_goes_from_study_to_study_and_ends(database: Database) -> None:
     assert ended.claimed_by is None
     assert ended.criteria == {}
     with database.read() as tx:
-        assert [one.prior_of_uid for one in pulls.studies_of(tx, pull_id)] == ["", "1"]
+        assert [one.prior_of_uid for one in studies_of(tx, pull_id)] == ["", "1"]
 
 
 def test_what_is_incomplete_is_fetched_again_when_it_is_resumed(database: Database) -> None:
@@ -164,13 +166,13 @@ def test_a_purged_study_leaves_its_pull(database: Database) -> None:
         pulls.end_pull(tx, pull_id, after(2))
         purge_study(tx, 1, actor="jane", reason="test", now=after(3), force=True)
     with database.read() as tx:
-        assert pulls.studies_of(tx, pull_id) == []
-        assert pulls.find_pull(tx, pull_id).criteria == {}
+        assert studies_of(tx, pull_id) == []
+        assert find_pull(tx, pull_id).criteria == {}
 
 
 def test_pulls_are_listed_newest_first(database: Database) -> None:
     first, second = order(database), order(database, archive="another")
     with database.read() as tx:
-        listed = pulls.list_pulls(tx)
+        listed = list_pulls(tx)
     assert [one.id for one in listed] == [second, first]
     assert listed[0].ordered_at - NOON == timedelta(0)

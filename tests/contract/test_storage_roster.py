@@ -4,8 +4,8 @@ import pytest
 
 from storage.database.engine import Database
 from storage.errors import StudyBusyError
+from storage.states import JobKind, JobState
 from storage.work import jobs, roster
-from storage.work.jobs import JobKind, JobState
 from tests.contract.storing import (
     LEASE_S,
     ME,

@@ -11,10 +11,10 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import outbox
 from storage.errors import ClaimLostError, StudyBusyError
 from storage.keeping.purge import purge_study
+from storage.states import Outcome, WorkItemState
 from storage.studies.completion import revise
-from storage.work.results import Outcome
 from storage.work_items import claiming
-from storage.work_items.claiming import WorkItem, WorkItemState
+from storage.work_items.claiming import WorkItem
 from storage.work_items.progress import InputStudy, Output, look_at_study
 from tests.contract.storing import (
     LEASE_S,

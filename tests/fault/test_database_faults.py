@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from storage import tables
 from storage.audit.trail import Action
 from storage.database.engine import Database
-from storage.work.jobs import JobKind
+from storage.states import JobKind
 from tests import postgresql
 from tests.fault.lost_answers import lossy_proxy
 from tests.peers import listens, wait_until

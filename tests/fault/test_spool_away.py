@@ -28,8 +28,8 @@ from storage.errors import SpoolAwayError
 from storage.files.spool import Spool
 from storage.keeping import removal, retention
 from storage.keeping.retention import Rules
+from storage.states import Outcome
 from storage.studies import preparing
-from storage.work.results import Outcome
 from tests.contract.storing import open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send

@@ -19,9 +19,9 @@ from storage.files.spool import Spool
 from storage.keeping.retention import Rules
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
+from storage.states import Outcome
 from storage.studies.completion import complete_study
 from storage.work import jobs
-from storage.work.results import Outcome
 from tests.contract.storing import (
     PIPELINE,
     open_association,

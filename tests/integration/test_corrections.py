@@ -15,7 +15,7 @@ from storage.audit.trail import Action
 from storage.corrections import ordered
 from storage.corrections.ordered import Identification
 from storage.delivery import outbox
-from storage.work.results import Outcome
+from storage.states import Outcome
 from tests.peers import require
 from tests.phantom_model import PHANTOM_BUNDLE
 from tests.rejection_notes import encoded, note

@@ -34,7 +34,7 @@ from dicom_node.scu.peer import RemoteNode
 from dicom_node.settings.file import read_settings
 from storage.audit.trail import Action, search
 from storage.database.engine import Database
-from storage.delivery.outbox import DeliveryView
+from storage.delivery.listing import DeliveryView
 from storage.keeping.promises import Reference
 from storage.states import Rung
 from storage.tables import CommitmentAsked

@@ -20,7 +20,8 @@ from storage.audit.trail import Action
 from storage.errors import StorageFullError
 from storage.files.spool import Spool
 from storage.keeping.purge import purge_study
-from storage.retrieval.pulls import FetchState, PullState, list_pulls
+from storage.retrieval.listing import list_pulls
+from storage.states import FetchState, PullState
 from tests.archived import ArchivedStudy, archived_study
 from tests.dcmqrscp import dcmqrscp
 from tests.fetching import WEEK, Fetcher

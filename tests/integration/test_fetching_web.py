@@ -27,8 +27,7 @@ from dicom_node.retrieval import carrier
 from dicom_node.retrieval.criteria import Criteria
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
 from storage.audit.trail import Action
-from storage.retrieval.pulls import PullState
-from storage.states import Ending
+from storage.states import Ending, PullState
 from tests.archived import archived_study
 from tests.certificates import Authority
 from tests.fetching import Fetcher, dataset_of

@@ -14,9 +14,8 @@ from storage.alarms import about_studies
 from storage.corrections import ordered
 from storage.corrections.ordered import Identification
 from storage.reading.browse import show_study
-from storage.states import AlarmKind
+from storage.states import AlarmKind, Outcome
 from storage.studies import refused_instances
-from storage.work.results import Outcome
 from tests.peers import shared
 from tests.phantom_model import PHANTOM_BUNDLE
 from tests.reporting_node import PIPELINE, Node

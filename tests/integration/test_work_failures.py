@@ -11,9 +11,8 @@ import pytest
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.states import JobState
+from storage.states import JobState, Outcome
 from storage.work import jobs
-from storage.work.results import Outcome
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Bench
 

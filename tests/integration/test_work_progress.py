@@ -21,12 +21,11 @@ from storage import tables
 from storage.alarms import about_work
 from storage.audit import trail
 from storage.audit.trail import Action
+from storage.states import JobKind, Outcome
 from storage.studies import orders
 from storage.studies.completion import complete_study
 from storage.studies.orders import Order
 from storage.work import jobs, roster
-from storage.work.jobs import JobKind
-from storage.work.results import Outcome
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send

@@ -24,10 +24,10 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import ask, record_answer
 from storage.delivery.ladder import Climb
-from storage.delivery.outbox import DeliveryState, DeliveryView
+from storage.delivery.listing import DeliveryView, listing
 from storage.errors import ClaimLostError
 from storage.migrations.upgrading import upgrade
-from storage.states import ClimbState, Rung
+from storage.states import ClimbState, DeliveryState, Rung
 from storage.tables import Climb as Row
 from tests.contract.storing import ME, after, record_report, report, result_object, store_study
 
@@ -202,7 +202,7 @@ class Archive(RuleBasedStateMachine):
 
     def _view(self) -> DeliveryView:
         with self.database.read() as tx:
-            [seen] = outbox.listing(tx)
+            [seen] = listing(tx)
         return seen
 
 

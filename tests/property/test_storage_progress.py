@@ -12,10 +12,11 @@ from sqlalchemy import select
 from storage import tables
 from storage.database.engine import Database
 from storage.migrations.upgrading import upgrade
+from storage.states import JobKind, JobState
 from storage.studies import preparing
 from storage.studies.completion import complete_study
 from storage.work import jobs
-from storage.work.jobs import Job, JobKind, JobState
+from storage.work.jobs import Job
 from tests.contract.storing import after, end_association, open_association, received, store
 
 PIPELINES = ("a", "b", "c")

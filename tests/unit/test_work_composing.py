@@ -12,7 +12,8 @@ from dicom_node.work.composing import Composer, kinds_for
 from dicom_node.work.findings_codec import encode_findings
 from inference.types import Code, Findings
 from storage.files.spool import Spool
-from storage.work.results import Outcome, ResultObject, StoredReport
+from storage.states import Outcome
+from storage.work.results import ResultObject, StoredReport
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, study
 
 

@@ -28,7 +28,8 @@ from dicom_node.work_items.policy import (
     next_step,
 )
 from inference.types import Code
-from storage.work_items.claiming import WorkItem, WorkItemState
+from storage.states import WorkItemState
+from storage.work_items.claiming import WorkItem
 from storage.work_items.progress import InputStudy, Output
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
