@@ -1,10 +1,10 @@
 """The outbox: objects of reports on their way to destinations.
 
-pending -> sending -> sent | failed. Rows are written in the commit that makes the report; claims
-and finishes are fenced as those of jobs are.
+pending -> sending -> sent | failed. Rows are written in the commit that makes the report; changes
+of a claimed one are fenced as those of jobs are.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,6 +105,53 @@ def claim(
     for row in claimed:
         _audit(tx, Action.DELIVERY_CLAIMED, row, now)
     return [_delivery(tx, row) for row in sorted(claimed, key=lambda row: found.index(row.id))]
+
+
+def renew(tx: Transaction, held: Sequence[Delivery], now: datetime, lease_s: float) -> None:
+    """Extend the lease of deliveries that are still being sent: all of them or none."""
+    _LIFECYCLE.renew(tx, held, now, lease_s)
+
+
+def mark_sent(
+    tx: Transaction, delivery: Delivery, *, at: datetime, sop_instance_uid: str, status: int
+) -> None:
+    """End a delivery that was accepted, as which rendition and with which C-STORE status."""
+    _LIFECYCLE.finish(
+        tx,
+        delivery,
+        at,
+        {"sent_sop_instance_uid": sop_instance_uid, "status": status},
+        sop_instance_uid=sop_instance_uid,
+        status=f"0x{status:04X}",
+    )
+
+
+def retry(
+    tx: Transaction,
+    delivery: Delivery,
+    *,
+    at: datetime,
+    available_at: datetime,
+    code: str,
+    message: str,
+) -> None:
+    """Let a delivery wait again after a failed attempt, not to be claimed before `available_at`."""
+    _LIFECYCLE.retry(tx, delivery, at=at, available_at=available_at, code=code, message=message)
+
+
+def fail(tx: Transaction, delivery: Delivery, *, at: datetime, code: str, message: str) -> None:
+    """Give a delivery up."""
+    _LIFECYCLE.fail(tx, delivery, at=at, code=code, message=message)
+
+
+def hand_back(tx: Transaction, delivery: Delivery, at: datetime) -> None:
+    """Let a delivery wait again that was not attempted; no attempt counts."""
+    _LIFECYCLE.hand_back(tx, delivery, at)
+
+
+def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
+    """Let deliveries wait again whose lease ran out or whose process died; returns how many."""
+    return _LIFECYCLE.rescue(tx, now, is_dead)
 
 
 def call_off(tx: Transaction, report_id: int, at: datetime) -> int:
@@ -292,23 +339,3 @@ _LIFECYCLE = Lifecycle(
     ),
     _audit,
 )
-renew, retry, fail = _LIFECYCLE.renew, _LIFECYCLE.retry, _LIFECYCLE.fail
-hand_back, rescue = _LIFECYCLE.hand_back, _LIFECYCLE.rescue
-
-
-def mark_sent(
-    tx: Transaction, delivery: Delivery, *, at: datetime, sop_instance_uid: str, status: int
-) -> None:
-    """End a delivery that was accepted, as which rendition and with which C-STORE status.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _LIFECYCLE.finish(
-        tx,
-        delivery,
-        at,
-        {"sent_sop_instance_uid": sop_instance_uid, "status": status},
-        sop_instance_uid=sop_instance_uid,
-        status=f"0x{status:04X}",
-    )

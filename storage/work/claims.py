@@ -79,14 +79,14 @@ class Lifecycle:
     ) -> None:
         """Extend the lease of rows that are still being worked on: all of them or none."""
         for row in held:
-            self._change(tx, row, lease(now, lease_s))
+            self.change(tx, row, lease(now, lease_s))
 
     def finish(
         self, tx: Transaction, held: Claimed, at: datetime, values: dict[str, Any], **detail: Any
     ) -> None:
         """End a row that is done, with what else is to be kept of it."""
         ended = {"state": self.words.done, "finished_at": at, **UNCLAIMED}
-        self._change(tx, held, ended | {"error_code": None, "error_message": None} | values)
+        self.change(tx, held, ended | {"error_code": None, "error_message": None} | values)
         self.record(tx, self.words.finish, held, at, **detail)
 
     def retry(
@@ -101,7 +101,7 @@ class Lifecycle:
     ) -> None:
         """Let a row wait again after a failed attempt, not to be claimed before `available_at`."""
         waits = {"state": self.words.waiting, "available_at": available_at, **UNCLAIMED}
-        self._change(tx, held, waits | {"error_code": code, "error_message": message})
+        self.change(tx, held, waits | {"error_code": code, "error_message": message})
         self.record(tx, self.words.retry, held, at, code=code)
 
     def fail(
@@ -109,13 +109,13 @@ class Lifecycle:
     ) -> None:
         """Give a row up."""
         ended = {"state": self.words.failed, "finished_at": at, **UNCLAIMED}
-        self._change(tx, held, ended | {"error_code": code, "error_message": message})
+        self.change(tx, held, ended | {"error_code": code, "error_message": message})
         self.record(tx, self.words.fail, held, at, code=code)
 
     def hand_back(self, tx: Transaction, held: Claimed, at: datetime) -> None:
         """Let a row wait again that was not attempted; no attempt counts."""
         waits = {"state": self.words.waiting, "available_at": at, **UNCLAIMED}
-        self._change(tx, held, waits | {"attempt": held.attempt - 1})
+        self.change(tx, held, waits | {"attempt": held.attempt - 1})
         self.record(tx, self.words.hand_back, held, at)
 
     def rescue(self, tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
@@ -131,11 +131,12 @@ class Lifecycle:
             waits = {"state": self.words.waiting, "available_at": now, **UNCLAIMED}
             if self.words.died:
                 waits |= {"error_code": self.words.died, "error_message": None}
-            self._change(tx, row, waits)
+            self.change(tx, row, waits)
             self.record(tx, self.words.rescue, row, now)
         return len(rescued)
 
-    def _change(self, tx: Transaction, held: Claimed | Row[Any], values: dict[str, Any]) -> None:
+    def change(self, tx: Transaction, held: Claimed | Row[Any], values: dict[str, Any]) -> None:
+        """Change a row that is still its holder's."""
         table = self.table
         changed = tx.execute(
             update(table)

@@ -1,10 +1,11 @@
 """Jobs: claimed under a lease, and finished only by whoever still holds the claim.
 
-queued -> running -> done | failed. Every change is fenced on state, attempt and owner, and leaves
-its audit event in the same transaction.
+queued -> running -> done | failed. Every change of a claimed job is fenced on state, attempt and
+owner, raises ClaimLostError where it is no longer its owner's, and leaves its audit event in the
+same transaction (see `claims`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,6 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
 from storage.database.engine import Transaction
-from storage.errors import ClaimLostError
 from storage.states import JobKind, JobState
 from storage.work.claims import UNCLAIMED, Lifecycle, Words, lease
 
@@ -170,6 +170,55 @@ def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
     return query.where(~unfinished.exists())
 
 
+def renew(tx: Transaction, held: Sequence[Job], now: datetime, lease_s: float) -> None:
+    """Extend the lease of jobs that are still being worked on: all of them or none."""
+    _LIFECYCLE.renew(tx, held, now, lease_s)
+
+
+def finish(tx: Transaction, job: Job, at: datetime) -> None:
+    """End a job that is done."""
+    _LIFECYCLE.finish(tx, job, at, {})
+
+
+def retry(
+    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+) -> None:
+    """Let a job wait again after a failed attempt, not to be claimed before `available_at`."""
+    _LIFECYCLE.retry(tx, job, at=at, available_at=available_at, code=code, message=message)
+
+
+def fail(tx: Transaction, job: Job, *, at: datetime, code: str, message: str) -> None:
+    """Give a job up."""
+    _LIFECYCLE.fail(tx, job, at=at, code=code, message=message)
+
+
+def hand_back(tx: Transaction, job: Job, at: datetime) -> None:
+    """Let a job wait again that was not attempted; no attempt counts."""
+    _LIFECYCLE.hand_back(tx, job, at)
+
+
+def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> int:
+    """Let jobs wait again whose lease ran out or whose process died; returns how many."""
+    return _LIFECYCLE.rescue(tx, now, is_dead)
+
+
+def postpone(
+    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+) -> None:
+    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does."""
+    waits = {
+        "state": JobState.QUEUED,
+        "attempt": job.attempt - 1,
+        "postponed": job.postponed + 1,
+        "available_at": available_at,
+        "error_code": code,
+        "error_message": message,
+        **UNCLAIMED,
+    }
+    _LIFECYCLE.change(tx, job, waits)
+    _audit(tx, Action.JOB_POSTPONED, job, at, code=code)
+
+
 def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
     """Queue ended jobs that meet all conditions again; returns how many."""
     job = tables.Job
@@ -182,38 +231,6 @@ def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
     for row in again:
         _audit(tx, Action.JOB_REQUEUED, row, at)
     return len(again)
-
-
-def postpone(
-    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
-) -> None:
-    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    row = tables.Job
-    done = tx.execute(
-        update(row)
-        .where(
-            row.id == job.id,
-            row.state == JobState.RUNNING,
-            row.attempt == job.attempt,
-            row.claimed_by == job.claimed_by,
-        )
-        .values(
-            state=JobState.QUEUED,
-            attempt=job.attempt - 1,
-            postponed=job.postponed + 1,
-            available_at=available_at,
-            error_code=code,
-            error_message=message,
-            **UNCLAIMED,
-        )
-    )
-    if done.rowcount == 0:
-        raise ClaimLostError(f"job {job.id} is no longer held by this process")
-    _audit(tx, Action.JOB_POSTPONED, job, at, code=code)
 
 
 def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
@@ -299,14 +316,3 @@ _LIFECYCLE = Lifecycle(
     ),
     _audit,
 )
-renew, retry, fail = _LIFECYCLE.renew, _LIFECYCLE.retry, _LIFECYCLE.fail
-hand_back, rescue = _LIFECYCLE.hand_back, _LIFECYCLE.rescue
-
-
-def finish(tx: Transaction, job: Job, at: datetime) -> None:
-    """End a job that is done.
-
-    Raises:
-        ClaimLostError: it is no longer this owner's.
-    """
-    _LIFECYCLE.finish(tx, job, at, {})
