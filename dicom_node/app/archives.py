@@ -10,7 +10,7 @@ from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.web_archive import WebArchive
-from dicom_node.scp.listener import tolerate_real_devices
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.model import Settings
 from storage.database.engine import Database

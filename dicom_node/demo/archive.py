@@ -14,7 +14,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.intake.statuses import StoreStatus
 from dicom_node.scp.contexts import VERIFICATION, supported
-from dicom_node.scp.listener import tolerate_real_devices
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 
 
 class Archive:

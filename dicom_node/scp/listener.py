@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from pydicom import config as pydicom_config
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 
 from dicom_node.errors import PortTakenError
 from dicom_node.scp.associations import Associations
@@ -20,6 +19,7 @@ from dicom_node.scp.peers import PeerTable
 from dicom_node.scp.performed_procedure import performed_procedure
 from dicom_node.scp.receiving import Receiver
 from dicom_node.scp.services import Services
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from dicom_node.scp.upper_layer.transport import ReceivingServer
 from dicom_node.tls.watched import Watched
 from storage.database.engine import Database
@@ -211,18 +211,3 @@ class Listener:
         self._associations.touch()
         self._associations.refusals.write()
         self._receiver.record_refusals()
-
-
-def tolerate_real_devices() -> None:
-    """Set pynetdicom and pydicom up for what hospitals send; both know only process-wide settings.
-
-    AE titles padded with NUL or holding a stray character are taken, and compared by
-    `peers.plain_title`. A malformed UID reaches the handler of the request: pynetdicom would end
-    the association instead. Logging each message costs time; warnings about values quote
-    identities.
-    """
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-    _config.LOG_HANDLER_LEVEL = "none"
-    _config.CODECS = ("ascii", "latin-1")
-    _config.VALIDATORS["AE"] = lambda _title: (True, "")
-    _config.VALIDATORS["UI"] = lambda _uid: (True, "")

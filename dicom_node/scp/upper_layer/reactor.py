@@ -11,7 +11,6 @@ import queue
 import struct
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import structlog
 from pynetdicom.association import Association
@@ -20,10 +19,8 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_node.scp.upper_layer.association_pdu import tidied
 from dicom_node.scp.upper_layer.connection import ReceivingSocket
+from dicom_node.scp.upper_layer.private_names import PduPrimitive
 from dicom_node.scp.upper_layer.spooling import SpoolingProvider
-
-if TYPE_CHECKING:
-    from pynetdicom.pdu_primitives import _PDUPrimitiveType
 
 log = structlog.get_logger()
 
@@ -154,7 +151,7 @@ class ReceivingReactor(DULServiceProvider):
             primitive.presentation_data_value_list.append(fragment)  # type: ignore[arg-type]
             self._association.provider.receive_primitive(primitive)
 
-    def send_pdu(self, primitive: "_PDUPrimitiveType") -> None:
+    def send_pdu(self, primitive: "PduPrimitive") -> None:
         """Send a primitive to the peer; from any thread."""
         super().send_pdu(primitive)
         self._association.connection.wake()

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import structlog
 from pydicom.uid import UID
 from pynetdicom import AE, evt
-from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.dimse_primitives import C_STORE, DimseServiceType
 from pynetdicom.pdu_primitives import A_ABORT
 from pynetdicom.presentation import PresentationContext
@@ -32,6 +31,7 @@ from pynetdicom.transport import (
 from dicom_node.scp.peers import Peer
 from dicom_node.scp.upper_layer.connection import ReceivingSocket
 from dicom_node.scp.upper_layer.handshake import HandshakeError, secure
+from dicom_node.scp.upper_layer.private_names import MODE_ACCEPTOR
 from dicom_node.scp.upper_layer.reactor import ReceivingReactor, ServedAssociation
 from dicom_node.scp.upper_layer.spooling import SpoolingProvider
 from dicom_node.scp.upper_layer.waiting import WaitingRoom

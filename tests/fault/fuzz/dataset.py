@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from dicom_node.intake.file_meta import file_meta
 from dicom_node.intake.identification import identify
 from dicom_node.intake.statuses import RefusedError
-from dicom_node.scp.listener import tolerate_real_devices
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10
