@@ -32,7 +32,7 @@ class Completeness:
     alarm: Alarm | None
     missing_uids: Sequence[str]
     refused: Sequence[Refused]
-    about_studies: Mapping[AlarmKind, str]
+    alarms: Mapping[AlarmKind, str]
 
 
 def completeness_of(tx: Transaction, study_id: int) -> Completeness:

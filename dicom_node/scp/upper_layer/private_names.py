@@ -77,6 +77,6 @@ def send_files_in_pieces() -> None:
 def read_tidied(provider: DULServiceProvider) -> None:
     """Let an association that we opened read its PDUs as `tidied` puts them in order."""
     decode = provider._decode_pdu
-    provider._decode_pdu = lambda pdu: decode(  # type: ignore[method-assign]
-        bytearray(tidied(bytes(pdu)))
+    provider._decode_pdu = (  # type: ignore[method-assign]
+        lambda bytestream: decode(bytearray(tidied(bytes(bytestream))))
     )
