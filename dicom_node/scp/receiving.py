@@ -1,6 +1,6 @@
 """C-ECHO and C-STORE: what happens between the last byte of an instance and its status.
 
-Only what was kept (see `keeping`) is answered with 0x0000.
+Only what was kept (see `intake.keeping`) is answered with 0x0000.
 """
 
 import time
