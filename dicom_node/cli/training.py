@@ -79,13 +79,16 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
 
     RUN then holds the weights, metrics as CSV and for TensorBoard, and the seeds and versions.
     """
-    from inference.training.cautions import cautions
     from inference.training.cohort import read_cohort
+    from inference.training.cohort.sizes import warnings_of
     from inference.training.fit import fit as fit_networks
 
     chosen = _find(recipe)
-    for caution in cautions(read_cohort(cohort), chosen.targets):
-        say(f"caution: {caution}", err=True)
+    found = warnings_of(read_cohort(cohort), chosen.targets)
+    for warning in found:
+        say(f"warning: {warning}", err=True)
+    if found:
+        say("Add patients, or compare the model with the evaluation's baseline.", err=True)
     with progress_bar() as report:
         made = fit_networks(chosen, cohort, frames, run, encoder=encoder, on_progress=report)
     click.echo(f"{len(made.members)} network(s) in {run}; next: echonode evaluate")
