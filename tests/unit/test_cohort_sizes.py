@@ -69,6 +69,18 @@ def test_each_target_has_its_own_patients() -> None:
     assert "mPAP" not in small
 
 
+def test_why_patients_are_needed_is_said_once_for_a_split() -> None:
+    made = cohort(train=BALANCED, validation=BALANCED, test=[40.0] * 20)
+    made.exams[-1].truth["pawp_mmhg"] = math.nan
+    small, few, one_class = warnings_of(made, ("mPAP", "PAWP"))
+    assert small == (
+        "Small cohort: 20 patients in test with mPAP, 19 with PAWP (100 advised: figures have "
+        "wide intervals)."
+    )
+    assert "20 in test with mPAP > 20, 19 in test with PAWP <= 15;" in few
+    assert "0 in test with mPAP <= 20, PAWP > 15 (AUC and one of" in one_class
+
+
 def test_patients_are_counted_and_not_their_exams() -> None:
     exams = pd.DataFrame(
         {

@@ -35,10 +35,13 @@ def warnings(measured: pd.DataFrame) -> list[str]:
     latter in the target's unit. Only the splits that occur in it are judged.
     """
     splits = [split for split in ADVISED if (measured["split"] == split).any()]
-    small = [each for split in splits for each in _small(measured, split)]
-    sides = [each for split in splits for each in _sides(measured, split)]
-    few = [told for told, patients, _ in sides if patients]
-    none = [f"{told} ({ONE_CLASS[split]})" for told, patients, split in sides if not patients]
+    small = [told for split in splits if (told := _small(measured, split))]
+    few, none = [], []
+    for split in splits:
+        sides = list(_sides(measured, split))
+        few += [f"{count} in {split} with {side}" for side, count in sides if count]
+        if absent := [side for side, count in sides if not count]:
+            none.append(f"0 in {split} with {', '.join(absent)} ({ONE_CLASS[split]})")
     found = []
     if small:
         found.append(f"Small cohort: {', '.join(small)}.")
@@ -70,24 +73,26 @@ def warnings_of(cohort: Cohort, targets: Sequence[str]) -> list[str]:
     return warnings(measured_in(pd.DataFrame(rows), targets))
 
 
-def _small(measured: pd.DataFrame, split: str) -> Iterator[str]:
+def _small(measured: pd.DataFrame, split: str) -> str:
     """Such as "48 patients in train (150 advised: ...)"; by target where their numbers differ."""
-    mine, advised = measured[measured["split"] == split], f"{ADVISED[split]} advised"
+    mine = measured[measured["split"] == split]
     patients = {
         target: mine.loc[mine["target"] == target, "patient"].nunique()
         for target in measured["target"].unique()
     }
     short = {target: count for target, count in patients.items() if count < ADVISED[split]}
-    if len(set(patients.values())) == 1 and short:
-        (count,) = set(short.values())
-        yield f"{count} patients in {split} ({advised}: {RESTS[split]})"
-        return
-    for target, count in short.items():
-        yield f"{count} patients in {split} with {target} ({advised}: {RESTS[split]})"
+    if not short:
+        return ""
+    why = f"({ADVISED[split]} advised: {RESTS[split]})"
+    (first, count), *others = short.items()
+    if set(patients.values()) == {count}:
+        return f"{count} patients in {split} {why}"
+    more = "".join(f", {each} with {target}" for target, each in others)
+    return f"{count} patients in {split} with {first}{more} {why}"
 
 
-def _sides(measured: pd.DataFrame, split: str) -> Iterator[tuple[str, int, str]]:
-    """Each side with fewer patients than advised, such as "21 in validation with mPAP <= 20"."""
+def _sides(measured: pd.DataFrame, split: str) -> Iterator[tuple[str, int]]:
+    """Each side with fewer patients than advised, such as "mPAP <= 20", and how many they are."""
     for target in measured["target"].unique():
         limit = QUANTITIES[target].upper_limit
         rows = measured[(measured["split"] == split) & (measured["target"] == target)]
@@ -96,4 +101,4 @@ def _sides(measured: pd.DataFrame, split: str) -> Iterator[tuple[str, int, str]]
         for sign, chosen in ((">", rows["value"] > limit), ("<=", rows["value"] <= limit)):
             patients = rows.loc[chosen, "patient"].nunique()
             if patients < ADVISED_ON_A_SIDE:
-                yield f"{patients} in {split} with {target} {sign} {limit:g}", patients, split
+                yield f"{target} {sign} {limit:g}", patients
