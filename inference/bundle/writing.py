@@ -48,8 +48,7 @@ def write_bundle(
     Raises:
         BundleError: the folder exists, or networks and description do not fit together.
     """
-    if folder.exists():
-        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    require_new(folder)
     description = description.model_copy(
         update={"familiarity": None if familiarity is None else familiarity.limits}
     )
@@ -72,8 +71,7 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     Raises:
         BundleError: the folder exists, or the source cannot be read.
     """
-    if folder.exists():
-        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    require_new(folder)
     known = read_manifest(source)
     try:
         weights = read_regular(source / WEIGHTS_FILE, known.weights.size_bytes)
@@ -83,6 +81,16 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     manifest = seal(described, known.tensors, known.weights)
     _place(folder, weights, manifest, card)
     return manifest
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that exists: a bundle is never written over.
+
+    Raises:
+        BundleError: it exists.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} exists already; choose another folder or remove it")
 
 
 def with_card(description: Description) -> tuple[Description, bytes]:
