@@ -168,11 +168,7 @@ def _check_subsets(subsets: pd.DataFrame) -> None:
     if subsets.duplicated(["exam_id", "target", "draw", "number"]).any():
         raise TrainingDataError("predictions: a draw of an exam occurs twice for one target")
     for column in ("evidence", "estimate"):
-        try:
-            values = subsets[column].astype(float)
-        except ValueError as error:
-            raise TrainingDataError(f"predictions: {column} of subsets holds text") from error
-        if not np.isfinite(values).all():
+        if not np.isfinite(_numbers(subsets, column, f"{column} of subsets")).all():
             raise TrainingDataError(f"predictions: {column} of subsets is not always a number")
 
 
@@ -191,9 +187,12 @@ def _check(exams: pd.DataFrame) -> None:
     if (exams.groupby("patient_id")["split"].nunique() > 1).any():
         raise TrainingDataError("predictions: a patient occurs in more than one split")
     for column in ("truth", "estimate"):
-        try:
-            values = exams[column].astype(float)
-        except ValueError as error:
-            raise TrainingDataError(f"predictions: {column} holds text") from error
-        if np.isinf(values).any():
+        if np.isinf(_numbers(exams, column, column)).any():
             raise TrainingDataError(f"predictions: {column} holds an infinite value")
+
+
+def _numbers(table: pd.DataFrame, column: str, called: str) -> "pd.Series[float]":
+    try:
+        return table[column].astype(float)
+    except ValueError as error:
+        raise TrainingDataError(f"predictions: {called} holds text") from error
