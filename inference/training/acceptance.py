@@ -135,11 +135,13 @@ def acceptance(
         notes = phantom / "truth.csv"
         predictions = predict(run, cohort, frames, notes=notes, on_progress=on_progress)
         judged = judge(run, cohort=cohort)
-        written = report(run, folder / REPORT, cohort=cohort)
+        written = report(run, judged, folder / REPORT, cohort=cohort)
     with _timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="phantom", licence="CC0-1.0")
-        manifest = pack(run, cohort, folder / BUNDLE, frames=frames, statement=statement)
+        manifest = pack(
+            run, cohort, folder / BUNDLE, frames=frames, statement=statement, judged=judged
+        )
     result = Acceptance(
         seed=seed,
         exams=judged.exams,

@@ -17,7 +17,6 @@ from inference.training.evaluation import (
     probability_groups,
     reliability,
     signal,
-    sizes,
     verdicts,
 )
 from inference.training.evaluation import coverage as coverage_groups
@@ -46,7 +45,12 @@ from inference.training.evaluation.metrics import (
     resample,
     summarise,
 )
-from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS, Predictions
+from inference.training.evaluation.predictions import (
+    FACTS,
+    NUMERIC_FACTS,
+    Predictions,
+    Unestimated,
+)
 from inference.training.evaluation.probability_groups import ProbabilityGroup
 from inference.training.evaluation.reliability import Reliability
 from inference.training.evaluation.signal import Signal
@@ -63,14 +67,14 @@ class TargetResult:
     `reported`: what the node reports, recalibrated and decided at the validation threshold.
     `exams`: a row per exam with patient_id, truth, estimate, reported, low, high, and the facts
     that subgroups are made of.
-    `without_estimate`: test exams with a truth but without an estimate.
+    `without_estimate`: test exams with a truth but without an estimate, counted by the reason.
     """
 
     target: str
     limit: float
     threshold: float
     exams: pd.DataFrame
-    without_estimate: int
+    without_estimate: Mapping[Unestimated, int]
     raw: Mapping[str, Figure]
     reported: Mapping[str, Figure]
 
@@ -180,7 +184,7 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     signals: dict[str, Signal] = {}
     if fitted is None:
         signals = {target: signal.judge(predictions, target) for target in predictions.targets}
-        predictions = predictions.of_targets(sizes.require_calibratable(signals))
+        predictions = predictions.of_targets(signal.require_calibratable(signals))
         fitted = calibration.fit(predictions, coverage=coverage, sds=sds)
     for target in predictions.targets:
         if predictions.rows("test", target).empty:
@@ -240,7 +244,9 @@ def _target(
 ) -> TargetResult:
     rows = predictions.rows("test", target)
     all_rows = predictions.exams
-    known = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
+    mine = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
+    missing = mine.loc[mine["truth"].notna() & mine["estimate"].isna(), "unestimated"]
+    why = missing.replace("", Unestimated.NO_LOOP.value)
     truth, estimate = rows["truth"].to_numpy(dtype=float), rows["estimate"].to_numpy(dtype=float)
     reported = fitted.recalibrate(target, estimate)
     low, high = fitted.interval(target, reported, rows["evidence"].to_numpy(dtype=float))
@@ -257,7 +263,7 @@ def _target(
         rows[["exam_id", "patient_id", "truth", "estimate", *FACTS, *NUMERIC_FACTS]].assign(
             reported=reported, low=low, high=high
         ),
-        int(known["truth"].notna().sum()) - len(rows),
+        {each: count for each in Unestimated if (count := int((why == each.value).sum()))},
         summarise(_performance(truth, estimate, limit, limit, sample)),
         summarise(_performance(truth, reported, limit, threshold, sample) | covered),
     )
