@@ -1,18 +1,24 @@
 """How far a loop lies from the training loops, in the feature space of the bundle's own networks.
 
 A network learned what it knows around the features of its training loops; elsewhere its estimates
-mean nothing, however narrow their intervals. Around the mean of those features lie a few principal
-axes, which hold most of their variance, and the rest. With z the coordinates on k axes in standard
-deviations, and r what is left over in units of its own size in training:
+mean nothing, however narrow their intervals. Around the mean of those features lie their principal
+axes: all of them, or a few, which hold most of the variance, and the rest. With z the coordinates
+on k axes in standard deviations, and r what is left over in units of its own size in training:
 
-    distance = sqrt((|z|^2 / k + r^2) / 2), scaled to 1 where 99 % of the training loops are nearer
+    distance = sqrt((|z|^2 / k + r^2) / 2)    or, where nothing is left over, sqrt(|z|^2 / k)
 
-That is the Mahalanobis distance of Lee et al. 2018 ("A simple unified framework for detecting
-out-of-distribution samples") for the few loops of a clinic: the combined index of Yue and Qin 2001
-("Reconstruction-based fault identification using a combined index") needs no inverse of a full
-covariance, and 64 axes of 2048 numbers take half a megabyte instead of sixteen. The same is
-measured in the space of plain picture statistics (`inference.ultrasound.appearance`), which shows
-what an encoder learned to overlook. Of all spaces, the one that a loop is strangest in counts.
+The latter is the Mahalanobis distance of Lee et al. 2018 ("A simple unified framework for detecting
+out-of-distribution samples"); the former, for features too many for the loops of a clinic, the
+combined index of Yue and Qin 2001 ("Reconstruction-based fault identification using a combined
+index"): 64 axes of 2048 numbers take half a megabyte instead of sixteen. The same is measured in
+the space of plain picture statistics (`inference.ultrasound.appearance`), which shows what an
+encoder learned to overlook.
+
+A mirrored loop lies hardly farther in any space: hearts differ more from each other than from their
+mirror images. But mirrored back it is nearer. So it counts, too, how many times as far a loop's
+picture lies as its mirror image.
+
+Each of these is divided by what 99 % of the validation loops do not exceed, and the largest counts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -48,12 +54,15 @@ class Limits(Strict):
     exam is familiar where at least `least_share` of its loops are and, from four loops on, their
     median distance is at most `exam_limit`: at most `exam_rate` of validation exams lie beyond.
     Both limits were raised by `slack` (0.05: 5 %), room for other hardware and precisions.
+    `mirror_ratio`: 99 % of validation loops' pictures lie at most so many times as far from the
+    training's as their mirror images. `axes`: how many a space of a network's features keeps.
     """
 
     axes: Annotated[int, Field(ge=1, le=MOST_AXES)]
     training_loops: Count
     validation_loops: Count
     validation_exams: Count
+    mirror_ratio: Limit
     loop_limit: Limit
     loop_rate: Rate
     exam_limit: Limit
@@ -66,8 +75,8 @@ class Limits(Strict):
 class Space:
     """The training loops in one space of d features.
 
-    `mean` (d), orthonormal `axes` (k, d), `spread` (k + 1): along each axis, and of what is left
-    over.
+    `mean` (d), orthonormal `axes` (k, d), `spread`: along each axis (k) and, where there are fewer
+    axes than features, of what is left over (k + 1).
     """
 
     mean: NDArray[np.float32]
@@ -94,6 +103,13 @@ class Judgement:
     median: float | None
     is_familiar: bool
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The positions of the loops that an estimate may rest on; none of an unfamiliar exam."""
+        if not self.is_familiar:
+            return ()
+        return tuple(number for number, known in enumerate(self.familiar) if known)
+
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
@@ -105,9 +121,9 @@ class Familiarity:
     def distances(self, features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """The distance of each loop from its features (L, d) in every space: (L).
 
-        Always finite; 99 % of the training loops lie within 1 in each space.
+        Always finite; 99 % of the validation loops lie within 1 in each space.
         """
-        return distances(self.spaces, features)
+        return distances(self.spaces, self.limits.mirror_ratio, features)
 
     def is_familiar(self, distance: float) -> bool:
         """Whether a loop at this distance resembles the training loops."""
@@ -130,21 +146,30 @@ class Familiarity:
         )
 
 
+def distances(
+    spaces: Mapping[str, Space], mirror_ratio: float, features: Mapping[str, NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """The distance of each loop by the measure that it is strangest by: (L)."""
+    every = [space.distances(features[name]) for name, space in spaces.items()]
+    every.append(mirror_ratios(spaces[PICTURE], features[PICTURE]) / mirror_ratio)
+    strangest: NDArray[np.float64] = np.max(every, axis=0)
+    return strangest.clip(max=FARTHEST)
+
+
+def mirror_ratios(
+    space: Space, pictures: NDArray[np.float32], nearest: float = 1e-6
+) -> NDArray[np.float64]:
+    """How many times as far pictures (L, d) lie from the training's as their mirror images: (L)."""
+    mirrored = space.distances(appearance.mirrored(pictures))
+    return space.distances(pictures) / mirrored.clip(min=nearest)
+
+
 def _distance(
     centred: NDArray[np.float64], axes: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> float:
     along = axes @ centred  # (k)
-    left = np.linalg.norm(centred - along @ axes) / spread[-1]
-    return float(np.sqrt((np.mean((along / spread[:-1]) ** 2) + left**2) / 2))
-
-
-def distances(
-    spaces: Mapping[str, Space], features: Mapping[str, NDArray[np.float32]]
-) -> NDArray[np.float64]:
-    """The distance of each loop in the space that it is strangest in: (L)."""
-    every = [space.distances(features[name]) for name, space in spaces.items()]
-    strangest: NDArray[np.float64] = np.max(every, axis=0)
-    return strangest
+    left = np.linalg.norm(centred - along @ axes) / spread[len(axes) :]  # (1), or nothing
+    return float(np.sqrt(np.mean([np.mean((along / spread[: len(axes)]) ** 2), *left**2])))
 
 
 def feature_sizes(networks: Mapping[str, int]) -> dict[str, int]:

@@ -19,6 +19,7 @@ LIMITS = Limits(
     training_loops=400,
     validation_loops=200,
     validation_exams=40,
+    mirror_ratio=0.9,
     loop_limit=2.0,
     loop_rate=0.01,
     exam_limit=1.5,
