@@ -14,20 +14,21 @@ index"): 64 axes of 2048 numbers take half a megabyte instead of sixteen. The sa
 the space of plain picture statistics (`inference.ultrasound.appearance`), which shows what an
 encoder learned to overlook.
 
+Each is divided by what 99 % of the validation loops do not exceed, and the largest counts.
+
 A mirrored loop lies hardly farther in any space: hearts differ more from each other than from their
 mirror images. But mirrored back it is nearer. So it counts, too, how many times as far a loop's
-picture lies as its mirror image.
-
-Each of these is divided by what 99 % of the validation loops do not exceed, and the largest counts.
+picture lies as its mirror image, of the loop alone and of all loops of its exam together.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum, log
 from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from inference.bundle.strict import Strict
 from inference.ultrasound import appearance
@@ -47,6 +48,33 @@ Limit = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+class MirrorRatios(Strict):
+    """How many times as far a picture lies from the training's as its mirror image does.
+
+    `typical` is that of the median validation loop. A `loop` and the geometric mean of an `exam` of
+    four loops or more are strange beyond the others: 1, or what 99 % of validation's lie within.
+    """
+
+    typical: Limit
+    loop: Limit
+    exam: Limit
+
+    @model_validator(mode="after")
+    def _strange_is_more_than_typical(self) -> Self:
+        if not self.typical < min(self.loop, self.exam):
+            raise ValueError("what is strange is not more than what is typical")
+        return self
+
+    def distances(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From the ratios of an exam's loops (L): 0 where typical, 1 where strange begins (L)."""
+        above = np.log(ratios / self.typical)
+        of_loops: NDArray[np.float64] = above / log(self.loop / self.typical)
+        if len(above) < LEAST_FOR_MEDIAN:
+            return of_loops
+        together = fsum(above) / len(above) / log(self.exam / self.typical)
+        return np.maximum(of_loops, together)
+
+
 class Limits(Strict):
     """Where the familiar ends, from the validation split; part of the manifest.
 
@@ -54,15 +82,14 @@ class Limits(Strict):
     exam is familiar where at least `least_share` of its loops are and, from four loops on, their
     median distance is at most `exam_limit`: at most `exam_rate` of validation exams lie beyond.
     Both limits were raised by `slack` (0.05: 5 %), room for other hardware and precisions.
-    `mirror_ratio`: 99 % of validation loops' pictures lie at most so many times as far from the
-    training's as their mirror images. `axes`: how many a space of a network's features keeps.
+    `axes`: how many a space of a network's features keeps.
     """
 
     axes: Annotated[int, Field(ge=1, le=MOST_AXES)]
     training_loops: Count
     validation_loops: Count
     validation_exams: Count
-    mirror_ratio: Limit
+    mirror: MirrorRatios
     loop_limit: Limit
     loop_rate: Rate
     exam_limit: Limit
@@ -119,11 +146,11 @@ class Familiarity:
     spaces: Mapping[str, Space]
 
     def distances(self, features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-        """The distance of each loop from its features (L, d) in every space: (L).
+        """The distance of each loop of one exam from its features (L, d) in every space: (L).
 
         Always finite; 99 % of the validation loops lie within 1 in each space.
         """
-        return distances(self.spaces, self.limits.mirror_ratio, features)
+        return distances(self.spaces, self.limits.mirror, features)
 
     def is_familiar(self, distance: float) -> bool:
         """Whether a loop at this distance resembles the training loops."""
@@ -147,11 +174,13 @@ class Familiarity:
 
 
 def distances(
-    spaces: Mapping[str, Space], mirror_ratio: float, features: Mapping[str, NDArray[np.float32]]
+    spaces: Mapping[str, Space],
+    mirror: MirrorRatios,
+    features: Mapping[str, NDArray[np.float32]],
 ) -> NDArray[np.float64]:
-    """The distance of each loop by the measure that it is strangest by: (L)."""
+    """The distance of each loop of one exam by the measure that it is strangest by: (L)."""
     every = [space.distances(features[name]) for name, space in spaces.items()]
-    every.append(mirror_ratios(spaces[PICTURE], features[PICTURE]) / mirror_ratio)
+    every.append(mirror.distances(mirror_ratios(spaces[PICTURE], features[PICTURE])))
     strangest: NDArray[np.float64] = np.max(every, axis=0)
     return strangest.clip(max=FARTHEST)
 
@@ -160,8 +189,11 @@ def mirror_ratios(
     space: Space, pictures: NDArray[np.float32], nearest: float = 1e-6
 ) -> NDArray[np.float64]:
     """How many times as far pictures (L, d) lie from the training's as their mirror images: (L)."""
-    mirrored = space.distances(appearance.mirrored(pictures))
-    return space.distances(pictures) / mirrored.clip(min=nearest)
+    straight, mirrored = (
+        space.distances(each).clip(min=nearest)
+        for each in (pictures, appearance.mirrored(pictures))
+    )
+    return straight / mirrored
 
 
 def _distance(

@@ -23,6 +23,7 @@ from inference.bundle.familiarity import (
     PICTURE,
     Familiarity,
     Limits,
+    MirrorRatios,
     Space,
     distances,
     feature_sizes,
@@ -114,15 +115,15 @@ def set_limits(
         name: replace(space, spread=(space.spread * units[name]).astype(np.float32))
         for name, space in spaces.items()
     }
-    mirror_ratio = _quantile(mirror_ratios(scaled[PICTURE], every[PICTURE]), LOOP_RATE)
-    found = [distances(scaled, mirror_ratio, exam) for exam in exams]
+    mirror = _mirror([mirror_ratios(scaled[PICTURE], exam[PICTURE]) for exam in exams])
+    found = [distances(scaled, mirror, exam) for exam in exams]
     loop_limit, exam_limit = limits_of(found)
     limits = Limits(
         axes=_axes(loops),
         training_loops=loops,
         validation_loops=sum(map(len, found)),
         validation_exams=len(found),
-        mirror_ratio=mirror_ratio,
+        mirror=mirror,
         loop_limit=loop_limit,
         loop_rate=LOOP_RATE,
         exam_limit=exam_limit,
@@ -131,6 +132,19 @@ def set_limits(
         slack=SLACK,
     )
     return Familiarity(limits, scaled)
+
+
+def _mirror(exams: Sequence[NDArray[np.float64]]) -> MirrorRatios:
+    """From the ratios of validation exams' loops."""
+    every = np.concatenate(exams)
+    means = [np.exp(np.log(each).mean()) for each in exams if len(each) >= LEAST_FOR_MEDIAN]
+    typical = float(np.median(every))
+    least = max(1.0, typical * (1 + _LEAST))
+    return MirrorRatios(
+        typical=typical,
+        loop=max(least, _quantile(every, LOOP_RATE)),
+        exam=max(least, _quantile(np.array(means), EXAM_RATE) if means else least),
+    )
 
 
 def limits_of(exams: Sequence[NDArray[np.float64]]) -> tuple[float, float]:

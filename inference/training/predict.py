@@ -80,15 +80,14 @@ def predict(
         looks.record(cohort, weights_sha256(networks))
     bundle = in_memory(made, networks, device)
     opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
-    encoded: dict[str, _Looked] = {}
+    encoded: dict[str, _Encoded] = {}
     if "validation" in splits:
         spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
-        encoded = {each.exam.exam_id: _look(bundle, each) for each in opened(split="validation")}
+        encoded = {each.exam.exam_id: _encode(bundle, each) for each in opened(split="validation")}
         validated = [seen for _, seen in encoded.values()]
         keep_familiarity(run, set_limits(spaces, learnt_from, validated))
-    familiarity = read_familiarity(
-        run, {prefix: network.feature_size for prefix, network in networks.items()}
-    )
+    sizes = {prefix: network.feature_size for prefix, network in networks.items()}
+    familiarity = read_familiarity(run, sizes)
     first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
     loops: list[dict[str, Any]] = []
@@ -97,7 +96,7 @@ def predict(
         exams = opened(split=split)
         for done, each in enumerate(exams, start=1):
             number = each.exam.exam_id
-            features, seen = encoded.get(number) or _look(bundle, each)
+            features, seen = encoded.get(number) or _encode(bundle, each)
             far = familiarity.distances(seen).tolist()
             used = familiarity.exam(far).used
             if used:
@@ -124,10 +123,10 @@ def predict(
 
 
 #: The features of an exam's loops, by each network and as familiarity wants them.
-_Looked = tuple[Features, dict[str, NDArray[np.float32]]]
+_Encoded = tuple[Features, dict[str, NDArray[np.float32]]]
 
 
-def _look(bundle: Bundle, each: CachedExam) -> _Looked:
+def _encode(bundle: Bundle, each: CachedExam) -> _Encoded:
     features = exam_features(bundle, each)
     return features, by_prefix(bundle, features, each.frames)
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
-from inference.bundle.familiarity import Familiarity, Limits, Space, feature_sizes
+from inference.bundle.familiarity import Familiarity, Limits, MirrorRatios, Space, feature_sizes
 from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.loading import WEIGHTS_FILE, load_bundle, read_manifest, read_model_card
 from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
@@ -242,7 +242,7 @@ def strange() -> Familiarity:
         training_loops=10,
         validation_loops=10,
         validation_exams=5,
-        mirror_ratio=0.9,
+        mirror=MirrorRatios(typical=0.8, loop=1.1, exam=1.0),
         loop_limit=1.0,
         loop_rate=0.01,
         exam_limit=1.0,
