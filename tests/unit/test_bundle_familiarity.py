@@ -12,10 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from inference.bundle.checking import check, describe
-from inference.bundle.familiarity import FARTHEST, PICTURE, Familiarity
+from inference.bundle.familiarity import FARTHEST, PICTURE, Familiarity, MirrorRatios
 from inference.bundle.loading import MANIFEST_FILE, WEIGHTS_FILE, load_bundle, read_manifest
 from inference.bundle.manifest import Network
 from inference.bundle.writing import write_bundle
@@ -73,6 +74,24 @@ def test_a_loop_whose_mirror_image_is_nearer_is_strange() -> None:
     assert np.mean(far > judge.limits.loop_limit) < 0.9
     assert np.mean(judge.distances(features) > judge.limits.loop_limit) < 0.02
     assert np.mean(judge.distances(turned) > judge.limits.loop_limit) > 0.98
+
+
+MIRROR = MirrorRatios(typical=0.8, loop=1.25, exam=1.0)
+
+
+def test_one_mirrored_loop_must_be_stranger_than_four_that_are_together() -> None:
+    assert MIRROR.distances(np.array([0.8, 1.25])) == pytest.approx([0, 1])
+    assert MIRROR.distances(np.array([1.1] * 3)).max() < 1
+    assert MIRROR.distances(np.array([1.1] * 4)).min() > 1
+    # One that was turned by mistake makes no other strange.
+    mixed = MIRROR.distances(np.array([0.7, 0.75, 0.8, 1.4]))
+    assert mixed == pytest.approx([0.41, 0.41, 0.41, 1.25], abs=0.01)
+
+
+@pytest.mark.parametrize("ratio", [0.8, 0.5])
+def test_a_strange_mirror_ratio_is_more_than_a_typical_one(ratio: float) -> None:
+    with pytest.raises(ValidationError, match="not more than what is typical"):
+        MirrorRatios(typical=0.8, loop=1.1, exam=ratio)
 
 
 def test_of_the_validation_loops_one_in_a_hundred_lies_beyond_one() -> None:
