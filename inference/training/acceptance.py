@@ -145,7 +145,7 @@ def acceptance(
     result = Acceptance(
         seed=seed,
         exams=judged.exams,
-        criteria=tuple(criteria(judged, predictions.loops)),
+        criteria=tuple(criteria(judged, predictions.used_loops)),
         oracle=oracle(found, notes),
         seconds=clock,
         digest=manifest.digest,

@@ -146,7 +146,7 @@ def estimate_exams(
             judgement = familiarity.exam(far)
             found.unlike += len(used) - sum(judgement.familiar)
             if found.excluded:
-                used = [n for n in used if judgement.familiar[n]] if judgement.is_familiar else []
+                used = list(judgement.used)
             if not used:
                 found.abstained.add(each.exam.exam_id)
         found.of += len(each.loops)
@@ -154,8 +154,7 @@ def estimate_exams(
             kept = [feature[used] for feature in features]
             fusion = fuse_exam(raw, kept, first)
             found.fused[each.exam.exam_id] = fusion
-            seen = replace(each, loops=tuple(each.loops[n] for n in used))
-            found.subsets += subset_rows(raw, seen, kept, fusion, (), first)
-            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted, first)
+            found.subsets += subset_rows(raw, each, kept, fusion, (), first)
+            found.loops += loop_rows(each, used, fusion, far, noted, first)
         on_progress("estimate", done, len(exams))
     return found

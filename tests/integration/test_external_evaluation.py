@@ -15,7 +15,8 @@ from dicom_node.cli import cli
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
 from inference.bundle.exam_evidence import ExamEvidence
-from inference.bundle.familiarity import Familiarity, Limits, Space, feature_sizes
+from inference.bundle.familiarity import Familiarity, Limits, MirrorRatios, Space, feature_sizes
+from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.loading import WEIGHTS_FILE, load_bundle, read_manifest, read_model_card
 from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
 from inference.bundle.writing import write_bundle
@@ -258,8 +259,8 @@ def strange() -> Familiarity:
     spaces = {
         name: Space(
             np.full(size, 1e3, np.float32),
-            np.eye(1, size, dtype=np.float32),
-            np.ones(2, np.float32),
+            np.eye((axes := axes_of(name, 1, size)), size, dtype=np.float32),
+            np.ones(min(axes + 1, size), np.float32),
         )
         for name, size in sizes.items()
     }
@@ -268,6 +269,7 @@ def strange() -> Familiarity:
         training_loops=10,
         validation_loops=10,
         validation_exams=5,
+        mirror=MirrorRatios(typical=0.8, loop=1.1, exam=1.0),
         loop_limit=1.0,
         loop_rate=0.01,
         exam_limit=1.0,

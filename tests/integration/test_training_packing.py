@@ -21,7 +21,7 @@ from inference.training.cohort import CachedExam, read_cohort
 from inference.training.contact_sheet import draw_extreme_loops
 from inference.training.evaluation import Evaluation, Predictions
 from inference.training.exams import Exams, open_exams
-from inference.training.familiarity import FILE, by_prefix, exam_features
+from inference.training.familiarity import FILE, by_prefix, exam_features, read_familiarity
 from inference.training.fit import fit
 from inference.training.packing import judge, pack, report
 from inference.training.predict import estimate, predict
@@ -157,6 +157,21 @@ def test_validation_says_where_the_familiar_ends_and_the_bundle_carries_it(
     negative = replace(first, frames=255 - first.frames)
     strange = judge_of.distances(seen(raw, negative))
     assert (strange > limits.loop_limit).all()
+
+
+def test_estimates_rest_on_familiar_loops_alone(run: Path, raw: Bundle) -> None:
+    sizes = {
+        spec.prefix: network.feature_size
+        for spec, network in zip(raw.manifest.networks, raw.networks, strict=True)
+    }
+    familiarity, found = read_familiarity(run, sizes), Predictions.read(run)
+    estimates = found.exams[found.exams["target"] == "mPAP"].set_index("exam_id")["estimate"]
+    for exam_id, loops in found.loops.groupby("exam_id"):
+        used = familiarity.exam(loops["distance"].tolist()).used
+        assert np.flatnonzero(loops["weight"].notna()).tolist() == list(used)
+        assert bool(np.isfinite(estimates[exam_id])) is bool(used)
+    lost = found.loops[found.loops["weight"].isna()]
+    assert len(found.used_loops) + len(lost) == len(found.loops)
 
 
 def seen(bundle: Bundle, exam: CachedExam) -> dict[str, NDArray[np.float32]]:

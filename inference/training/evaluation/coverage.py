@@ -58,7 +58,7 @@ def analyse(predictions: Predictions, fitted: Calibration) -> list[Coverage]:
     for target in predictions.targets:
         whole = judged(predictions, predictions.rows("test", target), fitted, target)
         dropped = judged(predictions, predictions.rows_of_subsets("test", target), fitted, target)
-        for name, rows in _groups(whole, predictions.loops, target):
+        for name, rows in _groups(whole, predictions.used_loops, target):
             found.append(_coverage(target, name, rows, dropped=False))
         for name, rows in _groups_of_draws(dropped):
             found.append(_coverage(target, name, rows, dropped=True))

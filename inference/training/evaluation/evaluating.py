@@ -32,6 +32,7 @@ from inference.training.evaluation.conditions import (
 )
 from inference.training.evaluation.coverage import Coverage
 from inference.training.evaluation.decision_curve import DecisionCurve
+from inference.training.evaluation.estimated_exams import as_reported
 from inference.training.evaluation.familiarity import Resemblance
 from inference.training.evaluation.improvements import Improvement, measure
 from inference.training.evaluation.metrics import (
@@ -186,14 +187,14 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         signals = {target: signal.judge(predictions, target) for target in predictions.targets}
         predictions = predictions.of_targets(signal.require_calibratable(signals))
         fitted = calibration.fit(predictions, coverage=coverage, sds=sds)
+    # Groups and verdicts count the exams without enough evidence; all else judges the others.
+    every, predictions = predictions, as_reported(predictions, fitted)
     for target in predictions.targets:
         if predictions.rows("test", target).empty:
             raise TrainingDataError(f"evaluation: no test exam has truth and estimate of {target}")
     held = [name for name in predictions.targets if not _withheld(signals, name)]
     truth, raw = predictions.wide("test", "truth"), predictions.wide("test", "estimate")
-    reported = raw.copy()
-    for target in predictions.targets:
-        reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
+    reported = _recalibrated(raw, fitted)
     log_evidence = predictions.wide("test", "evidence")
     improvements, probability = measure(
         predictions, fitted, truth, reported, draws, seed, log_evidence
@@ -218,7 +219,12 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         at_limits=_confusions(truth, raw, LIMITS, draws, seed),
         at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
         verdicts=verdicts.judge(
-            fitted.of(held), truth[held], reported[held], draws, seed, log_evidence
+            fitted.of(held),
+            truth[held],
+            _recalibrated(every.wide("test", "estimate"), fitted)[held],
+            draws,
+            seed,
+            log_evidence,
         ),
         subgroups=_subgroups(truth, reported, draws, seed),
         improvements=improvements,
@@ -227,11 +233,21 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         decision_curve=decision_curve.draw(probability, draws=draws, seed=seed),
         baselines=list(baseline.compare(predictions, fitted, draws=draws, seed=seed)),
         attention=analyse(predictions, predictions.targets[0]),
-        coverage_groups=coverage_groups.analyse(predictions, fitted),
-        probability_groups=probability_groups.analyse(predictions, fitted),
+        coverage_groups=coverage_groups.analyse(every, fitted),
+        probability_groups=probability_groups.analyse(every, fitted),
         stopped_on=stopped_on,
         looks=looks,
         resemblance=resemblance,
+    )
+
+
+def _recalibrated(raw: pd.DataFrame, fitted: Calibration) -> pd.DataFrame:
+    """What the node makes of the networks' estimates, a column per target."""
+    return raw.assign(
+        **{
+            str(target): fitted.recalibrate(str(target), raw[target].to_numpy(dtype=float))
+            for target in raw.columns
+        }
     )
 
 

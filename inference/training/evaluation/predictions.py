@@ -44,8 +44,9 @@ class Predictions:
     `age_years`, `scanner`, `site`, `exam_date`, `days_apart`, `quality`. Texts are empty and
     numbers NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
-    `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`, `distance` from the training loops (NaN where unknown, see
+    `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit);
+    all three are NaN of a loop that the estimate does not rest on. Optional columns: `view`,
+    `quality`, `distance` from the training loops (NaN where unknown, see
     `inference.bundle.familiarity`). IDs are the cohort's numbers, not a patient's.
     `subsets`: one row per exam, target and draw of some of its loops: which loops were dropped
     (`draw`), the draw's `number` in the exam, and `loops`, `evidence`, `estimate` as in `exams`.
@@ -119,6 +120,11 @@ class Predictions:
         write_whole(folder / EXAMS_CSV, self.exams.to_csv(index=False))
         write_whole(folder / LOOPS_CSV, self.loops.to_csv(index=False))
         write_whole(folder / SUBSETS_CSV, self.subsets.to_csv(index=False))
+
+    @property
+    def used_loops(self) -> pd.DataFrame:
+        """The loops that estimates rest on."""
+        return self.loops.dropna(subset="weight")
 
     @property
     def targets(self) -> list[str]:
