@@ -30,6 +30,7 @@ from inference.training.cohort.scan import Progress, silent
 from inference.training.cohort.splitting import SPLITS
 from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.familiarity import PROBES_CSV
 from inference.training.evaluation.predictions import FACTS, Unestimated
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
