@@ -11,7 +11,9 @@ from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
 from inference.ultrasound.profile import Profile
 
-_jobs = click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
+_jobs = click.option(
+    "--jobs", default=os.cpu_count() or 1, show_default=True, help="Number of processes."
+)
 
 
 @click.group()
@@ -33,9 +35,11 @@ def cohort() -> None:
     "window_days",
     default=92,
     show_default=True,
-    help="Days between echo and catheter at most.",
+    help="Maximum number of days between echo and catheterisation.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of the split, 65/15/20 of patients.")
+@click.option(
+    "--seed", default=1, show_default=True, help="Seed of the split (65/15/20 % of patients)."
+)
 @click.option(
     "--split-by",
     type=click.Choice(["patient", "date", "site"]),
@@ -60,7 +64,7 @@ def cohort() -> None:
 @click.option(
     "--units-checked",
     is_flag=True,
-    help="Build although the labels look as if in other units, or many rows are implausible.",
+    help="Build even if the labels look like other units, or many rows are implausible.",
 )
 @_jobs
 @with_json
@@ -76,7 +80,8 @@ def build(
 ) -> None:
     """Match exams to catheterisations and split their patients, into OUT.
 
-    Bad rows and unreadable files are listed there. Interrupted, the same command goes on.
+    Bad rows and unreadable files are listed there. After an interruption, the same command
+    continues.
     """
     from inference.training.cohort import build as build_cohort
     from inference.training.cohort.reading import site_names
@@ -106,21 +111,23 @@ def build(
     )
     for note in summary.notes:
         click.echo(f"note: {note}")
-    click.echo(f"how it came about: {out / 'exclusions.csv'} and {out / 'flow.csv'}")
+    click.echo(f"what was left out, and why: {out / 'exclusions.csv'} and {out / 'flow.csv'}")
 
 
 @cohort.command()
 @click.option("--size", default=256, show_default=True, help="Height and width of a frame, pixels.")
-@click.option("--archive", type=click.Path(path_type=Path), help="Where the files are, if moved.")
+@click.option(
+    "--archive", type=click.Path(path_type=Path), help="Folder of the files, if they were moved."
+)
 @_jobs
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
 def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
     """Preprocess the frames of the cohort in FOLDER once, into CACHE.
 
-    Kept of each loop: the ten frames of its heartbeat, which judge, and up to 128 of the whole
-    loop, which training draws from. At 256 pixels 100 frames take 2.5 MB, at 64 pixels 0.2 MB.
-    Interrupted, the same command goes on.
+    Kept of each loop: the ten frames of a heartbeat that the node analyses, and up to 128 frames
+    of the whole loop for training. At 256 pixels 100 frames take 2.5 MB, at 64 pixels 0.2 MB.
+    After an interruption, the same command continues.
     """
     from inference.training.cohort import cache_frames, read_cohort
 

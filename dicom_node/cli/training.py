@@ -33,8 +33,8 @@ _frames = click.option("--frames", required=True, type=_path, help="Folder of th
 def train() -> None:
     """Pre-train and train models on a cohort.
 
-    Several GPUs: torchrun --nproc-per-node N -m dicom_node train fit ... The same command goes on
-    where a killed one stopped.
+    Several GPUs: torchrun --nproc-per-node N -m dicom_node train fit ... After an interruption,
+    the same command continues.
     """
 
 
@@ -75,7 +75,7 @@ def pretrain(recipe: str, cohort: Path, frames: Path, run: Path) -> None:
 @click.option("--encoder", type=_path, help="Pre-trained encoder, instead of pre-training.")
 @click.argument("run", type=_path)
 def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path) -> None:
-    """Train the networks of a recipe into the folder RUN, pre-training first where it says so.
+    """Train the networks of a recipe into the folder RUN, pre-training first if it says so.
 
     RUN then holds the weights, metrics as CSV and for TensorBoard, and the seeds and versions.
     """
@@ -100,7 +100,7 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     help="Folder of the frame cache. A run needs it; for a bundle frames that are not there are "
     "cached there (default: OUT/frames).",
 )
-@click.option("--out", "folder", type=_path, help="Where the report goes, instead of OUT.")
+@click.option("--out", "folder", type=_path, help="Folder of the report, instead of OUT.")
 @click.option("--notes", type=_path, help="CSV: sop_instance_uid, view, quality of each loop.")
 @click.option(
     "--probes/--no-probes",
@@ -112,7 +112,9 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     type=_path,
     help="Folder of other ultrasound as DICOM, such as other organs, judged as probes. (run)",
 )
-@click.option("--archive", type=_path, help="Where the cohort's files are, if moved. (bundle)")
+@click.option(
+    "--archive", type=_path, help="Folder of the cohort's files, if they were moved. (bundle)"
+)
 @click.option(
     "--trained-on",
     type=_path,
@@ -123,7 +125,7 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     type=click.Choice(["exclude", "note", "off"]),
     default="exclude",
     show_default=True,
-    help="What becomes of loops unlike those of the training, as in [[pipeline]]. (bundle)",
+    help="Loops unlike the training data, as in [[pipeline]]. (bundle)",
 )
 @click.option(
     "--fit-by",
@@ -144,7 +146,9 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     type=_path,
     help="Folder for a new bundle with the local steps; the given one stays. (bundle)",
 )
-@click.option("--jobs", type=int, help="Processes that cache frames; default: one a core. (bundle)")
+@click.option(
+    "--jobs", type=int, help="Processes that cache frames; default: one per core. (bundle)"
+)
 @click.argument("run", required=False, type=_path)
 @click.argument("out", required=False, type=_path)
 @click.pass_context
@@ -257,7 +261,7 @@ def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -
     """Judge finished RUNS of one cohort on its validation split, each against the first.
 
     As the paper's table of ablations: raw estimates at the guideline's limits, with 95 % intervals.
-    The test split is not looked at. Runs that the validation split stopped are flattered by it.
+    The test split is not used. Runs that were stopped by validation look better than they are.
     """
     from inference.training.comparing import compare as compare_runs
 
@@ -281,13 +285,13 @@ def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -
     show_default=True,
     type=click.Choice(["easy", "realistic", "hard"]),
 )
-@click.option("--exams", type=click.IntRange(min=30), help="Exams to make; empty: enough.")
+@click.option("--exams", type=click.IntRange(min=30), help="Number of exams; empty: 800.")
 @click.option(
     "--training",
     default=0.65,
     show_default=True,
     type=click.FloatRange(0.05, 0.8),
-    help="Share of the exams to learn from; 0.15 calibrate, the rest is the test split.",
+    help="Share of the exams for training; 0.15 are for validation, the rest for the test.",
 )
 @click.option("--seed", default=1, show_default=True)
 @click.option("--series", is_flag=True, help="Five seeds and numbers of training exams, one table.")
@@ -302,10 +306,10 @@ def phantom_run(
     as_json: bool,
     folder: Path,
 ) -> None:
-    """The whole way on synthetic studies: phantom, cohort, training, evaluation, bundle in FOLDER.
+    """Every step on synthetic studies: phantom, cohort, training, evaluation, bundle, in FOLDER.
 
-    Exit status 1 when the figures miss what the easy preset must reach; of a series, when fewer
-    than four runs reach it.
+    Exit status 1 if the figures miss the criteria of the easy preset; with --series, if fewer than
+    four runs meet them.
     """
     from inference.training.acceptance import EXAMS, SERIES, SERIES_MET, acceptance
 

@@ -11,12 +11,12 @@ _path = click.Path(path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """Bring encoders that were trained elsewhere; nothing is downloaded."""
+    """Import encoders that were trained elsewhere; nothing is downloaded."""
 
 
 @weights.command()
 def kinds() -> None:
-    """List the encoders that can be brought, and those that have no place here."""
+    """List the encoders that can be imported, and those that cannot."""
     from inference.training.weights import KINDS, REFUSED
 
     for name, kind in KINDS.items():
@@ -35,7 +35,7 @@ def kinds() -> None:
 @click.option("--out", required=True, type=_path, help="File to write, .safetensors.")
 @click.argument("file", type=_path)
 def import_(kind: str, licence: str, out: Path, file: Path) -> None:
-    """Make an encoder of FILE (.pth, .pt or .safetensors), for `train fit --encoder`.
+    """Convert FILE (.pth, .pt or .safetensors) to an encoder, for `train fit --encoder`.
 
     Its first layer is folded to one grey channel with the normalisation that it was trained with.
     """

@@ -144,7 +144,7 @@ def test_a_dry_run_shows_and_fetches_nothing(tmp_path: Path, studies: list[Archi
         assert (searched.actor, searched.detail["dry_run"]) == (getpass.getuser(), True)
         done = someone.run("pull", "--accession", "MARKED-1")
         assert done.exit_code == 0
-        assert "1 of 1 study(s) wholly here, 25 instance(s)" in done.output
+        assert "1 of 1 study(s) complete here, 25 instance(s)" in done.output
         [fetched] = someone.events(Action.STUDY_FETCHED)
         assert (fetched.actor, fetched.accession_number) == (getpass.getuser(), "MARKED-1")
         assert "MARKED-1" in someone.run("pull", "show", "1").output
