@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, get_args
 
 import click
+from pydantic import BaseModel
 
 from dicom_node.cli import cli
 
@@ -47,13 +49,17 @@ class Page:
 @cache
 def pages() -> tuple[Page, ...]:
     """Every document for those who install, run or read the node."""
-    top = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md")]
+    top = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "tests").glob("*/README.md"))]
     return tuple(_read(path) for path in [*top, *sorted((ROOT / "docs").rglob("*.md"))])
 
 
 def operators_pages() -> tuple[Page, ...]:
-    """Those that show how the present version is used; the log of changes shows earlier ones."""
-    return tuple(page for page in pages() if page.path.name != "CHANGELOG.md")
+    """Those that show how the present version is used: no log of changes, no report on tests."""
+    return tuple(
+        page
+        for page in pages()
+        if not page.name.startswith("tests/") and page.name != "CHANGELOG.md"
+    )
 
 
 def _read(path: Path) -> Page:
@@ -126,3 +132,10 @@ def _fault_of_leaf(command: click.Command, rest: list[str], *, whole: bool) -> s
         if whole and parameter.required and not is_given:
             return f"{command.name} needs {parameter.name}"
     return ""
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The table of settings that a field holds, once or several times; None: it holds none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := model_in(part))), None)

@@ -3,14 +3,14 @@
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from dicom_node.settings import Settings
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
-from tests.documents import ROOT, Page, operators_pages
+from tests.documents import ROOT, Page, model_in, operators_pages
 
 #: Words with an underscore that are no keys: columns of the labels, roles and terms of databases.
 OTHERS = {
@@ -77,13 +77,6 @@ def keys_of(section: type[BaseModel]) -> Iterator[str]:
         yield key
         if below := model_in(field.annotation):
             yield from keys_of(below)
-
-
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The table that a field holds, once, several times or not at all."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := model_in(part))), None)
 
 
 def unknown_keys(table: dict[str, Any], section: type[BaseModel], at: str = "") -> Iterator[str]:
