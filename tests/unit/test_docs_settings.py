@@ -3,11 +3,12 @@
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from dicom_node.scp.statuses import StoreStatus
 from dicom_node.settings import Settings
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
 from tests.documents import ROOT, Page, model_in, operators_pages
@@ -38,6 +39,20 @@ def test_each_example_of_settings_can_be_used(page: Page) -> None:
             table = tomllib.loads("\n".join(block.lines))
             assert not list(unknown_keys(table, Settings))
             assert not wrong_values(table)
+
+
+def test_every_right_and_every_status_is_explained() -> None:
+    peer = model_in(Settings.model_fields["peer"].annotation)
+    assert peer is not None
+    rights = get_args(get_args(peer.model_fields["may"].annotation)[0])
+    assert first_cells("docs/configure.md", r"`(\w+)`") == list(rights)
+    statuses = {f"0x{status:04X}" for status in StoreStatus}
+    assert set(first_cells("docs/troubleshooting.md", r"(0x\w{4})")) == statuses
+
+
+def first_cells(name: str, pattern: str) -> list[str]:
+    """The first cells of a page's tables, as far as they are of this form."""
+    return re.findall(rf"^\| {pattern} \|", (ROOT / name).read_text("utf-8"), re.MULTILINE)
 
 
 def is_for_operators(page: Page) -> bool:
