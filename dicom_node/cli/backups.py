@@ -28,7 +28,10 @@ from storage.engine import Database
 @with_settings
 @with_json
 def backup(folder: Path, settings: Settings, as_json: bool) -> None:
-    """Back up database and spool while the node runs; exit status 1 if files are missing."""
+    """Back up database and spool, also while the node runs.
+
+    Exit status 1 if files are missing.
+    """
     database = app.open_database(settings)
     try:
         made = make_backup(database, app.open_spool(settings, database), folder, datetime.now(UTC))
@@ -50,7 +53,10 @@ def backup(folder: Path, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def restore(folder: Path, settings: Settings, as_json: bool) -> None:
-    """Restore a backup into the empty place that the settings name; then start the node."""
+    """Restore a backup into an empty place.
+
+    The settings name it. Start the node only when the restore has ended.
+    """
     url = settings.database_url
     spool = new_spool(settings)
     restored = restore_backup(folder, url, spool)

@@ -20,7 +20,7 @@ from storage.owner import boot_id
 
 @click.group()
 def clock() -> None:
-    """Show whether the clock of this machine can be trusted, and confirm it."""
+    """Show and confirm the clock of this machine."""
 
 
 @clock.command()

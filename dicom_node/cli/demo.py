@@ -18,7 +18,10 @@ import click
     "--bundled-pacs", is_flag=True, help="Use the bundled PACS even if Orthanc is installed."
 )
 def demo(folder: Path, timeout_s: float, bundled_pacs: bool) -> None:
-    """Send two synthetic studies and a real clip through a node to a PACS; show the reports."""
+    """Show what the node does, with synthetic studies.
+
+    Sends two synthetic studies and a real clip through a node to a PACS, and shows the reports.
+    """
     from dicom_node.demo.cast import BUNDLE, make_studies
     from dicom_node.demo.pacs import find_pacs
     from dicom_node.demo.story import fresh, tell

@@ -52,9 +52,10 @@ class Check:
 @config_file
 @with_json
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Check the settings and everything that they name: present, valid, answering?
+    """Check the settings and everything that they name.
 
-    Exit status 1 if anything is BAD. WARN: it works, and should be changed.
+    Is it there, is it valid, does it answer? Exit status 1 if anything is BAD. WARN: it works, and
+    should be changed.
     """
     checks = list(_checks(config_path))
     if as_json:

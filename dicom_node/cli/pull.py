@@ -127,10 +127,10 @@ def pull(
     as_json: bool,
     **keys: str,
 ) -> None:
-    """Fetch studies from an archive: what is here already is not fetched again.
+    """Fetch studies from an archive.
 
-    Ctrl-C stops after asking the archive to stop; `--resume` continues. Exit status 1 if something
-    is missing in the end.
+    What is here already is not fetched again. Ctrl-C stops after asking the archive to stop;
+    `--resume` continues. Exit status 1 if something is missing in the end.
     """
     from dicom_node.retrieval.criteria import Criteria
 

@@ -166,7 +166,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
     out: Path | None,
     **how: Any,
 ) -> None:
-    """Judge a model; the report (HTML, PDF, JSON) and its model card go to OUT.
+    """Judge a model; report and model card go to OUT.
 
     \b
     evaluate --cohort C --frames F RUN OUT     the model in RUN, on its cohort's test split

@@ -11,7 +11,10 @@ _path = click.Path(path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """Import encoders that were trained elsewhere; nothing is downloaded."""
+    """Import encoders that were trained elsewhere.
+
+    They are read from files; nothing is downloaded.
+    """
 
 
 @weights.command()
