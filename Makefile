@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Tests wait for their peers much of the time: three at once keep two cores busy.
+WORKERS ?= 3
 # Real peers on a busy machine: what fails is tried once more, and the summary says so.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --reruns 1
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --reruns 1
 
 .PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
 	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom bench-starts
@@ -29,13 +31,13 @@ demo: $(STAMP) ## run the main job on phantom studies and show the result
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-test-faults: $(STAMP) ## break the node in every way we know: hundreds of kills, power cuts, full disks (an hour)
+test-faults: $(STAMP) ## long fault tests: hundreds of kills, power cuts, full disks (an hour)
 	$(BIN)/python -m pytest -m faults tests/fault
 
 test-short: $(STAMP) ## run the tests that take less than ten seconds each
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long and not faults"
 
-supply-chain: $(STAMP) ## look for vulnerable or oddly licensed dependencies and for secrets
+supply-chain: $(STAMP) ## check dependencies for vulnerabilities and licences, and the tree for secrets
 	BIN=$(BIN) .ci/supply-chain
 
 check: $(STAMP) ## check types and style
@@ -43,7 +45,7 @@ check: $(STAMP) ## check types and style
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-demo-bundle: $(STAMP) ## train the demonstration's bundle anew on the phantom (minutes on two cores)
+demo-bundle: $(STAMP) ## train the demonstration's bundle again on the phantom (minutes on two cores)
 	$(BIN)/echonode train phantom build/demo-bundle
 	rm -rf inference/bundle/demonstration
 	cp -r build/demo-bundle/bundle inference/bundle/demonstration
@@ -53,14 +55,14 @@ bench: bench-receive bench-decode bench-model bench-study bench-scale ## run eve
 bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
 	$(BIN)/python -m tests.benchmark.$(@:bench-%=%)
 
-bench-phantom: $(STAMP) ## what the recipe reaches on the phantom: easy by five seeds, and realistic
+bench-phantom: $(STAMP) ## figures of the recipe on the phantom: easy with five seeds, and realistic
 	$(BIN)/echonode train phantom --series build/series
 	$(BIN)/echonode train phantom --preset realistic build/realistic
 
-bench-starts: $(STAMP) ## what other starts and encoders bring on the phantom, against the paper's recipe
+bench-starts: $(STAMP) ## figures of other starts and encoders on the phantom, against the paper's recipe
 	$(BIN)/python -m tests.benchmark.starts build/starts
 
-lock: ## lock the newest allowed versions anew (needs uv)
+lock: ## lock the newest allowed versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --extra train --extra dev pyproject.toml -o deploy/constraints.txt
 

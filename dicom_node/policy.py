@@ -109,11 +109,11 @@ def is_spent(attempt: int, last_error: str | None, maximum_attempts: int) -> boo
 
 
 _SENTENCES = {
-    "DATABASE_UNAVAILABLE": "the database does not answer; it is tried until it does",
-    "STORAGE_FULL": "the disk is full: make room; work goes on by itself",
+    "DATABASE_UNAVAILABLE": "the database does not answer; the node retries until it does",
+    "STORAGE_FULL": "the disk is full: free space; work resumes automatically",
     "SPOOL_AWAY": (
-        "the spool is not at its place: mount its volume, then work goes on by itself; "
-        "`echonode doctor` says where"
+        "the spool is not in its folder: mount its volume, then work resumes automatically; "
+        "`echonode doctor` names the folder"
     ),
     "SPOOL_DAMAGED": "the stored file is missing or damaged",
     "SPOOL_UNAVAILABLE": "the disk could not read the stored file",
@@ -123,8 +123,8 @@ _SENTENCES = {
         "of a pipeline need the same bundle"
     ),
     _OUT_OF_MEMORY: (
-        "the memory did not suffice; give the worker more, or set precision or device of the "
-        "pipeline to one that needs less"
+        "out of memory: give the worker more, or set precision or device of the pipeline to one "
+        "that needs less"
     ),
     "INFERENCE": "the model gave no usable values",
     "BUNDLE": "the features stored for the study do not fit the model",

@@ -43,8 +43,8 @@ EXIT_USAGE = 2
 def cli() -> None:
     """A DICOM node that answers echo studies with a Structured Report.
 
-    Every command takes --config FILE (or the variable ECHONODE_CONFIG; default node.toml) and,
-    where it prints something, --json. Start with `echonode doctor`.
+    Commands that work on a node take --config FILE (or the variable ECHONODE_CONFIG; default
+    node.toml), and most commands --json. Start with `echonode doctor`.
     """
 
 

@@ -46,17 +46,17 @@ class _SearchUnlessNamed(click.Group):
 
 @click.group(cls=_SearchUnlessNamed)
 def audit() -> None:
-    """Search the audit (what it does unless told otherwise), or verify it."""
+    """Search the audit (default), or verify it."""
 
 
 @audit.command()
-@click.option("--since", type=Moment(), help="From then on: 2026-11-21T10:00, 90m, 24h, 7d.")
-@click.option("--until", type=Moment(), help="Before then.")
+@click.option("--since", type=Moment(), help="Events since then: 2026-11-21T10:00, 90m, 24h, 7d.")
+@click.option("--until", type=Moment(), help="Events before then.")
 @click.option("--peer", help="Name of the peer.")
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
 @click.option("--action", type=click.Choice([item.value for item in Action], case_sensitive=False))
-@click.option("--study", "study_id", type=int, help="Our number of the study.")
+@click.option("--study", "study_id", type=int, help="Number (id) of the study.")
 @click.option(
     "--format",
     "form",
@@ -76,7 +76,7 @@ def search(settings: Settings, limit: int, form: str, as_json: bool, **criteria:
     if form == "csv" and not as_json:
         print_csv(found, _CSV)
     else:
-        print_rows(found, _COLUMNS, as_json=as_json or form == "json", empty="no event meets this")
+        print_rows(found, _COLUMNS, as_json=as_json or form == "json", empty="No matching events.")
 
 
 def _criterion(value: Any) -> Any:
@@ -92,22 +92,23 @@ class _Head(click.ParamType[tuple[int, str]]):
         """Read it."""
         match = re.fullmatch(r"(\d+):([0-9a-f]{64})", value)
         if not match:
-            self.fail(f"{value!r} is no head: copy what an earlier `verify` printed", param, ctx)
+            self.fail(f"{value!r} is not a head: copy what an earlier `verify` printed", param, ctx)
         return int(match[1]), match[2]
 
 
 @audit.command(name="verify")
 @click.option(
-    "--expect", type=_Head(), help="A head printed earlier: finds an end that was cut off since."
+    "--expect",
+    type=_Head(),
+    help="Head that an earlier run printed: finds events that were cut off at the end since.",
 )
 @with_settings
 @with_json
 def verify_(settings: Settings, expect: tuple[int, str] | None, as_json: bool) -> None:
-    """Say whether any event was changed, removed or moved since it was sealed, and which.
+    """Check whether events were changed, removed or moved since they were sealed, and name them.
 
-    Events are sealed a second after they happened, in a chain of digests. Note the head that this
-    prints outside of this machine, and give it to --expect the next time. Exit status 1 when
-    something was touched.
+    Events are sealed a second after they happened, in a chain of digests. Keep the printed head on
+    another machine, and give it to --expect the next time. Exit status 1 if something was changed.
     """
     database = app.open_database(settings)
     try:

@@ -26,12 +26,15 @@ from storage.migrations import upgrading
     "folder",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder, best on another disk; a second backup into it copies only what is new.",
+    help="Folder, preferably on another disk; a second backup into it copies only new files.",
 )
 @with_settings
 @with_json
 def backup(folder: Path, settings: Settings, as_json: bool) -> None:
-    """Back up the database and the spool while the node runs; exit status 1 when files lack."""
+    """Back up database and spool, also while the node runs.
+
+    Exit status 1 if files are missing.
+    """
     database = app.open_database(settings)
     try:
         made = make_backup(database, app.open_spool(settings, database), folder, datetime.now(UTC))
@@ -53,7 +56,10 @@ def backup(folder: Path, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def restore(folder: Path, settings: Settings, as_json: bool) -> None:
-    """Bring a backup to the empty place that the settings name; start no node before it is done."""
+    """Restore a backup into an empty place.
+
+    The settings name it. Start the node only when the restore has ended.
+    """
     url = settings.database_url
     spool = new_spool(settings)
     restored = restore_backup(folder, url, spool)

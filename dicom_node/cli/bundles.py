@@ -19,9 +19,9 @@ def bundle() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def check(folder: Path, as_json: bool) -> None:
-    """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
+    """Check whether a bundle can be used, and show what it withholds; exit status 1 if it cannot.
 
-    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    Shows too whether it carries familiarity: data to recognise loops unlike its training.
     """
     from inference.bundle.loading import read_manifest
 
@@ -67,7 +67,7 @@ def familiarity_of(folder: Path) -> str:
 @click.argument("folder", type=click.Path(path_type=Path))
 @with_json
 def show(folder: Path, as_json: bool) -> None:
-    """Print what a bundle is, how it was made and what it is for."""
+    """Show what a bundle is, how it was made and what it is for."""
     from inference.bundle.checking import describe
     from inference.bundle.loading import read_manifest
 
@@ -110,12 +110,12 @@ def card(folder: Path, out: Path | None) -> None:
     default="float32",
     show_default=True,
     type=click.Choice(["float32", "float16", "bfloat16"]),
-    help="Half precision is refused where it changes estimates.",
+    help="Precision of the weights; half precision is refused if it changes estimates.",
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **stated: str) -> None:
-    """Make the evaluated model in RUN a bundle in OUT, calibrated on the validation split."""
+    """Pack the evaluated model in RUN into a bundle in OUT, calibrated on the validation split."""
     from inference.training.packing import pack as pack_bundle
     from inference.training.trained import Statement
 

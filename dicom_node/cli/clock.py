@@ -20,7 +20,7 @@ from storage.database.owner import boot_id
 
 @click.group()
 def clock() -> None:
-    """Show whether the clock of this machine can be trusted, and confirm it."""
+    """Show and confirm the clock of this machine."""
 
 
 @clock.command()
@@ -37,7 +37,7 @@ def show(settings: Settings, as_json: bool) -> None:
 
 
 @clock.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_settings
 def confirm(yes: bool, settings: Settings) -> None:
     """Confirm that the clock of this machine is right, and resume deletion by age."""

@@ -11,16 +11,20 @@ from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
 from inference.ultrasound.profile import Profile
 
-_jobs = click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
+_jobs = click.option(
+    "--jobs", default=os.cpu_count() or 1, show_default=True, help="Number of processes."
+)
 
 
 @click.group()
 def cohort() -> None:
-    """Build a cohort from an archive, and cache its frames."""
+    """Build a cohort from a DICOM archive and cache its frames."""
 
 
 @cohort.command()
-@click.option("--dicom", required=True, type=click.Path(path_type=Path), help="Archive folder.")
+@click.option(
+    "--dicom", required=True, type=click.Path(path_type=Path), help="Folder of the DICOM archive."
+)
 @click.option(
     "--labels",
     required=True,
@@ -33,16 +37,21 @@ def cohort() -> None:
     "window_days",
     default=92,
     show_default=True,
-    help="Days between echo and catheter at most.",
+    help="Maximum number of days between echo and catheter.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of the split, 65/15/20 of patients.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    help="Random seed of the split (65/15/20 % of the patients).",
+)
 @click.option(
     "--split-by",
     type=click.Choice(["patient", "date", "site"]),
     default="patient",
     show_default=True,
-    help="Who is in the test split: patients at random, those with the latest exams (date), or "
-    "those of the sites that --test-site names. No patient is ever in two splits.",
+    help="Which patients are in the test split: random ones (patient), those with the latest exams "
+    "(date), or those of the sites in --test-site (site). No patient is in two splits.",
 )
 @click.option(
     "--test-site",
@@ -55,12 +64,12 @@ def cohort() -> None:
     type=click.Choice([profile.value for profile in Profile]),
     default=Profile.PAPER.value,
     show_default=True,
-    help="Rules by which loops are selected; the bundle says so.",
+    help="Selection rules for loops. Recorded in the cohort and in bundles.",
 )
 @click.option(
     "--units-checked",
     is_flag=True,
-    help="Build although the labels look as if in other units, or many rows are implausible.",
+    help="Build even if the labels seem to be in other units or many rows are implausible.",
 )
 @_jobs
 @with_json
@@ -74,9 +83,10 @@ def build(
     out: Path,
     **how: Any,
 ) -> None:
-    """Match exams to catheterisations and split their patients, into OUT.
+    """Match exams to catheterisations, split the patients and write the cohort to OUT.
 
-    Bad rows and unreadable files are listed there. Interrupted, the same command goes on.
+    Rejected rows and unreadable files are listed in OUT. After an interruption, run the same
+    command again: it continues.
     """
     from inference.training.cohort import build as build_cohort
     from inference.training.cohort.reading import site_names
@@ -110,17 +120,23 @@ def build(
 
 
 @cohort.command()
-@click.option("--size", default=256, show_default=True, help="Height and width of a frame, pixels.")
-@click.option("--archive", type=click.Path(path_type=Path), help="Where the files are, if moved.")
+@click.option(
+    "--size", default=256, show_default=True, help="Height and width of a frame in pixels."
+)
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    help="Folder of the DICOM archive, if it was moved.",
+)
 @_jobs
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
 def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
-    """Preprocess the frames of the cohort in FOLDER once, into CACHE.
+    """Preprocess the frames of the cohort in FOLDER and write them to CACHE.
 
-    Kept of each loop: the ten frames of its heartbeat, which judge, and up to 128 of the whole
-    loop, which training draws from. At 256 pixels 100 frames take 2.5 MB, at 64 pixels 0.2 MB.
-    Interrupted, the same command goes on.
+    For each loop: the ten frames of one heartbeat (for evaluation) and up to 128 frames of the
+    whole loop (for training). 100 frames take 2.5 MB at 256 pixels and 0.2 MB at 64 pixels. After
+    an interruption, run the same command again: it continues.
     """
     from inference.training.cohort import cache_frames, read_cohort
 

@@ -37,7 +37,7 @@ def show(config_path: Path, as_json: bool) -> None:
 @config.command()
 @config_file
 def check(config_path: Path) -> None:
-    """Read the settings and say whether they can be used."""
+    """Check whether the settings can be used."""
     settings = read_settings(config_path)
     click.echo(
         f"{config_path}: good; {len(settings.peer)} peer(s), {len(settings.pipeline)} pipeline(s), "

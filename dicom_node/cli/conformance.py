@@ -28,12 +28,13 @@ _UNTOLD = ("host",)
 @click.option(
     "--format", "form", type=click.Choice(["md", "html"]), default="md", show_default=True
 )
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; else it is printed.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; empty: print it.")
 @with_settings
 def conformance(form: Literal["md", "html"], out: Path | None, settings: Settings) -> None:
-    """Write the DICOM Conformance Statement (PS3.2) of this node, from its live configuration.
+    """Write the DICOM Conformance Statement (PS3.2).
 
-    It names partners by name and AE title; no address and no secret stands in it.
+    It follows from the settings. It names partners by name and AE title, and contains no address
+    and no secret.
     """
     from dicom_node.conformance.markdown import to_markdown
     from dicom_node.conformance.page import to_html

@@ -42,7 +42,7 @@ def _birth_date(_: click.Context, __: click.Parameter, value: str | None) -> str
 @click.option(
     "--same-patient",
     is_flag=True,
-    help="All instances so far are of this one patient, whatever they say.",
+    help="All instances received so far are of this one patient, whatever they say.",
 )
 @click.option("--reason", required=True, help="Reason, recorded in the audit.")
 @with_settings
@@ -57,8 +57,8 @@ def correct(
 ) -> None:
     """Correct the identification of a study; KEY is its UID or id.
 
-    What was reported is issued anew under the corrected identification. This is the place for a
-    merged patient, until the node listens to the hospital's own messages.
+    Reports are issued again under the corrected identification. Use it for merged patients, too:
+    the node does not read the hospital's merge messages.
     """
     corrected = Identification(**attributes)
     if not corrected.given() and not same_patient:
@@ -74,11 +74,11 @@ def correct(
 
 @click.command()
 @click.argument("key")
-@click.option("--reason", required=True, help="Why, for the reader of the report; no names.")
+@click.option("--reason", required=True, help="Reason, shown in the report: enter no patient data.")
 @with_settings
 @with_json
 def withdraw(key: str, reason: str, settings: Settings, as_json: bool) -> None:
-    """Withdraw all that was reported of a study; KEY is its UID or id.
+    """Withdraw all reports of a study; KEY is its UID or id.
 
     Destinations get a report that says so. Instances that come later are stored, but nothing is
     reported of the study until `study reinstate`.

@@ -19,7 +19,7 @@ def db() -> None:
 @db.command()
 @with_settings
 def upgrade(settings: Settings) -> None:
-    """Bring the schema to this version; safe to repeat, and while nothing runs."""
+    """Upgrade the schema to this version. Stop the node first; safe to repeat."""
     database = app.open_database(settings, must_be_current=False)
     upgrading.upgrade(database)
     click.echo(f"database is at revision {upgrading.check(database).current}")
@@ -29,13 +29,13 @@ def upgrade(settings: Settings) -> None:
 @with_settings
 @with_json
 def check(settings: Settings, as_json: bool) -> None:
-    """Say whether the schema is this version's; exit status 1 when it is not."""
+    """Check whether the schema is that of this version; exit status 1 if not."""
     state = upgrading.check(app.open_database(settings, must_be_current=False))
     is_current = state.current == state.head
     if as_json:
         click.echo(to_json({"current": state.current, "head": state.head, "good": is_current}))
     elif is_current:
-        click.echo(f"database is at revision {state.current}, as it should be")
+        click.echo(f"database is at revision {state.current} (up to date)")
     else:
         found = state.current or "empty"
         click.echo(f"database is {found}, not {state.head}: run `echonode db upgrade`")

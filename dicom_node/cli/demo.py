@@ -11,12 +11,17 @@ import click
     default="demo",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Folder for everything the demonstration makes; replaced at each run.",
+    help="Folder for everything that the demonstration creates; replaced by each run.",
 )
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds to wait.")
-@click.option("--bundled-pacs", is_flag=True, help="Do without Orthanc even if it is installed.")
+@click.option(
+    "--bundled-pacs", is_flag=True, help="Use the bundled PACS even if Orthanc is installed."
+)
 def demo(folder: Path, timeout_s: float, bundled_pacs: bool) -> None:
-    """Send two synthetic studies and a real clip through a node to a PACS; show the reports."""
+    """Show what the node does, with synthetic studies.
+
+    Sends two synthetic studies and a real clip through a node to a PACS, and shows the reports.
+    """
     from dicom_node.demo.cast import BUNDLE, make_studies
     from dicom_node.demo.pacs import find_pacs
     from dicom_node.demo.story import fresh, tell

@@ -101,7 +101,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def show(name: str, settings: Settings, as_json: bool) -> None:
-    """Show what the destination NAME said to each SOP class that was offered to it."""
+    """Show the answers of the destination NAME to each SOP class that was offered."""
     answers = [_answer_view(item) for item in _remembered(settings, _named(settings, name))]
     print_rows(answers, _SHOW, as_json=as_json, empty="nothing was offered to it yet")
 
@@ -111,7 +111,7 @@ def show(name: str, settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def forget(name: str, settings: Settings, as_json: bool) -> None:
-    """Forget what the destination NAME accepts: after a change there, every form is tried again."""
+    """Forget what the destination NAME accepts, after a change there: every form is tried again."""
     with closing(app.open_database(settings)) as database, database.write() as tx:
         count = destinations.forget(
             tx, _named(settings, name).name, actor=getpass.getuser(), at=datetime.now(UTC)

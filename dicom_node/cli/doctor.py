@@ -54,9 +54,10 @@ class Check:
 @config_file
 @with_json
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Check the settings and all that they name: is it there, sound, and does it answer?
+    """Check the settings and everything that they name.
 
-    Exit status 1 if anything is BAD. WARN: works today and should be changed.
+    Is it there, is it valid, does it answer? Exit status 1 if anything is BAD. WARN: it works, and
+    should be changed.
     """
     checks = list(_checks(config_path))
     if as_json:
@@ -95,7 +96,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _try("port", lambda: _ports(settings, config_path))
     yield _try("tls", lambda: security_checks.check_tls(settings))
     yield from _warnings(settings)
-    yield _some("peers", len(settings.peer), "nobody may send: add a [[peer]]")
+    yield _some("peers", len(settings.peer), "no system may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
         yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline))
@@ -119,7 +120,7 @@ def _some(name: str, count: int, remedy: str) -> Check:
 def _database(settings: Settings) -> str:
     database = app.open_database(settings)
     try:
-        return f"{database.dialect}, schema as it should be"
+        return f"{database.dialect}, schema up to date"
     finally:
         database.close()
 

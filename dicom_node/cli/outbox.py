@@ -37,8 +37,16 @@ def outbox() -> None:
 
 
 @outbox.command("list")
-@click.option("--state", type=click.Choice([state.value for state in DeliveryState]))
-@click.option("--climb", type=click.Choice([state.value for state in ClimbState]))
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in DeliveryState]),
+    help="State of the delivery.",
+)
+@click.option(
+    "--climb",
+    type=click.Choice([state.value for state in ClimbState]),
+    help="State of the confirmation (climb_to) of an accepted delivery.",
+)
 @click.option("--destination", help="Name of the destination.")
 @with_limit
 @with_settings
@@ -51,7 +59,7 @@ def list_(
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """List deliveries, newest first; --climb: accepted ones by how far their confirmation is."""
+    """List deliveries, newest first."""
     with looking(settings, "outbox list", state=state, climb=climb, destination=destination) as tx:
         found = listing.listing(
             tx,
@@ -105,8 +113,10 @@ def _lines(view: DeliveryView) -> Iterator[str]:
 
 @outbox.command()
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--destination", help="All of this destination.")
-@click.option("--all", "everything", is_flag=True, help="All that failed, wait or have stalled.")
+@click.option("--destination", help="All deliveries to this destination.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All that failed, are waiting or have stalled."
+)
 @with_settings
 @with_json
 def retry(
@@ -118,8 +128,8 @@ def retry(
 ) -> None:
     """Try deliveries again now: those with the given IDS, of a destination, or all.
 
-    What failed is sent again; of what was accepted but not confirmed, the confirmation is asked
-    for again. Exit status 1 when none was found.
+    What failed is sent again. For what was accepted and not confirmed, the confirmation is
+    requested again. Exit status 1 if none was found.
     """
     if not (ids or destination or everything):
         raise click.UsageError("name deliveries by id, --destination NAME, or --all")

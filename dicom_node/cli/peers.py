@@ -24,7 +24,7 @@ _COLOURS = {Verdict.WORKS: "green", Verdict.LACKS: "yellow", Verdict.FAILS: "red
 
 @click.group()
 def peer() -> None:
-    """Try the systems that the node works with."""
+    """Test the systems that the node works with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     """Ask the destination, archive or work list NAME, or all of them, whether they answer.
 
     By C-ECHO, a search (DICOMweb) or a connection (HL7). Nothing is stored there. Exit status 1
-    when one does not answer.
+    if one does not answer.
     """
     everybody: dict[str, partners.Called] = {item.name: item for item in settings.destination}
     everybody |= {f"archive {item.name}": item for item in settings.archive}
@@ -89,10 +89,10 @@ def _answered(settings: Settings, item: partners.Called) -> Answered:
 @with_settings
 @with_json
 def doctor(name: str, sends: bool, settings: Settings, as_json: bool) -> None:
-    """Say what works with the destination, archive or peer NAME, and what to change where not.
+    """Test the destination, archive or peer NAME step by step, and say what to change.
 
-    Connects, shakes hands, and asks what would be accepted, but stores nothing unless told to by
-    --send. Of a peer, which calls us, it tells what we know. Exit status 1 when something fails.
+    Connects, negotiates, and asks what would be accepted; stores nothing unless --send is given.
+    For a peer, which calls the node, it shows what the node knows. Exit status 1 if a step fails.
     """
     from dicom_node.cli.examinations import examinations, known_names
 

@@ -28,9 +28,9 @@ def phantom() -> None:
     default="phantom",
     show_default=True,
     type=click.Choice(["phantom", "foreign"]),
-    help="Foreign: the same patients with other hearts, texture, geometry, noise and screen.",
+    help="foreign: the same patients with other hearts, texture, geometry, noise and screen.",
 )
-@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
+@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Number of processes.")
 @click.option("--decoys/--no-decoys", default=True, help="Add instances that must be rejected.")
 @click.argument("out", type=click.Path(path_type=Path))
 def make(
@@ -45,7 +45,7 @@ def make(
 ) -> None:
     """Write studies as DICOM into OUT, with labels.csv and truth.csv.
 
-    The same options give the same bytes. Interrupted, the same command goes on.
+    The same options give the same bytes. After an interruption, the same command continues.
     """
     from inference.phantom import make as make_phantom
 

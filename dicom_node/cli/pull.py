@@ -82,30 +82,37 @@ def _literal(_: click.Context, __: click.Parameter, value: str) -> str:
     from dicom_node.scu.query import WILDCARDS
 
     if any(character in value for character in WILDCARDS):
-        raise click.BadParameter("no wildcards: name what you want")
+        raise click.BadParameter("no wildcards: give the whole value")
     return value.strip()
 
 
 @click.group(invoke_without_command=True)
-@click.option("--accession", "accession_number", default="", callback=_literal)
+@click.option(
+    "--accession", "accession_number", default="", callback=_literal, help="Accession number."
+)
 @click.option("--patient-id", default="", callback=_literal, help="Patient ID.")
 @click.option("--study", "study_instance_uid", default="", callback=_literal, help="Study UID.")
 @click.option("--date", "days", type=Days(), help="Study date: a day, or FIRST..LAST.")
-@click.option("--modality", default="", callback=_literal, help="Only studies with it, as US.")
-@click.option("--archive", "name", help="Name of the archive, where there are several.")
+@click.option(
+    "--modality",
+    default="",
+    callback=_literal,
+    help="Only studies with this modality, for example US.",
+)
+@click.option("--archive", "name", help="Name of the archive; needed if several are configured.")
 @click.option(
     "--priors",
     type=click.IntRange(0),
     default=0,
     help="Also fetch up to N earlier studies of each patient.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be fetched.")
 @click.option(
     "--resume",
     is_flag=False,
     flag_value=_NEWEST,
     metavar="[ID]",
-    help="Go on with a pull that is not done: the newest, or this one.",
+    help="Continue an unfinished pull: the newest, or the one with this number.",
 )
 @config_file
 @with_json
@@ -122,10 +129,10 @@ def pull(
     as_json: bool,
     **keys: str,
 ) -> None:
-    """Fetch studies from an archive: what is here already is not fetched again.
+    """Fetch studies from an archive.
 
-    Ctrl-C stops after asking the archive to stop; `--resume` goes on. Exit status 1 when something
-    is missing in the end.
+    What is here already is not fetched again. Ctrl-C stops after asking the archive to stop;
+    `--resume` continues. Exit status 1 if something is missing in the end.
     """
     from dicom_node.retrieval.criteria import Criteria
 
@@ -197,7 +204,7 @@ def _resumed(settings: Settings, database: Database, which: str) -> PullView:
     from dicom_node.retrieval.pulling import Puller
 
     if which != _NEWEST and not which.isdecimal():
-        raise click.BadParameter(f"{which!r} is no number of a pull: see `pull list`")
+        raise click.BadParameter(f"{which!r} is not the number of a pull: see `echonode pull list`")
     with database.write() as tx:
         number = None if which == _NEWEST else int(which)
         left = pulls.resume(tx, number, this_process(), is_dead)
@@ -247,13 +254,13 @@ def _show_end(view: PullView, *, as_json: bool) -> None:
         click.echo(to_json(view))
         return
     click.echo(
-        f"pull {view.id}: {view.done} of {view.studies} study(s) wholly here, "
+        f"pull {view.id}: {view.done} of {view.studies} study(s) complete here, "
         f"{view.present} instance(s)"
     )
     if view.state is PullState.INCOMPLETE:
         click.echo(f"see what is missing: echonode pull show {view.id}")
     elif view.state is not PullState.DONE:
-        click.echo(f"stopped; go on with: echonode pull --resume {view.id}")
+        click.echo(f"stopped; continue with: echonode pull --resume {view.id}")
 
 
 def _archive(settings: Settings, name: str | None) -> ArchiveSettings:
@@ -263,7 +270,7 @@ def _archive(settings: Settings, name: str | None) -> ArchiveSettings:
     if name in known:
         return known[name]
     names = ", ".join(known) or "none configured; see [[archive]] in the settings"
-    raise click.BadParameter(f"which archive? known: {names}", param_hint="--archive")
+    raise click.BadParameter(f"give the name of an archive; known: {names}", param_hint="--archive")
 
 
 @contextmanager

@@ -30,8 +30,8 @@ _PROOF = {
 @click.argument("key", required=False)
 @click.option("--patient", "patient_id", help="All studies of this Patient ID instead of one.")
 @click.option("--reason", required=True, help="Reason. It is kept for ever: enter no patient data.")
-@click.option("--force", is_flag=True, help="Also while it is received, worked on or sent.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Even while it is being received, analysed or sent.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_settings
 @with_json
 def purge(
@@ -46,7 +46,7 @@ def purge(
     """Remove a study for good: files, findings, reports, identities; KEY is its UID or id.
 
     The audit stays and names the patient: it is the record of who did what with whose data, which
-    the law asks for. Backups and what was sent to others are not reached from here.
+    the law asks for. Backups, and what was sent to other systems, are not changed.
     """
     if (key is None) == (patient_id is None):
         raise click.UsageError("give either KEY or --patient")

@@ -52,7 +52,7 @@ def check_tls(settings: Settings) -> str:
             partners.calling_tls(settings, destination)
     plain = [item.name for item in settings.peer if not item.tls]
     plain += [item.name for item in settings.destination if not item.is_encrypted]
-    return f"files good; in plain text: {', '.join(plain) or 'nobody'}"
+    return f"files good; in plain text: {', '.join(plain) or 'none'}"
 
 
 def open_files(settings: Settings) -> Iterator[str]:

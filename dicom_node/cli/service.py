@@ -34,7 +34,10 @@ supervised_option = click.option(
 @click.command()
 @config_file
 def run(config_path: Path) -> None:
-    """Run the whole node: receive, analyse and deliver, each in a process of its own."""
+    """Run the whole node: receive, analyse, deliver.
+
+    Each runs in a process of its own, which is started again if it ends.
+    """
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
     receive = settings.receive
@@ -56,7 +59,7 @@ def listen(config_path: Path, supervised: bool) -> None:
 @config_file
 @supervised_option
 def work(config_path: Path, supervised: bool) -> None:
-    """Analyse only: complete studies, run the pipelines, make reports."""
+    """Analyse only: complete studies, make reports."""
     _serve("work", config_path, app.make_worker, supervised)
 
 
@@ -64,7 +67,7 @@ def work(config_path: Path, supervised: bool) -> None:
 @config_file
 @supervised_option
 def deliver(config_path: Path, supervised: bool) -> None:
-    """Deliver only: send reports to their destinations, and audit messages to repositories."""
+    """Deliver only: send reports and audit messages."""
     _serve("deliver", config_path, _delivery, supervised)
 
 

@@ -59,7 +59,7 @@ def check(settings: Settings, as_json: bool) -> None:
 @with_settings
 @with_json
 def held(limit: int, settings: Settings, as_json: bool) -> None:
-    """List studies whose time is over, and why their files stay nevertheless."""
+    """List studies that are past their retention time, and why their files stay."""
     database = app.open_database(settings)
     before = datetime.now(UTC) - timedelta(days=settings.retention.keep_days)
     with database.read() as tx:
@@ -69,13 +69,13 @@ def held(limit: int, settings: Settings, as_json: bool) -> None:
 
 
 @spool.command()
-@click.option("--incomplete", is_flag=True, help="Adopt it although files are missing.")
+@click.option("--incomplete", is_flag=True, help="Adopt it even if files are missing.")
 @with_settings
 def adopt(incomplete: bool, settings: Settings) -> None:
     """Declare the folder in the settings to be the spool of this database.
 
     For a spool whose file `spool.id` was lost, or that was moved on purpose. Before that, make sure
-    that its volume is mounted: an empty mount point is no spool.
+    that its volume is mounted: an empty mount point is not a spool.
     """
     root, now = settings.spool_dir, datetime.now(UTC)
     database = app.open_database(settings)
@@ -99,4 +99,4 @@ def adopt(incomplete: bool, settings: Settings) -> None:
         database.close()
     click.echo(f"{root} is the spool now, with {named - missing} of {named} file(s)")
     if identity != recorded:
-        click.echo("restart the node's processes: they still use the former spool")
+        click.echo("restart the node's processes: they still use the previous spool")

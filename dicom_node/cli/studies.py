@@ -46,7 +46,11 @@ def study() -> None:
 
 
 @study.command("list")
-@click.option("--state", type=click.Choice([state.value for state in StudyState]))
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in StudyState]),
+    help="State of the study.",
+)
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
 @click.option("--alarms", is_flag=True, help="Only studies with an alarm.")
@@ -62,7 +66,7 @@ def list_(
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """List studies, the last received first; those with alarms, the last alarm first."""
+    """List studies, the last received first; with --alarms the last alarm first."""
     if alarms:
         if state or patient_id or accession_number:
             raise click.UsageError("--alarms cannot be combined with other filters")
@@ -92,7 +96,7 @@ def list_(
 @with_settings
 @with_json
 def show(key: str, settings: Settings, as_json: bool) -> None:
-    """Tell all about one study; KEY is its UID, accession number or id."""
+    """Show everything about one study; KEY is its UID, accession number or id."""
     with looking(settings, "study show", study=key) as tx:
         detail = show_study(tx, key)
         study_id = detail.summary.study_id

@@ -16,7 +16,7 @@ _REASON = "Reason, recorded in the audit."
 @with_settings
 @with_json
 def complete(key: str, reason: str, settings: Settings, as_json: bool) -> None:
-    """Complete a study with the instances that have come; KEY is its UID or id.
+    """Complete a study with the instances received so far; KEY is its UID or id.
 
     Missing instances are no longer waited for; their alarm and a hold end.
     """

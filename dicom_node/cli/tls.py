@@ -30,20 +30,20 @@ class _Name(click.ParamType[str]):
 
 @click.group()
 def tls() -> None:
-    """Make certificates for a trial, and show those in use."""
+    """Create certificates for a test, and show those in use."""
 
 
 @tls.command()
 @click.option(
-    "--dir", "folder", required=True, type=click.Path(path_type=Path), help="Where to write."
+    "--dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write to."
 )
 @click.option("--host", "hosts", multiple=True, help="Name or address of this node, repeatable.")
 @click.option("--peer", "peers", multiple=True, type=_Name(), help="A peer's name, repeatable.")
 def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
-    """Make a certificate authority, a certificate for this node and one for each peer.
+    """Create a certificate authority, a certificate for this node and one for each peer.
 
-    Nothing is replaced. The authority's key, ca.key, signs for whoever holds it: keep it off this
-    machine once the certificates are made.
+    Existing files are never replaced. Anyone with the authority's key, ca.key, can issue
+    certificates: move it to another machine afterwards.
     """
     from dicom_node.tls.authority import issue, make_authority
 

@@ -33,8 +33,8 @@ _frames = click.option("--frames", required=True, type=_path, help="Folder of th
 def train() -> None:
     """Pre-train and train models on a cohort.
 
-    Several GPUs: torchrun --nproc-per-node N -m dicom_node train fit ... The same command goes on
-    where a killed one stopped.
+    On several GPUs: torchrun --nproc-per-node N -m dicom_node train fit ... After an interruption,
+    run the same command again: it continues.
     """
 
 
@@ -44,7 +44,7 @@ def recipes() -> None:
     from inference.training.recipe import named_recipe, recipe_names
 
     for name in recipe_names():
-        click.echo(f"{name:12} {named_recipe(name).about}")
+        click.echo(f"{name:12} {' '.join(named_recipe(name).about.split())}")
 
 
 def _find(recipe: str) -> "Recipe":
@@ -60,7 +60,7 @@ def _find(recipe: str) -> "Recipe":
 @_frames
 @click.argument("run", type=_path)
 def pretrain(recipe: str, cohort: Path, frames: Path, run: Path) -> None:
-    """Pre-train the encoder of a recipe as an autoencoder, into the folder RUN."""
+    """Pre-train the encoder of a recipe as an autoencoder and write it to the folder RUN."""
     from inference.training.fit import pretrain_encoder
 
     with progress_bar() as report:
@@ -72,79 +72,96 @@ def pretrain(recipe: str, cohort: Path, frames: Path, run: Path) -> None:
 @_recipe
 @_cohort
 @_frames
-@click.option("--encoder", type=_path, help="Pre-trained encoder, instead of pre-training.")
+@click.option(
+    "--encoder", type=_path, help="Pre-trained encoder to start from; no pre-training then."
+)
 @click.argument("run", type=_path)
 def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path) -> None:
-    """Train the networks of a recipe into the folder RUN, pre-training first where it says so.
+    """Train the networks of a recipe and write them to the folder RUN.
 
-    RUN then holds the weights, metrics as CSV and for TensorBoard, and the seeds and versions.
+    Pre-trains first if the recipe says so. RUN then contains the weights, the metrics (CSV and
+    TensorBoard), the seeds and the library versions.
     """
-    from inference.training.cautions import cautions
     from inference.training.cohort import read_cohort
+    from inference.training.cohort.sizes import warnings_of
     from inference.training.fit import fit as fit_networks
 
     chosen = _find(recipe)
-    for caution in cautions(read_cohort(cohort), chosen.targets):
-        say(f"caution: {caution}", err=True)
+    found = warnings_of(read_cohort(cohort), chosen.targets)
+    for warning in found:
+        say(f"warning: {warning}", err=True)
+    if found:
+        say("Add patients, or compare the model with the evaluation's baseline.", err=True)
     with progress_bar() as report:
         made = fit_networks(chosen, cohort, frames, run, encoder=encoder, on_progress=report)
     click.echo(f"{len(made.members)} network(s) in {run}; next: echonode evaluate")
 
 
 @click.command()
-@click.option("--bundle", type=_path, help="Folder of a bundle to judge, instead of a run.")
+@click.option("--bundle", type=_path, help="Folder of a bundle to evaluate, instead of RUN.")
 @_cohort
 @click.option(
     "--frames",
     type=_path,
-    help="Folder of the frame cache. A run needs it; for a bundle frames that are not there are "
-    "cached there (default: OUT/frames).",
+    help="Folder of the frame cache. Required for a run. For a bundle, missing frames are added to "
+    "it (default: OUT/frames).",
 )
-@click.option("--out", "folder", type=_path, help="Where the report goes, instead of OUT.")
-@click.option("--notes", type=_path, help="CSV: sop_instance_uid, view, quality of each loop.")
+@click.option("--out", "folder", type=_path, help="Folder of the report; another way to give OUT.")
+@click.option(
+    "--notes",
+    type=_path,
+    help="CSV with the columns sop_instance_uid, view and quality of each loop.",
+)
 @click.option(
     "--probes/--no-probes",
     default=True,
-    help="Also judge which pictures unlike the training are recognised (a minute or more). (run)",
+    help="Also test how well pictures unlike the training are detected; takes minutes. (run)",
 )
 @click.option(
     "--clips",
     type=_path,
-    help="Folder of other ultrasound as DICOM, such as other organs, judged as probes. (run)",
+    help="Folder of other ultrasound (DICOM), such as other organs, as further probes. (run)",
 )
-@click.option("--archive", type=_path, help="Where the cohort's files are, if moved. (bundle)")
+@click.option(
+    "--archive", type=_path, help="Folder of the cohort's DICOM files, if they were moved. (bundle)"
+)
 @click.option(
     "--trained-on",
     type=_path,
-    help="Cohort that the bundle was trained on: its patients are left out. (bundle)",
+    help="Cohort that the bundle was trained on: its training and validation patients are left "
+    "out. (bundle)",
 )
 @click.option(
     "--unfamiliar",
     type=click.Choice(["exclude", "note", "off"]),
     default="exclude",
     show_default=True,
-    help="What becomes of loops unlike those of the training, as in [[pipeline]]. (bundle)",
+    help="What to do with loops unlike the training, as in [[pipeline]]. (bundle)",
 )
 @click.option(
     "--fit-by",
     type=click.Choice(["patient", "date"]),
     default="patient",
     show_default=True,
-    help="Patients that the local steps are fitted on: at random, or the earlier ones. (bundle)",
+    help="Patients for local fitting: random ones, or those with the earliest exams. (bundle)",
 )
 @click.option(
     "--fit-share",
     type=click.FloatRange(0.1, 0.9),
     default=0.5,
     show_default=True,
-    help="Share of the patients that the local steps are fitted on. (bundle)",
+    help="Share of the patients for local fitting. (bundle)",
 )
 @click.option(
     "--write-bundle",
     type=_path,
-    help="Folder for a new bundle with the local steps; the given one stays. (bundle)",
+    help="Folder for a new, locally fitted bundle; the given one is not changed. (bundle)",
 )
-@click.option("--jobs", type=int, help="Processes that cache frames; default: one a core. (bundle)")
+@click.option(
+    "--jobs",
+    type=int,
+    help="Number of processes that cache frames; default: one per core. (bundle)",
+)
 @click.argument("run", required=False, type=_path)
 @click.argument("out", required=False, type=_path)
 @click.pass_context
@@ -162,12 +179,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
     out: Path | None,
     **how: Any,
 ) -> None:
-    """Judge a model; the report (HTML, PDF, JSON) and its model card go to OUT.
+    """Evaluate a model; write the report (HTML, PDF, JSON) and the model card to OUT.
 
     \b
     evaluate --cohort C --frames F RUN OUT     the model in RUN, on its cohort's test split
     evaluate --bundle B --cohort C --out OUT   any bundle on any cohort: as shipped, then
                                                recalibrated locally, step by step
+
+    Options marked (run) or (bundle) apply to that form only.
     """
     if bundle is not None and run is not None and out is None:
         run, out = None, run  # one folder beside a bundle is where the report goes
@@ -201,6 +220,7 @@ def _judge_run(
     clips: Path | None,
 ) -> None:
     from inference.training.contact_sheet import draw_extreme_loops
+    from inference.training.packing import judge
     from inference.training.packing import report as write_report
     from inference.training.predict import predict
     from inference.training.probing import probe
@@ -209,9 +229,10 @@ def _judge_run(
         predict(run, cohort, frames, notes=notes, on_progress=report)
         if probes:
             probe(run, cohort, frames, clips=clips, on_progress=report)
-    click.echo(f"report: {write_report(run, out, cohort=cohort)}")
-    sheet = draw_extreme_loops(run, cohort, frames, out)
-    if sheet is not None:
+    judged = judge(run, cohort=cohort)
+    click.echo(f"report: {write_report(run, judged, out, cohort=cohort)}")
+    if judged.attention is not None:
+        sheet = draw_extreme_loops(judged.attention, run, cohort, frames, out)
         click.echo(f"loops of highest and lowest attention (patients' images): {sheet}")
 
 
@@ -254,10 +275,11 @@ def _judge_bundle(
 @with_json
 @click.argument("runs", type=_path, nargs=-1, required=True)
 def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -> None:
-    """Judge finished RUNS of one cohort on its validation split, each against the first.
+    """Compare finished RUNS of one cohort on its validation split, each with the first.
 
-    As the paper's table of ablations: raw estimates at the guideline's limits, with 95 % intervals.
-    The test split is not looked at. Runs that the validation split stopped are flattered by it.
+    As in the paper's table of ablations: raw estimates, decided at the guideline's limits, with
+    95 % intervals. The test split is not used. Where the validation split also chose a run's
+    weights (stopping.on = "validation"), the figures of that run are too good.
     """
     from inference.training.comparing import compare as compare_runs
 
@@ -280,17 +302,24 @@ def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -
     default="easy",
     show_default=True,
     type=click.Choice(["easy", "realistic", "hard"]),
+    help="How hard it is to read the pressures from the phantom's loops.",
 )
-@click.option("--exams", type=click.IntRange(min=30), help="Exams to make; empty: enough.")
+@click.option("--exams", type=click.IntRange(min=30), help="Number of exams. Default: 800.")
 @click.option(
     "--training",
     default=0.65,
     show_default=True,
     type=click.FloatRange(0.05, 0.8),
-    help="Share of the exams to learn from; 0.15 calibrate, the rest is the test split.",
+    help="Share of exams in the training split; validation gets 0.15, test the rest.",
 )
-@click.option("--seed", default=1, show_default=True)
-@click.option("--series", is_flag=True, help="Five seeds and numbers of training exams, one table.")
+@click.option(
+    "--seed", default=1, show_default=True, help="Random seed of the phantom and of the split."
+)
+@click.option(
+    "--series",
+    is_flag=True,
+    help="Run five seeds with different numbers of training exams and print one table.",
+)
 @with_json
 @click.argument("folder", type=_path)
 def phantom_run(
@@ -302,10 +331,10 @@ def phantom_run(
     as_json: bool,
     folder: Path,
 ) -> None:
-    """The whole way on synthetic studies: phantom, cohort, training, evaluation, bundle in FOLDER.
+    """Make a phantom, its cohort, a trained model, its evaluation and its bundle in FOLDER.
 
-    Exit status 1 when the figures miss what the easy preset must reach; of a series, when fewer
-    than four runs reach it.
+    Exit status 1 if the figures of the easy preset miss its limits; with --series, if fewer than
+    four of the five runs meet them.
     """
     from inference.training.acceptance import EXAMS, SERIES, SERIES_MET, acceptance
 

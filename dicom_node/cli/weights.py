@@ -11,40 +11,40 @@ _path = click.Path(path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """Bring encoders that were trained elsewhere; nothing is downloaded."""
+    """Import encoders that were trained elsewhere. Nothing is downloaded."""
 
 
 @weights.command()
 def kinds() -> None:
-    """List the encoders that can be brought, and those that have no place here."""
+    """List the supported encoders, and those that cannot be used, with the reason."""
     from inference.training.weights import KINDS, REFUSED
 
     for name, kind in KINDS.items():
         say(f"{name:24} {kind.about}; recipe: architecture = {kind.architecture!r}")
     for name, why in REFUSED.items():
-        say(f"{name:24} not possible: {why}")
+        say(f"{name:24} cannot be used: {why}")
 
 
 @weights.command("import")
-@click.option("--as", "kind", required=True, help="What the file holds (`weights kinds`).")
+@click.option("--as", "kind", required=True, help="Kind of encoder in FILE (see `weights kinds`).")
 @click.option(
     "--licence",
     required=True,
-    help="Licence under which you use the file; it is written into runs and bundles made from it.",
+    help="Licence under which you use the file. It is recorded in runs and bundles made from it.",
 )
-@click.option("--out", required=True, type=_path, help="File to write, .safetensors.")
+@click.option("--out", required=True, type=_path, help="Output file (.safetensors).")
 @click.argument("file", type=_path)
 def import_(kind: str, licence: str, out: Path, file: Path) -> None:
-    """Make an encoder of FILE (.pth, .pt or .safetensors), for `train fit --encoder`.
+    """Convert FILE (.pth, .pt or .safetensors) to an encoder for `train fit --encoder`.
 
-    Its first layer is folded to one grey channel with the normalisation that it was trained with.
+    The first layer is converted to one grey channel and includes the original normalisation.
     """
     from inference.training.weights import import_weights
 
     made = import_weights(file, kind, out, licence=licence)
     say(
         f"{made.tensors} tensors of {made.source.about} in {made.path}; {made.left_out} of the "
-        "file's tensors have no place in an encoder",
+        "file's tensors do not belong to the encoder and were left out",
         f"licence: {made.source.licence}",
         f"next: echonode train fit --encoder {made.path} with architecture = "
         f'"{made.source.architecture}" in the recipe',

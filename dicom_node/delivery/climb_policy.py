@@ -114,15 +114,15 @@ def after_error(
             return GoWithout("the destination offers no storage commitment")
         return Stall(
             NO_COMMITMENT,
-            f"{message}: enable the Storage Commitment Push Model there, or climb elsewhere to "
-            '(climb_to = "read_back" or "accepted")',
+            f"{message}: enable the Storage Commitment Push Model there, or set "
+            'climb_to to "read_back" or "accepted"',
         )
     return _again(climb, code, message, now, delay_s)
 
 
 def after_lookup(climb: Climb, now: datetime, delay_s: Callable[[int], float]) -> Setback:
     """What follows where an archive does not name the object."""
-    return _again(climb, NOT_FOUND, "the archive does not name the object", now, delay_s)
+    return _again(climb, NOT_FOUND, "the archive does not list the object", now, delay_s)
 
 
 def _unanswered(climb: Climb, now: datetime) -> Step:

@@ -156,7 +156,7 @@ class Climbing:
             for climb in climbs:
                 self._set_back(climb, after_error(climb, exc, _now(), self._delay_s))
             return
-        evidence = f"archive {self._way.archive} names it, of {len(named)} in its series"
+        evidence = f"archive {self._way.archive} lists it, one of {len(named)} in its series"
         for climb in climbs:
             if climb.sop_instance_uid in named:
                 self._reach(climb, Rung.READ_BACK, _now(), evidence)
@@ -167,7 +167,7 @@ class Climbing:
         if self._write(
             lambda tx: ladder.reach(tx, climb, rung, at=at, evidence=evidence, now=_now())
         ):
-            log.info("delivery climbed", destination=self.destination, state=rung.value)
+            log.info("delivery confirmed", destination=self.destination, state=rung.value)
 
     def _send_again(self, climb: Climb, code: str) -> None:
         now = _now()
@@ -184,10 +184,10 @@ class Climbing:
                 self._write(
                     lambda tx: ladder.try_again(tx, climb, again_at, code=code, message=message)
                 )
-                about.warning("delivery climbs later", code=code)
+                about.warning("delivery confirmation postponed", code=code)
             case GoWithout(why):
                 self._write(lambda tx: ladder.do_without_commitment(tx, climb, _now(), why))
-                about.info("delivery climbs without commitment")
+                about.info("destination offers no storage commitment")
             case Stall(code, message):
                 self._write(lambda tx: ladder.stall(tx, climb, _now(), code=code, message=message))
                 about.error("delivery stalled", code=code)

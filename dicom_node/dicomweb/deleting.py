@@ -35,7 +35,7 @@ def _delete_from_orthanc(
         urljoin(service.root, "tools/lookup"), data=study_instance_uid, allow_redirects=False
     )
     if not looked_up.ok:
-        raise WebRefusedError(f"{service} deletes nothing", looked_up.status_code)
+        raise WebRefusedError(f"{service} offers no deletion", looked_up.status_code)
     for path in _paths(service, looked_up):
         deleted = session.delete(urljoin(service.root, path.lstrip("/")), allow_redirects=False)
         require_answer(service, deleted)

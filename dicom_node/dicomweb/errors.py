@@ -62,9 +62,9 @@ def translated(service: object) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError:
-        raise WebNotTrustedError(f"{service}: no TLS with it: a certificate is refused") from None
+        raise WebNotTrustedError(f"{service}: TLS failed: a certificate is refused") from None
     except requests.exceptions.ConnectTimeout:
-        raise WebUnreachableError(f"{service}: no answer to the connection") from None
+        raise WebUnreachableError(f"{service}: no answer to the connection request") from None
     except requests.exceptions.Timeout:
         raise WebTimeoutError(f"{service}: no answer in time") from None
     except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError):

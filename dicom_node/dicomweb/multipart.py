@@ -43,4 +43,4 @@ def _after_header(chunks: Iterator[bytes], boundary: bytes, service: object) -> 
             return
         if len(head) > _LARGEST_HEADER_BYTES + len(chunk):
             break
-    raise WebAnswerError(f"{service}: its answer has no part")
+    raise WebAnswerError(f"{service}: its answer is empty")

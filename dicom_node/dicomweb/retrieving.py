@@ -68,17 +68,17 @@ def _file(service: WebService, response: requests.Response) -> Iterator[bytes]:
         return chunks
     boundary = header.get_param("boundary")
     if header.get_content_type() != "multipart/related" or not isinstance(boundary, str):
-        raise WebAnswerError(f"{service}: it answered something that is no DICOM file")
+        raise WebAnswerError(f"{service}: its answer is not a DICOM file")
     return first_part(chunks, boundary.encode(), service)
 
 
 def _instance(service: WebService, chunks: Iterator[bytes]) -> ArrivingInstance:
     head, rest = _split(chunks, _HEAD_BYTES)
     if head[128:132] != b"DICM" or head[132:136] != b"\x02\0\0\0":
-        raise WebAnswerError(f"{service}: it sent something that is no DICOM file")
+        raise WebAnswerError(f"{service}: it sent data that is not a DICOM file")
     length = int.from_bytes(head[140:144], "little")
     if length > _LARGEST_META_BYTES:
-        raise WebAnswerError(f"{service}: it sent a File Meta group beyond all bounds")
+        raise WebAnswerError(f"{service}: it sent a File Meta group that is too large")
     group, rest = _split(rest, length)
     try:
         meta = dcmread(BytesIO(head + group)).file_meta

@@ -39,7 +39,11 @@ def search_studies(session: Session, service: WebService, query: StudyQuery) -> 
     answers = _search(session, service, "studies", query.keys(), STUDY_KEYS)
     studies, strangers = found_studies(answers, query)
     if strangers:
-        log.warning("archive answers beside the query", peer=service.name, count=strangers)
+        log.warning(
+            "archive returned answers that do not match the query",
+            peer=service.name,
+            count=strangers,
+        )
     return studies
 
 
@@ -91,7 +95,7 @@ def _search(
             return answers
         answers += [_dataset(service, item, wanted) for item in page]
         last = page
-    raise WebAnswerError(f"{service}: its answers to the query have no end")
+    raise WebAnswerError(f"{service}: it keeps sending answers to the query: too many")
 
 
 def _page(session: Session, service: WebService, path: str, given: Mapping[str, str]) -> list[Any]:
@@ -115,5 +119,5 @@ def _dataset(service: WebService, item: Any, wanted: Sequence[str]) -> Dataset:
     try:
         return Dataset.from_json({tag: item[tag] for tag in tags & item.keys()})
     except Exception as error:  # noqa: BLE001 - pydicom raises whatever an odd answer provokes
-        message = f"{service}: an answer is no DICOM JSON ({type(error).__name__})"
+        message = f"{service}: an answer is not DICOM JSON ({type(error).__name__})"
         raise WebAnswerError(message) from None

@@ -43,7 +43,7 @@ def read_acknowledgement(data: bytes) -> Acknowledgement:
         answer = message.segment("MSA")
         code, control_id = _text(answer, 1).upper(), _text(answer, 2)
     except (hl7.HL7Exception, LookupError, ValueError):
-        raise Hl7AnswerError("the answer is no HL7 acknowledgement") from None
+        raise Hl7AnswerError("the answer is not an HL7 acknowledgement") from None
     errors = [line for line in message if _text(line, 0) == "ERR"]
     comments = [_text(answer, 3), *(_text(line, field) for line in errors for field in (3, 7, 8))]
     names_error = any(_text(line, 4).upper() in _UNSUCCESSFUL for line in errors)

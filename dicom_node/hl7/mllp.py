@@ -99,14 +99,16 @@ class MllpConnection:
             self._connection.settimeout(left_s)
             more = self._connection.recv(65536)
             if not more:
-                raise Hl7UnreachableError(f"{self._node}: it closed the connection unanswered")
+                raise Hl7UnreachableError(
+                    f"{self._node}: it closed the connection without an answer"
+                )
             self._received += more
             if len(self._received) > _LARGEST_ANSWER_BYTES:
-                raise Hl7AnswerError(f"{self._node}: the answer does not end")
+                raise Hl7AnswerError(f"{self._node}: the answer is too long")
         block, _, self._received = self._received.partition(_END_OF_ANSWER)
         _, start, content = block.partition(_START)
         if not start:
-            raise Hl7AnswerError(f"{self._node}: the answer is no MLLP block")
+            raise Hl7AnswerError(f"{self._node}: the answer is not an MLLP block")
         self._connection.settimeout(self._node.response_timeout_s)
         return content
 
@@ -145,7 +147,7 @@ def _encrypted(node: MllpNode, trust: TlsTrust, plain: socket.socket) -> ssl.SSL
         raise Hl7NotTrustedError(message) from None
     except OSError as exc:
         plain.close()
-        raise Hl7NotTrustedError(f"{node}: no TLS with it: {_words(exc)}") from None
+        raise Hl7NotTrustedError(f"{node}: TLS failed: {_words(exc)}") from None
     if not trust.recognises(encrypted):
         encrypted.close()
         raise Hl7NotTrustedError(f"{node}: its certificate is not one of those that are pinned")

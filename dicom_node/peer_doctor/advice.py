@@ -16,7 +16,7 @@ from dicom_node.scu.peer import RemoteNode
 #: What the pieces of an A-ASSOCIATE-RJ's reason (PS3.8 table 9-21) mean to an administrator.
 _CALLED = "called ae title"
 _CALLING = "calling ae title"
-ON_ANYTHING = "there: look into its log at this very moment"
+ON_ANYTHING = "there: see its log at this time"
 _OTHERWISE: dict[type[ScuError], str] = {
     PeerUnreachableError: "there: it stopped listening just now; is it restarting?",
     ResponseTimeoutError: (
@@ -62,13 +62,13 @@ def on_status(status: int) -> str:
     if high == 0xA7:
         return "there: it says that it is out of resources: look at its disk and database"
     if high == 0xA9 or high & 0xF0 == 0xC0:
-        return "there: it does not understand the object: look into its log and tell us"
+        return "there: it does not understand the object: see its log; report it to us"
     return {
         0x0122: "there: it accepted the class and refuses it now: enable it in its storage rules",
         0x0124: "there: we may not store: give our AE title the right to",
         0x0111: "there: it holds other bytes under a UID that was just made: look into its log",
         0x0110: "there: it failed while processing: look into its log",
-    }.get(status, "there: look into its log for what this status means")
+    }.get(status, "there: see its log for the meaning of this status")
 
 
 def on_request(node: RemoteNode, error: ScuError, service: str) -> str:

@@ -72,7 +72,7 @@ def _judged(report: Report | None, references: Sequence[Reference], failed: Verd
             _NAME,
             failed,
             f"{len(report.failed)} of {asked} objects are not committed: {why}",
-            "there: look into its log for why it does not keep them",
+            "there: see its log for the reason",
         )
     committed = len(set(references) & set(report.committed))
     if committed < asked:

@@ -14,7 +14,7 @@ def reach(host: str, port: int, timeout_s: float) -> Steps:
         yield Step(
             "address",
             Verdict.FAILS,
-            f"nobody knows the name {host}",
+            f"the host name {host} is not known",
             "here: correct `host`, or tell this machine's DNS or hosts file the name",
         )
         return
@@ -42,7 +42,7 @@ def _connect(host: str, port: int, timeout_s: float) -> Step:
         return Step(
             "connection",
             Verdict.FAILS,
-            f"nobody listens on port {port} of {host}",
+            f"no program listens on port {port} of {host}",
             "there: is it running, and on this port? here: correct `port`",
         )
     except TimeoutError:

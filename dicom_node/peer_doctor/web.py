@@ -72,7 +72,7 @@ def on_web_error(error: WebError) -> str:
         403: "there: give our user the right to do this",
         404: "here: `url` is not the root of its DICOMweb service: ask there for the path",
         405: "there: it does not offer this transaction",
-    }.get(error.status, "there: look into its log for what this status means")
+    }.get(error.status, "there: see its log for the meaning of this status")
 
 
 def _address(service: WebService) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from dicom_node.report.items import (
 )
 from dicom_node.report.references import evidence_sequence
 from dicom_node.report.relations import add_requests
-from inference.types import Findings
+from inference.types import Evidence, Findings
 
 #: More than this is no selection any more.
 MOST_LOOPS = 6
@@ -68,5 +68,10 @@ def _description(findings: Findings) -> str:
         f"{wording.NOT_VERIFIED}.",
         f"Loops that mattered most, best first, of {len(findings.evidence)} analysed:",
     ]
-    lines += [f"{wording.loop_name(item.instance)}: weight {item.weight:.2f}" for item in loops]
+    lines += [_line(item) for item in loops]
     return "\r\n".join(lines)
+
+
+def _line(item: Evidence) -> str:
+    told = [f"weight {item.weight:.2f}", wording.strangeness(item)]
+    return f"{wording.loop_name(item.instance)}: {wording.listed(told)}"

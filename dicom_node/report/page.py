@@ -193,7 +193,8 @@ def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: 
     y = top + height + 4
     y = sheet.paragraph(left, y, width, f"{name}: weight {loop.weight:.2f}{relevant}", 8.5)
     y = sheet.paragraph(left, y, width, wording.effects(loop, findings), 6.6, DIM)
-    return sheet.paragraph(left, y, width, wording.plain(loop.instance.description), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.plain(loop.instance.description), 6.6, DIM)
+    return sheet.paragraph(left, y, width, wording.strangeness(loop), 6.6, AMBER)
 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:

@@ -39,7 +39,7 @@ _TOP, _MIDDLE = 182, 560
 _CLASS_HEIGHT = 104
 #: So many characters of a value leave room for its unit in large letters.
 _LARGE_DIGITS = 4
-_THUMBNAIL = (300, 225)
+_THUMBNAIL = (280, 210)
 _SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
 _VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
 
@@ -159,14 +159,16 @@ def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
     canvas.right(WIDTH - MARGIN, _MIDDLE + 4, wording.familiar_loops(findings), 20, colour)
     for index, loop in enumerate(by_relevance(findings.evidence)[:3]):
         left = MARGIN + index * ((WIDTH - 2 * MARGIN) // 3)
-        _draw_preview(image, canvas, (left, _MIDDLE + 36), loop)
-        text_top = _MIDDLE + 36 + _THUMBNAIL[1] + 8
+        _draw_preview(image, canvas, (left, _MIDDLE + 32), loop)
+        text_top = _MIDDLE + 32 + _THUMBNAIL[1] + 6
         marked = "  relevant" if loop.relevant else ""
         number = loop.instance.instance_number
         name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
         canvas.text(left, text_top, f"{name}   weight {loop.weight:.2f}{marked}", 20, BRIGHT)
-        canvas.text(left, text_top + 26, wording.effects(loop, findings), 16, DIM)
-        canvas.line(left, text_top + 46, 385, wording.plain(loop.instance.description), 16, DIM)
+        canvas.text(left, text_top + 24, wording.effects(loop, findings), 16, DIM)
+        canvas.line(left, text_top + 43, 385, wording.plain(loop.instance.description), 16, DIM)
+        below = (left, text_top + 62, left + 385, HEIGHT - 54)
+        canvas.fitted(below, wording.strangeness(loop), 16, AMBER)
 
 
 def _draw_preview(

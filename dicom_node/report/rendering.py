@@ -50,6 +50,8 @@ def _loops(findings: Findings) -> Iterator[str]:
             f"  {loop.rank:>3}. {wording.loop_name(loop.instance)}   weight {loop.weight:.2f}   "
             f"{wording.effects(loop, findings)}"
         ).rstrip()
+        if strange := wording.strangeness(loop):
+            yield f"       {strange}"
 
 
 def _exclusions(findings: Findings) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from textwrap import shorten
 
 from dicom_node.report.context import Notice
+from inference.exclusions import UNFAMILIAR
 from inference.types import (
     Assessment,
     Evidence,
@@ -196,6 +197,11 @@ def effects(evidence: Evidence, findings: Findings) -> str:
         if m.name in evidence.effects
     ]
     return f"without it: {', '.join(parts)}" if parts else ""
+
+
+def strangeness(evidence: Evidence) -> str:
+    """The note on a loop that is used although unlike the training loops; "" where it is like."""
+    return next((note for note in evidence.notes if note.startswith(UNFAMILIAR.meaning)), "")
 
 
 def exclusion_counts(findings: Findings) -> list[tuple[str, int]]:

@@ -155,7 +155,7 @@ class Services:
             refused = _refusal(error)
             status, comment, error_id = refused.status, str(refused), refused.error_id
             if status is ServiceStatus.PROCESSING_FAILURE and refused is not error:
-                log.exception("request not answered well", peer=admission.peer.name)
+                log.exception("request failed", peer=admission.peer.name)
             self._record_refusal(_kind(event_type), admission, refused)
         log.info(
             "request answered",

@@ -211,4 +211,4 @@ def _try_tls(node: RemoteNode, connection: socket.socket) -> None:
     except OSError as exc:
         reason = exc.reason if isinstance(exc, ssl.SSLError) else exc.strerror
         words = str(reason or "no answer").lower().replace("_", " ")
-        raise NotTrustedError(f"{node}: no TLS with it: {words}") from None
+        raise NotTrustedError(f"{node}: TLS failed: {words}") from None

@@ -52,7 +52,11 @@ def find_studies(archive: RemoteNode, query: StudyQuery) -> list[FoundStudy]:
         believed, strangers = found_studies(answers, query)
         studies = [_with_modalities(association, archive, study) for study in believed]
     if strangers:
-        log.warning("archive answers beside the query", peer=archive.name, count=strangers)
+        log.warning(
+            "archive returned answers that do not match the query",
+            peer=archive.name,
+            count=strangers,
+        )
     return [study for study in studies if query.is_met_by(study)]
 
 
@@ -118,7 +122,9 @@ def _find(
         elif answer is not None:
             answers.append(answer)
         if len(answers) > _MOST_ANSWERS:
-            raise RequestRefusedError(f"{archive}: its answers to the query have no end", None)
+            raise RequestRefusedError(
+                f"{archive}: it keeps sending answers to the query: too many", None
+            )
     return answers
 
 

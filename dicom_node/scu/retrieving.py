@@ -134,7 +134,7 @@ def follow(
                 ended = Retrieval(int(status.Status), counts, _failed(identifier))
                 _require_served(archive, ended)
                 return ended
-    raise RequestRefusedError(f"{archive}: the retrieval ended without a last word", None)
+    raise RequestRefusedError(f"{archive}: the retrieval ended without a final response", None)
 
 
 def patient(archive: RemoteNode, patience: Patience) -> RemoteNode:

@@ -78,7 +78,7 @@ class WorkList:
             elif answer is not None:
                 answers.append(answer)
             if len(answers) > _MOST_ANSWERS:
-                raise RequestRefusedError(f"{self._node}: its answers have no end", None)
+                raise RequestRefusedError(f"{self._node}: it keeps sending answers: too many", None)
         ours = [answer for answer in answers if _is_ours(answer, query)]
         return [text(answer, "SOPInstanceUID") for answer in sorted(ours, key=_urgency)]
 

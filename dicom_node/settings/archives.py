@@ -17,7 +17,7 @@ from dicom_node.settings.section import (
 
 
 class ArchiveSettings(Section):
-    """Where studies are looked for and fetched from, by DIMSE or by DICOMweb."""
+    """Where studies are searched for and fetched from, by DIMSE or by DICOMweb."""
 
     name: str
     """Name in logs, audit and commands."""
@@ -32,7 +32,7 @@ class ArchiveSettings(Section):
     url: str | None = None
     """Root of its DICOMweb service, https://host/dicom-web, instead of host, port and ae_title."""
     retrieve: Literal["move", "get", "wado"] | None = None
-    """How studies are retrieved: "move" (it must be a [[peer]]), "get", "wado" (with a url)."""
+    """How to retrieve: "move" (needs a [[peer]]), "get", "wado"; empty: wado if url, else move."""
     user: str | None = None
     """DICOMweb: name to give; with password."""
     password: SecretStr | None = None
@@ -44,7 +44,7 @@ class ArchiveSettings(Section):
     response_timeout_s: Seconds = 60.0
     """Seconds to wait for the answer to an association request or a query."""
     retrieve_timeout_s: Seconds = 300.0
-    """Seconds to wait for the next word of a retrieval; some archives speak only at its end."""
+    """Seconds to wait for the next response of a retrieval; some archives send only the last."""
     tls: bool = False
     """Whether to call it by TLS, with the certificate of [tls]; https is TLS even if false."""
     tls_name: str | None = None

@@ -24,7 +24,7 @@ class DestinationSettings(Section):
     name: str
     """Name in logs, audit and commands."""
     protocol: Literal["dicom", "hl7"] = "dicom"
-    """What it speaks: "dicom", or "hl7": ORU^R01 messages (2.5.1) by MLLP to host and port."""
+    """Protocol: "dicom", or "hl7" (ORU^R01 messages, 2.5.1, over MLLP to host and port)."""
     host: str | None = None
     """Its host name or address; empty: it has a url."""
     port: Port | None = None
@@ -46,23 +46,23 @@ class DestinationSettings(Section):
     receiving_facility: str = ""
     """HL7: facility that messages are addressed to (MSH-6)."""
     kinds: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = ("SR", "SC", "KOS")
-    """Of report (SR), picture (SC), key objects (KOS), PDF, rejection notes (RN); HL7: ["ORU"]."""
+    """Objects to send: SR, picture (SC), key objects (KOS), PDF, rejection notes (RN); HL7: ORU."""
     maximum_age_s: Seconds = 259_200.0
-    """Seconds after which an undelivered object is given up as a dead letter."""
+    """Seconds after which an undelivered object is given up (state "failed")."""
     first_retry_s: Seconds = 5.0
-    """Longest wait before the first retry, in seconds; it doubles with each further one."""
+    """Maximum wait before the first retry, in seconds; it doubles with each further retry."""
     maximum_retry_s: Seconds = 600.0
-    """Longest wait between retries, in seconds."""
+    """Maximum wait between retries, in seconds."""
     climb_to: Literal["accepted", "committed", "read_back"] = "accepted"
     """When a delivery counts as confirmed: accepted (C-STORE success), committed, read_back."""
     archive: str | None = None
-    """Name of the [[archive]] that is asked for what is to be read back."""
+    """Name of the [[archive]] that is queried for climb_to = "read_back"."""
     commitment_port: Port | None = None
-    """TCP port where it is asked for commitment; empty: port."""
+    """TCP port for storage-commitment requests; empty: port."""
     commitment_ae_title: AETitle | None = None
-    """AE title there; empty: ae_title."""
+    """AE title for storage-commitment requests; empty: ae_title."""
     commitment_timeout_s: Seconds = 600.0
-    """Seconds to wait for its report on a request for commitment until it is asked again."""
+    """Seconds to wait for a commitment report before the request is repeated."""
     connect_timeout_s: Seconds = 10.0
     """Seconds to wait for the TCP connection."""
     response_timeout_s: Seconds = 60.0
@@ -109,7 +109,7 @@ class DestinationSettings(Section):
     @model_validator(mode="after")
     def _can_climb(self) -> "DestinationSettings":
         if self.protocol == "hl7" and self.climb_to != "accepted":
-            raise ValueError('protocol = "hl7" climbs to nothing but "accepted"')
+            raise ValueError('protocol = "hl7" allows climb_to = "accepted" only')
         if self.url is not None and self.climb_to == "committed":
             raise ValueError(
                 'a url has no storage commitment: climb_to = "read_back" or "accepted"'

@@ -15,8 +15,8 @@ from dicom_node.settings.section import Section
 from dicom_node.settings.work_lists import WorkListSettings
 
 _HEAD = """\
-# Settings of an echonode. Every key stands here with its default and its unit; a key that is
-# commented out shows the default. The environment wins over this file:
+# Settings of an echonode: every key with its description, unit and default. A key that is
+# commented out shows the default. Environment variables override this file:
 # ECHONODE_RECEIVE__PORT=104 is `port` in [receive].
 """
 #: What a required key looks like; the tables that may stand several times are shown with these.

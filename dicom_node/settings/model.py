@@ -29,7 +29,7 @@ Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 
 
 class NodeSettings(Section):
-    """Who the node is in reports and where it keeps its state."""
+    """The node's names in reports, and the folder of its state."""
 
     manufacturer: str = "echonode"
     """Manufacturer written into reports."""
@@ -38,7 +38,7 @@ class NodeSettings(Section):
     station_name: Annotated[str, Field(max_length=16)] = "ECHONODE"
     """Station name written into reports, at most 16 characters."""
     institution: str = ""
-    """Institution written into reports; empty: the one of the study."""
+    """Institution written into reports; empty: that of the study."""
     page_font: Path | None = None
     """TrueType font (.ttf) for Chinese, Japanese or Korean letters on PDF pages; empty: none."""
     state_dir: Path = Path("state")
@@ -46,14 +46,14 @@ class NodeSettings(Section):
 
 
 class StorageSettings(Section):
-    """Where received files and the database lie."""
+    """Where received files and the database are stored."""
 
     database_url: SecretStr = SecretStr("")
     """SQLAlchemy URL; empty: SQLite in state_dir. PostgreSQL: postgresql+psycopg://user:password@host/name"""
     spool_dir: Path | None = None
     """Folder of received files; empty: `spool` in state_dir."""
     low_water_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
-    """Bytes of free disk below which instances are refused with 0xA700."""
+    """Free disk space in bytes below which instances are refused with 0xA700."""
     busy_timeout_s: Seconds = 30.0
     """Seconds to wait for a locked SQLite database."""
 
@@ -70,9 +70,9 @@ class ReceiveSettings(Section):
     tls_port: PortOrNone = 0
     """TCP port to listen on for TLS, 2762 by convention; 0: none. Needs [tls]."""
     processes: Annotated[int, Field(ge=1, le=32)] = 1
-    """Listening processes that share the port, each with limits of its own (Linux)."""
+    """Listening processes that share the port (Linux); limits apply to each of them."""
     maximum_associations: Annotated[int, Field(ge=1)] = 32
-    """Associations at once; one more is rejected as temporary congestion."""
+    """Maximum number of open associations; more are rejected as temporary congestion."""
     maximum_pdu_bytes: Annotated[int, Field(ge=4096, le=1_048_576)] = 131_072
     """Largest PDU accepted, in bytes."""
     network_timeout_s: Seconds = 60.0
@@ -84,16 +84,16 @@ class ReceiveSettings(Section):
 
 
 class TlsSettings(Section):
-    """Who the node is in TLS, to peers and to destinations; changed files need no restart."""
+    """The node's certificate and whom it trusts, for TLS; changed files need no restart."""
 
     certificate: Path | None = None
-    """PEM file of its certificate, its chain behind it; relative to the settings file."""
+    """PEM file of the node's certificate, then its chain; relative to the settings file."""
     key: Path | None = None
-    """PEM file of its key, without passphrase and closed to other users."""
+    """PEM file of its private key, without passphrase, not readable by other users."""
     ca: Path | None = None
     """PEM file of the authorities whose certificates are trusted."""
     crl: Path | None = None
-    """PEM file of revocation lists, one of each authority; empty: none is looked at."""
+    """PEM file of revocation lists, one per authority; empty: revocation is not checked."""
 
 
 class CompletionSettings(Section):
@@ -106,9 +106,9 @@ class CompletionSettings(Section):
     abort_quiet_s: Seconds = 300.0
     """Seconds to wait instead after an association of the study broke: its sender may try again."""
     hard_limit_s: Seconds = 3600.0
-    """Seconds after the first instance at which a study is complete whatever still arrives."""
+    """Seconds after the first instance after which a study is complete in any case."""
     archive: str | None = None
-    """[[archive]] to ask how many instances a study has, if it sends whole studies; empty: none."""
+    """[[archive]] asked how many instances a study has, if it sends whole studies; empty: none."""
 
 
 class PeerSettings(Section):
@@ -125,19 +125,19 @@ class PeerSettings(Section):
     quiet_s: Seconds | None = None
     """Its own quiet period in seconds; empty: the one of [completion]."""
     selection: Profile | None = None
-    """Rules to select its loops by, "paper" or "vendor-neutral"; empty: those of [[pipeline]]."""
+    """Selection rules for its loops: "paper", "vendor-neutral"; empty: those of [[pipeline]]."""
     on_conflict: Literal["refuse", "keep_first"] = "refuse"
-    """Other bytes under a known UID: refuse with 0x0111, or keep_first and answer 0x0000."""
+    """Other content under a known UID: "refuse" (0x0111), or "keep_first" (answers 0x0000)."""
     maximum_associations: Annotated[int, Field(ge=1)] | None = None
-    """Associations it may have open at once; empty: three quarters of those the node takes."""
+    """Maximum number of its open associations; empty: three quarters of the node's."""
     associations_per_minute: Annotated[float, Field(ge=1)] | None = None
-    """Associations it may open a minute, a minute's worth at once; empty: no limit."""
+    """Maximum number of associations per minute, also all at once; empty: no limit."""
     commitment_host: str | None = None
     """Host that receives storage-commitment reports; empty: its own association is used."""
     commitment_port: Port | None = None
-    """TCP port there."""
+    """TCP port of commitment_host."""
     commitment_ae_title: AETitle | None = None
-    """AE title there; empty: its calling AE title."""
+    """AE title at commitment_host; empty: its calling AE title."""
     tls: bool = False
     """Whether it comes by TLS, and then only so; else it comes in plain text only."""
     tls_name: str | None = None
@@ -176,11 +176,11 @@ class PipelineSettings(Section):
     bundle: Path
     """Folder of its bundle; relative to the settings file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto: CUDA when there is one."""
+    """Device for the model; auto: CUDA if available, else the CPU."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Numeric precision of the encoder; auto: bf16 where the processor supports it, else fp32."""
     selection: Profile | None = None
-    """Rules to select loops by, "paper" or "vendor-neutral"; empty: as the bundle says."""
+    """Selection rules for loops: "paper" or "vendor-neutral"; empty: as the bundle says."""
     without_heartbeat: Literal["exclude", "note"] = "exclude"
     """Loops without R waves, ECG trace or Heart Rate: "exclude", or "note" (used, and noted)."""
     unfamiliar: Literal["exclude", "note", "off"] = "exclude"
@@ -193,20 +193,20 @@ class WorkSettings(Section):
     lease_s: Seconds = 60.0
     """Seconds after which another process takes over the work of one that does not respond."""
     maximum_attempts: Annotated[int, Field(ge=1)] = 4
-    """Tries before a job is set aside as failed."""
+    """Attempts before a job counts as failed."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads for the model; 0: as many as there are cores."""
+    """CPU threads for the model; 0: one per core."""
 
 
 class RetentionSettings(Section):
-    """How long files stay, which is never less than until their study is reported and delivered."""
+    """How long files are kept: at least until their study is reported and delivered."""
 
     keep_days: Annotated[float, Field(ge=0)] = 30.0
     """Days to keep received files after the last delivery of their study; findings stay."""
     results_keep_days: Annotated[float, Field(ge=0)] | None = None
     """Days to keep the files of reports after their last delivery; empty: for ever."""
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
-    """Bytes of free disk below which files of the oldest finished studies are deleted earlier."""
+    """Free disk space in bytes below which files of the oldest finished studies are deleted."""
     steady_clock_hours: Annotated[float, Field(ge=0)] = 24.0
     """Hours without deletion by age after a clock jump or a shutdown of 5 minutes or more."""
 
@@ -217,21 +217,21 @@ class AuditRepositorySettings(Section):
     name: str
     """Name in logs and database; a new name receives events from its first start on."""
     host: str
-    """Its host name or address, as its certificate has it."""
+    """Its host name or address, as in its certificate."""
     port: Port = 6514
     """Its TCP port."""
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = KINDS
     """Kinds of audit messages that it receives."""
     certificate: Path | None = None
-    """PEM file of the certificate to show it; empty: the one of [tls]."""
+    """PEM file of the client certificate; empty: that of [tls]."""
     key: Path | None = None
-    """PEM file of the key of that certificate; empty: the one of [tls]."""
+    """PEM file of the key of that certificate; empty: that of [tls]."""
     ca: Path | None = None
     """PEM file of its authority or certificate; empty: the authorities of [tls]."""
     timeout_s: Seconds = 10.0
-    """Seconds to wait for the connection, and for it to close in good order."""
+    """Seconds to wait for the connection, and for its orderly close."""
     maximum_retry_s: Seconds = 60.0
-    """Longest wait between retries, in seconds; nothing is ever given up."""
+    """Maximum wait between retries, in seconds; messages are never given up."""
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> "AuditRepositorySettings":

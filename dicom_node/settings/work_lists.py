@@ -16,7 +16,7 @@ from dicom_node.settings.section import (
 
 
 class WorkListSettings(Section):
-    """Where the node finds work items (UPS Pull) that it claims and does."""
+    """Where the node finds work items (UPS Pull) that it claims and performs."""
 
     name: str
     """Name in logs and audit."""
@@ -29,17 +29,17 @@ class WorkListSettings(Section):
     calling_ae_title: AETitle | None = None
     """AE title the node calls with; empty: the node's own."""
     workitem_code: Annotated[str, Field(pattern=r"^([^\^]+\^[^\^]+)?$")] = ""
-    """Kind of work that is ours, as value^scheme; empty: any kind."""
+    """Workitem code of items to claim, as value^scheme; empty: any."""
     station_name: str = ""
-    """Code value of the station that items are scheduled for; empty: any, done by our own."""
+    """Scheduled Station Name Code to claim for; empty: any (performed by the node's station)."""
     archive: str | None = None
-    """[[archive]] that input is fetched from where it is not here; empty: it is waited for."""
+    """Name of the [[archive]] to fetch missing input from; empty: wait for it."""
     interval_s: Seconds = 30.0
-    """Seconds between two looks at the list, and between two tries of what failed."""
+    """Seconds between two queries, and between two attempts of what failed."""
     at_once: Annotated[int, Field(ge=1)] = 4
-    """Items that are claimed at a time; the rest is left to others."""
+    """Maximum number of items claimed at a time; the rest is left to other performers."""
     maximum_age_s: Seconds = 86_400.0
-    """Seconds after which an item that is not done is canceled."""
+    """Seconds after which an unfinished item is canceled."""
     connect_timeout_s: Seconds = 10.0
     """Seconds to wait for the TCP connection."""
     response_timeout_s: Seconds = 60.0

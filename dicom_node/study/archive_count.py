@@ -62,7 +62,7 @@ def ask_archive(
                 with database.write() as tx:
                     archive_counts.record_count(tx, question, archive.name, asked_at, count, named)
     except NodeError as error:
-        log.warning("archive did not tell", study=question.study_id, exc_info=error)
+        log.warning("archive gave no instance count", study=question.study_id, exc_info=error)
         delay_s = retry_delay_s(question.failures + 1, _FIRST_RETRY_S, _LONGEST_RETRY_S)
         with database.write() as tx:
             again_at = asked_at + timedelta(seconds=delay_s)

@@ -85,7 +85,7 @@ class Holding:
         try:
             self.let_go(job, change)
         except StorageError:
-            log.warning("job left to the rescuer", job=job.id, exc_info=True)
+            log.warning("job not released: its lease must expire", job=job.id, exc_info=True)
 
     def renew_until(self, stopped: threading.Event) -> None:
         """Renew all leases, each in its own commit, every third of a lease."""

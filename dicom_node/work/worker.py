@@ -32,7 +32,7 @@ class Worker:
         self._engine.stop()
         self._thread.join(_GRACE_S)
         if self._thread.is_alive():
-            log.warning("job in hand left to the rescuer")
+            log.warning("job not finished: its lease must expire")
         self._clock.stop()
 
     @property

@@ -184,7 +184,7 @@ class Performing:
         except WorkItemLostError:
             raise
         except NodeError as exc:
-            log.warning("work list not told", peer=self.name, code=type(exc).__name__)
+            log.warning("work list not updated", peer=self.name, code=type(exc).__name__)
 
     def _fetch(self, item: WorkItem, fetch: FetchStudy) -> None:
         """Fetch the study, after ever longer waits where that does not bring the input."""

@@ -1,8 +1,10 @@
-"""The model card of a bundle: one page for those who must decide whether to use it.
+"""The model card of a bundle: a page for those who must decide whether to use it.
 
 It is made of the manifest alone, so that the same bundle has the same card; the evaluation on
 another cohort writes the card again with a part about that cohort. Sections follow Mitchell et al.,
-"Model cards for model reporting" (FAT* 2019), in the order that a clinic asks.
+"Model cards for model reporting" (FAT* 2019), in the order that a clinic asks. Every sentence of
+the manifest stands in it whole: an ordinary bundle's card is one sheet of A4, one with many limits
+goes on to the next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +18,6 @@ MODEL_CARD_FILE = "model_card.html"
 #: Far above any card; it keeps a wrong file from being read into memory.
 LARGEST_CARD_BYTES = 200_000
 
-#: What one page has room for: list items and the characters of one.
-_ITEMS, _ITEM_LETTERS, _LETTERS = 4, 150, 250
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
@@ -41,7 +41,7 @@ class Elsewhere:
 
 
 def model_card(bundle: Description, elsewhere: Elsewhere | None = None) -> str:
-    """The card as one HTML page (A4) without other files; equal descriptions give equal bytes."""
+    """The card as one HTML file without others; equal descriptions give equal bytes."""
     body = "\n".join(
         f"<section><h2>{escape(title)}</h2>\n{content}</section>"
         for title, content in _sections(bundle, elsewhere)
@@ -68,7 +68,7 @@ def _sections(bundle: Description, elsewhere: Elsewhere | None) -> Iterator[tupl
         )
     yield "What it does not do", _list(_abstains(bundle))
     yield "Known limits", _list(bundle.limitations)
-    yield "Licence", _paragraph(_clipped(bundle.licence, _ITEM_LETTERS))
+    yield "Licence", _paragraph(bundle.licence)
 
 
 def _trained_on(bundle: Description) -> str:
@@ -91,7 +91,7 @@ def _performance(bundle: Description) -> str:
             "95 % interval. Elsewhere it may do worse: judge it there first (echonode evaluate)."
         )
         + _table(["", *_HEADS], [_target(bundle, target) for target in bundle.targets])
-        + _list(_verdicts(bundle), letters=_LETTERS)
+        + _list(_verdicts(bundle))
         + _list(item.sentence for item in bundle.withheld)
     )
 
@@ -152,16 +152,12 @@ def _figure(bundle: Description, key: str, decimals: int) -> str:
 
 
 def _paragraph(text: str) -> str:
-    return f"<p>{escape(_clipped(text, _LETTERS))}</p>\n"
+    return f"<p>{escape(text)}</p>\n"
 
 
-def _list(items: Iterable[str], letters: int = _ITEM_LETTERS) -> str:
-    every = list(items)
-    shown = [_clipped(item, letters) for item in every[:_ITEMS]]
-    if len(every) > _ITEMS:
-        shown.append(f"and {len(every) - _ITEMS} more: echonode bundle show")
-    points = "".join(f"<li>{escape(item)}</li>" for item in shown)
-    return f"<ul>{points}</ul>\n" if shown else ""
+def _list(items: Iterable[str]) -> str:
+    points = "".join(f"<li>{escape(item)}</li>" for item in items)
+    return f"<ul>{points}</ul>\n" if points else ""
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
@@ -180,17 +176,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>\n"
 
 
-def _clipped(text: str, letters: int) -> str:
-    return text if len(text) <= letters else f"{text[: letters - 3].rstrip()}..."
-
-
 _STYLE = """
 @page { size: A4; margin: 10mm 14mm; }
 :root { color-scheme: light; }
 body { font: 9pt/1.3 system-ui, "Segoe UI", "Liberation Sans", sans-serif; color: #1d2733;
        max-width: 180mm; margin: 0 auto; }
 h1 { font-size: 16pt; line-height: 1.2; margin: 0; }
-h2 { font-size: 10.5pt; margin: 5pt 0 1pt; padding-top: 3pt; border-top: 1px solid #dfe4ea; }
+h2 { font-size: 10.5pt; margin: 5pt 0 1pt; padding-top: 3pt; border-top: 1px solid #dfe4ea;
+     break-after: avoid; }
+li, tr { break-inside: avoid; }
 .sub { color: #5b6673; margin: 0 0 6pt; }
 .standing { background: #b23a48; color: #fff; padding: 5pt 8pt; border-radius: 3px; margin: 0;
             font-weight: 600; print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -1,27 +1,34 @@
 """How far a loop lies from the training loops, in the feature space of the bundle's own networks.
 
 A network learned what it knows around the features of its training loops; elsewhere its estimates
-mean nothing, however narrow their intervals. Around the mean of those features lie a few principal
-axes, which hold most of their variance, and the rest. With z the coordinates on k axes in standard
-deviations, and r what is left over in units of its own size in training:
+mean nothing, however narrow their intervals. Around the mean of those features lie their principal
+axes: all of them, or a few, which hold most of the variance, and the rest. With z the coordinates
+on k axes in standard deviations, and r what is left over in units of its own size in training:
 
-    distance = sqrt((|z|^2 / k + r^2) / 2), scaled to 1 where 99 % of the training loops are nearer
+    distance = sqrt((|z|^2 / k + r^2) / 2)    or, where nothing is left over, sqrt(|z|^2 / k)
 
-That is the Mahalanobis distance of Lee et al. 2018 ("A simple unified framework for detecting
-out-of-distribution samples") for the few loops of a clinic: the combined index of Yue and Qin 2001
-("Reconstruction-based fault identification using a combined index") needs no inverse of a full
-covariance, and 64 axes of 2048 numbers take half a megabyte instead of sixteen. The same is
-measured in the space of plain picture statistics (`inference.ultrasound.appearance`), which shows
-what an encoder learned to overlook. Of all spaces, the one that a loop is strangest in counts.
+The latter is the Mahalanobis distance of Lee et al. 2018 ("A simple unified framework for detecting
+out-of-distribution samples"); the former, for features too many for the loops of a clinic, the
+combined index of Yue and Qin 2001 ("Reconstruction-based fault identification using a combined
+index"): 64 axes of 2048 numbers take half a megabyte instead of sixteen. The same is measured in
+the space of plain picture statistics (`inference.ultrasound.appearance`), which shows what an
+encoder learned to overlook.
+
+Each is divided by what 99 % of the validation loops do not exceed, and the largest counts.
+
+A mirrored loop lies hardly farther in any space: hearts differ more from each other than from their
+mirror images. But mirrored back it is nearer. So it counts, too, how many times as far a loop's
+picture lies as its mirror image, of the loop alone and of all loops of its exam together.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum, log
 from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from inference.bundle.strict import Strict
 from inference.ultrasound import appearance
@@ -41,6 +48,33 @@ Limit = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+class MirrorRatios(Strict):
+    """How many times as far a picture lies from the training's as its mirror image does.
+
+    `typical` is that of the median validation loop. A `loop` and the geometric mean of an `exam` of
+    four loops or more are strange beyond the others: 1, or what 99 % of validation's lie within.
+    """
+
+    typical: Limit
+    loop: Limit
+    exam: Limit
+
+    @model_validator(mode="after")
+    def _strange_is_more_than_typical(self) -> Self:
+        if not self.typical < min(self.loop, self.exam):
+            raise ValueError("what is strange is not more than what is typical")
+        return self
+
+    def distances(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From the ratios of an exam's loops (L): 0 where typical, 1 where strange begins (L)."""
+        above = np.log(ratios / self.typical)
+        of_loops: NDArray[np.float64] = above / log(self.loop / self.typical)
+        if len(above) < LEAST_FOR_MEDIAN:
+            return of_loops
+        together = fsum(above) / len(above) / log(self.exam / self.typical)
+        return np.maximum(of_loops, together)
+
+
 class Limits(Strict):
     """Where the familiar ends, from the validation split; part of the manifest.
 
@@ -48,12 +82,14 @@ class Limits(Strict):
     exam is familiar where at least `least_share` of its loops are and, from four loops on, their
     median distance is at most `exam_limit`: at most `exam_rate` of validation exams lie beyond.
     Both limits were raised by `slack` (0.05: 5 %), room for other hardware and precisions.
+    `axes`: how many a space of a network's features keeps.
     """
 
     axes: Annotated[int, Field(ge=1, le=MOST_AXES)]
     training_loops: Count
     validation_loops: Count
     validation_exams: Count
+    mirror: MirrorRatios
     loop_limit: Limit
     loop_rate: Rate
     exam_limit: Limit
@@ -66,8 +102,8 @@ class Limits(Strict):
 class Space:
     """The training loops in one space of d features.
 
-    `mean` (d), orthonormal `axes` (k, d), `spread` (k + 1): along each axis, and of what is left
-    over.
+    `mean` (d), orthonormal `axes` (k, d), `spread`: along each axis (k) and, where there are fewer
+    axes than features, of what is left over (k + 1).
     """
 
     mean: NDArray[np.float32]
@@ -94,6 +130,13 @@ class Judgement:
     median: float | None
     is_familiar: bool
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The positions of the loops that an estimate may rest on; none of an unfamiliar exam."""
+        if not self.is_familiar:
+            return ()
+        return tuple(number for number, known in enumerate(self.familiar) if known)
+
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
@@ -103,11 +146,11 @@ class Familiarity:
     spaces: Mapping[str, Space]
 
     def distances(self, features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-        """The distance of each loop from its features (L, d) in every space: (L).
+        """The distance of each loop of one exam from its features (L, d) in every space: (L).
 
-        Always finite; 99 % of the training loops lie within 1 in each space.
+        Always finite; 99 % of the validation loops lie within 1 in each space.
         """
-        return distances(self.spaces, features)
+        return distances(self.spaces, self.limits.mirror, features)
 
     def is_familiar(self, distance: float) -> bool:
         """Whether a loop at this distance resembles the training loops."""
@@ -130,21 +173,36 @@ class Familiarity:
         )
 
 
+def distances(
+    spaces: Mapping[str, Space],
+    mirror: MirrorRatios,
+    features: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float64]:
+    """The distance of each loop of one exam by the measure that it is strangest by: (L)."""
+    every = [space.distances(features[name]) for name, space in spaces.items()]
+    every.append(mirror.distances(mirror_ratios(spaces[PICTURE], features[PICTURE])))
+    strangest: NDArray[np.float64] = np.max(every, axis=0)
+    return strangest.clip(max=FARTHEST)
+
+
+def mirror_ratios(
+    space: Space, pictures: NDArray[np.float32], nearest: float = 1e-6
+) -> NDArray[np.float64]:
+    """How many times as far pictures (L, d) lie from the training's as their mirror images: (L)."""
+    straight, mirrored = (
+        space.distances(each).clip(min=nearest)
+        for each in (pictures, appearance.mirrored(pictures))
+    )
+    ratios: NDArray[np.float64] = straight / mirrored
+    return ratios
+
+
 def _distance(
     centred: NDArray[np.float64], axes: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> float:
     along = axes @ centred  # (k)
-    left = np.linalg.norm(centred - along @ axes) / spread[-1]
-    return float(np.sqrt((np.mean((along / spread[:-1]) ** 2) + left**2) / 2))
-
-
-def distances(
-    spaces: Mapping[str, Space], features: Mapping[str, NDArray[np.float32]]
-) -> NDArray[np.float64]:
-    """The distance of each loop in the space that it is strangest in: (L)."""
-    every = [space.distances(features[name]) for name, space in spaces.items()]
-    strangest: NDArray[np.float64] = np.max(every, axis=0)
-    return strangest
+    left = np.linalg.norm(centred - along @ axes) / spread[len(axes) :]  # (1), or nothing
+    return float(np.sqrt(np.mean([np.mean((along / spread[: len(axes)]) ** 2), *left**2])))
 
 
 def feature_sizes(networks: Mapping[str, int]) -> dict[str, int]:

@@ -21,19 +21,22 @@ _REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
 _TOLERANCE = 1e-3
 
 
-def axes_of(most: int, features: int) -> int:
-    """How many axes a space of so many features has: no more than half of them."""
-    return min(most, features // 2)
+def axes_of(space: str, most: int, features: int) -> int:
+    """How many axes a space of so many features has: no more than half of them.
+
+    The picture's statistics are few and unlike each other, so that every axis tells something.
+    """
+    return features if space == PICTURE else min(most, features // 2)
 
 
 def shapes_of(most_axes: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors of spaces with so many features each."""
     shapes: dict[str, tuple[int, ...]] = {}
     for space, size in sizes.items():
-        axes = axes_of(most_axes, size)
+        axes = axes_of(space, most_axes, size)
         shapes[_name(space, "mean")] = (size,)
         shapes[_name(space, "axes")] = (axes, size)
-        shapes[_name(space, "spread")] = (axes + 1,)
+        shapes[_name(space, "spread")] = (min(axes + 1, size),)
     return shapes
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from inference.bundle.card import MODEL_CARD_FILE, model_card
+from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE, model_card
 from inference.bundle.familiarity import PICTURE, Familiarity
 from inference.bundle.familiarity_tensors import to_arrays
 from inference.bundle.loading import (
@@ -48,8 +48,7 @@ def write_bundle(
     Raises:
         BundleError: the folder exists, or networks and description do not fit together.
     """
-    if folder.exists():
-        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    require_new(folder)
     description = description.model_copy(
         update={"familiarity": None if familiarity is None else familiarity.limits}
     )
@@ -72,8 +71,7 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     Raises:
         BundleError: the folder exists, or the source cannot be read.
     """
-    if folder.exists():
-        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+    require_new(folder)
     known = read_manifest(source)
     try:
         weights = read_regular(source / WEIGHTS_FILE, known.weights.size_bytes)
@@ -85,9 +83,28 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     return manifest
 
 
+def require_new(folder: Path) -> None:
+    """Refuse a folder that exists: a bundle is never written over.
+
+    Raises:
+        BundleError: it exists.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} exists already; choose another folder or remove it")
+
+
 def with_card(description: Description) -> tuple[Description, bytes]:
-    """The description with the digest of its model card, and the card."""
+    """The description with the digest of its model card, and the card.
+
+    Raises:
+        BundleError: the card is larger than a node reads.
+    """
     card = model_card(description).encode("utf-8")
+    if len(card) > LARGEST_CARD_BYTES:
+        raise BundleError(
+            f"the model card has {len(card)} bytes, more than the {LARGEST_CARD_BYTES} allowed: "
+            "shorten intended use, limitations or licence"
+        )
     sha256 = hashlib.sha256(card).hexdigest()
     return description.model_copy(update={"model_card_sha256": sha256}), card
 

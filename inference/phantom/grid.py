@@ -1,4 +1,4 @@
-"""The README's picture: every view at low and at high pressure, diastole beside systole."""
+"""The phantom's picture for the documents: every view at low and high pressure."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from inference.training.cohort.reading import read_cohort
-from inference.training.evaluation import Predictions
-from inference.training.evaluation.attention import analyse
+from inference.training.evaluation.attention import Attention
 from inference.training.exams import Exams, open_exams
 from inference.training.output import write_whole
 from inference.training.run import read_run
@@ -23,19 +22,16 @@ NAME = "attention_loops.png"
 _COLUMNS = 8
 
 
-def draw_extreme_loops(run: Path, cohort: Path, frames: Path, out: Path) -> Path | None:
-    """Draw the run's test loops of highest and lowest attention into the folder `out`.
+def draw_extreme_loops(found: Attention, run: Path, cohort: Path, frames: Path, out: Path) -> Path:
+    """Draw the test loops of highest and lowest attention into the folder `out`.
 
-    None where no attention was recorded. `cohort` and `frames` are those of the run.
+    `found` is what the evaluation of the run says of them; `cohort` and `frames` are the run's.
 
     Raises:
-        TrainingDataError: no predictions in the run, or its frames are not cached.
+        TrainingDataError: there is no run, or its frames are not cached.
     """
-    predictions, made = Predictions.read(run), read_run(run)
-    found = analyse(predictions, predictions.targets[0])
-    if found is None:
-        return None
-    exams = open_exams(read_cohort(cohort), frames, split="test", size=made.recipe.frame_size_px)
+    size = read_run(run).recipe.frame_size_px
+    exams = open_exams(read_cohort(cohort), frames, split="test", size=size)
     ends = {"Highest": found.highest, "Lowest": found.lowest}
     picture = _sheet(ends, _first_frames(ends, exams))
     content = io.BytesIO()

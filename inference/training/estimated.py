@@ -17,6 +17,7 @@ from inference.pipelines.haemodynamics import primary
 from inference.training.cohort.reading import CohortExam
 from inference.training.cohort.scan import Progress
 from inference.training.evaluation import Predictions
+from inference.training.evaluation.predictions import Unestimated
 from inference.training.exams import Exams
 from inference.training.familiarity import by_prefix, exam_features
 from inference.training.predict import Notes, facts, loop_rows, subset_rows
@@ -30,7 +31,8 @@ JUDGED = "test"
 class Estimated:
     """The exams that got an estimate, by number, and their loops; how many loops and exams did not.
 
-    `judged` says whether unfamiliar loops were looked for, `excluded` whether they take no part.
+    `judged` says whether unfamiliar loops were looked for, `excluded` whether they take no part;
+    `abstained` are the exams without an estimate for that reason.
     """
 
     judged: bool
@@ -41,7 +43,7 @@ class Estimated:
     subsets: list[dict[str, Any]] = field(default_factory=list)
     unlike: int = 0
     of: int = 0
-    abstained: int = 0
+    abstained: set[str] = field(default_factory=set)
     too_little: dict[str, int] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
@@ -58,7 +60,7 @@ class Estimated:
         becomes = "take no part" if self.excluded else "are used all the same"
         told = (
             f"{self.unlike} of {self.of} loops are unlike anything the bundle was trained on and "
-            f"{becomes}; {self.abstained} exams have no estimate for that reason."
+            f"{becomes}; {len(self.abstained)} exams have no estimate for that reason."
         )
         return [told, *little]
 
@@ -74,8 +76,7 @@ class Estimated:
                     "split": exam.split,
                     "target": target.name,
                     "truth": truth(exam, target.name),
-                    "estimate": self._value(target, fusion),
-                    "evidence": nan if fusion is None else fusion.evidence[target.name],
+                    **self._estimate(target, exam.exam_id),
                     "trvmax_m_s": exam.trvmax_m_s,
                     **facts(exam, fusion, self.noted),
                 }
@@ -85,15 +86,19 @@ class Estimated:
         subsets = pd.DataFrame(self.subsets) if self.subsets else None
         return Predictions.of(pd.DataFrame(rows), loops, subsets)
 
-    def _value(self, target: Target, fusion: Fusion | None) -> float:
-        """The estimate; NaN where the node gives none, for want of evidence too."""
+    def _estimate(self, target: Target, exam_id: str) -> dict[str, Any]:
+        """Estimate and evidence of an exam; NaN and why where the node gives no estimate."""
+        fusion = self.fused.get(exam_id)
         if fusion is None:
-            return nan
+            unlike = exam_id in self.abstained
+            why = Unestimated.UNFAMILIAR if unlike else Unestimated.NO_LOOP
+            return {"estimate": nan, "evidence": nan, "unestimated": why.value}
         evidence, held = target.evidence, fusion.evidence[target.name]
         if evidence is None or evidence.suffices(evidence.share(held)):
-            return fusion.estimates[target.name]
+            return {"estimate": fusion.estimates[target.name], "evidence": held, "unestimated": ""}
         self.too_little[target.name] = self.too_little.get(target.name, 0) + 1
-        return nan
+        why = Unestimated.LITTLE_EVIDENCE
+        return {"estimate": nan, "evidence": held, "unestimated": why.value}
 
     def with_truth(self, predictions: Predictions) -> tuple[Predictions, list[str]]:
         """Without the targets that no exam of the cohort can judge, and a sentence on each of them.
@@ -104,7 +109,7 @@ class Estimated:
         judged = [name for name in predictions.targets if len(predictions.rows(JUDGED, name))]
         if not judged and self.abstained:
             raise TrainingDataError(
-                f"evaluate: the bundle abstains from {self.abstained} exams, since too few of "
+                f"evaluate: the bundle abstains from {len(self.abstained)} exams, since too few of "
                 "their loops resemble what it was trained on, and no other has an estimate; "
                 "--unfamiliar off judges its estimates all the same"
             )
@@ -140,16 +145,16 @@ def estimate_exams(
             far = familiarity.distances(by_prefix(raw, features, each.frames)).tolist()
             judgement = familiarity.exam(far)
             found.unlike += len(used) - sum(judgement.familiar)
-            found.abstained += not judgement.is_familiar and found.excluded
             if found.excluded:
-                used = [n for n in used if judgement.familiar[n]] if judgement.is_familiar else []
+                used = list(judgement.used)
+            if not used:
+                found.abstained.add(each.exam.exam_id)
         found.of += len(each.loops)
         if used:
             kept = [feature[used] for feature in features]
             fusion = fuse_exam(raw, kept, first)
             found.fused[each.exam.exam_id] = fusion
-            seen = replace(each, loops=tuple(each.loops[n] for n in used))
-            found.subsets += subset_rows(raw, seen, kept, fusion, (), first)
-            found.loops += loop_rows(seen, fusion, [far[n] for n in used], noted, first)
+            found.subsets += subset_rows(raw, each, kept, fusion, (), first)
+            found.loops += loop_rows(each, used, fusion, far, noted, first)
         on_progress("estimate", done, len(exams))
     return found

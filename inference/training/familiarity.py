@@ -1,10 +1,10 @@
 """Fits how a bundle tells loops unlike those of its training.
 
-Axes and spreads come from the training split, the limits from the validation split, whose exams
-the networks did not learn by heart. What was fitted is kept in the run as familiarity.safetensors.
+Axes come from the training split, units and limits from the validation split, whose exams the
+networks did not learn by heart. What was fitted is kept in the run as familiarity.safetensors.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil, exp
 from pathlib import Path
@@ -23,8 +23,11 @@ from inference.bundle.familiarity import (
     PICTURE,
     Familiarity,
     Limits,
+    MirrorRatios,
     Space,
+    distances,
     feature_sizes,
+    mirror_ratios,
 )
 from inference.bundle.familiarity_tensors import axes_of, from_arrays, shapes_of, to_arrays
 from inference.bundle.loading import Bundle
@@ -48,9 +51,13 @@ SLACK = 0.05
 _MOST_EXAMS = 300
 #: At least this many loops for each axis.
 _LOOPS_PER_AXIS = 10
+#: Share of the covariances that is left out where every axis counts.
+_SHRINKAGE = 0.01
 #: The spread of an axis on which the training loops do not differ, in that of the widest.
 _NARROWEST = 1e-4
 _LEAST_VARIANCE = 1e-12
+#: The least unit and limit: that of equal loops.
+_LEAST = 1e-2
 
 #: The features (L, d) of an exam's loops by each network, in the bundle's order.
 Features = Sequence[torch.Tensor]
@@ -86,30 +93,66 @@ def learn_spaces(
         on_progress("familiarity", done, len(chosen))
     stacked = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
     loops = len(stacked[PICTURE])
-    return {name: space_of(features, _axes(loops)) for name, features in stacked.items()}, loops
+    most = _axes(loops)
+    return {
+        name: space_of(features, axes_of(name, most, features.shape[1]))
+        for name, features in stacked.items()
+    }, loops
 
 
 def set_limits(
-    spaces: Mapping[str, Space], loops: int, exams: Iterable[Sequence[float]]
+    spaces: Mapping[str, Space], loops: int, exams: Sequence[Mapping[str, NDArray[np.float32]]]
 ) -> Familiarity:
-    """Complete spaces of `loops` training loops with limits from validation exams' distances."""
-    found = [np.asarray(distances, dtype=np.float64) for distances in exams if len(distances)]
-    every = np.concatenate(found)
-    medians = [np.median(distances) for distances in found if len(distances) >= LEAST_FOR_MEDIAN]
-    loop_limit = _limit(every, LOOP_RATE)
+    """Complete spaces of `loops` training loops with units and limits from validation exams.
+
+    `exams` hold the features (L, d) of their loops in every space.
+    """
+    every = {name: np.concatenate([exam[name] for exam in exams]) for name in spaces}
+    units = {
+        name: _quantile(space.distances(every[name]), LOOP_RATE) for name, space in spaces.items()
+    }
+    scaled = {
+        name: replace(space, spread=(space.spread * units[name]).astype(np.float32))
+        for name, space in spaces.items()
+    }
+    mirror = _mirror([mirror_ratios(scaled[PICTURE], exam[PICTURE]) for exam in exams])
+    found = [distances(scaled, mirror, exam) for exam in exams]
+    loop_limit, exam_limit = limits_of(found)
     limits = Limits(
         axes=_axes(loops),
         training_loops=loops,
-        validation_loops=len(every),
+        validation_loops=sum(map(len, found)),
         validation_exams=len(found),
+        mirror=mirror,
         loop_limit=loop_limit,
         loop_rate=LOOP_RATE,
-        exam_limit=_limit(np.array(medians), EXAM_RATE) if medians else loop_limit,
+        exam_limit=exam_limit,
         exam_rate=EXAM_RATE,
         least_share=LEAST_SHARE,
         slack=SLACK,
     )
-    return Familiarity(limits, spaces)
+    return Familiarity(limits, scaled)
+
+
+def _mirror(exams: Sequence[NDArray[np.float64]]) -> MirrorRatios:
+    """From the ratios of validation exams' loops."""
+    every = np.concatenate(exams)
+    means = [np.exp(np.log(each).mean()) for each in exams if len(each) >= LEAST_FOR_MEDIAN]
+    typical = float(np.median(every))
+    least = max(1.0, typical * (1 + _LEAST))
+    return MirrorRatios(
+        typical=typical,
+        loop=max(least, _quantile(every, LOOP_RATE)),
+        exam=max(least, _quantile(np.array(means), EXAM_RATE) if means else least),
+    )
+
+
+def limits_of(exams: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """The limit of loops and that of exams, from the distances of validation exams' loops."""
+    medians = [np.median(far) for far in exams if len(far) >= LEAST_FOR_MEDIAN]
+    of_loops = _quantile(np.concatenate(exams), LOOP_RATE) * (1 + SLACK)
+    of_exams = _quantile(np.array(medians), EXAM_RATE) * (1 + SLACK) if medians else of_loops
+    return of_loops, of_exams
 
 
 def keep_familiarity(run: Path, familiarity: Familiarity) -> None:
@@ -165,23 +208,22 @@ def _require_shapes(
             raise BundleError(f"{name} has another shape or type")
 
 
-def space_of(features: NDArray[np.float32], most_axes: int) -> Space:
+def space_of(features: NDArray[np.float32], axes: int) -> Space:
     """The space that features (L, d) of training loops lie in."""
     exact = features.astype(np.float64)
-    mean = exact.mean(axis=0)
-    variances, vectors = np.linalg.eigh(np.cov(exact, rowvar=False, bias=True))
+    together = np.cov(exact, rowvar=False, bias=True)
+    if axes == len(together):
+        # The narrowest axes are known worst, since the loops are few.
+        together += _SHRINKAGE * (np.diag(np.diag(together)) - together)
+    variances, vectors = np.linalg.eigh(together)
     variances, vectors = variances[::-1], vectors[:, ::-1]  # the widest axis first
-    axes = axes_of(most_axes, exact.shape[1])
     narrowest = max(variances[0] * _NARROWEST**2, _LEAST_VARIANCE)
-    along = np.maximum(variances[:axes], narrowest)
-    left = max(variances[axes:].sum(), narrowest)
-    unscaled = Space(
-        mean.astype(np.float32),
+    left = [variances[axes:].sum()] if axes < len(variances) else []
+    return Space(
+        exact.mean(axis=0).astype(np.float32),
         np.ascontiguousarray(_signed(vectors[:, :axes]).T, dtype=np.float32),
-        np.sqrt([*along, left]).astype(np.float32),
+        np.sqrt(np.maximum([*variances[:axes], *left], narrowest)).astype(np.float32),
     )
-    one = max(float(np.quantile(unscaled.distances(features), 1 - LOOP_RATE)), _NARROWEST)
-    return replace(unscaled, spread=(unscaled.spread * one).astype(np.float32))
 
 
 def _axes(loops: int) -> int:
@@ -195,16 +237,16 @@ def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors * signs
 
 
-def _limit(values: NDArray[np.float64], rate: float) -> float:
-    """The distance that a new value lies beyond with probability `rate` at most, with the slack.
+def _quantile(values: NDArray[np.float64], rate: float) -> float:
+    """The value that a new one lies beyond with probability `rate` at most.
 
     Where there are too few values to count that far, it is where their logarithms, were they
     normal, would have it, and no less than the greatest.
     """
-    ordered = np.sort(values)
+    ordered = np.maximum(np.sort(values), _LEAST)
     rank = ceil((len(ordered) + 1) * (1 - rate))
     if rank <= len(ordered):
-        return float(ordered[rank - 1]) * (1 + SLACK)
+        return float(ordered[rank - 1])
     logs = np.log(ordered)
     upper = exp(logs.mean() + NormalDist().inv_cdf(1 - rate) * logs.std())
-    return max(float(ordered[-1]), upper) * (1 + SLACK)
+    return max(float(ordered[-1]), upper)

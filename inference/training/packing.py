@@ -13,7 +13,7 @@ import torch
 
 from inference.bundle.card import MODEL_CARD_FILE, model_card
 from inference.bundle.manifest import Description, Evaluated, Manifest, Withheld
-from inference.bundle.writing import write_bundle
+from inference.bundle.writing import require_new, write_bundle
 from inference.errors import TrainingDataError
 from inference.models.multiview import MultiView
 from inference.training.checkpoint import require_same
@@ -80,17 +80,16 @@ def judge(
     )
 
 
-def report(run: Path, folder: Path, *, cohort: Path | None = None) -> Path:
-    """Judge a run and write the evaluation's report into a folder; gives back the HTML's path.
+def report(run: Path, judged: Evaluation, folder: Path, *, cohort: Path | None = None) -> Path:
+    """Write the report of a run that was judged into a folder; gives back the HTML's path.
 
     With its cohort's folder, the model card that its bundle will have is written beside it.
 
     Raises:
-        TrainingDataError: nothing was predicted yet, or too few exams.
+        TrainingDataError: there is no run, or the cohort cannot be read.
     """
     made = read_run(run)
     subject = Subject(made.recipe.name, "1", made.cohort.standing, made.cohort.sha256)
-    judged = judge(run, cohort=cohort)
     if cohort is not None and judged.held:
         held = held_description(describe_bundle(made, Statement()), judged.held)
         described = calibrated(held, judged.held_calibration)
@@ -107,12 +106,13 @@ def pack(
     frames: Path,
     statement: Statement | None = None,
     weights: Weights = "float32",
-    coverage: float = 0.90,
+    judged: Evaluation | None = None,
 ) -> Manifest:
     """Write a predicted run as a new bundle into the folder `out`.
 
     `cohort` and `frames` are the folders that the run was made from. A target that validation does
-    not show to be better than chance is withheld.
+    not show to be better than chance is withheld. `judged` is what `judge` said of this run, so
+    that it need not be judged again.
 
     Raises:
         TrainingDataError: the run is not finished, not predicted or of another cohort, too few
@@ -120,10 +120,11 @@ def pack(
             that change the estimates.
         BundleError: `out` exists.
     """
+    require_new(out)
     made, found = read_run(run), read_cohort(cohort)
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
     networks = load_networks(run, made)
-    judged = judge(run, cohort=cohort, coverage=coverage)
+    judged = judged or judge(run, cohort=cohort)
     _require_signal(judged)
     if weights != "float32":
         exams = open_exams(found, frames, split="validation", size=made.recipe.frame_size_px)

@@ -1,6 +1,7 @@
-"""What a trained run says about every exam: the tables that the evaluation judges.
+"""What a trained run says about every exam, as the node would: the tables that evaluation judges.
 
-How far each loop lies from the training loops is told too, and where the familiar ends.
+Loops unlike those of the training take no part in the estimates, and exams with too few others have
+none. Where the familiar ends is set first, on the validation split.
 """
 
 import csv
@@ -10,10 +11,11 @@ from math import exp, nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from inference.bundle.familiarity import distances
 from inference.bundle.loading import Bundle
 from inference.errors import TrainingDataError
 from inference.models.device import choose_device
@@ -29,13 +31,15 @@ from inference.training.cohort.splitting import SPLITS
 from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.familiarity import PROBES_CSV
-from inference.training.evaluation.predictions import FACTS
+from inference.training.evaluation.predictions import FACTS, Unestimated
 from inference.training.exams import Exams, open_exams
 from inference.training.familiarity import (
+    Features,
     by_prefix,
     exam_features,
     keep_familiarity,
     learn_spaces,
+    read_familiarity,
     set_limits,
 )
 from inference.training.run import RUN, read_run
@@ -59,11 +63,12 @@ def predict(
 
     A look at the test split is counted in the cohort (`cohort/looks.py`). The other splits' exams
     are in the tables without an estimate. `notes` is a table with the
-    columns sop_instance_uid, view and quality, such as a phantom's truth.csv.
+    columns sop_instance_uid, view and quality, such as a phantom's truth.csv. Without the
+    validation split among them, the run's earlier limits tell which loops are familiar.
 
     Raises:
         TrainingDataError: the run is not finished or of another cohort, a split is empty, its
-            frames are not cached, or the notes lack a column.
+            frames are not cached, the notes lack a column, or the run has no limits yet.
     """
     made, found = read_run(run), read_cohort(cohort)
     require_same(run / RUN, {"cohort": made.cohort.sha256}, {"cohort": found.sha256})
@@ -75,30 +80,39 @@ def predict(
         looks.record(cohort, weights_sha256(networks))
     bundle = in_memory(made, networks, device)
     opened = partial(open_exams, found, frames, size=made.recipe.frame_size_px)
-    spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
+    encoded: dict[str, _Encoded] = {}
+    if "validation" in splits:
+        spaces, learnt_from = learn_spaces(bundle, opened(split="train"), on_progress)
+        encoded = {each.exam.exam_id: _encode(bundle, each) for each in opened(split="validation")}
+        validated = [seen for _, seen in encoded.values()]
+        keep_familiarity(run, set_limits(spaces, learnt_from, validated))
+    sizes = {prefix: network.feature_size for prefix, network in networks.items()}
+    familiarity = read_familiarity(run, sizes)
     first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
+    unlike: set[str] = set()
     loops: list[dict[str, Any]] = []
-    validated: list[list[float]] = []
     subsets: list[dict[str, Any]] = []
     for split in splits:
         exams = opened(split=split)
         for done, each in enumerate(exams, start=1):
-            features = exam_features(bundle, each)
-            fusion = fuse_exam(bundle, features, first)
-            far = distances(spaces, by_prefix(bundle, features, each.frames)).tolist()
-            fused[each.exam.exam_id] = fusion
-            # Whole views are dropped to be looked at on the test split, and never to be fitted.
-            views = _views(each, noted) if split == "test" else ()
-            subsets += subset_rows(bundle, each, features, fusion, views, first)
-            loops += loop_rows(each, fusion, far, noted, first)
-            if split == "validation":
-                validated.append(far)
+            number = each.exam.exam_id
+            features, seen = encoded.get(number) or _encode(bundle, each)
+            far = familiarity.distances(seen).tolist()
+            used = familiarity.exam(far).used
+            if used:
+                kept = [of_loops[list(used)] for of_loops in features]
+                fused[number] = fuse_exam(bundle, kept, first)
+                # Whole views are dropped to be looked at on the test split, and never to be fitted.
+                views = _views(each, used, noted) if split == "test" else ()
+                subsets += subset_rows(bundle, each, kept, fused[number], views, first)
+            else:
+                unlike.add(number)
+            loops += loop_rows(each, used, fused.get(number), far, noted, first)
             on_progress(f"estimate {split}", done, len(exams))
-    if validated:
-        keep_familiarity(run, set_limits(spaces, learnt_from, validated))
     rows = [
         _exam_row(exam, scale, fused.get(exam.exam_id), noted)
+        | {"unestimated": Unestimated.UNFAMILIAR.value if exam.exam_id in unlike else ""}
         for split in SPLITS
         for exam in found.exams
         if exam.split == split
@@ -110,6 +124,15 @@ def predict(
     predictions.write(run)
     (run / PROBES_CSV).unlink(missing_ok=True)  # by other limits
     return predictions
+
+
+#: The features of an exam's loops, by each network and as familiarity wants them.
+_Encoded = tuple[Features, dict[str, NDArray[np.float32]]]
+
+
+def _encode(bundle: Bundle, each: CachedExam) -> _Encoded:
+    features = exam_features(bundle, each)
+    return features, by_prefix(bundle, features, each.frames)
 
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
@@ -151,21 +174,32 @@ def facts(exam: CohortExam, fusion: Fusion | None, noted: Notes) -> dict[str, An
 
 
 def loop_rows(
-    each: CachedExam, fusion: Fusion, far: Sequence[float], noted: Notes, first: str
+    each: CachedExam,
+    used: Sequence[int],
+    fusion: Fusion | None,
+    far: Sequence[float],
+    noted: Notes,
+    first: str,
 ) -> Iterator[dict[str, Any]]:
     """One row a loop; the attention is that of the target `first`.
 
-    `far` are the loops' distances from those of the training.
+    `used` are the positions of the loops that `fusion` is of; the others have no weight, score and
+    effect. `far` are the distances of all from the loops of the training.
     """
     for number, loop in enumerate(each.loops):
         view, quality = noted.get(loop.sop_instance_uid, ("", ""))
+        weight = score = effect = nan
+        if fusion is not None and number in used:
+            place = used.index(number)
+            weight, score = fusion.weights[place], fusion.scores[place]
+            effect = fusion.effects[place].get(first, nan)
         yield {
             "exam_id": each.exam.exam_id,
             "target": first,
             "loop": f"L{number + 1:02}",
-            "weight": fusion.weights[number],
-            "score": fusion.scores[number],
-            "effect": fusion.effects[number].get(first, nan),
+            "weight": weight,
+            "score": score,
+            "effect": effect,
             "distance": far[number],
             "view": view,
             "quality": quality,
@@ -197,8 +231,8 @@ def subset_rows(
             }
 
 
-def _views(each: CachedExam, noted: Notes) -> list[str]:
-    return [noted.get(loop.sop_instance_uid, ("", ""))[0] for loop in each.loops]
+def _views(each: CachedExam, used: Sequence[int], noted: Notes) -> list[str]:
+    return [noted.get(each.loops[number].sop_instance_uid, ("", ""))[0] for number in used]
 
 
 def read_notes(path: Path) -> Notes:

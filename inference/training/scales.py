@@ -1,6 +1,6 @@
 """The scales of the targets in training: z-scores, limits and their softness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import QUANTITIES
-from inference.training.cohort.labels import TARGETS
 from inference.training.cohort.reading import CohortExam
-
-#: Target, as bundles name it -> the cohort's column.
-COLUMNS: Mapping[str, str] = dict(zip(QUANTITIES, TARGETS, strict=True))
+from inference.training.cohort.rows import COLUMNS
 
 
 class Scale(Strict):

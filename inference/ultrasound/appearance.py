@@ -2,6 +2,7 @@
 
 An encoder may have learned to overlook what would give a foreign picture away: gain, sharpness,
 the form of the sector, that nothing moves. These plain statistics see it, whatever the encoder.
+Those of a mirrored loop follow from them without its pixels.
 """
 
 import numpy as np
@@ -14,6 +15,8 @@ _GREYS = 12
 _SCALES = 4
 #: Differences in grey (0..1) below this are none.
 _STILL = 1e-4
+#: Half of one of 256 levels of grey: smaller deviations over time are the coding's.
+_CODING = 0.5 / 255
 
 #: How many numbers there are.
 SIZE = _BRIGHTNESS**2 + _MOTION**2 + _GREYS + 2 * _SCALES + 1
@@ -22,21 +25,40 @@ SIZE = _BRIGHTNESS**2 + _MOTION**2 + _GREYS + 2 * _SCALES + 1
 def appearance(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Describe frames (T, S, S), grey 0..1, S a multiple of 32, in SIZE numbers.
 
-    In order: mean brightness and standard deviation over time in the cells of two grids, the
-    histogram of greys (square roots of shares), and logarithms of the mean difference between
-    neighbours in y and x at every scale, and between consecutive frames. Greys are taken in steps
-    of 1/255, as a cache of frames holds them.
+    In order: mean brightness and the logarithm of the standard deviation over time in the cells of
+    two grids, the histogram of greys (square roots of shares), and logarithms of the mean
+    difference between neighbours in y and x at every scale, and between consecutive frames. Greys
+    are taken in steps of 1/255, as a cache of frames holds them.
     """
     grey = np.rint(frames.astype(np.float64) * 255) / 255
     shares = np.histogram(grey, bins=_GREYS, range=(0, 1))[0] / grey.size
     parts = [
         _cells(grey.mean(axis=0), _BRIGHTNESS),
-        _cells(grey.std(axis=0), _MOTION),
+        np.log(_CODING + _cells(grey.std(axis=0), _MOTION)),
         np.sqrt(shares),
         *_fineness(grey),
         _difference(grey, axis=0),
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def mirrored(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The statistics (L, SIZE) of the same loops with left and right exchanged."""
+    return features[:, _MIRRORED]
+
+
+def _columns_exchanged() -> NDArray[np.intp]:
+    """Where each number of a mirrored loop stands in that of the loop as it is."""
+    places = np.arange(SIZE)
+    start = 0
+    for side in (_BRIGHTNESS, _MOTION):
+        end = start + side**2
+        places[start:end] = places[start:end].reshape(side, side)[:, ::-1].ravel()
+        start = end
+    return places
+
+
+_MIRRORED = _columns_exchanged()
 
 
 def _cells(picture: NDArray[np.float64], side: int) -> NDArray[np.float64]:

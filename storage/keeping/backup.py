@@ -118,7 +118,7 @@ def read_backup(folder: Path) -> Backup:
         BackupError: there is none, or it is not whole.
     """
     if not (folder / MANIFEST).is_file():
-        raise BackupError(f"{folder} holds no {MANIFEST}, so no whole backup")
+        raise BackupError(f"{folder} holds no {MANIFEST}: it is not a backup, or an incomplete one")
     try:
         values = json.loads((folder / MANIFEST).read_text("utf-8"))
     except ValueError:

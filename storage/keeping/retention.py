@@ -192,8 +192,10 @@ def _delivery_obstacles(before: datetime) -> dict[str, ColumnElement[bool]]:
         "a delivery is on its way": some(
             delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING])
         ),
-        "a delivery has yet to climb": some(_has_climb(Climb.state != ClimbState.ARRIVED)),
-        "it was sent only lately": some(
+        "a delivery waits for its confirmation": some(
+            _has_climb(Climb.state != ClimbState.ARRIVED)
+        ),
+        "it was delivered recently": some(
             or_(delivery.finished_at >= before, _has_climb(Climb.finished_at >= before))
         ),
     }

@@ -157,7 +157,7 @@ def test_files_stay_until_a_delivery_has_climbed_as_far_as_it_must(node: Node) -
     week = replace(WEEK, keep_results=timedelta(days=7))
     assert (node.retain(days=99, rules=week), node.held(days=99)) == (
         0,
-        ["a delivery has yet to climb"],
+        ["a delivery waits for its confirmation"],
     )
     with node.database.write() as tx:
         now, again_at = after(10 * DAY_S), after(11 * DAY_S)

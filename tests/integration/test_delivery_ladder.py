@@ -128,7 +128,7 @@ def test_orthanc_commits_and_is_read_back(node: Outbox, tmp_path: Path) -> None:
         assert delivery.read_back_at is not None
         assert delivery.finished_at <= delivery.committed_at <= delivery.read_back_at
         assert "reported by orthanc" in (delivery.commitment or "")
-        assert delivery.read_back == "archive pacs names it, of 1 in its series"
+        assert delivery.read_back == "archive pacs lists it, one of 1 in its series"
     with node.database.read() as tx:
         assert len(search(tx, action=Action.DELIVERY_READ_BACK)) == 3
 
@@ -253,7 +253,7 @@ def test_what_dicomweb_names_is_read_back_by_qido(node: Outbox, tmp_path: Path) 
             look_in=look_in(settings, settings.archive[0]),
         ):
             wait_until(lambda: standing(node) == {"read back"}, what="read back")
-    assert only(node).read_back == "archive web names it, of 1 in its series"
+    assert only(node).read_back == "archive web lists it, one of 1 in its series"
 
 
 class Archive:

@@ -223,14 +223,13 @@ def test_another_instance_that_a_service_lists_proves_nothing(node: Outbox) -> N
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_service_is_not_asked_again_before_it_wants_to(node: Outbox, status: int) -> None:
     """429 gives seconds here, 503 a date, which knows no fractions."""
-    soon = formatdate(time.time() + 2, usegmt=True)
-    retry_after = "1" if status == 429 else soon
     node.queue("web")
     times: list[float] = []
 
     def answer(_: Request) -> Reply:
         times.append(time.monotonic())
-        busy = Reply(status, headers={"Retry-After": retry_after})
+        soon = formatdate(time.time() + 2, usegmt=True)
+        busy = Reply(status, headers={"Retry-After": "1" if status == 429 else soon})
         return busy if len(times) == 1 else Reply()
 
     delivered(node, answer, {"sent"})

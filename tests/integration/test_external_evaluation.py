@@ -14,15 +14,19 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
-from inference.bundle.familiarity import Familiarity, Limits, Space, feature_sizes
+from inference.bundle.exam_evidence import ExamEvidence
+from inference.bundle.familiarity import Familiarity, Limits, MirrorRatios, Space, feature_sizes
+from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.loading import WEIGHTS_FILE, load_bundle, read_manifest, read_model_card
 from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError, TrainingDataError
-from inference.pipelines.fusion import fuse_exam
+from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.training.cohort import build, looks, read_cohort
+from inference.training.estimated import Estimated
 from inference.training.evaluation import Predictions
 from inference.training.evaluation.local import FitBy, Local
+from inference.training.evaluation.predictions import Unestimated
 from inference.training.exams import open_exams
 from inference.training.external import Judged, judge_bundle
 from inference.training.familiarity import exam_features
@@ -225,14 +229,38 @@ def test_exams_that_are_unlike_the_training_get_no_estimate(
     assert any("not judged whether loops resemble" in each for each in found.here.caveats)
 
 
+def test_why_an_exam_has_no_estimate_is_known_of_each(material: Material, tmp_path: Path) -> None:
+    scarce = ExamEvidence(typical_log=0.0, shares=(1.0,), widening=(1.0,), minimum_share=0.5)
+    targets = (MPAP, PVR.model_copy(update={"evidence": scarce}), PAWP)
+    manifest = packed(tmp_path / "bundle", targets=targets)
+    unlike, unread, scant = read_cohort(material.cohort).exams[:3]
+    fusion = Fusion(
+        estimates={"mPAP": 30.0, "PVR": 3.0, "PAWP": 9.0},
+        scores=(0.0,),
+        weights=(1.0,),
+        effects=({},),
+        evidence=dict.fromkeys(("mPAP", "PVR", "PAWP"), -5.0),
+    )
+    found = Estimated(True, True, {}, fused={scant.exam_id: fusion}, abstained={unlike.exam_id})
+    tables = found.predictions(manifest, (unlike, unread, scant))
+    reasons = tables.exams.set_index(["exam_id", "target"])["unestimated"]
+    assert set(reasons[unlike.exam_id]) == {Unestimated.UNFAMILIAR.value}
+    assert set(reasons[unread.exam_id]) == {Unestimated.NO_LOOP.value}
+    assert reasons[scant.exam_id].to_dict() == {
+        "mPAP": "",
+        "PVR": Unestimated.LITTLE_EVIDENCE.value,
+        "PAWP": "",
+    }
+
+
 def strange() -> Familiarity:
     """What finds every loop unfamiliar."""
     sizes = feature_sizes({"all": network(3).feature_size})
     spaces = {
         name: Space(
             np.full(size, 1e3, np.float32),
-            np.eye(1, size, dtype=np.float32),
-            np.ones(2, np.float32),
+            np.eye((axes := axes_of(name, 1, size)), size, dtype=np.float32),
+            np.ones(min(axes + 1, size), np.float32),
         )
         for name, size in sizes.items()
     }
@@ -241,6 +269,7 @@ def strange() -> Familiarity:
         training_loops=10,
         validation_loops=10,
         validation_exams=5,
+        mirror=MirrorRatios(typical=0.8, loop=1.1, exam=1.0),
         loop_limit=1.0,
         loop_rate=0.01,
         exam_limit=1.0,

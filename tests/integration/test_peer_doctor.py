@@ -196,8 +196,8 @@ def test_an_old_pacs_takes_a_lesser_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host_and_port", "step", "says"),
     [
-        ("refused", "connection", "nobody listens on port"),
-        ("unknown", "address", "nobody knows the name"),
+        ("refused", "connection", "no program listens on port"),
+        ("unknown", "address", "the host name no-such-host.invalid is not known"),
         ("silent", "association", "it took the connection and said nothing"),
     ],
 )

@@ -145,7 +145,7 @@ def test_a_dry_run_shows_and_fetches_nothing(tmp_path: Path, studies: list[Archi
         assert (searched.actor, searched.detail["dry_run"]) == (getpass.getuser(), True)
         done = someone.run("pull", "--accession", "MARKED-1")
         assert done.exit_code == 0
-        assert "1 of 1 study(s) wholly here, 25 instance(s)" in done.output
+        assert "1 of 1 study(s) complete here, 25 instance(s)" in done.output
         [fetched] = someone.events(Action.STUDY_FETCHED)
         assert (fetched.actor, fetched.accession_number) == (getpass.getuser(), "MARKED-1")
         assert "MARKED-1" in someone.run("pull", "show", "1").output
@@ -163,7 +163,7 @@ def test_ctrl_c_asks_the_archive_to_stop_and_names_nobody(
                 child.send_signal(signal.SIGINT)
                 out, err = child.communicate(timeout=60)
             assert child.returncode == 1
-            assert "go on with: echonode pull --resume 1" in out
+            assert "continue with: echonode pull --resume 1" in out
             assert someone.json("pull", "--resume", "1")["state"] == "done"
             listener.terminate()
             log = "".join(listener.communicate(timeout=60))
@@ -181,7 +181,7 @@ def test_ctrl_c_asks_the_archive_to_stop_and_names_nobody(
         (("--date", "yesterday"), "2026-11-01..2026-11-07"),
         (("--date", "2026-11-07..2026-11-01"), "ends before it begins"),
         (("--accession", "A", "--archive", "other"), "known: pacs"),
-        (("--resume", "x"), "no number of a pull"),
+        (("--resume", "x"), "not the number of a pull"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, words: tuple[str, ...], says: str) -> None:

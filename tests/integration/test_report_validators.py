@@ -42,25 +42,29 @@ def japanese() -> StudyContext:
 
 CASES: Mapping[str, tuple[Findings, StudyContext]] = {
     "estimate": (estimate(), study()),
-    "one-loop": (estimate(1, excluded=()), study(patient_birth_date="", accession_number="")),
+    "one-loop": (
+        estimate(1, excluded=()),
+        study(
+            patient_birth_date="",
+            accession_number="",
+            procedures=(Code("US-ECHO", "99RIS", "Echocardiography TTE"),),
+        ),
+    ),
     "untrained": (
         estimate(2, standing=Standing.UNTRAINED, calibrated=False, presence=Presence.UNDETERMINED),
         japanese(),
     ),
-    "retired": (
-        replace(estimate(2), evidence=loops(2, sop_class_uid=US_MULTIFRAME_RETIRED)),
+    "retired-and-some-unfamiliar": (
+        replace(
+            estimate(2, excluded=(*exclusions(), *unfamiliar(2))),
+            evidence=loops(2, sop_class_uid=US_MULTIFRAME_RETIRED),
+            familiarity=Familiarity(2, 4, 2.3, 0.8),
+        ),
         study(timezone_offset_from_utc="+0100"),
     ),
     "abstention": (abstention(), study()),
     "nothing": (abstention(()), japanese()),
     "120-loops": (estimate(120), study()),
-    "some-unfamiliar": (
-        replace(
-            estimate(excluded=(*exclusions(), *unfamiliar(2))),
-            familiarity=Familiarity(5, 7, 2.3, 0.8),
-        ),
-        study(),
-    ),
     "unfamiliar": (
         replace(
             abstention(unfamiliar(3)),
@@ -68,10 +72,6 @@ CASES: Mapping[str, tuple[Findings, StudyContext]] = {
             familiarity=Familiarity(0, 3, 2.3),
         ),
         study(),
-    ),
-    "site-codes": (
-        estimate(1),
-        study(procedures=(Code("US-ECHO", "99RIS", "Echocardiography TTE"),)),
     ),
 }
 

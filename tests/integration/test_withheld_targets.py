@@ -16,10 +16,11 @@ from pydicom import dcmread
 from dicom_node.cli.bundles import bundle as bundle_commands
 from dicom_node.report import as_text, build
 from inference.bundle.loading import load_bundle
-from inference.bundle.manifest import Evaluated
+from inference.bundle.manifest import Evaluated, Manifest
 from inference.dicom.header import read_header
 from inference.errors import TrainingDataError
 from inference.pipelines.echo_haemodynamics import load
+from inference.training.evaluation import Evaluation
 from inference.training.fit import fit
 from inference.training.packing import judge, pack, report
 from inference.training.predict import predict
@@ -74,10 +75,11 @@ def test_a_run_on_shuffled_labels_is_refused_and_reported(
     trained: Path, material: Material, tmp_path: Path
 ) -> None:
     run = shuffled(trained, tmp_path, *ALL)
+    judged = judge(run, cohort=material.cohort)
     with pytest.raises(TrainingDataError, match="nothing to pack: mPAP withheld: on 30 validation"):
-        pack(run, material.cohort, tmp_path / "bundle", frames=material.frames)
+        pack(run, material.cohort, tmp_path / "bundle", frames=material.frames, judged=judged)
     assert not (tmp_path / "bundle").exists()
-    page = report(run, tmp_path / "report", cohort=material.cohort).read_text()
+    page = report(run, judged, tmp_path / "report", cohort=material.cohort).read_text()
     assert "No target is left: no bundle can be packed from this model." in page
 
 
@@ -192,22 +194,29 @@ def test_its_report_passes_four_readers(
 def test_every_look_at_the_test_split_is_counted(
     trained: Path, material: Material, tmp_path: Path
 ) -> None:
-    before = judge(trained, cohort=material.cohort).looks
+    def judged(run: Path) -> Evaluation:
+        return judge(run, cohort=material.cohort, draws=20)
+
+    def packed(name: str) -> Manifest:
+        given = (trained, material.cohort, tmp_path / name)
+        return pack(*given, frames=material.frames, judged=judged(trained))
+
+    before = judged(trained).looks
     assert before is not None
-    one = pack(trained, material.cohort, tmp_path / "one", frames=material.frames)
+    one = packed("one")
     other = tmp_path / "other"
     fit(small_recipe(epochs=1), material.cohort, material.frames, other)
     predict(other, material.cohort, material.frames, splits=["validation"])
-    after = judge(trained, cohort=material.cohort).looks
+    after = judged(trained).looks
     assert after == before
     predict(other, material.cohort, material.frames)
-    after = judge(trained, cohort=material.cohort).looks
+    after = judged(trained).looks
     assert after is not None
     assert (after.looks, after.models) == (before.looks + 1, before.models + 1)
-    found = judge(other, cohort=material.cohort).looks
+    found = judged(other).looks
     assert found is not None
     assert found.number == before.models + 1
     # The bundle says what was seen until its model was: packing it again gives the same bytes.
-    again = pack(trained, material.cohort, tmp_path / "again", frames=material.frames)
+    again = packed("again")
     assert again.digest == one.digest
     assert (one.cohort.test_looks, one.cohort.test_models) == (before.first, before.number)

@@ -159,7 +159,7 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the
     assert bench.jobs()[2] == ("failed", 1, "OUT_OF_MEMORY")
     [report] = bench.study().reports
     assert "1 of the study's 3 instances could not be analysed" in report.findings_json
-    assert "the memory did not suffice" in report.findings_json
+    assert "out of memory" in report.findings_json
     assert "An estimate from the rest could be wrong" in report.findings_json
     with bench.database.read() as tx:
         assert trail.search(tx, action=Action.JOB_FAILED)

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from inference.bundle.exam_evidence import log_evidence
+from inference.training.dropping import draws
 from inference.training.evaluation import Predictions
 
 VIEWS = ("A4C", "PSAX", "PLAX", "subcostal", "A2C", "suprasternal")
@@ -100,3 +102,40 @@ def with_fewer_loops(predictions: Predictions, seed: int = 0) -> Predictions:
         part["evidence"] += np.log(loops / 8)
         tables.append(part.assign(draw=kind, number=number, loops=loops))
     return Predictions.of(exams, predictions.loops, pd.concat(tables, ignore_index=True))
+
+
+def with_informative_views(seed: int, *, exams: dict[str, int]) -> Predictions:
+    """mPAP of exams in which A4C and PSAX show the truth, and all other views the usual value.
+
+    Attention knows a good A4C or PSAX. A poor one has little more score than other views, so that
+    an exam of poor ones holds as much evidence as an exam of many other views.
+    """
+    rng = np.random.default_rng(seed)
+    split = np.repeat(list(exams), list(exams.values()))
+    whole, subsets = [], []
+    for number, part in enumerate(split):
+        exam, truth = f"E{number:05d}", float(rng.normal(35, 16))
+        views = ["A4C", "PSAX"] * int(rng.integers(1, 3)) + ["PLAX"] * int(rng.integers(2, 6))
+        shown = np.array([view != "PLAX" for view in views])
+        scores = np.where(
+            shown, rng.normal(rng.normal(4, 1.5), 1, len(views)), rng.normal(1.5, 1, len(views))
+        )
+        says = np.where(shown, truth + rng.normal(0, 8, len(views)), rng.normal(35, 3, len(views)))
+        every = tuple(range(len(views)))
+        whole.append((exam, part, truth, *_fused(says, scores, every)))
+        for at, draw in enumerate(draws(exam, scores.tolist(), views), start=1):
+            fused = _fused(says, scores, draw.kept)
+            subsets.append((exam, draw.kind, at, *fused))
+    numbers = ["loops", "evidence", "estimate"]
+    table = pd.DataFrame(whole, columns=["exam_id", "split", "truth", *numbers])
+    drawn = pd.DataFrame(subsets, columns=["exam_id", "draw", "number", *numbers])
+    table = table.assign(patient_id=table["exam_id"].str.replace("E", "P"), target="mPAP")
+    return Predictions.of(table, None, drawn.assign(target="mPAP"))
+
+
+def _fused(says: np.ndarray, scores: np.ndarray, kept: tuple[int, ...]) -> tuple[int, float, float]:
+    """How many loops, their evidence and their estimate, fused by attention."""
+    chosen = list(kept)
+    weights = np.exp(scores[chosen])
+    estimate = float(weights @ says[chosen] / weights.sum())
+    return len(chosen), log_evidence(scores[chosen].tolist()), estimate

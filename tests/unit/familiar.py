@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.bundle.familiarity import PICTURE, Familiarity
+from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.manifest import Network
 from inference.models.encoder import ARCHITECTURES
 from inference.training.familiarity import set_limits, space_of
@@ -15,7 +16,7 @@ AXES = 4
 Values = NDArray[np.float32]
 
 
-def known(size: int, loops: int = 60, seed: int = 0) -> Values:
+def known(size: int, loops: int = 300, seed: int = 0) -> Values:
     """Features around one, most of their variance on a few axes."""
     rng = np.random.default_rng(seed)
     few = rng.normal(size=(loops, 3)) @ np.random.default_rng(99).normal(size=(3, size))
@@ -25,14 +26,14 @@ def known(size: int, loops: int = 60, seed: int = 0) -> Values:
 
 def fitted(features: Mapping[str, Values], loops_per_exam: int = 6) -> Familiarity:
     """From features (L, d) in each space; the same loops are training and validation."""
-    loops = len(features[PICTURE])
-    spaces = {name: space_of(each, AXES) for name, each in features.items()}
-    one = Familiarity(set_limits(spaces, 10 * AXES, [[1.0]]).limits, spaces)
-    distances = one.distances(features)
-    starts = range(0, loops, loops_per_exam)
-    return set_limits(
-        spaces, 10 * AXES, [distances[at : at + loops_per_exam].tolist() for at in starts]
-    )
+    spaces = {
+        name: space_of(each, axes_of(name, AXES, each.shape[1])) for name, each in features.items()
+    }
+    exams = [
+        {name: each[at : at + loops_per_exam] for name, each in features.items()}
+        for at in range(0, len(features[PICTURE]), loops_per_exam)
+    ]
+    return set_limits(spaces, 10 * AXES, exams)
 
 
 def familiarity(networks: tuple[Network, ...]) -> Familiarity:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -106,10 +107,26 @@ def test_a_card_needs_nothing_from_elsewhere() -> None:
     assert "url(" not in card
 
 
+def test_no_sentence_is_cut_however_long_and_many_they_are() -> None:
+    limits = tuple(f"{number} of 1390 exams: {LONG * 10}end {number}." for number in range(12))
+    parts = {"intended_use": f"{LONG * 10}For research.", "licence": f"{LONG * 10}As agreed."}
+    withheld = (Withheld(name="other", reason=f"{LONG * 10}it does not exclude chance"),)
+    card = unescape(page(limitations=limits, withheld=withheld, evaluation=FIGURES, **parts))
+    for words in (*limits, *parts.values(), withheld[0].sentence):
+        assert words in card
+    assert "..." not in card
+
+
+def test_what_a_card_has_no_room_for_is_refused_before_it_is_packed(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="shorten intended use, limitations or licence"):
+        three_headed(tmp_path / "bundle", limitations=("a" * 2000,) * 120)
+    assert not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium to print the card")
-def test_the_fullest_card_prints_on_one_page(tmp_path: Path) -> None:
+def test_a_card_with_every_part_prints_on_one_page(tmp_path: Path) -> None:
     cohort = Cohort(
-        description=LONG * 8,
+        description=LONG * 2,
         exams={"train": 4720, "validation": 1050, "test": 1390},
         population={f"a property of the patients {n}": "36.0 ± 16.0 (n = 4720)" for n in range(10)},
     )
@@ -121,12 +138,12 @@ def test_the_fullest_card_prints_on_one_page(tmp_path: Path) -> None:
             for name in (*FIGURES, *(f"stated.pre-capillary_ph.{each}" for each in _STATED))
         },
         cohort=cohort,
-        intended_use=LONG * 20,
-        limitations=(LONG * 10,) * 12,
-        licence=LONG * 8,
+        intended_use=LONG * 3,
+        limitations=(LONG * 2,) * 5,
+        licence=LONG,
     )
     row = ["0.85 (0.78 to 0.91)"] * 4
-    other = Elsewhere(LONG * 8, ["", *"ABCD"], [[name, *row] for name in ("mPAP", "PVR", "PAWP")])
+    other = Elsewhere(LONG * 2, ["", *"ABCD"], [[name, *row] for name in ("mPAP", "PVR", "PAWP")])
     html, pdf = tmp_path / "card.html", tmp_path / "card.pdf"
     html.write_text(model_card(full, other))
     subprocess.run(

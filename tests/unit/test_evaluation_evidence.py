@@ -9,14 +9,16 @@ from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import PH, measure
 from inference.training.dropping import MOST_ATTENDED, RANDOM, WITHOUT
 from inference.training.evaluation import Predictions, evaluate, fit
+from inference.training.evaluation.coverage import analyse, judged, mean_by_exam
 from inference.training.evaluation.evidence import (
-    LARGEST_SHARE_BELOW,
+    FEWEST_EXAMS_IN_A_BAND,
     SHARE_BELOW,
     WIDE,
+    fit_evidence,
     quantile_by_exam,
 )
 from inference.training.evaluation.verdicts import judge
-from tests.unit.evaluation_data import simulate, with_fewer_loops
+from tests.unit.evaluation_data import simulate, with_fewer_loops, with_informative_views
 
 MANY = {"train": 1, "validation": 400, "test": 600}
 
@@ -29,6 +31,11 @@ def predictions() -> Predictions:
 @pytest.fixture(scope="module")
 def plain(predictions: Predictions) -> Predictions:
     return Predictions.of(predictions.exams, predictions.loops)
+
+
+@pytest.fixture(scope="module")
+def viewed() -> Predictions:
+    return with_informative_views(1, exams={"validation": 105, "test": 300})
 
 
 def covered(predictions: Predictions, rows: pd.DataFrame, target: str) -> float:
@@ -47,6 +54,54 @@ def test_exams_with_few_loops_are_covered_as_promised(
     before = covered(plain, few, target)
     assert before < 0.85
     assert 0.86 < covered(predictions, few, target) < 0.98
+
+
+def test_without_the_informative_views_the_intervals_that_are_stated_hold(
+    viewed: Predictions,
+) -> None:
+    found = {each.group: each for each in analyse(viewed, fit(viewed))}
+    whole, without = found["all exams"], found[WITHOUT + "A4C and PSAX"]
+    assert whole.covered is not None and without.covered is not None
+    assert whole.abstained <= SHARE_BELOW
+    assert 0.82 <= whole.covered <= 0.96
+    assert without.abstained < 0.6
+    assert without.covered >= 0.82
+    assert without.width is not None and whole.width is not None
+    assert without.width > WIDE * whole.width
+
+
+def test_intervals_hold_at_every_share_of_the_evidence(viewed: Predictions) -> None:
+    fitted = fit(viewed)
+    evidence = fitted.targets["mPAP"].evidence
+    assert evidence is not None
+    rows = judged(viewed, viewed.rows_of_subsets("validation", "mPAP"), fitted, "mPAP")
+    fewer = rows[rows["evidence"] < evidence.typical_log + np.log(0.5)]
+    for _, band in fewer.groupby(pd.qcut(fewer["evidence"], 7), observed=True):
+        assert mean_by_exam(band["inside"], band["exam_id"]) > 0.89
+
+
+def test_the_order_of_draws_changes_no_digit(viewed: Predictions) -> None:
+    shuffled = viewed.subsets.sample(frac=1, random_state=5)
+    assert fit(Predictions.of(viewed.exams, None, shuffled)) == fit(viewed)
+
+
+@pytest.mark.parametrize(
+    ("exams", "widens"), [(FEWEST_EXAMS_IN_A_BAND - 1, False), (FEWEST_EXAMS_IN_A_BAND, True)]
+)
+def test_too_few_exams_widen_nothing_and_lose_nothing(exams: int, widens: bool) -> None:
+    draws = pd.DataFrame(
+        {
+            "exam_id": [f"E{number}" for number in range(exams)],
+            "draw": RANDOM,
+            "evidence": -2.0,
+            "error": 3.0,
+        }
+    )
+    fitted = fit_evidence(np.linspace(-1, 1, exams), draws, 0.9)
+    assert fitted is not None
+    assert (fitted.widening_at(0.01) == 3) is widens
+    assert (fitted.minimum_share > 0) is widens
+    assert fitted.widening_at(1) == 1
 
 
 def test_intervals_of_exams_as_they_are_stay_nearly_as_wide(
@@ -69,7 +124,7 @@ def test_the_least_evidence_is_missed_by_few_exams_as_they_are(predictions: Pred
         assert each.evidence is not None
         whole = predictions.rows("validation", target)["evidence"].to_numpy()
         below = np.mean(~fitted.suffices(target, whole))
-        assert below <= LARGEST_SHARE_BELOW
+        assert below <= SHARE_BELOW
     assert fitted.targets["mPAP"].evidence is not None
     assert fitted.targets["mPAP"].evidence.widening[0] > WIDE
     whole = predictions.rows("validation", "mPAP")["evidence"].to_numpy()

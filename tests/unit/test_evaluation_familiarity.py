@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.bundle.familiarity import Limits
+from inference.bundle.familiarity import Limits, MirrorRatios
 from inference.training.evaluation import Evaluation, Predictions, Subject, evaluate, write_report
 from inference.training.evaluation.familiarity import Resemblance, assess
 from inference.training.evaluation.familiarity_section import familiarity
@@ -19,6 +19,7 @@ LIMITS = Limits(
     training_loops=400,
     validation_loops=200,
     validation_exams=40,
+    mirror=MirrorRatios(typical=0.8, loop=1.1, exam=1.0),
     loop_limit=2.0,
     loop_rate=0.01,
     exam_limit=1.5,

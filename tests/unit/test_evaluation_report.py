@@ -20,10 +20,12 @@ from inference.training.evaluation import (
     limitations,
     write_report,
 )
+from inference.training.evaluation.predictions import Unestimated
 from inference.training.evaluation.wording import caveats, headline, method
 from inference.types import Standing
 from tests.unit.evaluation_data import simulate
 
+FEW = {"train": 10, "validation": 60, "test": 40}
 SUBJECT = Subject("echo", "1.0", Standing.PHANTOM, "ab" * 32)
 
 
@@ -39,7 +41,9 @@ def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-def changed(predictions: Predictions, rows: pd.Series, **values: float) -> Predictions:
+def changed(
+    predictions: Predictions, rows: "pd.Series | pd.Index | list[int]", **values: float | str
+) -> Predictions:
     exams = predictions.exams.copy()
     for column, value in values.items():
         exams.loc[rows, column] = value
@@ -134,7 +138,7 @@ def test_trvmax_is_judged_on_the_exams_that_have_it(evaluation: Evaluation) -> N
 
 
 def test_the_same_seed_gives_the_same_evaluation() -> None:
-    one, two = (evaluate(simulate(1), draws=50, seed=4) for _ in range(2))
+    one, two = (evaluate(simulate(1, exams=FEW), draws=50, seed=4) for _ in range(2))
     assert one.targets["mPAP"].reported == two.targets["mPAP"].reported
 
 
@@ -208,11 +212,11 @@ def test_a_bundle_gets_the_figures_with_their_intervals(evaluation: Evaluation) 
 
 
 def test_one_class_only_is_said_and_breaks_nothing(tmp_path: Path) -> None:
-    predictions = simulate(1)
+    predictions = simulate(1, exams=FEW)
     rows = (predictions.exams["target"] == "mPAP") & (predictions.exams["truth"] <= 20)
     ill = evaluate(changed(predictions, rows, truth=25.0), draws=20)
     assert ill.targets["mPAP"].raw["auc"].value is None
-    assert "only one class" in " ".join(caveats(ill))
+    assert "Only one class in a split: 0 in " in " ".join(caveats(ill))
     assert "undefined" in " ".join(headline(ill))
     write_report(ill, SUBJECT, tmp_path)
 
@@ -232,11 +236,42 @@ def test_an_exam_without_an_estimate_is_counted_and_one_without_truth_left_out()
     predictions = changed(predictions, mpap[:3], estimate=np.nan)
     predictions = changed(predictions, mpap[3:5], truth=np.nan)
     result = evaluate(predictions, draws=2).targets["mPAP"]
-    assert (len(result.exams), result.without_estimate) == (155, 3)
+    assert (len(result.exams), sum(result.without_estimate.values())) == (155, 3)
+
+
+def test_the_reasons_for_which_exams_have_no_estimate_are_told_apart() -> None:
+    predictions = simulate(1)
+    test = predictions.exams[predictions.exams["split"] == "test"]
+    mpap, pawp = (test.index[test["target"] == name] for name in ("mPAP", "PAWP"))
+    for rows, why in (
+        (mpap[:1], ""),
+        (mpap[1:3], Unestimated.UNFAMILIAR.value),
+        (mpap[3:6], Unestimated.LITTLE_EVIDENCE.value),
+        (pawp[:1], Unestimated.UNFAMILIAR.value),
+    ):
+        predictions = changed(predictions, rows, estimate=np.nan, unestimated=why)
+    told = [each for each in caveats(evaluate(predictions, draws=2)) if "estimate:" in each]
+    unlike = "with too few loops like those that the model was trained on"
+    reasons = f"1 without a usable loop, 2 {unlike}, 3 with too little evidence in the loops"
+    assert told == [
+        f"6 test exams have no mPAP estimate: {reasons}.",
+        f"1 test exam has no PAWP estimate: 1 {unlike}.",
+    ]
+
+
+def test_the_reason_for_which_an_exam_has_no_estimate_is_kept_in_the_tables(
+    tmp_path: Path,
+) -> None:
+    one = changed(simulate(1), [0], estimate=np.nan, unestimated=Unestimated.UNFAMILIAR.value)
+    one.write(tmp_path)
+    assert Predictions.read(tmp_path).exams["unestimated"].tolist()[:2] == [
+        Unestimated.UNFAMILIAR.value,
+        "",
+    ]
 
 
 def test_predictions_of_one_target_without_loops_are_enough(tmp_path: Path) -> None:
-    exams = simulate(1).exams
+    exams = simulate(1, exams=FEW).exams
     minimal = exams.loc[
         exams["target"] == "PVR",
         ["exam_id", "patient_id", "split", "target", "truth", "estimate"],

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from inference.errors import TrainingDataError
+from inference.training.cohort import sizes
 from inference.training.evaluation import (
     Predictions,
     evaluate,
     fit,
     flat_figures,
     limitations,
-    sizes,
     wording,
 )
 from inference.training.evaluation.baseline import Baseline, compare
@@ -127,7 +127,7 @@ def test_one_class_only_is_judged_by_its_correlation_and_warned_of() -> None:
     found = evaluate(Predictions.of(exams), draws=20)
     assert "mPAP" in found.held
     assert found.signals["mPAP"].auc.value is None
-    assert "0 in validation with mPAP <= 20" in " ".join(limitations(found))
+    assert "0 in validation with mPAP <= 20 (no decision threshold" in " ".join(limitations(found))
 
 
 def test_estimates_that_never_vary_are_withheld() -> None:
@@ -139,10 +139,10 @@ def test_estimates_that_never_vary_are_withheld() -> None:
 def test_a_small_cohort_is_warned_of_and_a_large_one_is_not() -> None:
     small = evaluate(simulate(1), draws=20)
     (splits, sides) = limitations(small)[:2]
-    assert splits.startswith("Small cohort: 48 patients in train (150 advised), 80 patients in")
+    assert splits.startswith("Small cohort: 48 patients in train (150 advised: the model may")
     assert "in validation with mPAP <= 20" in sides
     large = simulate(2, loops=False, exams={"train": 400, "validation": 400, "test": 400})
-    assert list(sizes.warnings(large, large.targets)) == []
+    assert sizes.warnings(large.measured(large.targets)) == []
 
 
 def test_a_baseline_that_does_better_is_named_with_its_difference() -> None:

@@ -1,5 +1,6 @@
 """How familiar the loops are, on every form of the report."""
 
+import subprocess
 from dataclasses import replace
 from io import BytesIO
 
@@ -15,6 +16,7 @@ from dicom_node.report.rendering import as_text
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.exclusions import UNFAMILIAR
 from inference.types import Exclusion, Familiarity, Findings
+from tests.peers import require
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, instance, study
 
 KNOWN = replace(estimate(5, excluded=()), familiarity=Familiarity(5, 5, 0.853, 0.71))
@@ -28,6 +30,16 @@ STRANGE = replace(
     abstention((Exclusion(instance(9), UNFAMILIAR, "distance from the training loops 2.30"),)),
     abstention="the only loop is unlike anything the model was trained on.",
     familiarity=Familiarity(0, 1, 2.3),
+)
+NOTE = f"{UNFAMILIAR.meaning}: distance from the training loops 2.30 times the limit"
+#: Of 5 loops that are all used, the first is unlike the training: the setting "note".
+NOTED = replace(
+    KNOWN,
+    evidence=tuple(
+        replace(item, notes=("No heartbeat found", NOTE) if item.rank == 1 else item.notes)
+        for item in KNOWN.evidence
+    ),
+    familiarity=Familiarity(4, 5, 2.3, 0.8),
 )
 SAID = (
     "5 of 6 loops resemble what the model was trained on; greatest distance 2.30 times the limit."
@@ -64,6 +76,45 @@ def test_the_command_line_says_it_before_the_loops() -> None:
     assert lines.index(f"  {SAID}") < next(n for n, line in enumerate(lines) if "Loops" in line)
     assert f"    1 x {UNFAMILIAR.meaning}" in lines
     assert "0 of 1 loop resembles what" in as_text(STRANGE)
+
+
+@pytest.mark.parametrize("preference", range(4))
+def test_a_strange_loop_that_is_used_has_its_note_in_every_structured_report(
+    preference: int,
+) -> None:
+    assert texts(structured(NOTED, preference)).count(NOTE) == 1
+
+
+def test_a_strange_loop_that_is_used_has_its_note_below_it_on_the_command_line() -> None:
+    lines = as_text(NOTED).split("\n")
+    assert lines.index(f"       {NOTE}") == 1 + next(
+        number for number, line in enumerate(lines) if line.startswith("    1. ")
+    )
+
+
+def test_a_strange_loop_that_is_used_has_its_note_among_the_key_objects() -> None:
+    made = build(NOTED, study(), identity=IDENTITY, made_at=MADE_AT, kinds={"KOS"})
+    assert texts(dcmread(BytesIO(made[0].data))).count(NOTE) == 1
+
+
+def test_a_strange_loop_that_is_used_has_its_note_below_it_on_the_picture() -> None:
+    plain = replace(NOTED, evidence=KNOWN.evidence)
+    noted, without = (summary_picture(each, study()).astype(int) for each in (NOTED, plain))
+    rows, columns = np.nonzero((noted != without).any(axis=-1))
+    assert colourful(noted[rows.min() : rows.max(), :440]) > 200
+    assert columns.min() in (39, 40), "below the first loop, from its left edge"
+    assert columns.max() < 440
+    assert rows.min() > 860, "below number, effects and description"
+    assert rows.max() < 908, "above the line of the footer"
+
+
+def test_a_strange_loop_that_is_used_has_its_note_below_it_on_the_page() -> None:
+    made = build(NOTED, study(), identity=IDENTITY, made_at=MADE_AT, kinds={"PDF"})
+    pdf = dcmread(BytesIO(made[0].data)).EncapsulatedDocument
+    read = subprocess.run(
+        [require("pdftotext"), "-", "-"], input=pdf, capture_output=True, check=True
+    )
+    assert " ".join(read.stdout.decode().split()).count(NOTE) == 1
 
 
 def test_the_message_to_a_ris_says_it() -> None:

@@ -38,7 +38,7 @@ def read(folder: Path, text: str) -> Settings:
         (WEB + 'climb_to="committed"\n', "no storage commitment"),
         (
             RIS + 'climb_to="committed"\n',
-            'climbs to nothing but "accepted"',
+            'allows climb_to = "accepted" only',
         ),
     ],
 )

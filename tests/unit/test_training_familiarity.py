@@ -12,13 +12,13 @@ from inference.training.familiarity import (
     FILE,
     SLACK,
     keep_familiarity,
+    limits_of,
     read_familiarity,
-    set_limits,
     space_of,
 )
 from inference.ultrasound import appearance
 from tests.unit.bundles import SMALL
-from tests.unit.familiar import familiarity, known
+from tests.unit.familiar import familiarity, fitted, known
 
 SIZES = {"mpap": 128, "pvr": 128}
 
@@ -30,30 +30,30 @@ def made() -> Familiarity:
     )
 
 
-def limits_of(exams: list[list[float]]) -> tuple[float, float]:
-    limits = set_limits({PICTURE: space_of(known(appearance.SIZE), 4)}, 100, exams).limits
-    return limits.loop_limit / (1 + SLACK), limits.exam_limit / (1 + SLACK)
+def limits(exams: list[list[float]]) -> tuple[float, float]:
+    loop, exam = limits_of([np.array(distances) for distances in exams])
+    return loop / (1 + SLACK), exam / (1 + SLACK)
 
 
 def test_one_of_a_hundred_may_lie_beyond() -> None:
     exams = [[float(number)] * 5 for number in range(1, 200)]
-    loop, exam = limits_of(exams)
-    assert exam == 198  # the 198th of 199: (199 + 1) * 0.99
-    assert loop == 198
+    loop, exam = limits(exams)
+    # The 198th of 199: (199 + 1) * 0.99.
+    assert (loop, exam) == pytest.approx((198, 198))
 
 
 def test_the_median_of_an_exam_counts_from_four_loops_on() -> None:
     exams = [[1.0, 1.0, 3.0, 9.0]] * 100 + [[50.0, 50.0, 50.0]] * 3
-    assert limits_of(exams)[1] == 2.0
+    assert limits(exams)[1] == pytest.approx(2.0)
 
 
 def test_of_few_values_the_limit_is_no_less_than_the_greatest() -> None:
     rng = np.random.default_rng(1)
     few = [np.exp(rng.normal(0, 0.2, 4)).tolist() for _ in range(8)]
-    loop, _ = limits_of(few)
+    loop, _ = limits(few)
     assert loop >= max(max(exam) for exam in few)
     assert loop < 2.5
-    assert limits_of([[1.3]]) == (1.3, 1.3)
+    assert limits([[1.3]]) == pytest.approx((1.3, 1.3))
 
 
 def test_the_same_features_give_the_same_space_to_the_bit() -> None:
@@ -63,12 +63,24 @@ def test_the_same_features_give_the_same_space_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize("loops", [2, 3, 20])
-def test_even_a_few_loops_or_equal_ones_make_a_space(loops: int) -> None:
+@pytest.mark.parametrize("axes", [8, 128])
+def test_even_a_few_loops_or_equal_ones_make_a_space(loops: int, axes: int) -> None:
     for features in (known(128, loops), np.ones((loops, 128), np.float32)):
-        space = space_of(features, 8)
+        space = space_of(features, axes)
         assert np.isfinite(space.distances(features)).all()
         assert space.spread.min() > 0
         assert space.distances(features + np.float32(9)).min() > space.distances(features).max()
+
+
+@pytest.mark.parametrize("loops", [2, 20])
+def test_what_was_fitted_on_equal_loops_can_be_written_and_read(loops: int, tmp_path: Path) -> None:
+    sizes = {**SIZES, PICTURE: appearance.SIZE}
+    equal = {name: np.ones((loops, size), np.float32) for name, size in sizes.items()}
+    keep_familiarity(tmp_path, fitted(equal))
+    read = read_familiarity(tmp_path, SIZES)
+    assert read.exam(read.distances(equal).tolist()).is_familiar
+    other = {name: each + np.float32(1) for name, each in equal.items()}
+    assert not read.exam(read.distances(other).tolist()).is_familiar
 
 
 def test_a_run_keeps_it_in_the_same_bytes(made: Familiarity, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inference.ultrasound.appearance import SIZE, appearance
+from inference.ultrasound.appearance import SIZE, appearance, mirrored
 
 RNG = np.random.default_rng(3)
 
@@ -39,3 +39,13 @@ def test_a_still_an_upturned_and_a_smoothed_loop_look_otherwise() -> None:
 @pytest.mark.parametrize("grey", [0.0, 1.0])
 def test_a_picture_of_one_grey_has_an_appearance_too(grey: float) -> None:
     assert np.isfinite(appearance(np.full((10, 64, 64), grey, np.float32))).all()
+
+
+@pytest.mark.parametrize("size", [32, 64, 256])
+def test_that_of_a_mirrored_loop_follows_without_its_pixels(size: int) -> None:
+    frames = moving(size) * np.linspace(0.2, 1, size, dtype=np.float32)
+    features = appearance(frames)[None]
+    [other] = mirrored(features)
+    assert other == pytest.approx(appearance(frames[:, :, ::-1]), abs=1e-5)
+    assert np.abs(other - features[0]).max() > 0.1
+    assert mirrored(mirrored(features)).tolist() == features.tolist()

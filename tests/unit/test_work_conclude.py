@@ -58,11 +58,11 @@ def test_so_does_one_whose_model_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_and_one_whose_analysis_is_given_up() -> None:
     case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(2), instance(1)))
 
-    findings = abandoned(case, Numbers(), "the memory did not suffice")
+    findings = abandoned(case, Numbers(), "out of memory")
 
     assert reasons(findings) == {"1.2.3.1": SELECTED, "1.2.3.2": SELECTED}
     assert findings.abstention == (
-        "technical failure (the memory did not suffice). Please tell the administrator."
+        "technical failure (out of memory). Please tell the administrator."
     )
 
 

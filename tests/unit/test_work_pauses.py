@@ -14,7 +14,7 @@ from storage.errors import DatabaseUnavailableError, SpoolAwayError, StorageFull
     ("error", "says"),
     [
         (SpoolAwayError("x"), "mount its volume"),
-        (StorageFullError("x"), "make room"),
+        (StorageFullError("x"), "free space"),
         (DatabaseUnavailableError("x"), "the database does not answer"),
     ],
 )

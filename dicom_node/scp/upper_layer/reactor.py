@@ -88,7 +88,7 @@ class ReceivingReactor(DULServiceProvider):
         try:
             self.state_machine.do_action(event)
         except Exception as error:  # noqa: BLE001 - pynetdicom raises anything on such values
-            log.warning("a PDU makes no sense", reason=type(error).__name__)
+            log.warning("invalid PDU", reason=type(error).__name__)
             if event == _INVALID_PDU:  # not even the abort can be sent
                 self.kill_dul()
             else:
@@ -141,7 +141,7 @@ class ReceivingReactor(DULServiceProvider):
             else:
                 self.event_queue.put(_INVALID_PDU)
         except Exception as error:  # noqa: BLE001 - pynetdicom raises anything on a damaged PDU
-            log.warning("a PDU cannot be read", reason=type(error).__name__)
+            log.warning("unreadable PDU", reason=type(error).__name__)
             self.event_queue.put(_INVALID_PDU)
 
     def _take(self, pdu: memoryview) -> None:

@@ -15,7 +15,7 @@ from inference.training.cohort.index import open_index, set_meta
 from inference.training.cohort.labels import NUMBERS, QUALITY, Labels, read_labels
 from inference.training.cohort.matching import match, other_patient_ids
 from inference.training.cohort.scan import Progress, scan, silent
-from inference.training.cohort.sizes import too_small
+from inference.training.cohort.sizes import measured_in, warnings
 from inference.training.cohort.splitting import (
     SHARES,
     SPLITS,
@@ -134,7 +134,11 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
         selection=selection,
         split_by=split_by,
         sites={site: int((exams["site"] == site).sum()) for site in sites},
-        notes=(*known.notes, *other_patient_ids(instances, known.table), *too_small(exams)),
+        notes=(
+            *known.notes,
+            *other_patient_ids(instances, known.table),
+            *warnings(measured_in(exams)),
+        ),
     )
     describe(out, exams, loops, steps)
     facts = {key: value for key, value in asdict(summary).items() if key != "folder"}

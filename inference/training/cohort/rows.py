@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.cohort.cells import (
     SEXES,
     WHO_CLASSES,
@@ -19,6 +20,8 @@ from inference.training.cohort.units import CARDIAC_OUTPUT_L_MIN
 
 #: What a model is trained to estimate.
 TARGETS = ("mpap_mmhg", "pvr_wu", "pawp_mmhg")
+#: Target, as bundles name it -> the cohort's column.
+COLUMNS: Mapping[str, str] = dict(zip(QUANTITIES, TARGETS, strict=True))
 REQUIRED = ("patient_id", "rhc_date", "mpap_mmhg")
 
 NUMBERS: Mapping[str, Plausible] = {

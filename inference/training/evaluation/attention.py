@@ -39,7 +39,7 @@ class Attention:
 def analyse(predictions: Predictions, target: str) -> Attention | None:
     """Analyse the test split's loops; None where no loops were recorded for the target."""
     test = set(predictions.exams.loc[predictions.exams["split"] == "test", "exam_id"])
-    loops = predictions.loops
+    loops = predictions.used_loops
     loops = loops[(loops["target"] == target) & loops["exam_id"].isin(test)].copy()
     if loops.empty:
         return None

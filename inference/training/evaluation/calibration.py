@@ -33,6 +33,8 @@ from inference.training.evaluation.predictions import Predictions
 FEWEST_EXAMS = 20
 #: Fewer exams than this on one side of the cut get no interval of their own (90 % needs nine).
 FEWEST_ON_A_SIDE = 10
+#: Half-width and widening are fitted in turn at most so often.
+_ROUNDS = 8
 #: Share of the validation exams on the condition's side that the decision threshold keeps there.
 KEPT = 0.90
 #: On which side of its limit each target speaks for pre-capillary PH: True is above.
@@ -210,18 +212,13 @@ def _fit_target(
     recalibration = Recalibration(slope=slope, intercept=intercept)
     reported = reported_from(recalibration, estimate)
     lines = _held_out_lines(estimate, truth)
-    residual = np.abs(truth - _on(lines, estimate))
-    conformal = _fit_conformal(residual, reported, LIMITS[name], coverage)
     draws = predictions.rows_of_subsets("validation", name)
     at = pd.Index(rows["exam_id"]).get_indexer(pd.Index(draws["exam_id"]))
-    shown = reported_from(recalibration, draws["estimate"].to_numpy(dtype=float))
-    missed = np.abs(draws["truth"] - _on(lines[at], draws["estimate"].to_numpy(dtype=float)))
-    draws["error"] = missed / [max(conformal.half_width_at(each), 1e-9) for each in shown]
-    log_evidence = rows["evidence"].to_numpy(dtype=float)
-    evidence = fit_evidence(log_evidence, truth, draws, conformal) if len(draws) else None
-    if evidence is not None:
-        wide = [evidence.widening_at(evidence.share(each)) for each in log_evidence]
-        conformal = _fit_conformal(residual / wide, reported, LIMITS[name], coverage)
+    of_draws = draws["estimate"].to_numpy(dtype=float)
+    draws["missed"] = np.abs(draws["truth"] - _on(lines[at], of_draws))
+    draws["reported"] = reported_from(recalibration, of_draws)
+    whole = rows.assign(missed=np.abs(truth - _on(lines, estimate)), reported=reported)
+    conformal, evidence = _fit_intervals(whole, draws, LIMITS[name], coverage)
     return TargetCalibration(
         recalibration,
         conformal,
@@ -229,6 +226,32 @@ def _fit_target(
         float(np.std(truth)) if sd is None else sd,
         evidence,
     )
+
+
+def _fit_intervals(
+    whole: pd.DataFrame, draws: pd.DataFrame, cut: float, coverage: float
+) -> tuple[Conformal, ExamEvidence | None]:
+    """The half-widths of exams of typical evidence, and how those of the others widen.
+
+    Both tables have `missed`, the absolute error, `reported` and `evidence`. Each of the two is
+    fitted in terms of the other: widening takes the exams of little evidence out of the half-width,
+    and a smaller half-width needs more widening. They settle after a few rounds.
+    """
+    missed, reported, held = (
+        whole[key].to_numpy(dtype=float) for key in ("missed", "reported", "evidence")
+    )
+    conformal = _fit_conformal(missed, reported, cut, coverage)
+    evidence: ExamEvidence | None = None
+    for _ in range(_ROUNDS if len(draws) else 0):
+        half = [max(conformal.half_width_at(each), 1e-9) for each in draws["reported"]]
+        evidence = fit_evidence(held, draws.assign(error=draws["missed"] / half), coverage)
+        if evidence is None:
+            break
+        wide = [evidence.widening_at(evidence.share(each)) for each in held]
+        before, conformal = conformal, _fit_conformal(missed / wide, reported, cut, coverage)
+        if conformal == before:
+            break
+    return conformal, evidence
 
 
 def reported_from(line: Recalibration, estimate: Values) -> Values:

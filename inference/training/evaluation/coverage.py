@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from inference.training.dropping import RANDOM, WITHOUT
 from inference.training.evaluation.calibration import Calibration
 from inference.training.evaluation.conditions import LIMITS
 from inference.training.evaluation.predictions import Predictions
+from inference.training.evaluation.shares import wilson_of
 
 Flags = NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ def analyse(predictions: Predictions, fitted: Calibration) -> list[Coverage]:
     for target in predictions.targets:
         whole = judged(predictions, predictions.rows("test", target), fitted, target)
         dropped = judged(predictions, predictions.rows_of_subsets("test", target), fitted, target)
-        for name, rows in _groups(whole, predictions.loops, target):
+        for name, rows in _groups(whole, predictions.used_loops, target):
             found.append(_coverage(target, name, rows, dropped=False))
         for name, rows in _groups_of_draws(dropped):
             found.append(_coverage(target, name, rows, dropped=True))
@@ -139,7 +139,7 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
     if patients < FEWEST_PATIENTS:
         return counted
     covered = mean_by_exam(kept["inside"], kept["exam_id"])
-    low, high = _wilson(covered, patients)
+    low, high = wilson_of(covered, patients)
     return Coverage(
         target,
         group,
@@ -157,14 +157,6 @@ def _coverage(target: str, group: str, rows: pd.DataFrame, *, dropped: bool) -> 
 def mean_by_exam(values: "pd.Series[float] | pd.Series[bool]", exams: "pd.Series[str]") -> float:
     """The mean over exams of each exam's mean, so that every exam counts once."""
     return float(values.astype(float).groupby(exams).mean().mean())
-
-
-def _wilson(rate: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share of n patients."""
-    z = float(norm.ppf((1 + level) / 2))
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * float(np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def table(found: Sequence[Coverage], unit: str) -> list[tuple[str, ...]]:

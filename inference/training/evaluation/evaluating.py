@@ -17,7 +17,6 @@ from inference.training.evaluation import (
     probability_groups,
     reliability,
     signal,
-    sizes,
     verdicts,
 )
 from inference.training.evaluation import coverage as coverage_groups
@@ -33,6 +32,7 @@ from inference.training.evaluation.conditions import (
 )
 from inference.training.evaluation.coverage import Coverage
 from inference.training.evaluation.decision_curve import DecisionCurve
+from inference.training.evaluation.estimated_exams import as_reported
 from inference.training.evaluation.familiarity import Resemblance
 from inference.training.evaluation.improvements import Improvement, measure
 from inference.training.evaluation.metrics import (
@@ -46,7 +46,12 @@ from inference.training.evaluation.metrics import (
     resample,
     summarise,
 )
-from inference.training.evaluation.predictions import FACTS, NUMERIC_FACTS, Predictions
+from inference.training.evaluation.predictions import (
+    FACTS,
+    NUMERIC_FACTS,
+    Predictions,
+    Unestimated,
+)
 from inference.training.evaluation.probability_groups import ProbabilityGroup
 from inference.training.evaluation.reliability import Reliability
 from inference.training.evaluation.signal import Signal
@@ -63,14 +68,14 @@ class TargetResult:
     `reported`: what the node reports, recalibrated and decided at the validation threshold.
     `exams`: a row per exam with patient_id, truth, estimate, reported, low, high, and the facts
     that subgroups are made of.
-    `without_estimate`: test exams with a truth but without an estimate.
+    `without_estimate`: test exams with a truth but without an estimate, counted by the reason.
     """
 
     target: str
     limit: float
     threshold: float
     exams: pd.DataFrame
-    without_estimate: int
+    without_estimate: Mapping[Unestimated, int]
     raw: Mapping[str, Figure]
     reported: Mapping[str, Figure]
 
@@ -180,16 +185,16 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
     signals: dict[str, Signal] = {}
     if fitted is None:
         signals = {target: signal.judge(predictions, target) for target in predictions.targets}
-        predictions = predictions.of_targets(sizes.require_calibratable(signals))
+        predictions = predictions.of_targets(signal.require_calibratable(signals))
         fitted = calibration.fit(predictions, coverage=coverage, sds=sds)
+    # Groups and verdicts count the exams without enough evidence; all else judges the others.
+    every, predictions = predictions, as_reported(predictions, fitted)
     for target in predictions.targets:
         if predictions.rows("test", target).empty:
             raise TrainingDataError(f"evaluation: no test exam has truth and estimate of {target}")
     held = [name for name in predictions.targets if not _withheld(signals, name)]
     truth, raw = predictions.wide("test", "truth"), predictions.wide("test", "estimate")
-    reported = raw.copy()
-    for target in predictions.targets:
-        reported[target] = fitted.recalibrate(target, raw[target].to_numpy(dtype=float))
+    reported = _recalibrated(raw, fitted)
     log_evidence = predictions.wide("test", "evidence")
     improvements, probability = measure(
         predictions, fitted, truth, reported, draws, seed, log_evidence
@@ -214,7 +219,12 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         at_limits=_confusions(truth, raw, LIMITS, draws, seed),
         at_thresholds=_confusions(truth, reported, fitted.thresholds, draws, seed),
         verdicts=verdicts.judge(
-            fitted.of(held), truth[held], reported[held], draws, seed, log_evidence
+            fitted.of(held),
+            truth[held],
+            _recalibrated(every.wide("test", "estimate"), fitted)[held],
+            draws,
+            seed,
+            log_evidence,
         ),
         subgroups=_subgroups(truth, reported, draws, seed),
         improvements=improvements,
@@ -223,11 +233,21 @@ def evaluate(  # noqa: PLR0913 - all that a caller may know of a model
         decision_curve=decision_curve.draw(probability, draws=draws, seed=seed),
         baselines=list(baseline.compare(predictions, fitted, draws=draws, seed=seed)),
         attention=analyse(predictions, predictions.targets[0]),
-        coverage_groups=coverage_groups.analyse(predictions, fitted),
-        probability_groups=probability_groups.analyse(predictions, fitted),
+        coverage_groups=coverage_groups.analyse(every, fitted),
+        probability_groups=probability_groups.analyse(every, fitted),
         stopped_on=stopped_on,
         looks=looks,
         resemblance=resemblance,
+    )
+
+
+def _recalibrated(raw: pd.DataFrame, fitted: Calibration) -> pd.DataFrame:
+    """What the node makes of the networks' estimates, a column per target."""
+    return raw.assign(
+        **{
+            str(target): fitted.recalibrate(str(target), raw[target].to_numpy(dtype=float))
+            for target in raw.columns
+        }
     )
 
 
@@ -240,7 +260,9 @@ def _target(
 ) -> TargetResult:
     rows = predictions.rows("test", target)
     all_rows = predictions.exams
-    known = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
+    mine = all_rows[(all_rows["split"] == "test") & (all_rows["target"] == target)]
+    missing = mine.loc[mine["truth"].notna() & mine["estimate"].isna(), "unestimated"]
+    why = missing.replace("", Unestimated.NO_LOOP.value)
     truth, estimate = rows["truth"].to_numpy(dtype=float), rows["estimate"].to_numpy(dtype=float)
     reported = fitted.recalibrate(target, estimate)
     low, high = fitted.interval(target, reported, rows["evidence"].to_numpy(dtype=float))
@@ -257,7 +279,7 @@ def _target(
         rows[["exam_id", "patient_id", "truth", "estimate", *FACTS, *NUMERIC_FACTS]].assign(
             reported=reported, low=low, high=high
         ),
-        int(known["truth"].notna().sum()) - len(rows),
+        {each: count for each in Unestimated if (count := int((why == each.value).sum()))},
         summarise(_performance(truth, estimate, limit, limit, sample)),
         summarise(_performance(truth, reported, limit, threshold, sample) | covered),
     )

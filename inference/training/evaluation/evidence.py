@@ -11,33 +11,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from inference.bundle.calibration import Conformal
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.training.dropping import MOST_ATTENDED, RANDOM
 
 Values = NDArray[np.float64]
 
 #: The range of evidence below a typical exam's is cut into at most so many bands ...
-_BANDS = 4
-#: ... of which each holds draws of at least so many exams.
+_BANDS = 8
+#: ... of which each holds draws of at least so many exams. Fewer exams give fewer bands, or none.
 FEWEST_EXAMS_IN_A_BAND = 15
 #: No estimate where at most this share of the validation exams held as little evidence, so that
 #: almost none shows that the model works there, only exams whose loops were dropped ...
 SHARE_BELOW = 0.02
 #: ... and intervals are at least so many times as wide as a typical exam's.
 WIDE = 1.5
-#: And none where intervals are as wide as the spread of the catheter; at most this share is lost.
-LARGEST_SHARE_BELOW = 0.05
 
 
-def fit_evidence(
-    whole: Values, truth: Values, draws: pd.DataFrame, conformal: Conformal
-) -> ExamEvidence | None:
+def fit_evidence(whole: Values, draws: pd.DataFrame, coverage: float) -> ExamEvidence | None:
     """Fit one target's widening and least evidence; None where no evidence is known.
 
-    `whole` and `truth` are the validation exams' log evidence and catheter values. `draws` holds a
-    row per draw: exam_id, draw, `evidence` (log), and `error`, the absolute error of the reported
-    value in half-widths of `conformal`, the intervals of exams as they are.
+    `whole` is the validation exams' log evidence. `draws` holds a row per draw: exam_id, draw,
+    `evidence` (log), and `error`, the absolute error of the reported value in half-widths of the
+    interval that an exam of typical evidence gets.
     """
     if not len(whole) or not np.isfinite(whole).all():
         return None
@@ -45,13 +40,16 @@ def fit_evidence(
     shares, widening = [1.0], [1.0]
     for band in reversed(_bands(draws[draws["evidence"] < typical])):
         # Where attention lost its best loops more is wrong than where some were lost by chance.
-        needed = max(_conformal(part, conformal.coverage) for _, part in band.groupby("draw"))
-        shares.insert(0, float(np.exp(np.median(band["evidence"]) - typical)))
-        widening.insert(0, max(needed, widening[0]))
+        needed = max(_conformal(part, coverage) for _, part in band.groupby("draw"))
+        # From a band's upper end downwards no exam gets less than its band needs. Only the highest
+        # starts in its middle: a step at the typical exam would be larger than what is known.
+        at = band["evidence"].max() if len(shares) > 1 else band["evidence"].median()
+        share = float(np.exp(at - typical))
+        if 0 < share < shares[0]:
+            shares.insert(0, share)
+            widening.insert(0, max(needed, widening[0]))
     fitted = ExamEvidence(typical_log=typical, shares=tuple(shares), widening=tuple(widening))
-    return fitted.model_copy(
-        update={"minimum_share": _minimum(fitted, np.exp(whole - typical), truth, conformal)}
-    )
+    return fitted.model_copy(update={"minimum_share": _minimum(fitted, np.exp(whole - typical))})
 
 
 def quantile_by_exam(values: Values, exams: Sequence[str], coverage: float) -> float:
@@ -82,23 +80,10 @@ def _conformal(draws: pd.DataFrame, coverage: float) -> float:
     )
 
 
-def _minimum(fitted: ExamEvidence, shares: Values, truth: Values, conformal: Conformal) -> float:
+def _minimum(fitted: ExamEvidence, shares: Values) -> float:
     """The least share of the typical evidence for an estimate."""
     rare = float(np.quantile(shares, SHARE_BELOW, method="lower"))
-    most = float(np.quantile(shares, LARGEST_SHARE_BELOW, method="lower"))
-    as_the_cohort = _largest_share_at(fitted, _spread(truth, conformal))
-    return max(min(rare, _largest_share_at(fitted, WIDE)), min(most, as_the_cohort))
-
-
-def _spread(truth: Values, conformal: Conformal) -> float:
-    """The half-width of an interval without any echo, in half-widths of a typical exam.
-
-    Without echo everybody gets the median of the validation split.
-    """
-    half_width = max(conformal.half_width, conformal.half_width_above or 0.0)
-    exams = [str(number) for number in range(len(truth))]
-    spread = quantile_by_exam(np.abs(truth - np.median(truth)), exams, conformal.coverage)
-    return spread / half_width if half_width > 0 else np.inf
+    return min(rare, _largest_share_at(fitted, WIDE))
 
 
 def _largest_share_at(fitted: ExamEvidence, widening: float) -> float:

@@ -91,7 +91,7 @@ def _lost(found: Resemblance) -> Iterator[str]:
         f"Of the test split, {found.test.exams.count} of {found.test.exams.of} exams would get no "
         f"estimate (at most {MOST_LOST:.0%} should) and {found.test.loops.count} of "
         f"{found.test.loops.of} loops would be left out. The other figures of this report are of "
-        "all exams and all loops."
+        "the rest, as the node reports them."
     )
     if found.unjudged:
         yield f"The distance of {found.unjudged} test loops is not known; they were not judged."

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -22,20 +23,30 @@ SUBSET_COLUMNS = ("exam_id", "target", "draw", "number", "loops", "evidence", "e
 EXAMS_CSV, LOOPS_CSV, SUBSETS_CSV = "predictions.csv", "loops.csv", "subsets.csv"
 
 
+class Unestimated(StrEnum):
+    """Why an exam that was judged has no estimate of a target."""
+
+    NO_LOOP = "no usable loop"
+    UNFAMILIAR = "unlike the training"
+    LITTLE_EVIDENCE = "too little evidence"
+
+
 @dataclass(frozen=True, slots=True)
 class Predictions:
     """Checked predictions of one model.
 
     `exams`: one row per exam and target (mPAP, PVR, PAWP), `truth` and `estimate` in the target's
-    unit, before any calibration; truth is NaN where not measured, estimate where the exam had no
-    usable loop. Optional columns: `probability` of lying above the limit as the network itself
-    states it (0..1), `low` and `high` of an interval that it states, `trvmax_m_s`, and of the
-    `loops` that the estimate is of how many they are and the logarithm of their `evidence`; and
-    what the cohort knows of patient and exam: `sex`, `age_years`, `scanner`, `site`, `exam_date`,
-    `days_apart`, `quality`. Texts are empty and numbers NaN where unknown.
+    unit, before any calibration; truth is NaN where not measured, estimate where there is none.
+    Optional columns: `unestimated`, why there is none (empty: no usable loop); `probability` of
+    lying above the limit as the network itself states it (0..1), `low` and `high` of an interval
+    that it states, `trvmax_m_s`, and of the `loops` that the estimate is of how many they are and
+    the logarithm of their `evidence`; and what the cohort knows of patient and exam: `sex`,
+    `age_years`, `scanner`, `site`, `exam_date`, `days_apart`, `quality`. Texts are empty and
+    numbers NaN where unknown.
     `loops`: one row per exam, target and loop: attention `weight` (sums to 1 over the exam),
-    `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit).
-    Optional columns: `view`, `quality`, `distance` from the training loops (NaN where unknown, see
+    `score` before the softmax, `effect` on the estimate of leaving the loop out (target's unit);
+    all three are NaN of a loop that the estimate does not rest on. Optional columns: `view`,
+    `quality`, `distance` from the training loops (NaN where unknown, see
     `inference.bundle.familiarity`). IDs are the cohort's numbers, not a patient's.
     `subsets`: one row per exam, target and draw of some of its loops: which loops were dropped
     (`draw`), the draw's `number` in the exam, and `loops`, `evidence`, `estimate` as in `exams`.
@@ -75,7 +86,7 @@ class Predictions:
         for column in ("low", "high", "probability", "trvmax_m_s", "evidence", *NUMERIC_FACTS):
             if column not in exams:
                 exams[column] = np.nan
-        for column in FACTS:
+        for column in (*FACTS, "unestimated"):
             exams[column] = exams[column].fillna("") if column in exams else ""
         loops = loops.copy()
         for column in ("view", "quality"):
@@ -91,7 +102,7 @@ class Predictions:
         Raises:
             TrainingDataError: the file is absent or its content does not fit.
         """
-        text = dict.fromkeys(("exam_id", "patient_id", "loop", "view", *FACTS), str)
+        text = dict.fromkeys(("exam_id", "patient_id", "loop", "view", "unestimated", *FACTS), str)
         if not (folder / EXAMS_CSV).is_file():
             raise TrainingDataError(f"predictions: no {EXAMS_CSV} in {folder}")
         try:
@@ -109,6 +120,11 @@ class Predictions:
         write_whole(folder / EXAMS_CSV, self.exams.to_csv(index=False))
         write_whole(folder / LOOPS_CSV, self.loops.to_csv(index=False))
         write_whole(folder / SUBSETS_CSV, self.subsets.to_csv(index=False))
+
+    @property
+    def used_loops(self) -> pd.DataFrame:
+        """The loops that estimates rest on."""
+        return self.loops.dropna(subset="weight")
 
     @property
     def targets(self) -> list[str]:
@@ -135,6 +151,13 @@ class Predictions:
         found = mine.merge(whole, on="exam_id", validate="many_to_one")
         return found.astype(dict.fromkeys(("evidence", "estimate", "truth"), float))
 
+    def measured(self, targets: Collection[str]) -> pd.DataFrame:
+        """The catheter's values that training and judging rest on, as `cohort.sizes` takes them."""
+        rows = self.exams[self.exams["target"].isin(targets)]
+        used = (rows["split"] == "train") | rows["estimate"].notna()
+        named = rows[used].rename(columns={"patient_id": "patient", "truth": "value"})
+        return named[["patient", "split", "target", "value"]].dropna(subset="value")
+
     def wide(self, split: str, column: str) -> pd.DataFrame:
         """One column of a split with a row per exam (index `exam_id`) and a column per target."""
         rows = self.exams[self.exams["split"] == split]
@@ -151,11 +174,7 @@ def _check_subsets(subsets: pd.DataFrame) -> None:
     if subsets.duplicated(["exam_id", "target", "draw", "number"]).any():
         raise TrainingDataError("predictions: a draw of an exam occurs twice for one target")
     for column in ("evidence", "estimate"):
-        try:
-            values = subsets[column].astype(float)
-        except ValueError as error:
-            raise TrainingDataError(f"predictions: {column} of subsets holds text") from error
-        if not np.isfinite(values).all():
+        if not np.isfinite(_numbers(subsets, column, f"{column} of subsets")).all():
             raise TrainingDataError(f"predictions: {column} of subsets is not always a number")
 
 
@@ -174,9 +193,12 @@ def _check(exams: pd.DataFrame) -> None:
     if (exams.groupby("patient_id")["split"].nunique() > 1).any():
         raise TrainingDataError("predictions: a patient occurs in more than one split")
     for column in ("truth", "estimate"):
-        try:
-            values = exams[column].astype(float)
-        except ValueError as error:
-            raise TrainingDataError(f"predictions: {column} holds text") from error
-        if np.isinf(values).any():
+        if np.isinf(_numbers(exams, column, column)).any():
             raise TrainingDataError(f"predictions: {column} holds an infinite value")
+
+
+def _numbers(table: pd.DataFrame, column: str, called: str) -> "pd.Series[float]":
+    try:
+        return table[column].astype(float)
+    except ValueError as error:
+        raise TrainingDataError(f"predictions: {called} holds text") from error

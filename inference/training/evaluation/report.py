@@ -7,13 +7,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from inference.training.cohort import sizes
 from inference.training.evaluation import (
     coverage_section,
     evidence_sections,
     extreme_loops,
     groups,
     sections,
-    sizes,
     trvmax_rule,
     wording,
 )
@@ -97,7 +97,7 @@ def flat_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 def limitations(evaluation: Evaluation) -> list[str]:
     """What a bundle says of itself: small numbers, better baselines, looks at the test split."""
-    found = list(sizes.warnings(evaluation.predictions, evaluation.held))
+    found = sizes.warnings(evaluation.predictions.measured(evaluation.held))
     for item in evaluation.baselines:
         if item.target in evaluation.held:
             found += evidence_sections.baseline_sentences(item)

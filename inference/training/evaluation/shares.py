@@ -41,14 +41,15 @@ def share_of(flags: NDArray[np.bool_], patients: NDArray[np.intp]) -> Share:
 
 def wilson(share: Share, level: float = 0.95) -> tuple[float, float]:
     """The limits of Wilson's score interval (JASA 1927), 0..1; (0, 1) without an exam."""
-    n = share.effective
-    if n == 0:
+    if share.effective == 0:
         return 0.0, 1.0
+    return wilson_of(share.count / share.of, share.effective, level)
+
+
+def wilson_of(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """The same of a rate, 0..1, on n independent exams or patients."""
     z = float(norm.ppf((1 + level) / 2))
-    rate = share.count / share.of
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * float(np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)))
     # Exactly zero or one at the ends, where rounding would leave a trace beside it.
-    low = 0.0 if share.count == 0 else centre - half
-    high = 1.0 if share.count == share.of else centre + half
-    return low, high
+    return 0.0 if rate <= 0 else centre - half, 1.0 if rate >= 1 else centre + half

@@ -7,6 +7,7 @@ is not asked: a rule that looks at it would use it up.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inference.errors import TrainingDataError
 from inference.training.evaluation.calibration import FEWEST_EXAMS
 from inference.training.evaluation.conditions import LIMITS
 from inference.training.evaluation.metrics import (
@@ -58,6 +59,26 @@ def judge(predictions: Predictions, target: str) -> Signal:
     area = auc(truth > LIMITS[target], estimate, sample).figure(LEVEL)
     found = Signal(target, len(rows), sample.count, pcc, area)
     return Signal(target, len(rows), sample.count, pcc, area, _why_withheld(found))
+
+
+def require_calibratable(signals: Mapping[str, Signal]) -> list[str]:
+    """The targets with enough validation exams to calibrate.
+
+    Raises:
+        TrainingDataError: there is none.
+    """
+    names = [name for name, found in signals.items() if found.calibratable]
+    if not names:
+        counts = ", ".join(
+            f"{name} in {found.exams} exams of {found.patients} patients"
+            for name, found in signals.items()
+        )
+        raise TrainingDataError(
+            f"calibration: too few validation exams with a measurement and an estimate ({counts}); "
+            f"at least {FEWEST_EXAMS} exams of {FEWEST_PATIENTS} patients are needed: add patients "
+            "to the cohort or give validation a larger share when you build it, then train again"
+        )
+    return names
 
 
 def optimism(predictions: Predictions, target: str, *, draws: int, seed: int) -> Figure:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from inference.pipelines.haemodynamics import QUANTITIES
+from inference.training.cohort import sizes
 from inference.training.cohort.looks import Looks
-from inference.training.evaluation import sizes
 from inference.training.evaluation.calibration import KEPT
 from inference.training.evaluation.evaluating import Evaluation, TargetResult
 from inference.training.evaluation.metrics import FEWEST_PATIENTS, Figure
+from inference.training.evaluation.predictions import Unestimated
 from inference.training.evaluation.section import Subject
 from inference.training.evaluation.verdicts import Stated
 from inference.types import Standing
@@ -48,6 +49,11 @@ NAMES: Mapping[str, str] = {
     "interval_width": "Mean width of the interval",
 }
 NO_FIGURE = "-"
+_UNESTIMATED: Mapping[Unestimated, str] = {
+    Unestimated.NO_LOOP: "without a usable loop",
+    Unestimated.UNFAMILIAR: "with too few loops like those that the model was trained on",
+    Unestimated.LITTLE_EVIDENCE: "with too little evidence in the loops",
+}
 
 
 def unit(target: str) -> str:
@@ -91,12 +97,9 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
 
 def caveats(evaluation: Evaluation) -> Iterator[str]:
     """What limits the figures; each only where it applies."""
-    yield from sizes.warnings(evaluation.predictions, list(evaluation.targets))
+    yield from sizes.warnings(evaluation.predictions.measured(evaluation.targets))
     for result in evaluation.targets.values():
-        yield from _one_class(result)
-    for target, each in evaluation.targets.items():
-        if each.without_estimate:
-            yield f"{each.without_estimate} test exams had no usable loop and no {target} estimate."
+        yield from _without_estimate(result)
     if (patients := evaluation.patients.get("test", 0)) < FEWEST_PATIENTS:
         yield (
             f"There are no intervals: the test split has {patients} patients, and "
@@ -124,16 +127,13 @@ def withheld(targets: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} withheld: {reason}."
 
 
-def _one_class(result: TargetResult) -> Iterator[str]:
-    """That no test exam lies on one side of a target's limit."""
-    above = result.exams["truth"] > result.limit
-    if above.all() or not above.any():
-        side = "at or below" if above.all() else "above"
-        yield (
-            f"The test split holds only one class: no exam has {result.target} {side} "
-            f"{result.limit:g} {unit(result.target)}. AUC and one of sensitivity and specificity "
-            "are undefined."
-        )
+def _without_estimate(result: TargetResult) -> Iterator[str]:
+    """How many test exams have no estimate of a target, by the reason."""
+    total = sum(result.without_estimate.values())
+    if total:
+        have = "exam has" if total == 1 else "exams have"
+        reasons = [f"{count} {_UNESTIMATED[why]}" for why, count in result.without_estimate.items()]
+        yield f"{total} test {have} no {result.target} estimate: {', '.join(reasons)}."
 
 
 def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""SECURITY.md names a test for each threat, and each of these tests exists."""
+"""docs/security.md names a test for each threat, and each of these tests exists."""
 
 import ast
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
+PAGE = (ROOT / "docs/security.md").read_text("utf-8")
 
 
 def test_every_test_that_is_named_exists() -> None:
