@@ -288,7 +288,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Which algorithm and which weights made the findings (TID 4019 and IHE AIR equipment)."""
+    """Which algorithm and which weights made the findings (TID 4019 and IHE AIR equipment).
+
+    `remarks` are for the administrator, in a few words each, and stand in no report.
+    """
 
     algorithm: str
     version: str
@@ -299,6 +302,7 @@ class ModelCard:
     standing: Standing
     intended_use: str
     parameters: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from dicom_node.policy import is_out_of_memory
 from dicom_node.work.prepare import Judged
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_features
 from inference.types import Features
 from storage.jobs import Job
 
@@ -69,7 +69,9 @@ def _encode(
     pipeline: Pipeline, judged: Sequence[Judged], size: BatchSize
 ) -> Sequence[Features | Exception]:
     try:
-        return pipeline.encode([item.look for item in judged])
+        made = pipeline.encode([item.look for item in judged])
+        require_features(pipeline, made, len(judged))
+        return made  # noqa: TRY300 - what it is must be seen to inside
     except Exception as error:  # noqa: BLE001 - whose fault it is, the halves will tell
         if len(judged) == 1:
             return [error]

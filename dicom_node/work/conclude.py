@@ -18,7 +18,7 @@ from inference.exclusions import (
     SCHEME,
     UNUSED,
 )
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_own
 from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
 from storage.cases import Case, CaseInstance
 from storage.results import Preparation
@@ -125,9 +125,11 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     if lacking:
         return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
-        return pipeline.conclude(gathered.encoded, gathered.exclusions)
+        findings = pipeline.conclude(gathered.encoded, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
+    require_own(pipeline, findings, Findings)
+    return findings
 
 
 def _everything(gathered: Gathered) -> list[Exclusion]:

@@ -50,8 +50,8 @@ def decode_findings(text: str) -> Findings:
 
 
 def _model(item: dict[str, Any]) -> ModelCard:
-    changed = {"standing": Standing(item["standing"]), "parameters": tuple(item["parameters"])}
-    return ModelCard(**item | changed)
+    words = {key: tuple(item.get(key, ())) for key in ("parameters", "remarks")}
+    return ModelCard(**item | words | {"standing": Standing(item["standing"])})
 
 
 def _measurement(item: dict[str, Any]) -> Measurement:

@@ -11,7 +11,7 @@ from dicom_node.work.feature_codec import encode_features
 from inference.dicom.header import read_header
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_own
 from inference.types import Features, Rejected, Selected, Selection
 from storage.results import Preparation
 
@@ -38,6 +38,7 @@ def judge(file: Path, pipeline: Pipeline, profile: str | None = None) -> Judged:
     """
     header = read_header(file)
     selection = pipeline.select(header, profile)
+    require_own(pipeline, selection, Selected, Rejected)
     if not isinstance(selection, Selected):
         return Judged(selection, note=read_rejection_note(header))
     try:

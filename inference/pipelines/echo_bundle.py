@@ -56,6 +56,11 @@ def model_card(
         device_uid=manifest.device_uid,
         standing=manifest.standing,
         intended_use=manifest.intended_use,
+        remarks=(
+            f"unfamiliar loops: {unfamiliar}"
+            if manifest.familiarity is not None
+            else "it cannot tell unfamiliar loops",
+        ),
         parameters=(
             *(
                 f"network {network.architecture} for {', '.join(network.targets)}"

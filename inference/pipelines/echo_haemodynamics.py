@@ -34,6 +34,7 @@ from inference.pipelines.haemodynamics import (
     undetermined,
 )
 from inference.pipelines.loop_features import encode_loops, stack_loops
+from inference.pipelines.registration import ECHO_HAEMODYNAMICS
 from inference.pipelines.relevance import rank_loops
 from inference.pipelines.study_words import (
     no_loop,
@@ -78,6 +79,7 @@ class EchoHaemodynamics:
 
     name = NAME
     version = VERSION
+    business = ECHO_HAEMODYNAMICS.business
 
     def __init__(
         self,
