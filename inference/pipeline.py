@@ -41,12 +41,11 @@ class Pipeline(Protocol):
     def model(self) -> ModelCard:
         """Which weights are loaded."""
 
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        """Whether a study of these SOP classes is this pipeline's business at all."""
-
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by its header; the pixels are not read.
+        """Judge one instance by its header, which is left as it is; the pixels are not read.
 
+        Of an instance of a class that it does not read, to say why it takes no part, the header
+        holds no more than SOP class, UIDs, modality and instance number.
         `profile` names the selection rules that its sender asks for; None: the pipeline's own.
         """
 

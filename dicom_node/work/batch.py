@@ -22,10 +22,30 @@ _LARGEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Claimed jobs and what becomes of their instances on other threads."""
+    """Claimed jobs, those of one instance together, and what becomes of it on another thread."""
 
-    jobs: Sequence[Job]
-    judged: Sequence[Future[Judged]]
+    parts: Sequence[tuple[Sequence[Job], Future[Sequence[Judged | Exception]]]]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All of its jobs."""
+        return [job for jobs, _ in self.parts for job in jobs]
+
+    def looked(self) -> Iterator[tuple[Job, Judged | Exception]]:
+        """Each job with what was seen, or why nothing was, when that is known."""
+        for jobs, looking in self.parts:
+            try:
+                yield from zip(jobs, looking.result(), strict=True)
+            except Exception as error:  # noqa: BLE001 - the file itself cannot be read
+                yield from ((job, error) for job in jobs)
+
+
+def by_instance(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs of each instance, in the order of the first of each."""
+    grouped: dict[int | None, list[Job]] = {}
+    for job in jobs:
+        grouped.setdefault(job.instance_id, []).append(job)
+    return list(grouped.values())
 
 
 class BatchSize:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pydicom import Dataset
+
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
@@ -19,7 +21,7 @@ from inference.exclusions import (
     UNUSED,
 )
 from inference.pipeline import Pipeline, require_own
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
+from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected
 from storage.cases import Case, CaseInstance
 from storage.results import Preparation
 
@@ -54,6 +56,7 @@ def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) 
         item.instance_id
         for item in standing_instances(case)
         if _prepared(item, pipeline) is None
+        and _reads(pipeline, item)
         and not item.removed
         and (item.prepare_failed is None or retry_failed)
     ]
@@ -71,7 +74,7 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
         if _prepared(item, pipeline) is None
         and not item.patient_differs
         and _would_take_part(item)
-        and pipeline.concerns([item.sop_class_uid])
+        and _reads(pipeline, item)
     ]
 
 
@@ -164,6 +167,10 @@ def _prepared(item: CaseInstance, pipeline: Pipeline) -> Preparation | None:
     return made if made.bundle_digest == pipeline.model.bundle_digest else None
 
 
+def _reads(pipeline: Pipeline, item: CaseInstance) -> bool:
+    return item.sop_class_uid in pipeline.business.reads
+
+
 def _would_take_part(item: CaseInstance) -> bool:
     """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
     if item.preparation is not None and not item.preparation.selected:
@@ -179,15 +186,38 @@ def _exclusion(item: CaseInstance, pipeline: Pipeline) -> Exclusion | None:
     if item.patient_differs:
         return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
     preparation = _prepared(item, pipeline)
-    if item.removed and preparation is None:
-        return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
     if preparation is None:
-        code = item.prepare_failed or "UNKNOWN"
-        return Exclusion(reference, NOT_ANALYSED, f"technical failure ({code})")
+        return _unprepared(item, pipeline)
     if preparation.selected:
         return None
     reason = Code(preparation.reason_code, SCHEME, preparation.reason_meaning)
     return Exclusion(reference, reason, preparation.detail)
+
+
+def _unprepared(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
+    if not _reads(pipeline, item):
+        return _unread(item, pipeline)
+    if item.removed:
+        return Exclusion(_reference(item), FILES_REMOVED, _NOT_PREPARED_ANEW)
+    code = item.prepare_failed or "UNKNOWN"
+    return Exclusion(_reference(item), NOT_ANALYSED, f"technical failure ({code})")
+
+
+def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
+    """Why an instance of a class that the pipeline does not read takes no part.
+
+    Nobody opened its file: the pipeline judges it by what the index knows of it.
+    """
+    header = Dataset()
+    header.SOPClassUID = item.sop_class_uid
+    header.SOPInstanceUID = item.sop_instance_uid
+    header.SeriesInstanceUID = item.series_instance_uid
+    header.Modality = item.modality
+    if item.instance_number.isdigit():
+        header.InstanceNumber = item.instance_number
+    judged = pipeline.select(header)
+    require_own(pipeline, judged, Rejected)
+    return Exclusion(judged.instance, judged.reason, judged.detail)
 
 
 def _encoded(item: CaseInstance) -> Encoded:
@@ -207,6 +237,7 @@ def _reference(item: CaseInstance) -> InstanceRef:
     )
 
 
-def sop_classes(case: Case) -> Sequence[str]:
-    """The SOP classes of a study's instances that still stand."""
-    return sorted({item.sop_class_uid for item in standing_instances(case)})
+def is_business(case: Case, pipeline: Pipeline) -> bool:
+    """Whether a study is the pipeline's to report, by its instances that still stand."""
+    anchors = pipeline.business.anchors
+    return any(item.sop_class_uid in anchors for item in standing_instances(case))

@@ -32,19 +32,23 @@ class Holding:
     def claim(self, limit: int, kinds: Sequence[JobKind] = jobs.URGENCY) -> list[Job]:
         """Claim what is due, the first kind first.
 
+        To each preparation that was not tried before come those of the other pipelines, beyond
+        `limit`.
+
         Raises:
             storage.errors.StorageError: the database is away; nothing is held.
         """
+        terms = {
+            "owner": self._owner,
+            "now": now_utc(),
+            "lease_s": self._lease_s,
+            "pipelines": self._pipelines,
+        }
         with self._database.write() as tx:
-            claimed = jobs.claim(
-                tx,
-                owner=self._owner,
-                now=now_utc(),
-                lease_s=self._lease_s,
-                limit=limit,
-                kinds=kinds,
-                pipelines=self._pipelines,
-            )
+            claimed = jobs.claim(tx, limit=limit, kinds=kinds, **terms)
+            fresh = [job for job in claimed if job.attempt == 1]
+            if len(self._pipelines) > 1:
+                claimed += jobs.claim_beside(tx, fresh, **terms)
         self._held |= {job.id: job for job in claimed}
         return claimed
 

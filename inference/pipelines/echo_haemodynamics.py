@@ -59,7 +59,6 @@ from inference.types import (
 )
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.profile import DEPARTURE_NOTE, PROFILE_NOTE, Profile, narrowest
-from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
@@ -132,10 +131,6 @@ class EchoHaemodynamics:
             raise BundleError(
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
             ) from error
-
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        """Whether the study holds ultrasound images at all."""
-        return not ULTRASOUND_SOP_CLASS_UIDS.isdisjoint(sop_class_uids)
 
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
         """Judge one instance by the rules of a profile."""
