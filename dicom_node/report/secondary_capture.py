@@ -9,7 +9,7 @@ from dicom_node.report import wording
 from dicom_node.report.context import NodeIdentity, Notice, StudyContext
 from dicom_node.report.header import ObjectSpec, start
 from dicom_node.report.picture import summary_picture
-from dicom_node.report.references import frame_numbers, sop_reference
+from dicom_node.report.references import frame_numbers, is_image, sop_reference
 from inference.types import Findings, by_relevance
 
 
@@ -20,7 +20,7 @@ def secondary_capture(
     made_at: datetime,
     notice: Notice,
 ) -> Dataset:
-    """One RGB image (PS3.3 A.8.1) that names the loops it shows as its sources."""
+    """One RGB image (PS3.3 A.8.1) that names the images it shows as its sources."""
     what = wording.kind_of(findings, notice).replace("AI", "AI picture", 1)
     spec = ObjectSpec(
         sop_class_uid=SecondaryCaptureImageStorage,
@@ -31,8 +31,8 @@ def secondary_capture(
     )
     image = start(spec, study, identity, findings.model, made_at)
     image.ConversionType = "WSD"
-    if findings.measurements:
-        image.BodyPartExamined = "HEART"  # unpaired, so that no Laterality is asked for
+    if findings.words.body_part:
+        image.BodyPartExamined = findings.words.body_part
     else:
         image.Laterality = None  # of whatever was examined
     image.PatientOrientation = None
@@ -46,9 +46,11 @@ def secondary_capture(
 
 def _add_sources(image: Dataset, findings: Findings) -> None:
     sources = []
-    for loop in by_relevance(findings.evidence)[:3]:
-        item = sop_reference(loop.instance.sop_class_uid, loop.instance.sop_instance_uid)
-        frames = frame_numbers(loop.instance, loop.frames)
+    for shown in by_relevance(findings.evidence)[:3]:
+        if not is_image(shown.instance.sop_class_uid):
+            continue
+        item = sop_reference(shown.instance.sop_class_uid, shown.instance.sop_instance_uid)
+        frames = frame_numbers(shown.instance, shown.frames)
         if frames:
             item.ReferencedFrameNumber = frames
         sources.append(item)

@@ -12,11 +12,14 @@ from inference.types import (
     Exclusion,
     Familiarity,
     Findings,
+    Grade,
     InstanceRef,
     Measurement,
     ModelCard,
     Presence,
     Standing,
+    Withheld,
+    Words,
 )
 
 
@@ -46,6 +49,12 @@ def decode_findings(text: str) -> Findings:
         limitations=tuple(tree["limitations"]),
         abstention=tree["abstention"],
         familiarity=_familiarity(tree.get("familiarity")),
+        grades=tuple(_grade(item) for item in tree.get("grades", ())),
+        withheld=tuple(
+            Withheld(**item | {"concept": Code(**item["concept"])})
+            for item in tree.get("withheld", ())
+        ),
+        words=_words(tree.get("words", {})),
     )
 
 
@@ -74,6 +83,21 @@ def _classification(item: dict[str, Any] | None) -> Classification | None:
 
 def _familiarity(item: dict[str, Any] | None) -> Familiarity | None:
     return Familiarity(**item) if item else None
+
+
+def _grade(item: dict[str, Any]) -> Grade:
+    changed = {
+        "concept": Code(**item["concept"]),
+        "scale": tuple(Code(**step) for step in item["scale"]),
+        "level": _code(item["level"]),
+        "votes": tuple((name, Code(**level)) for name, level in item["votes"]),
+    }
+    return Grade(**item | changed)
+
+
+def _words(item: dict[str, Any]) -> Words:
+    """Findings that were stored without words of their own get the general ones."""
+    return Words(**item | {key: _code(item.get(key)) for key in ("finding", "procedure")})
 
 
 def _evidence(item: dict[str, Any]) -> Evidence:

@@ -21,6 +21,7 @@ from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
+from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.pipelines.haemodynamic_class import classify
@@ -208,6 +209,7 @@ class EchoHaemodynamics:
         return Findings(
             title=TITLE,
             model=self._card,
+            words=WORDS,
             measurements=measurements,
             assessments=assessments,
             classification=classify(measurements, assessments),
@@ -242,6 +244,7 @@ class EchoHaemodynamics:
         return Findings(
             title=_NO_ESTIMATE,
             model=self._card,
+            words=words_without_estimate(item.instance for item in exclusions),
             exclusions=tuple(exclusions),
             limitations=(*self._stated, self._selected_by),
             abstention=why,
