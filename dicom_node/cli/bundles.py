@@ -21,7 +21,7 @@ def bundle() -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Say whether a bundle can be used, and what it withholds; exit status 1 when it cannot.
 
-    A good one is said to carry familiarity (how loops unlike the training's are told) or not.
+    A good one is said to carry familiarity (how inputs unlike the training's are told) or not.
     """
     from inference.bundle.loading import read_manifest
 
@@ -56,7 +56,7 @@ def bundle_problems(folder: Path) -> list[str]:
 
 
 def familiarity_of(folder: Path) -> str:
-    """What a usable bundle carries to tell loops unlike those of its training."""
+    """What a usable bundle carries to tell inputs unlike those of its training."""
     from inference.bundle.checking import familiarity
     from inference.bundle.loading import read_manifest
 

@@ -6,7 +6,7 @@ document classes are not used, because highdicom 0.28.2
 - gives measurement uncertainties the unit "1" where TID 310 wants the unit of the value;
 - attaches the group's Measurement Method with CONTAINS where TID 1501 wants HAS CONCEPT MOD;
 - offers no Qualitative Evaluations, which TID 1500 needs for an abstention;
-- refuses the retired ultrasound classes in the image library, and headers that lack a Type 2
+- refuses retired image classes in the image library, and headers that lack a Type 2
   attribute;
 - stamps documents with the clock and with itself as Processing Equipment, which IHE AIR takes
   for an algorithm.

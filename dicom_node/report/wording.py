@@ -157,7 +157,7 @@ def capitalised(words: str) -> str:
 
 
 def classification(findings: Findings) -> str:
-    """Such as "Heart size: normal; rule: ratio <= 0.5."; or ""."""
+    """Such as "Size class: normal; rule: ratio <= 0.5."; or ""."""
     found = findings.classification
     if found is None:
         return ""

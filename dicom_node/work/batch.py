@@ -49,20 +49,20 @@ def by_instance(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 class BatchSize:
-    """How many loops to claim at once: as many as keep a batch short and fit into memory."""
+    """How many instances to claim at once: as many as keep a batch short and fit into memory."""
 
     def __init__(self) -> None:
-        self.loops = 1
+        self.instances = 1
         self._largest = _LARGEST
 
-    def learn(self, loops: int, duration_s: float) -> None:
+    def learn(self, instances: int, duration_s: float) -> None:
         """Take the duration of a batch into account; it grows at most twofold."""
-        wanted = int(_TARGET_S * loops / max(duration_s, 1e-6))
-        self.loops = max(1, min(wanted, 2 * self.loops, self._largest))
+        wanted = int(_TARGET_S * instances / max(duration_s, 1e-6))
+        self.instances = max(1, min(wanted, 2 * self.instances, self._largest))
 
-    def did_not_fit(self, loops: int) -> None:
+    def did_not_fit(self, instances: int) -> None:
         """Never claim so many again: they did not fit into memory."""
-        self._largest = max(1, min(self._largest, loops // 2))
+        self._largest = max(1, min(self._largest, instances // 2))
 
 
 def encode_each(
@@ -70,7 +70,7 @@ def encode_each(
 ) -> Iterator[tuple[Job, Judged, Features | Exception | None]]:
     """Features of each, encoded together per pipeline; where that fails, in halves, to single ones.
 
-    A feature is the same whatever else is encoded with it, so a bad loop fails alone.
+    A feature is the same whatever else is encoded with it, so a bad one fails alone.
     """
     ordered = sorted(looked, key=lambda pair: pair[0].pipeline)
     for _, group in groupby(ordered, key=lambda pair: pair[0].pipeline):

@@ -79,7 +79,7 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
 
 
 def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Separate the selected loops from the rest; both in the order of their UIDs."""
+    """Separate the selected instances from the rest; both in the order of their UIDs."""
     encoded: list[Encoded] = []
     exclusions: list[Exclusion] = []
     identity = hashlib.sha256(
@@ -117,7 +117,7 @@ def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    """Fuse the loops of a study; a failure of the model becomes an abstention."""
+    """Fuse what was made of a study; a failure of the model becomes an abstention."""
     return _with_refused(case, _concluded(case, gathered, pipeline))
 
 
@@ -136,13 +136,13 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
 
 
 def _everything(gathered: Gathered) -> list[Exclusion]:
-    """All instances of a study of which no estimate is made, the selected loops among them."""
-    unused = [_unused(loop.instance) for loop in gathered.encoded]
+    """All instances of a study of which no estimate is made, the selected ones among them."""
+    unused = [_unused(item.instance) for item in gathered.encoded]
     return sorted([*gathered.exclusions, *unused], key=lambda item: item.instance.sop_instance_uid)
 
 
-def _unused(loop: InstanceRef) -> Exclusion:
-    return Exclusion(loop, NO_ESTIMATE, UNUSED)
+def _unused(instance: InstanceRef) -> Exclusion:
+    return Exclusion(instance, NO_ESTIMATE, UNUSED)
 
 
 def _with_refused(case: Case, findings: Findings) -> Findings:
@@ -172,7 +172,7 @@ def _reads(pipeline: Pipeline, item: CaseInstance) -> bool:
 
 
 def _would_take_part(item: CaseInstance) -> bool:
-    """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
+    """Whether an instance without a preparation may take part, and nothing shows that it is bad."""
     if item.preparation is not None and not item.preparation.selected:
         return False  # so the pipeline found with another bundle, or in another version
     return item.failure_code not in LIES_IN_THE_INSTANCE

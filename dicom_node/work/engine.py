@@ -1,4 +1,4 @@
-"""The local engine: claims jobs and runs them in this process, reports before loops."""
+"""The local engine: claims jobs and runs them in this process, reports before instances."""
 
 import threading
 import time
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 class Engine:
     """Runs `prepare` and `conclude` jobs until it is stopped.
 
-    While one batch of loops is encoded, the next is claimed and decoded. A `conclude` job waits
+    While one batch of instances is encoded, the next is claimed and decoded. A `conclude` job waits
     for one batch at most, and after a report comes a batch: neither kind waits for the end of the
     other. While the spool is away, nothing is claimed.
     """
@@ -146,9 +146,9 @@ class Engine:
         together = list(first)
         if first[0].attempt > 1:
             self._careful = False
-        elif not self._careful and self._size.loops > 1:
+        elif not self._careful and self._size.instances > 1:
             together += self._only_fresh(
-                self._holding.claim(self._size.loops - 1, [JobKind.PREPARE])
+                self._holding.claim(self._size.instances - 1, [JobKind.PREPARE])
             )
         runnable = [job for job in together if not self._is_hopeless(job)]
         return Batch(

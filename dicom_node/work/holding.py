@@ -38,17 +38,22 @@ class Holding:
         Raises:
             storage.errors.StorageError: the database is away; nothing is held.
         """
-        terms = {
-            "owner": self._owner,
-            "now": now_utc(),
-            "lease_s": self._lease_s,
-            "pipelines": self._pipelines,
-        }
+        now, lease_s, pipelines = now_utc(), self._lease_s, self._pipelines
         with self._database.write() as tx:
-            claimed = jobs.claim(tx, limit=limit, kinds=kinds, **terms)
-            fresh = [job for job in claimed if job.attempt == 1]
-            if len(self._pipelines) > 1:
-                claimed += jobs.claim_beside(tx, fresh, **terms)
+            claimed = jobs.claim(
+                tx,
+                owner=self._owner,
+                now=now,
+                lease_s=lease_s,
+                limit=limit,
+                kinds=kinds,
+                pipelines=pipelines,
+            )
+            if len(pipelines) > 1:
+                fresh = [job for job in claimed if job.attempt == 1]
+                claimed += jobs.claim_beside(
+                    tx, fresh, owner=self._owner, now=now, lease_s=lease_s, pipelines=pipelines
+                )
         self._held |= {job.id: job for job in claimed}
         return claimed
 

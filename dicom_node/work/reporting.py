@@ -169,17 +169,17 @@ class Reporter:
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.
 
-        One that has a Patient ID comes first, then loops that still stand: what was rejected may
-        bear what the archive has corrected since. Of those it is the first by UID, whatever the
-        order in which they came. Where retention has removed them all, the last report says the
-        same of patient and study.
+        One that has a Patient ID comes first, then what was analysed and still stands: what was
+        rejected may bear what the archive has corrected since. Of those it is the first by UID,
+        whatever the order in which they came. Where retention has removed them all, the last report
+        says the same of patient and study.
         """
         own = [item for item in case.instances if not item.patient_differs]
         own.sort(
             key=lambda item: (
                 item.names_patient is False,
                 item.rejected is not None,
-                not _is_loop(item),
+                not _is_analysed(item),
                 item.sop_instance_uid,
             )
         )
@@ -232,7 +232,7 @@ def _can_report(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
     return bool(header.get("StudyInstanceUID")) and is_business(case, pipeline)
 
 
-def _is_loop(item: CaseInstance) -> bool:
+def _is_analysed(item: CaseInstance) -> bool:
     return item.preparation is not None and item.preparation.selected
 
 
