@@ -1,11 +1,11 @@
 """A stranger's package, installed beside the node, is run from C-STORE to a validated report."""
 
-import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,81 +14,115 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import select, update
 
+from dicom_node.app.pipelines import load_pipelines
+from dicom_node.report import NodeIdentity
+from dicom_node.settings import Settings
+from dicom_node.work.engine import Engine
+from dicom_node.work.reporting import Recipient, Reporter
+from storage import index, schema
+from storage.engine import Database
 from storage.index import StudyDetail
-from tests.node import Destination, Node
-from tests.orthanc import Orthanc, running_orthanc
-from tests.peers import require, shared
-from tests.studies import held, phantom, study_uid
-
-pytestmark = pytest.mark.long
+from storage.jobs import JobState
+from storage.spool import Spool
+from tests import plug_ins
+from tests.peers import require, shared, wait_until
+from tests.phantom_model import PHANTOM_BUNDLE
+from tests.scp_listening import listening, parts, send
+from tests.studies import phantom, study_uid
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
 CHEST = "1.2.840.10008.5.1.4.1.1.1.1"
 STUDY = generate_uid()
-TOY = '{"mild": 0.3, "severe": 0.7}'
+OURS, TOY, BROKEN = "echo_haemodynamics", "chest_and_beat", "broken"
 
 
-@dataclass
-class Site(Node):
-    """A node that runs our pipeline, a stranger's, and one that is broken."""
+class Site:
+    """A node that runs our pipeline, a stranger's, and one that cannot be imported."""
 
-    def configure(self) -> None:
-        super().configure()
-        bundle = self.folder / "toy"
-        bundle.mkdir(exist_ok=True)
-        (bundle / "toy.json").write_text(TOY)
-        others = [f'[[pipeline]]\nname = "{name}"\nbundle = "toy"' for name in ("chest_and_beat",)]
-        others.append('[[pipeline]]\nname = "broken"\nbundle = "toy"')
-        self.settings_file.write_text("\n".join([self.settings_file.read_text(), *others]))
+    def __init__(self, folder: Path, database: Database, spool: Spool, port: int) -> None:
+        self.database, self.spool, self.port = database, spool, port
+        toy = folder / "toy"
+        toy.mkdir()
+        (toy / "toy.json").write_text('{"mild": 0.3, "severe": 0.7}')
+        tables = [
+            {"name": OURS, "bundle": PHANTOM_BUNDLE, "device": "cpu"},
+            {"name": TOY, "bundle": toy},
+            {"name": BROKEN, "bundle": toy},
+        ]
+        self.pipelines = load_pipelines(Settings.model_validate({"pipeline": tables}))
+
+    def analyse(self, *files: Path) -> StudyDetail:
+        """Send a study, complete it and run all jobs to their end."""
+        assert set(send(self.port, *map(parts, files))) == {0}
+        uid = study_uid(files)
+        with self.database.write() as tx:
+            study = schema.Study
+            study_id = tx.execute(select(study.id).where(study.study_instance_uid == uid)).scalar()
+            index.complete_study(
+                tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), list(self.pipelines)
+            )
+            tx.execute(update(schema.Job).values(available_at=datetime.now(UTC)))
+        engine = Engine(
+            self.database,
+            self.spool,
+            self.pipelines,
+            Reporter(self.spool, NodeIdentity("echonode", "echonode", "1", "ECHONODE")),
+            [Recipient("pacs", frozenset({"SR", "SC", "KOS"}), 3600)],
+            owner="here:1:boot.1",
+            lease_s=30,
+            maximum_attempts=1,
+        )
+        thread = threading.Thread(target=engine.run, daemon=True)
+        thread.start()
+        try:
+            wait_until(self._is_idle, 120, "all jobs ended")
+        finally:
+            engine.stop()
+            thread.join(10)
+        with self.database.read() as tx:
+            return index.show_study(tx, uid)
+
+    def _is_idle(self) -> bool:
+        job = schema.Job
+        with self.database.read() as tx:
+            waiting = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            return tx.scalar(waiting.limit(1)) is None
+
+    def objects(self, detail: StudyDetail, pipeline: str) -> dict[str, Path]:
+        """The best rendition of each kind of object that a pipeline's report has."""
+        [report] = [report for report in detail.reports if report.pipeline == pipeline]
+        best = [item for item in report.objects if item.preference == 0]
+        return {item.kind: self.spool.path(item.digest) for item in best}
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The package as pip installs it, and one that cannot be imported, on the node's path."""
-    folder = tmp_path_factory.mktemp("site")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The stranger's package is installed by pip, beside one that cannot be imported."""
+    packages, node = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("node")
     source = tmp_path_factory.mktemp("source") / "plugin"
     shutil.copytree(PLUGIN, source)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "--target", str(folder), str(source)], check=True)
-    about = folder / "broken-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[echonode.pipelines]\nbroken = nowhere:PIPELINE\n")
-    before = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [before, str(folder)]))
-    yield folder
-    os.environ["PYTHONPATH"] = before
-
-
-@pytest.fixture(scope="module")
-def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("pacs")) as orthanc:
-        yield orthanc
-
-
-@pytest.fixture(scope="module")
-def node(
-    tmp_path_factory: pytest.TempPathFactory, installed: Path, pacs: Orthanc
-) -> Iterator[Node]:
-    site = Site(
-        tmp_path_factory.mktemp("node"), [Destination("pacs", pacs.dicom_port, pacs.ae_title)]
+    subprocess.run(
+        [*pip, "--no-build-isolation", "--target", str(packages), str(source)], check=True
     )
-    site.start()
-    yield site
-    site.stop()
+    plug_ins.write(packages, "broken-reader", {BROKEN: "nowhere:PIPELINE"})
+    with (
+        plug_ins.installed(packages),
+        listening(node, pipelines=(OURS, TOY, BROKEN)) as listener,
+    ):
+        yield Site(node, listener.database, listener.spool, listener.port)
 
 
 @pytest.fixture(scope="module")
-def reported(node: Node, tmp_path_factory: pytest.TempPathFactory) -> StudyDetail:
+def reported(site: Site, tmp_path_factory: pytest.TempPathFactory) -> StudyDetail:
     folder = tmp_path_factory.mktemp("study")
-    files = [
+    return site.analyse(
         film(folder / "front.dcm", 1, "PA"),
         film(folder / "side.dcm", 2, "LL"),
         ecg(folder / "ecg.dcm"),
-    ]
-    assert all(result.stored for result in node.send(files))
-    return node.wait_for_report(STUDY)
+    )
 
 
 def film(file: Path, number: int, view: str) -> Path:
@@ -127,31 +161,21 @@ def ecg(file: Path) -> Path:
     return file
 
 
-def objects(pacs: Orthanc) -> dict[str, Dataset]:
-    return {item.Modality: item for item in held(pacs, STUDY)}
-
-
 def test_only_the_strangers_pipeline_reports_a_study_of_its_kind(reported: StudyDetail) -> None:
     outcomes = {report.pipeline: report.outcome for report in reported.reports}
-    assert outcomes == {"chest_and_beat": "estimated", "echo_haemodynamics": "not applicable"}
-    looked = {
-        item.modality: [made.pipeline for made in item.preparations] for item in reported.instances
-    }
-    assert all("echo_haemodynamics" not in names for names in looked.values())
+    assert outcomes == {TOY: "estimated", OURS: "not applicable"}
+    looked = {made.pipeline for item in reported.instances for made in item.preparations}
+    assert looked == {TOY, BROKEN}
 
 
-def test_a_broken_one_fails_visibly_and_the_others_go_on(node: Node, reported: StudyDetail) -> None:
-    assert set(reported.revisions[-1].failures) == {"broken"}
-    lines = node.command("doctor", check=False).stdout.splitlines()
-    [line] = [line for line in lines if "bundle of broken" in line]
-    assert line.startswith("BAD")
-    assert "ModuleNotFoundError" in line
-    assert any(line.startswith("good") and "bundle of chest_and_beat" in line for line in lines)
+def test_a_broken_one_fails_visibly_and_the_others_go_on(reported: StudyDetail) -> None:
+    assert set(reported.revisions[-1].failures) == {BROKEN}
+    assert "echonode doctor" in reported.revisions[-1].failures[BROKEN]
 
 
-def test_its_report_says_its_own_words(reported: StudyDetail, pacs: Orthanc) -> None:
-    report = objects(pacs)["SR"]
-    said = str(report)
+def test_its_report_says_its_own_words(site: Site, reported: StudyDetail) -> None:
+    made = {kind: dcmread(path) for kind, path in site.objects(reported, TOY).items()}
+    said = str(made["SR"])
     for words in (
         "Cardiothoracic ratio",
         "Plain radiography",
@@ -162,33 +186,33 @@ def test_its_report_says_its_own_words(reported: StudyDetail, pacs: Orthanc) -> 
     ):
         assert words in said, words
     assert "loop" not in said.lower()
-    assert objects(pacs)["OT"].BodyPartExamined == "CHEST"
-    assert objects(pacs)["KO"].SeriesDescription.endswith("(AI key films and ECGs)")
+    assert made["SC"].BodyPartExamined == "CHEST"
+    assert made["KOS"].SeriesDescription.endswith("(AI key films and ECGs)")
+    classes = {
+        reference.ReferencedSOPClassUID
+        for item in made["SR"].CurrentRequestedProcedureEvidenceSequence
+        for series in item.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    assert len(classes) == 2, "film and ECG are the report's evidence"
 
 
-def test_its_objects_pass_independent_validators(
-    reported: StudyDetail, pacs: Orthanc, tmp_path: Path
-) -> None:
+@pytest.mark.long
+def test_its_objects_pass_independent_validators(site: Site, reported: StudyDetail) -> None:
     validator = shared("tools", "validate-sr")
     for tool in ("dciodvfy", "dsrdump", "dsr2html", "java"):
         require(tool)
-    paths = {}
-    for modality, item in objects(pacs).items():
-        if modality in {"SR", "KO", "OT"}:
-            paths[modality] = tmp_path / f"{modality}.dcm"
-            dcmwrite(paths[modality], item)
-    command = ["bash", str(validator), str(paths["SR"]), str(paths["KO"])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    paths = site.objects(reported, TOY)
+    command = ["bash", str(validator), str(paths["SR"]), str(paths["KOS"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout
     picture = subprocess.run(
-        [require("dciodvfy"), str(paths["OT"])], capture_output=True, text=True, check=False
+        [require("dciodvfy"), str(paths["SC"])], capture_output=True, text=True, check=False
     )
     assert not [line for line in picture.stderr.splitlines() if line.startswith("Error")]
 
 
-def test_our_own_pipeline_reports_beside_it_as_ever(node: Node, tmp_path: Path) -> None:
-    files = phantom(tmp_path / "study", 1)
-    node.send(files)
-    detail = node.wait_for_report(study_uid(files))
+def test_our_own_pipeline_reports_beside_it_as_ever(site: Site, tmp_path: Path) -> None:
+    detail = site.analyse(*phantom(tmp_path / "study", 1))
     outcomes = {report.pipeline: report.outcome for report in detail.reports}
-    assert outcomes == {"echo_haemodynamics": "estimated", "chest_and_beat": "not applicable"}
+    assert outcomes == {OURS: "estimated", TOY: "not applicable"}
