@@ -106,6 +106,11 @@ def card(folder: Path, out: Path | None) -> None:
 @click.option("--version", default="1", show_default=True, help="Version of the bundle.")
 @click.option("--licence", default="", help="Licence of the weights.")
 @click.option(
+    "--ages",
+    type=(float, float),
+    help="Ages that it is for, in years: from the first, below the second; empty: all adults.",
+)
+@click.option(
     "--weights",
     default="float32",
     show_default=True,
@@ -114,12 +119,25 @@ def card(folder: Path, out: Path | None) -> None:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **stated: str) -> None:
+def pack(
+    cohort: Path,
+    frames: Path,
+    weights: Any,
+    run: Path,
+    out: Path,
+    ages: tuple[float, float] | None,
+    **stated: str,
+) -> None:
     """Make the evaluated model in RUN a bundle in OUT, calibrated on the validation split."""
+    from inference.bundle.manifest import Ages
     from inference.training.packing import pack as pack_bundle
     from inference.training.trained import Statement
 
     given: dict[str, Any] = {key: value for key, value in stated.items() if value}
+    if ages is not None:
+        if not 0 <= ages[0] < ages[1]:
+            raise click.BadParameter("give the lower age first, in years", param_hint="--ages")
+        given["ages"] = Ages(from_years=ages[0], below_years=ages[1])
     manifest = pack_bundle(
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )

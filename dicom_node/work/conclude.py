@@ -11,7 +11,7 @@ from dicom_node.corrections.effects import reason_of, shown_instances, standing_
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from dicom_node.work.refused import refused_sentences
-from inference.errors import InferenceError
+from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
     NO_ESTIMATE,
@@ -216,7 +216,9 @@ def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
     if item.instance_number.isdigit():
         header.InstanceNumber = item.instance_number
     judged = pipeline.select(header)
-    require_own(pipeline, judged, Rejected)
+    if not isinstance(judged, Rejected):
+        why = f"it selects SOP class {item.sop_class_uid}, which it does not read"
+        raise PipelineUnusableError(pipeline.name, why)
     return Exclusion(judged.instance, judged.reason, judged.detail)
 
 

@@ -67,6 +67,7 @@ def model_card(
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            *([f"patients {manifest.ages} of age"] if manifest.ages else []),
             describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(

@@ -45,7 +45,7 @@ from inference.pipelines.study_words import (
     without_evidence,
     without_study_notes,
 )
-from inference.population import AGE_UNKNOWN, age_is_unknown
+from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
 from inference.types import (
     Assessment,
     Encoded,
@@ -54,6 +54,7 @@ from inference.types import (
     Findings,
     InstanceRef,
     ModelCard,
+    Rejected,
     Selected,
     Selection,
     Standing,
@@ -134,8 +135,16 @@ class EchoHaemodynamics:
             ) from error
 
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by the rules of a profile."""
-        return select(header, self._profile if profile is None else Profile(profile))
+        """Judge one instance by the rules of a profile, then by the ages that the bundle states."""
+        selection = select(header, self._profile if profile is None else Profile(profile))
+        ages = self._manifest.ages
+        if ages is None or isinstance(selection, Rejected):
+            return selection
+        verdict = of_age(header, ages.from_years, ages.below_years)
+        verdicts = (*selection.verdicts, verdict)
+        if verdict.passed:
+            return replace(selection, verdicts=verdicts)
+        return Rejected(selection.instance, verdicts, OUTSIDE_AGES, verdict.detail)
 
     def look(self, instance: Path, selected: Selected) -> Loop:
         """Decode the first heartbeat of a loop.
