@@ -35,6 +35,7 @@ __all__ = [
     "Measurement",
     "ModelCard",
     "Normality",
+    "Picture",
     "Presence",
     "Rejected",
     "Selected",
@@ -147,6 +148,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What a pipeline draws for the reader: RGB (height, width, 3), and a caption.
+
+    `method` is how a map of what the model looked at was made (PS3.16 CID 217); None: it is none.
+    """
+
+    caption: str
+    pixels: NDArray[np.uint8] = field(compare=False)
+    method: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exclusion:
     """One instance of the study that was not analysed, and why."""
 
@@ -251,6 +264,7 @@ class Findings:
     cautions: tuple[str, ...] = ()
     classification: Classification | None = None
     familiarity: Familiarity | None = None
+    pictures: tuple[Picture, ...] = ()
     words: Words = Words()
 
     def __post_init__(self) -> None:

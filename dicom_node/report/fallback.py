@@ -72,6 +72,7 @@ def _without_bad_references(draft: _Draft) -> _Draft:
         findings=replace(
             findings,
             evidence=tuple(replace(item, preview=None) for item in evidence),
+            pictures=(),
             exclusions=tuple(
                 item for item in findings.exclusions if can_be_referenced(item.instance)
             ),

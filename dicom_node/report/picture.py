@@ -51,7 +51,7 @@ def summary_picture(
     """RGB, shape (HEIGHT, WIDTH, 3)."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
     canvas = Canvas(ImageDraw.Draw(image))
-    _draw_heading(canvas, findings)
+    draw_heading(canvas, findings)
     if notice.withdrawn is not None:
         _draw_withdrawal(canvas, notice.withdrawn)
     elif findings.abstention is not None:
@@ -64,7 +64,8 @@ def summary_picture(
     return np.asarray(image, dtype=np.uint8)
 
 
-def _draw_heading(canvas: Canvas, findings: Findings) -> None:
+def draw_heading(canvas: Canvas, findings: Findings) -> None:
+    """What no picture of ours is without: the standing, the title, that nobody verified it."""
     canvas.box((0, 0, WIDTH, 64), BAND[findings.model.standing])
     canvas.centred(WIDTH // 2, 32, findings.model.warning, 30, (0, 0, 0))
     canvas.text(MARGIN, 86, findings.title, 27)

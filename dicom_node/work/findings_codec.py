@@ -1,4 +1,4 @@
-"""Findings as JSON for the database, and back; previews are left out."""
+"""Findings as JSON for the database, and back; what is drawn is left out."""
 
 import json
 from dataclasses import asdict, replace
@@ -26,7 +26,9 @@ from inference.types import (
 def encode_findings(findings: Findings) -> str:
     """Write findings as JSON."""
     bare = replace(
-        findings, evidence=tuple(replace(item, preview=None) for item in findings.evidence)
+        findings,
+        evidence=tuple(replace(item, preview=None) for item in findings.evidence),
+        pictures=(),
     )
     return json.dumps(asdict(bare), sort_keys=True)
 

@@ -188,6 +188,7 @@ def test_its_report_says_its_own_words(site: Site, reported: StudyDetail) -> Non
         assert words in said, words
     assert "loop" not in said.lower()
     assert made["SC"].BodyPartExamined == "CHEST"
+    assert made["SC"].NumberOfFrames == 2, "the summary, and what the stranger draws"
     assert made["KOS"].SeriesDescription.endswith("(AI key films and ECGs)")
     classes = {
         reference.ReferencedSOPClassUID

@@ -3,19 +3,21 @@
 from dataclasses import replace
 from io import BytesIO
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
 from dicom_node.hl7.result_message import result_message
 from dicom_node.report import as_text, build
 from dicom_node.work.findings_codec import decode_findings, encode_findings
-from inference.types import Code, Findings, Grade, Measurement, Withheld, Words
+from inference.types import Code, Findings, Grade, Measurement, Picture, Withheld, Words
 from tests.report_cases import IDENTITY, MADE_AT, card, loops, study
 
 NONE = Code("260413007", "SCT", "None")
 MILD = Code("255604002", "SCT", "Mild")
 SEVERE = Code("24484000", "SCT", "Severe")
 SEVERITY = Code("246112005", "SCT", "Severity")
+SALIENCY = Code("130404", "DCM", "Saliency mapping")
 ENLARGED = Code("8186001", "SCT", "Cardiomegaly")
 RATIO = Code("250973006", "SCT", "Cardiothoracic ratio")
 GRADE = Grade(
@@ -141,3 +143,19 @@ def test_the_database_keeps_them() -> None:
     kept = decode_findings(encode_findings(findings()))
     assert (kept.grades, kept.withheld, kept.words) == ((GRADE,), (WITHHELD,), WORDS)
     assert kept.measurements == (PLAIN,)
+
+
+def test_what_a_pipeline_draws_stands_behind_the_summary() -> None:
+    """As frames of one image; where a destination does not take that, it gets the summary alone."""
+    seen = Picture("Where it looked", np.zeros((40, 60, 3), np.uint8), SALIENCY)
+    made = build(
+        findings(pictures=(seen, seen)), study(), identity=IDENTITY, made_at=MADE_AT, kinds={"SC"}
+    )
+    many, alone = (dcmread(BytesIO(item.data)) for item in made)
+    assert [item.preference for item in made] == [0, 1]
+    assert many.SOPClassUID.name == "Multi-frame True Color Secondary Capture Image Storage"
+    assert many.pixel_array.shape == (3, alone.Rows, alone.Columns, 3)
+    assert (many.pixel_array[0] == alone.pixel_array).all()
+    assert list(many.PageNumberVector) == [1, 2, 3]
+    plain = build(findings(), study(), identity=IDENTITY, made_at=MADE_AT, kinds={"SC"})
+    assert len(plain) == 1

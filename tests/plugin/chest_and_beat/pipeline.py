@@ -22,6 +22,7 @@ from inference.types import (
     Grade,
     Measurement,
     ModelCard,
+    Picture,
     Selected,
     Selection,
     Standing,
@@ -33,6 +34,7 @@ RATIO = Code("250973006", "SCT", "Cardiothoracic ratio")
 RATE = Code("8867-4", "LN", "Heart rate")
 SIZE = Code("SHADOW-SIZE", "99TOY", "Size of the shadow")
 FLUID = Code("60046008", "SCT", "Pleural effusion")
+SALIENCY = Code("130404", "DCM", "Saliency mapping")
 NO_UNITS = Code("1", "UCUM", "no units")
 PER_MINUTE = Code("/min", "UCUM", "per minute")
 STEPS = (
@@ -126,6 +128,11 @@ class ChestAndBeat:
                 for rank, item in enumerate((*films, *strips), 1)
             ),
             exclusions=tuple(exclusions),
+            pictures=tuple(
+                Picture("Where the film is bright", item.features.preview, SALIENCY)
+                for item in films
+                if item.features.preview is not None
+            ),
             words=WORDS,
         )
 
