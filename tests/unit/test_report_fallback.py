@@ -181,7 +181,7 @@ def test_an_error_that_nobody_foresaw_is_no_end_either(monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(building, "secondary_capture", fail)
+    monkeypatch.setattr(building, "secondary_captures", fail)
 
     assert made(estimate(2), study()).left_out == ("the summary picture",)
 
