@@ -33,6 +33,7 @@ class Recorder:
     def __init__(self, database: Database, pipelines: Sequence[str]) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
+        readers(self._pipelines, "")  # their packages are imported here, not at the first instance
         self._waiting: deque[_Waiting] = deque()
         self._committing = threading.Lock()
 
