@@ -12,7 +12,7 @@ from sqlalchemy import select
 from dicom_node.report import NodeIdentity
 from dicom_node.scp.recording import Recorder
 from dicom_node.work import engine as engine_module
-from dicom_node.work.conclude import gather
+from dicom_node.work.conclude import gather, unprepared_instances
 from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Reporter
 from dicom_node.work.unusable import Unusable
@@ -165,3 +165,11 @@ def test_a_report_tells_of_instances_that_nobody_opened(bench: Bench) -> None:
     [unread] = [item for item in gather(case, second).exclusions if item.instance.modality == "DX"]
     assert (unread.reason, unread.detail) == (NOT_MINE, "DX is not mine")
     assert (unread.instance.sop_class_uid, unread.instance.instance_number) == (CHEST, 2)
+
+
+def test_what_nobody_looked_at_yet_is_prepared_where_a_pipeline_reads_it(bench: Bench) -> None:
+    """So a pipeline may be added to a running site; a rejection note is looked at in any case."""
+    receive(bench, [], US, CHEST, KEY_OBJECTS)
+    with bench.database.read() as tx:
+        case = cases.load_case(tx, 1, "second")
+    assert unprepared_instances(case, Second(), retry_failed=False) == [1, 3]
