@@ -126,6 +126,9 @@ _SENTENCES = {
         "out of memory: give the worker more, or set precision or device of the pipeline to one "
         "that needs less"
     ),
+    "PIPELINE_UNUSABLE": (
+        "the pipeline's package or bundle cannot be used; `echonode doctor` says why"
+    ),
     "INFERENCE": "the model gave no usable values",
     "BUNDLE": "the features stored for the study do not fit the model",
 }

@@ -2,6 +2,7 @@
 
 InferenceError
 ├── UnknownPipelineError     no pipeline of that name
+├── PipelineUnusableError    a pipeline's package is broken, or it breaks the rules of a plug-in
 ├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
 ├── LoopExcludedError        one instance takes no part, as its pixels show
 ├── BundleError              a bundle cannot be used; the message says what to do
@@ -22,8 +23,16 @@ class UnknownPipelineError(InferenceError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"unknown pipeline {name!r}: correct its [[pipeline]] name; known: {', '.join(known)}"
+            f"unknown pipeline {name!r}: correct its [[pipeline]] name; "
+            f"known: {', '.join(known) or 'none, so install echonode again'}"
         )
+
+
+class PipelineUnusableError(InferenceError):
+    """The code of a pipeline cannot be used: its author or the administrator must repair it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"pipeline {name}: {why}")
 
 
 class LoopUnreadableError(InferenceError):

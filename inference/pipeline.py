@@ -1,14 +1,28 @@
-"""The plug-in: what a pipeline must offer, and the registry that finds one by name."""
+"""The plug-in: what a pipeline must offer, and how one is loaded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydicom import Dataset
 
-from inference.errors import UnknownPipelineError
+from inference.errors import InferenceError, PipelineUnusableError
+from inference.registry import Business, find
 from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Selection
+
+#: What a plug-in must have.
+_MEMBERS = (
+    "name",
+    "version",
+    "business",
+    "model",
+    "select",
+    "look",
+    "encode",
+    "conclude",
+    "abstain",
+)
 
 
 class Pipeline(Protocol):
@@ -21,17 +35,17 @@ class Pipeline(Protocol):
 
     name: str
     version: str
+    business: Business
 
     @property
     def model(self) -> ModelCard:
         """Which weights are loaded."""
 
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        """Whether a study of these SOP classes is this pipeline's business at all."""
-
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by its header; the pixels are not read.
+        """Judge one instance by its header, which is left as it is; the pixels are not read.
 
+        Of an instance of a class that it does not read, to say why it takes no part, the header
+        holds no more than SOP class, UIDs, modality and instance number.
         `profile` names the selection rules that its sender asks for; None: the pipeline's own.
         """
 
@@ -57,44 +71,69 @@ class Pipeline(Protocol):
         """Findings without an estimate, for a reason outside the pipeline's own rules."""
 
 
-#: name -> "module:factory"; a factory takes the bundle folder, the device (auto, cpu, cuda), the
-#: precision (auto, fp32, bf16), the selection profile (None: the one the bundle asks for), and what
-#: becomes of loops without a heartbeat (exclude, note) and of loops unlike those of the training
-#: (exclude, note, off).
-PIPELINES: Mapping[str, str] = {
-    "echo_haemodynamics": "inference.pipelines.echo_haemodynamics:load",
-}
-
-
-def require_known(name: str) -> None:
-    """Return when there is a pipeline of this name.
-
-    Raises:
-        UnknownPipelineError: there is none.
-    """
-    if name not in PIPELINES:
-        raise UnknownPipelineError(name, sorted(PIPELINES))
-
-
 def load_pipeline(
     name: str,
     bundle: Path,
     device: str = "auto",
     precision: str = "fp32",
-    profile: str | None = None,
-    without_heartbeat: str = "exclude",
-    unfamiliar: str = "exclude",
+    **choices: str | None,
 ) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
+    Its factory is called with the bundle's folder, the device ("auto", "cpu", "cuda"), the
+    precision ("auto", "fp32", "bf16") and, by keyword, the settings that are the pipeline's own.
+
     Raises:
         UnknownPipelineError: no pipeline has this name.
+        PipelineUnusableError: its code cannot be imported or breaks the rules of a plug-in.
         inference.errors.InferenceError: no such device or precision here.
-        inference.errors.BundleError: the bundle is damaged or does not fit the pipeline.
+        inference.errors.BundleError: the bundle is missing, damaged or does not fit the pipeline.
     """
-    require_known(name)
-    module, factory = PIPELINES[name].split(":")
-    load: Callable[[Path, str, str, str | None, str, str], Pipeline] = getattr(
-        import_module(module), factory
-    )
-    return load(bundle, device, precision, profile, without_heartbeat, unfamiliar)
+    module, _, factory = find(name).factory.partition(":")
+    try:
+        made = getattr(import_module(module), factory)(bundle, device, precision, **choices)
+    except (InferenceError, MemoryError):
+        raise
+    except Exception as error:
+        why = f"it cannot be loaded ({type(error).__name__}: {error})"
+        raise PipelineUnusableError(name, why) from error
+    _require_pipeline(made, name)
+    return made  # type: ignore[no-any-return]
+
+
+def require_own(pipeline: Pipeline, made: object, *kinds: type) -> None:
+    """Refuse what a call of a pipeline returned if it is of none of our types.
+
+    Raises:
+        PipelineUnusableError: it is not.
+    """
+    if not isinstance(made, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        why = f"it returned a {type(made).__name__} in place of {wanted}"
+        raise PipelineUnusableError(pipeline.name, why)
+
+
+def require_features(pipeline: Pipeline, made: object, count: int) -> None:
+    """Refuse what `encode` returned if it is not a list of features, one of each look.
+
+    Raises:
+        PipelineUnusableError: it is not.
+    """
+    require_own(pipeline, made, list)
+    features: list[object] = made  # type: ignore[assignment]
+    for item in features:
+        require_own(pipeline, item, Features)
+    if len(features) != count:
+        raise PipelineUnusableError(
+            pipeline.name, f"it encoded {len(features)} instances of {count}"
+        )
+
+
+def _require_pipeline(made: Any, name: str) -> None:
+    missing = [member for member in _MEMBERS if not hasattr(made, member)]
+    if missing:
+        why = f"its factory returned a {type(made).__name__} without {', '.join(missing)}"
+        raise PipelineUnusableError(name, why)
+    if made.name != name:
+        raise PipelineUnusableError(name, f"its code calls itself {made.name!r}")
+    require_own(made, made.model, ModelCard)

@@ -15,7 +15,9 @@ from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
 from inference.dicom.header import instance_ref
 from inference.errors import InferenceError, LoopUnreadableError
+from inference.registry import Business
 from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Standing
+from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from storage import tables
 from storage.database.engine import Database
 from storage.database.owner import this_process
@@ -34,6 +36,7 @@ class Numbers:
     """A pipeline whose feature is the instance number; what it is told to do, it does."""
 
     name, version = PIPELINE, "1"
+    business = Business(reads=ULTRASOUND_SOP_CLASS_UIDS, anchors=ULTRASOUND_SOP_CLASS_UIDS)
     model = ModelCard("x", "1", "x", "1", "d" * 64, "1.2", Standing.UNTRAINED, "")
 
     def __init__(self) -> None:
@@ -42,9 +45,6 @@ class Numbers:
         self.batches: list[list[int]] = []
         self.on_encode: Callable[[Sequence[int]], None] = lambda _: None
         self.on_conclude: Callable[[], None] = lambda: None
-
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        return True
 
     def select(self, header: Dataset, profile: str | None = None) -> Selected:
         return Selected(instance_ref(header), (), {})

@@ -100,11 +100,12 @@ def make_worker(settings: Settings) -> "Worker":
     """The process that analyses.
 
     Raises:
-        inference.errors.BundleError: a bundle cannot be used.
+        inference.errors.InferenceError: none of the pipelines can be used.
     """
     import torch
 
     from dicom_node.app.completion import archive_question, completion_rules
+    from dicom_node.app.pipelines import load_pipelines
     from dicom_node.intake.note_keeping import NoteKeeper
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
@@ -114,23 +115,11 @@ def make_worker(settings: Settings) -> "Worker":
     from dicom_node.work.second_chances import SECOND_CHANCES_EVERY_S, give_second_chances
     from dicom_node.work.worker import Worker
     from inference.models.allocator import keep_freed_memory
-    from inference.pipeline import load_pipeline
 
     keep_freed_memory()
     if settings.work.threads:
         torch.set_num_threads(settings.work.threads)
-    pipelines = {
-        item.name: load_pipeline(
-            item.name,
-            item.bundle,
-            item.device,
-            item.precision,
-            item.selection,
-            item.without_heartbeat,
-            item.unfamiliar,
-        )
-        for item in settings.pipeline
-    }
+    pipelines = load_pipelines(settings)
     database = open_database(settings)
     spool = open_spool(settings, database)
     identity = node_identity(settings)

@@ -41,7 +41,7 @@ EXIT_USAGE = 2
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="echonode")
 def cli() -> None:
-    """A DICOM node that answers echo studies with a Structured Report.
+    """A DICOM node that analyses studies and answers with Structured Reports.
 
     Commands that work on a node take --config FILE (or the variable ECHONODE_CONFIG; default
     node.toml), and most commands --json. Start with `echonode doctor`.

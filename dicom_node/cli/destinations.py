@@ -15,6 +15,7 @@ from pydicom.uid import (
     EncapsulatedPDFStorage,
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
 )
 
@@ -53,6 +54,7 @@ _REPORTS = frozenset(
 )
 _COMPANIONS = {
     SecondaryCaptureImageStorage: "SC",
+    MultiFrameTrueColorSecondaryCaptureImageStorage: "pictures",
     KeyObjectSelectionDocumentStorage: "KOS",
     EncapsulatedPDFStorage: "PDF",
 }

@@ -18,7 +18,6 @@ from dicom_node.cli import (
     security_checks,
     work_checks,
 )
-from dicom_node.cli.bundles import bundle_problems
 from dicom_node.cli.clock import clock_doubts, clock_faults, clock_lines
 from dicom_node.cli.listening import describe_port
 from dicom_node.cli.options import config_file, with_json
@@ -28,6 +27,7 @@ from dicom_node.settings.file import read_settings
 from dicom_node.settings.model import PipelineSettings, Settings
 from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
+from inference import registry
 from inference.errors import InferenceError
 from storage.alarms.listing import study_alarms
 from storage.corrections import rejections
@@ -103,6 +103,8 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
+    for name, words in registry.faults():
+        yield Check(f"plug-in {name}", True, words, warns=True)
     yield from _partners(settings)
 
 
@@ -208,18 +210,11 @@ def _warnings(settings: Settings) -> Iterator[Check]:
 
 
 def _bundle(pipeline: PipelineSettings) -> str:
-    from inference.bundle.loading import read_manifest
-    from inference.pipeline import require_known
+    from dicom_node.app.pipelines import open_pipeline
 
-    require_known(pipeline.name)
-    problems = bundle_problems(pipeline.bundle)
-    if problems:
-        raise NodeError("; ".join(problems))
-    manifest = read_manifest(pipeline.bundle)
-    unfamiliar = f"unfamiliar loops: {pipeline.unfamiliar}"
-    if manifest.familiarity is None:
-        unfamiliar = "it cannot tell unfamiliar loops"
-    return f"{manifest.name} {manifest.version}, {manifest.standing}, {unfamiliar}"
+    card = open_pipeline(pipeline, "cpu").model
+    named = f"{card.bundle_name} {card.bundle_version}"
+    return ", ".join([named, card.standing, *card.remarks])
 
 
 def _partners(settings: Settings) -> Iterator[Check]:

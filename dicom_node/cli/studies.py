@@ -157,6 +157,8 @@ def _instance_lines(instance: InstanceView) -> Iterator[str]:
     number = instance.instance_number or "-"
     modality, uid = text(instance.modality), text(instance.sop_instance_uid)
     yield f"  #{number:4} {modality:3} {uid}  from {instance.peer}"
+    if not instance.preparations:
+        yield "        no pipeline reads its SOP class"
     for made in instance.preparations:
         if made.selected is None:
             verdict = f"{made.state}{f': {made.error}' if made.error else ''}"

@@ -4,6 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS
+from inference.registry import readers
 from storage.database.engine import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageFullError
 from storage.files.spool import Settling
@@ -25,12 +27,14 @@ class Recorder:
 
     It has no thread of its own: the first caller commits at once; instances that arrive meanwhile
     are committed together by the first of them. A single instance never waits. All pipelines of
-    the site get work, those that the settings of this machine name and those of others.
+    the site that read its class get work, those that the settings of this machine name and those
+    of others.
     """
 
     def __init__(self, database: Database, pipelines: Sequence[str]) -> None:
         self._database = database
         self._pipelines = tuple(pipelines)
+        readers(self._pipelines, "")  # their packages are imported here, not at the first instance
         self._waiting: deque[_Waiting] = deque()
         self._committing = threading.Lock()
 
@@ -51,13 +55,20 @@ class Recorder:
     def _record_alone(self, received: Received, settling: Settling) -> Receipt:
         """Nobody else is at it: the database works while the disk does, and commits after it."""
         with self._database.write() as tx:
-            receipt = record_instance(tx, received, self._site(tx, received))
+            receipt = self._recorded(tx, received, self._site(tx, received))
             settling.wait()
         return receipt
 
     def _site(self, tx: Transaction, received: Received) -> Sequence[str]:
-        """The pipelines that look at each new instance."""
+        """All pipelines that work is queued for."""
         return roster.pipelines(tx, self._pipelines, received.received_at)
+
+    @staticmethod
+    def _recorded(tx: Transaction, received: Received, site: Sequence[str]) -> Receipt:
+        """Look at what a pipeline reads; at every note, since it may reject what they read."""
+        is_note = received.sop_class_uid == REJECTION_NOTE_CLASS
+        looking = site if is_note else readers(site, received.sop_class_uid)
+        return record_instance(tx, received, site, looking)
 
     def _record_together(self, received: Received) -> Receipt:
         mine = _Waiting(received)
@@ -80,7 +91,7 @@ class Recorder:
         try:
             with self._database.write() as tx:
                 site = self._site(tx, batch[0].received)
-                receipts = [record_instance(tx, one.received, site) for one in batch]
+                receipts = [self._recorded(tx, one.received, site) for one in batch]
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
             if len(batch) == 1 or isinstance(error, DatabaseUnavailableError | StorageFullError):
                 for one in batch:

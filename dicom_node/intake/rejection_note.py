@@ -11,6 +11,8 @@ from dicom_node.intake.rejection_reasons import REASONS
 from inference.dicom.elements import items, text
 from inference.types import Code
 
+#: The class of rejection notes; most objects of it are none.
+REJECTION_NOTE_CLASS: str = KeyObjectSelectionDocumentStorage
 #: No study has so many instances; more is an attack or a mistake.
 MOST_INSTANCES = 100_000
 
@@ -33,7 +35,7 @@ def read_rejection_note(header: Dataset) -> RejectionNote | None:
     What counts is the Current Requested Procedure Evidence Sequence (0040,A375), which lists every
     instance of the content tree with its study (PS3.3 C.17.6.2).
     """
-    if text(header, "SOPClassUID") != KeyObjectSelectionDocumentStorage:
+    if text(header, "SOPClassUID") != REJECTION_NOTE_CLASS:
         return None
     titles = items(header, "ConceptNameCodeSequence")
     title = titles[0] if titles else Dataset()

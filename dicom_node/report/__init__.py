@@ -2,7 +2,7 @@
 
     content -> measurement_groups, image_library -> items      the SR tree with numbers, by template
     basic_text -> narrative -> wording                         the SR tree in words
-    picture -> canvas; page -> sheet, letters; gauge           what is drawn
+    drawn -> picture -> canvas; page -> sheet, letters; gauge, headlines    what is drawn
     structured_report, secondary_capture, encapsulated_pdf, key_objects, rejection_note
                                                                one module for each kind of object
     source, context, character_sets, requested_procedures      what is carried through

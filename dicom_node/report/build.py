@@ -22,7 +22,7 @@ from dicom_node.report.errors import ReportError
 from dicom_node.report.header import declare_schemes, encode, name_by_content
 from dicom_node.report.key_objects import key_object_selection
 from dicom_node.report.rejection_note import rejection_note
-from dicom_node.report.secondary_capture import secondary_capture
+from dicom_node.report.secondary_capture import secondary_captures
 from dicom_node.report.source_codes import codes_in
 from dicom_node.report.structured_report import structured_reports
 from inference.types import Findings
@@ -114,7 +114,9 @@ def _datasets(
         for preference, document in enumerate(documents):
             yield "SR", preference, "", document
     if "SC" in kinds:
-        yield "SC", 0, "", secondary_capture(findings, study, identity, made_at, notice)
+        pictures = secondary_captures(findings, study, identity, made_at, notice)
+        for preference, picture in enumerate(pictures):
+            yield "SC", preference, "", picture
     if "PDF" in kinds:
         page = encapsulated_pdf(findings, study, identity, made_at, predecessor, notice)
         yield "PDF", 0, "", page

@@ -16,7 +16,7 @@ import structlog
 from dicom_node.report.build import BuiltObject, Kind, build
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.errors import ReportError
-from dicom_node.report.references import can_be_referenced, is_image
+from dicom_node.report.references import can_be_referenced
 from inference.types import Findings
 
 log = structlog.get_logger()
@@ -66,16 +66,13 @@ def _in_utf_8(draft: _Draft) -> _Draft:
 def _without_bad_references(draft: _Draft) -> _Draft:
     """Without previews, too: what cannot be pointed at need not be shown."""
     findings = draft.findings
-    evidence = [
-        item
-        for item in findings.evidence
-        if can_be_referenced(item.instance) and is_image(item.instance.sop_class_uid)
-    ]
+    evidence = [item for item in findings.evidence if can_be_referenced(item.instance)]
     return replace(
         draft,
         findings=replace(
             findings,
             evidence=tuple(replace(item, preview=None) for item in evidence),
+            pictures=(),
             exclusions=tuple(
                 item for item in findings.exclusions if can_be_referenced(item.instance)
             ),

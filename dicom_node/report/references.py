@@ -18,12 +18,6 @@ def is_image(sop_class_uid: str) -> bool:
     return "Image Storage" in UID(sop_class_uid).name or sop_class_uid in _OTHER_IMAGE_CLASSES
 
 
-def is_ultrasound_image(sop_class_uid: str) -> bool:
-    """Whether this is a class of ultrasound images, retired or not."""
-    named = is_image(sop_class_uid) and "Ultrasound" in UID(sop_class_uid).name
-    return named or sop_class_uid == EnhancedUSVolumeStorage
-
-
 def can_be_referenced(instance: InstanceRef) -> bool:
     """Whether a reference to this instance would be valid: class and UIDs are UIDs."""
     uids = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_instance_uid)

@@ -4,7 +4,7 @@ from pydicom import Dataset
 
 from dicom_node.report import concepts
 from dicom_node.report.context import DocumentRef, Predecessor, StudyContext
-from dicom_node.report.references import every_instance, is_ultrasound_image, sop_reference
+from dicom_node.report.references import sop_reference
 from dicom_node.report.requested_procedures import referenced_requests
 from inference.types import Code, Findings
 
@@ -12,14 +12,9 @@ from inference.types import Code, Findings
 def procedures_reported(findings: Findings, study: StudyContext) -> tuple[Code, ...]:
     """The procedure as the source names it; TID 1500 asks for one at least.
 
-    Where the source names none, no more is claimed than what its instances show: that it is
-    ultrasound, or that it is imaging. What was examined is not claimed.
+    Where the source names none, no more is claimed than what the pipeline is certain of.
     """
-    is_ultrasound = any(
-        is_ultrasound_image(instance.sop_class_uid) for instance in every_instance(findings)
-    )
-    least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
-    return study.procedures or (least,)
+    return study.procedures or (findings.words.procedure or concepts.IMAGING_PROCEDURE,)
 
 
 def add_requests(document: Dataset, study: StudyContext) -> None:

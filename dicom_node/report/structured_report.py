@@ -23,8 +23,8 @@ from dicom_node.report.references import every_instance, evidence_sequence
 from dicom_node.report.relations import add_predecessors, add_requests
 from inference.types import Findings
 
-#: The report with its numbers, best class first: what IHE AIR names, what echo PACS list, and what
-#: old archives still take.
+#: The report with its numbers, best class first: what IHE AIR names, what cardiology PACS list,
+#: and what old archives still take.
 MEASURED_CLASSES = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
 #: The report in words, for what takes none of them.
 TEXT_CLASSES = (BasicTextSRStorage,)

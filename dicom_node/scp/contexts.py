@@ -1,8 +1,8 @@
 """Which presentation contexts are accepted: every storage class in every transfer syntax.
 
-A node that takes the report but refuses the cine is of no use, so nothing that a cart or a PACS may
-send is left out: a transfer syntax that no decoder knows still arrives, is kept, and its loop is
-excluded with a reason that somebody sees.
+A node that takes the report but refuses the images is of no use, so nothing that a cart or a PACS
+may send is left out: a transfer syntax that no decoder knows still arrives, is kept, and its
+picture is excluded with a reason that somebody sees.
 """
 
 from collections.abc import Iterable

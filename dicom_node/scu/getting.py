@@ -56,7 +56,7 @@ from storage.files.spool import Spool
 
 log = structlog.get_logger()
 
-#: What carts and archives keep ultrasound in, the most likely first; then all the others.
+#: What carts and archives keep images in, the most likely first; then all the others.
 _LIKELY = (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -67,7 +67,7 @@ _LIKELY = (
     RLELossless,
 )
 _SYNTAXES = (*_LIKELY, *sorted(TRANSFER_SYNTAXES - set(_LIKELY)))
-#: An echo study's classes; the others follow as far as there is room.
+#: The most likely classes of a study; the others follow as far as there is room.
 _LIKELY_CLASSES = (
     UltrasoundMultiFrameImageStorage,
     UltrasoundImageStorage,

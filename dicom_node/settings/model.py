@@ -186,6 +186,16 @@ class PipelineSettings(Section):
     unfamiliar: Literal["exclude", "note", "off"] = "exclude"
     """Loops unlike the model's training data: "exclude", "note" (used, with a warning) or "off"."""
 
+    @property
+    def choices(self) -> dict[str, str]:
+        """The settings that are the pipeline's own, as far as they are given."""
+        own = {
+            "selection": "profile",
+            "without_heartbeat": "without_heartbeat",
+            "unfamiliar": "unfamiliar",
+        }
+        return {own[key]: getattr(self, key) for key in self.model_fields_set & own.keys()}
+
 
 class WorkSettings(Section):
     """How jobs are run."""

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from dicom_node.policy import is_out_of_memory
 from dicom_node.work.prepare import Judged
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_features
 from inference.types import Features
 from storage.work.jobs import Job
 
@@ -22,27 +22,47 @@ _LARGEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Claimed jobs and what becomes of their instances on other threads."""
+    """Claimed jobs, those of one instance together, and what becomes of it on another thread."""
 
-    jobs: Sequence[Job]
-    judged: Sequence[Future[Judged]]
+    parts: Sequence[tuple[Sequence[Job], Future[Sequence[Judged | Exception]]]]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All of its jobs."""
+        return [job for jobs, _ in self.parts for job in jobs]
+
+    def looked(self) -> Iterator[tuple[Job, Judged | Exception]]:
+        """Each job with what was seen, or why nothing was, when that is known."""
+        for jobs, looking in self.parts:
+            try:
+                yield from zip(jobs, looking.result(), strict=True)
+            except Exception as error:  # noqa: BLE001 - the file itself cannot be read
+                yield from ((job, error) for job in jobs)
+
+
+def by_instance(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs of each instance, in the order of the first of each."""
+    grouped: dict[int | None, list[Job]] = {}
+    for job in jobs:
+        grouped.setdefault(job.instance_id, []).append(job)
+    return list(grouped.values())
 
 
 class BatchSize:
-    """How many loops to claim at once: as many as keep a batch short and fit into memory."""
+    """How many instances to claim at once: as many as keep a batch short and fit into memory."""
 
     def __init__(self) -> None:
-        self.loops = 1
+        self.instances = 1
         self._largest = _LARGEST
 
-    def learn(self, loops: int, duration_s: float) -> None:
+    def learn(self, instances: int, duration_s: float) -> None:
         """Take the duration of a batch into account; it grows at most twofold."""
-        wanted = int(_TARGET_S * loops / max(duration_s, 1e-6))
-        self.loops = max(1, min(wanted, 2 * self.loops, self._largest))
+        wanted = int(_TARGET_S * instances / max(duration_s, 1e-6))
+        self.instances = max(1, min(wanted, 2 * self.instances, self._largest))
 
-    def did_not_fit(self, loops: int) -> None:
+    def did_not_fit(self, instances: int) -> None:
         """Never claim so many again: they did not fit into memory."""
-        self._largest = max(1, min(self._largest, loops // 2))
+        self._largest = max(1, min(self._largest, instances // 2))
 
 
 def encode_each(
@@ -50,7 +70,7 @@ def encode_each(
 ) -> Iterator[tuple[Job, Judged, Features | Exception | None]]:
     """Features of each, encoded together per pipeline; where that fails, in halves, to single ones.
 
-    A feature is the same whatever else is encoded with it, so a bad loop fails alone.
+    A feature is the same whatever else is encoded with it, so a bad one fails alone.
     """
     ordered = sorted(looked, key=lambda pair: pair[0].pipeline)
     for _, group in groupby(ordered, key=lambda pair: pair[0].pipeline):
@@ -69,7 +89,9 @@ def _encode(
     pipeline: Pipeline, judged: Sequence[Judged], size: BatchSize
 ) -> Sequence[Features | Exception]:
     try:
-        return pipeline.encode([item.look for item in judged])
+        made = pipeline.encode([item.look for item in judged])
+        require_features(pipeline, made, len(judged))
+        return made  # noqa: TRY300 - what it is must be seen to inside
     except Exception as error:  # noqa: BLE001 - whose fault it is, the halves will tell
         if len(judged) == 1:
             return [error]

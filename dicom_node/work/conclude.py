@@ -5,11 +5,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pydicom import Dataset
+
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
+from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from dicom_node.work.refused import refused_sentences
-from inference.errors import InferenceError
+from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
     NO_ESTIMATE,
@@ -18,8 +21,8 @@ from inference.exclusions import (
     SCHEME,
     UNUSED,
 )
-from inference.pipeline import Pipeline
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
+from inference.pipeline import Pipeline, require_own
+from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected
 from storage.reading.cases import Case, CaseInstance
 from storage.work.results import Preparation
 
@@ -54,6 +57,7 @@ def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) 
         item.instance_id
         for item in standing_instances(case)
         if _prepared(item, pipeline) is None
+        and (_reads(pipeline, item) or item.sop_class_uid == REJECTION_NOTE_CLASS)
         and not item.removed
         and (item.prepare_failed is None or retry_failed)
     ]
@@ -71,12 +75,12 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
         if _prepared(item, pipeline) is None
         and not item.patient_differs
         and _would_take_part(item)
-        and pipeline.concerns([item.sop_class_uid])
+        and _reads(pipeline, item)
     ]
 
 
 def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Separate the selected loops from the rest; both in the order of their UIDs."""
+    """Separate the selected instances from the rest; both in the order of their UIDs."""
     encoded: list[Encoded] = []
     exclusions: list[Exclusion] = []
     identity = hashlib.sha256(
@@ -114,7 +118,7 @@ def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
 
 
 def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    """Fuse the loops of a study; a failure of the model becomes an abstention."""
+    """Fuse what was made of a study; a failure of the model becomes an abstention."""
     return _with_refused(case, _concluded(case, gathered, pipeline))
 
 
@@ -125,19 +129,21 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     if lacking:
         return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
-        return pipeline.conclude(gathered.encoded, gathered.exclusions)
+        findings = pipeline.conclude(gathered.encoded, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
+    require_own(pipeline, findings, Findings)
+    return findings
 
 
 def _everything(gathered: Gathered) -> list[Exclusion]:
-    """All instances of a study of which no estimate is made, the selected loops among them."""
-    unused = [_unused(loop.instance) for loop in gathered.encoded]
+    """All instances of a study of which no estimate is made, the selected ones among them."""
+    unused = [_unused(item.instance) for item in gathered.encoded]
     return sorted([*gathered.exclusions, *unused], key=lambda item: item.instance.sop_instance_uid)
 
 
-def _unused(loop: InstanceRef) -> Exclusion:
-    return Exclusion(loop, NO_ESTIMATE, UNUSED)
+def _unused(instance: InstanceRef) -> Exclusion:
+    return Exclusion(instance, NO_ESTIMATE, UNUSED)
 
 
 def _with_refused(case: Case, findings: Findings) -> Findings:
@@ -162,8 +168,12 @@ def _prepared(item: CaseInstance, pipeline: Pipeline) -> Preparation | None:
     return made if made.bundle_digest == pipeline.model.bundle_digest else None
 
 
+def _reads(pipeline: Pipeline, item: CaseInstance) -> bool:
+    return item.sop_class_uid in pipeline.business.reads
+
+
 def _would_take_part(item: CaseInstance) -> bool:
-    """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
+    """Whether an instance without a preparation may take part, and nothing shows that it is bad."""
     if item.preparation is not None and not item.preparation.selected:
         return False  # so the pipeline found with another bundle, or in another version
     return item.failure_code not in LIES_IN_THE_INSTANCE
@@ -177,15 +187,40 @@ def _exclusion(item: CaseInstance, pipeline: Pipeline) -> Exclusion | None:
     if item.patient_differs:
         return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
     preparation = _prepared(item, pipeline)
-    if item.removed and preparation is None:
-        return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
     if preparation is None:
-        code = item.prepare_failed or "UNKNOWN"
-        return Exclusion(reference, NOT_ANALYSED, f"technical failure ({code})")
+        return _unprepared(item, pipeline)
     if preparation.selected:
         return None
     reason = Code(preparation.reason_code, SCHEME, preparation.reason_meaning)
     return Exclusion(reference, reason, preparation.detail)
+
+
+def _unprepared(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
+    if not _reads(pipeline, item):
+        return _unread(item, pipeline)
+    if item.removed:
+        return Exclusion(_reference(item), FILES_REMOVED, _NOT_PREPARED_ANEW)
+    code = item.prepare_failed or "UNKNOWN"
+    return Exclusion(_reference(item), NOT_ANALYSED, f"technical failure ({code})")
+
+
+def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
+    """Why an instance of a class that the pipeline does not read takes no part.
+
+    Nobody opened its file: the pipeline judges it by what the index knows of it.
+    """
+    header = Dataset()
+    header.SOPClassUID = item.sop_class_uid
+    header.SOPInstanceUID = item.sop_instance_uid
+    header.SeriesInstanceUID = item.series_instance_uid
+    header.Modality = item.modality
+    if item.instance_number.isdigit():
+        header.InstanceNumber = item.instance_number
+    judged = pipeline.select(header)
+    if not isinstance(judged, Rejected):
+        why = f"it selects SOP class {item.sop_class_uid}, which it does not read"
+        raise PipelineUnusableError(pipeline.name, why)
+    return Exclusion(judged.instance, judged.reason, judged.detail)
 
 
 def _encoded(item: CaseInstance) -> Encoded:
@@ -205,6 +240,7 @@ def _reference(item: CaseInstance) -> InstanceRef:
     )
 
 
-def sop_classes(case: Case) -> Sequence[str]:
-    """The SOP classes of a study's instances that still stand."""
-    return sorted({item.sop_class_uid for item in standing_instances(case)})
+def is_business(case: Case, pipeline: Pipeline) -> bool:
+    """Whether a study is the pipeline's to report, by its instances that still stand."""
+    anchors = pipeline.business.anchors
+    return any(item.sop_class_uid in anchors for item in standing_instances(case))

@@ -138,7 +138,9 @@ def _is_spared(
     """Whether a companion is not queued for a destination that refused its like lately."""
     if kind not in _COMPANIONS:
         return False
-    made = next(item for item in report.objects if item.kind == kind)
+    # The last rendition: what is sent where those before it are refused.
+    renditions = (item for item in report.objects if item.kind == kind)
+    made = max(renditions, key=lambda item: item.preference)
     since = now - BELIEVED_FOR
     return destinations.spares(
         tx, recipient.name, made, report.study_id, now, since, CLASS_REFUSALS

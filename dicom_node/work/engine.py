@@ -1,4 +1,4 @@
-"""The local engine: claims jobs and runs them in this process, reports before loops."""
+"""The local engine: claims jobs and runs them in this process, reports before instances."""
 
 import threading
 import time
@@ -19,12 +19,13 @@ from dicom_node.policy import (
     explain,
     is_spent,
 )
-from dicom_node.work.batch import Batch, BatchSize, encode_each
+from dicom_node.work.batch import Batch, BatchSize, by_instance, encode_each
 from dicom_node.work.conclusions import Conclusions
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.pauses import Pauses
 from dicom_node.work.prepare import Judged, judge, preparation
 from dicom_node.work.reporting import Recipient, Reporter
+from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
 from inference.types import Features
 from storage.database.engine import Database, Transaction
@@ -46,7 +47,7 @@ log = structlog.get_logger()
 class Engine:
     """Runs `prepare` and `conclude` jobs until it is stopped.
 
-    While one batch of loops is encoded, the next is claimed and decoded. A `conclude` job waits
+    While one batch of instances is encoded, the next is claimed and decoded. A `conclude` job waits
     for one batch at most, and after a report comes a batch: neither kind waits for the end of the
     other. While the spool is away, nothing is claimed.
     """
@@ -129,7 +130,7 @@ class Engine:
             self._has_just_reported = True
             return True
         if claimed:
-            self._ahead = self._begin(claimed[0])
+            self._ahead = self._begin(claimed)
         batch, self._ahead = self._ahead, None
         if batch:
             self._run_batch(batch)
@@ -143,22 +144,24 @@ class Engine:
             return () if self._has_just_reported else (JobKind.CONCLUDE,)
         return tuple(reversed(URGENCY)) if self._has_just_reported else URGENCY
 
-    def _begin(self, first: Job) -> Batch:
-        """Start to look at a job's instance and, where that is safe, at more of them."""
-        together = [first]
-        if first.attempt > 1:
+    def _begin(self, first: Sequence[Job]) -> Batch:
+        """Start to look at the instance of some jobs and, where that is safe, at more of them."""
+        together = list(first)
+        if first[0].attempt > 1:
             self._careful = False
-        elif not self._careful and self._size.loops > 1:
+        elif not self._careful and self._size.instances > 1:
             together += self._only_fresh(
-                self._holding.claim(self._size.loops - 1, [JobKind.PREPARE])
+                self._holding.claim(self._size.instances - 1, [JobKind.PREPARE])
             )
         runnable = [job for job in together if not self._is_hopeless(job)]
-        return Batch(runnable, [self._looking.submit(self._look, job) for job in runnable])
+        return Batch(
+            [(alike, self._looking.submit(self._look, alike)) for alike in by_instance(runnable)]
+        )
 
     def _begin_next(self) -> Batch | None:
         """The batch to look at while another is encoded."""
         fresh = self._only_fresh(self._holding.claim(1, [JobKind.PREPARE]))
-        return self._begin(fresh[0]) if fresh else None
+        return self._begin(fresh) if fresh else None
 
     def _only_fresh(self, claimed: Sequence[Job]) -> list[Job]:
         """Hand back what was tried before: its turn comes when nothing else is held."""
@@ -166,22 +169,32 @@ class Engine:
         self._holding.hand_back([job for job in claimed if job.attempt > 1])
         return [job for job in claimed if job.attempt == 1]
 
-    def _look(self, job: Job) -> Judged:
-        if job.instance_id is None:
+    def _look(self, alike: Sequence[Job]) -> Sequence[Judged | Exception]:
+        """Look at an instance for each of its jobs; its file is checked and parsed once."""
+        instance_id = alike[0].instance_id
+        if instance_id is None:
             raise ValueError("a prepare job names its instance")
         with self._database.read() as tx:
-            digest = instance_digest(tx, job.instance_id)
-            peer = instance_peer(tx, job.instance_id) if self._profiles else ""
+            digest = instance_digest(tx, instance_id)
+            peer = instance_peer(tx, instance_id) if self._profiles else ""
         with self._spool.reading(digest) as path:
-            return judge(path, self._pipelines[job.pipeline], self._profiles.get(peer))
+            header = read_header(path)
+            profile = self._profiles.get(peer)
+            seen: list[Judged | Exception] = []
+            for job in alike:
+                try:
+                    seen.append(judge(path, header, self._pipelines[job.pipeline], profile))
+                except Exception as error:  # noqa: BLE001 - one pipeline's failure is its own
+                    seen.append(error)
+            return seen
 
     def _run_batch(self, batch: Batch) -> None:
         looked = []
-        for job, looking in zip(batch.jobs, batch.judged, strict=True):
-            try:
-                looked.append((job, looking.result()))
-            except Exception as error:  # noqa: BLE001 - the policy decides about every error
-                self._follow(job, error)
+        for job, seen in batch.looked():
+            if isinstance(seen, Exception):
+                self._follow(job, seen)
+            else:
+                looked.append((job, seen))
         fresh = all(job.attempt == 1 for job in batch.jobs)
         if fresh and not self._careful and not self._stopping.is_set():
             self._ahead = self._begin_next()

@@ -33,19 +33,28 @@ class Holding:
     def claim(self, limit: int, kinds: Sequence[JobKind] = jobs.URGENCY) -> list[Job]:
         """Claim what is due, the first kind first.
 
+        To each preparation that was not tried before come those of the other pipelines, beyond
+        `limit`.
+
         Raises:
             storage.errors.StorageError: the database is away; nothing is held.
         """
+        now, lease_s, pipelines = now_utc(), self._lease_s, self._pipelines
         with self._database.write() as tx:
             claimed = jobs.claim(
                 tx,
                 owner=self._owner,
-                now=now_utc(),
-                lease_s=self._lease_s,
+                now=now,
+                lease_s=lease_s,
                 limit=limit,
                 kinds=kinds,
-                pipelines=self._pipelines,
+                pipelines=pipelines,
             )
+            if len(pipelines) > 1:
+                fresh = [job for job in claimed if job.attempt == 1]
+                claimed += jobs.claim_beside(
+                    tx, fresh, owner=self._owner, now=now, lease_s=lease_s, pipelines=pipelines
+                )
         self._held |= {job.id: job for job in claimed}
         return claimed
 

@@ -1,4 +1,4 @@
-"""The job `prepare`: judge one instance and, where it takes part, keep the features of its loop."""
+"""The job `prepare`: judge one instance and, where it takes part, keep its features."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset
+
 from dicom_node.intake.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
-from inference.dicom.header import read_header
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_own
 from inference.types import Features, Rejected, Selected, Selection
 from storage.work.results import Preparation
 
@@ -28,16 +29,18 @@ class Judged:
     note: RejectionNote | None = None
 
 
-def judge(file: Path, pipeline: Pipeline, profile: str | None = None) -> Judged:
+def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None = None) -> Judged:
     """Judge one instance and decode it; what its pixels speak against is rejected all the same.
 
-    `profile` is that of the selection which the peer's settings name; None: the pipeline's own.
+    `header` is that of the file. `profile` is that of the selection which the peer's settings name;
+    None: the pipeline's own.
 
     Raises:
-        inference.errors.InferenceError: the pipeline itself failed; nothing is known of the loop.
+        inference.errors.InferenceError: the pipeline itself failed; nothing is known of the
+            instance.
     """
-    header = read_header(file)
     selection = pipeline.select(header, profile)
+    require_own(pipeline, selection, Selected, Rejected)
     if not isinstance(selection, Selected):
         return Judged(selection, note=read_rejection_note(header))
     try:

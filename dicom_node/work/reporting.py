@@ -9,7 +9,7 @@ from pydicom import Dataset
 from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
 from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
 from dicom_node.work.composing import Composer
-from dicom_node.work.conclude import abandoned, conclude, gather, sop_classes
+from dicom_node.work.conclude import abandoned, conclude, gather, is_business
 from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from inference.dicom.header import read_header
@@ -66,11 +66,11 @@ class Reporter:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
             SpoolUnavailableError: nobody can tell now.
         """
-        why = why_withdrawn(case, concerned=pipeline.concerns(sop_classes(case)))
+        why = why_withdrawn(case, concerned=is_business(case, pipeline))
         if why is not None and (latest or case.withdrawn is not None):
             return self._withdrawal(job, case, latest, pipeline, why, now)
         header = self._header(case, latest)
-        if not _is_business(header, case, pipeline):
+        if not _can_report(header, case, pipeline):
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         gathered = gather(case, pipeline)
         if latest and latest.input_digest == gathered.input_digest:
@@ -101,7 +101,7 @@ class Reporter:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
         """
         header = self._header(case, latest)
-        if not _is_business(header, case, pipeline):
+        if not _can_report(header, case, pipeline):
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         study = _study(header, job, case)
         if not study.patient_id:
@@ -170,17 +170,17 @@ class Reporter:
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.
 
-        One that has a Patient ID comes first, then loops that still stand: what was rejected may
-        bear what the archive has corrected since. Of those it is the first by UID, whatever the
-        order in which they came. Where retention has removed them all, the last report says the
-        same of patient and study.
+        One that has a Patient ID comes first, then what was analysed and still stands: what was
+        rejected may bear what the archive has corrected since. Of those it is the first by UID,
+        whatever the order in which they came. Where retention has removed them all, the last report
+        says the same of patient and study.
         """
         own = [item for item in case.instances if not item.patient_differs]
         own.sort(
             key=lambda item: (
                 item.names_patient is False,
                 item.rejected is not None,
-                not _is_loop(item),
+                not _is_analysed(item),
                 item.sop_instance_uid,
             )
         )
@@ -228,12 +228,12 @@ def deliveries(report: Report, recipients: Sequence[Recipient]) -> Mapping[str, 
     }
 
 
-def _is_business(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
+def _can_report(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
     """Whether a report is this pipeline's to make, and there is a study to file it in."""
-    return bool(header.get("StudyInstanceUID")) and pipeline.concerns(sop_classes(case))
+    return bool(header.get("StudyInstanceUID")) and is_business(case, pipeline)
 
 
-def _is_loop(item: CaseInstance) -> bool:
+def _is_analysed(item: CaseInstance) -> bool:
     return item.preparation is not None and item.preparation.selected
 
 

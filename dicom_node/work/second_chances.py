@@ -1,4 +1,4 @@
-"""Periodic retry of loops that could not be analysed because files, memory or a worker lacked."""
+"""Periodic retry of instances that could not be analysed for want of files, memory or a worker."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 def give_second_chances(database: Database) -> None:
-    """Queue them again; a study is reported again when its loop has been analysed.
+    """Queue them again; a study is reported again when its instance has been analysed.
 
     Raises:
         storage.errors.StorageError: the database is away.

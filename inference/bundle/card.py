@@ -121,7 +121,8 @@ def _verdicts(bundle: Description) -> Iterator[str]:
 
 def _abstains(bundle: Description) -> Iterator[str]:
     yield "It does not replace a right heart catheter, and it states no diagnosis by itself."
-    yield "It is for adults; loops that the selection rules reject take no part."
+    whom = "adults" if bundle.ages is None else f"adults, {bundle.ages} of age"
+    yield f"It is for {whom}; loops that the selection rules reject take no part."
     yield _unfamiliar(bundle)
     if bundle.standing is Standing.RESEARCH:
         yield "Nobody has cleared it as a medical device."

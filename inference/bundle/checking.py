@@ -43,6 +43,7 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
         ("familiarity", familiarity(manifest)),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
+        *([("ages", str(manifest.ages))] if manifest.ages else []),
         ("cohort", manifest.cohort.description),
         *list(manifest.cohort.population.items()),
         *[(f"exams {split}", str(count)) for split, count in manifest.cohort.exams.items()],

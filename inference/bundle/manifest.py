@@ -11,7 +11,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from inference.bundle import familiarity_tensors
 from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
@@ -132,6 +139,26 @@ class Weights(Strict):
     size_bytes: Annotated[int, Field(gt=8)]
 
 
+class Ages(Strict):
+    """The patients that a bundle is for, by their age at the examination, in years.
+
+    They are at least `from_years` old and younger than `below_years`; None: there is no such end.
+    """
+
+    from_years: Annotated[FiniteFloat, Field(ge=0)]
+    below_years: Positive | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.below_years is not None and self.below_years <= self.from_years:
+            raise ValueError("below_years must be above from_years")
+        return self
+
+    def __str__(self) -> str:
+        end = "" if self.below_years is None else f", below {self.below_years:g}"
+        return f"from {self.from_years:g}{end} years"
+
+
 class Description(Strict):
     """A manifest without what the weights file determines: what whoever packs a bundle states.
 
@@ -150,6 +177,7 @@ class Description(Strict):
     familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
+    ages: Ages | None = None
     withheld: tuple[Withheld, ...] = ()
     evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
     judged_on: Text | None = None
@@ -158,6 +186,14 @@ class Description(Strict):
     licence: Text
     created_at: AwareDatetime
     model_card_sha256: Sha256 | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `ages` where none are stated: such a bundle keeps its digest in every version."""
+        document: dict[str, Any] = handler(self)
+        if self.ages is None:
+            document.pop("ages", None)
+        return document
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

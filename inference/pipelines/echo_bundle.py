@@ -56,12 +56,18 @@ def model_card(
         device_uid=manifest.device_uid,
         standing=manifest.standing,
         intended_use=manifest.intended_use,
+        remarks=(
+            f"unfamiliar loops: {unfamiliar}"
+            if manifest.familiarity is not None
+            else "it cannot tell unfamiliar loops",
+        ),
         parameters=(
             *(
                 f"network {network.architecture} for {', '.join(network.targets)}"
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            *([f"patients {manifest.ages} of age"] if manifest.ages else []),
             describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(

@@ -21,6 +21,7 @@ from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
+from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.pipelines.haemodynamic_class import classify
@@ -34,6 +35,7 @@ from inference.pipelines.haemodynamics import (
     undetermined,
 )
 from inference.pipelines.loop_features import encode_loops, stack_loops
+from inference.pipelines.registration import ECHO_HAEMODYNAMICS
 from inference.pipelines.relevance import rank_loops
 from inference.pipelines.study_words import (
     no_loop,
@@ -43,7 +45,7 @@ from inference.pipelines.study_words import (
     without_evidence,
     without_study_notes,
 )
-from inference.population import AGE_UNKNOWN, age_is_unknown
+from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
 from inference.types import (
     Assessment,
     Encoded,
@@ -52,13 +54,13 @@ from inference.types import (
     Findings,
     InstanceRef,
     ModelCard,
+    Rejected,
     Selected,
     Selection,
     Standing,
 )
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.profile import DEPARTURE_NOTE, PROFILE_NOTE, Profile, narrowest
-from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
@@ -78,6 +80,7 @@ class EchoHaemodynamics:
 
     name = NAME
     version = VERSION
+    business = ECHO_HAEMODYNAMICS.business
 
     def __init__(
         self,
@@ -131,13 +134,17 @@ class EchoHaemodynamics:
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
             ) from error
 
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        """Whether the study holds ultrasound images at all."""
-        return not ULTRASOUND_SOP_CLASS_UIDS.isdisjoint(sop_class_uids)
-
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by the rules of a profile."""
-        return select(header, self._profile if profile is None else Profile(profile))
+        """Judge one instance by the rules of a profile, then by the ages that the bundle states."""
+        selection = select(header, self._profile if profile is None else Profile(profile))
+        ages = self._manifest.ages
+        if ages is None or isinstance(selection, Rejected):
+            return selection
+        verdict = of_age(header, ages.from_years, ages.below_years)
+        verdicts = (*selection.verdicts, verdict)
+        if verdict.passed:
+            return replace(selection, verdicts=verdicts)
+        return Rejected(selection.instance, verdicts, OUTSIDE_AGES, verdict.detail)
 
     def look(self, instance: Path, selected: Selected) -> Loop:
         """Decode the first heartbeat of a loop.
@@ -211,6 +218,7 @@ class EchoHaemodynamics:
         return Findings(
             title=TITLE,
             model=self._card,
+            words=WORDS,
             measurements=measurements,
             assessments=assessments,
             classification=classify(measurements, assessments),
@@ -245,6 +253,7 @@ class EchoHaemodynamics:
         return Findings(
             title=_NO_ESTIMATE,
             model=self._card,
+            words=words_without_estimate(item.instance for item in exclusions),
             exclusions=tuple(exclusions),
             limitations=(*self._stated, self._selected_by),
             abstention=why,

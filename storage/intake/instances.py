@@ -53,11 +53,16 @@ _CARRY = each_dialect(
 )
 
 
-def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str]) -> Receipt:
+def record_instance(
+    tx: Transaction,
+    received: Received,
+    pipelines: Sequence[str],
+    readers: Sequence[str] | None = None,
+) -> Receipt:
     """Record an instance with all that follows: its study, its jobs and its audit events.
 
     Its association must have been opened. A new instance opens its study, keeps it receiving, or
-    reopens it, and queues one `prepare` job per pipeline.
+    reopens it, and queues one `prepare` job for each of the `pipelines` that reads it; None: all.
     """
     _take_turn(tx, received.sop_instance_uid)
     stored = tx.execute(_STORED, {"uid": received.sop_instance_uid}).first()
@@ -75,7 +80,8 @@ def record_instance(tx: Transaction, received: Received, pipelines: Sequence[str
             look_again(tx, study.id, received.received_at + BETWEEN_INSTANCES)
     _carry(tx, study.id, received)
     instance_id = _insert(tx, study.id, received, differs)
-    jobs.queue_prepare(tx, study.id, instance_id, received.received_at, pipelines)
+    looking = pipelines if readers is None else readers
+    jobs.queue_prepare(tx, study.id, instance_id, received.received_at, looking)
     refused_instances.forget(tx, received.sop_instance_uid)
     audit_received(tx, Action.INSTANCE_STORED, received, study.id)
     if differs:

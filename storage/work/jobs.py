@@ -110,6 +110,45 @@ def claim(
     found: list[int] = []
     for kind in kinds:
         found += _longest_waiting(tx, kind, pipelines, now, limit - len(found))
+    return _claimed(tx, found, owner, now, lease_s)
+
+
+def claim_beside(
+    tx: Transaction,
+    first: Sequence[Job],
+    *,
+    owner: str,
+    now: datetime,
+    lease_s: float,
+    pipelines: Sequence[str],
+) -> list[Job]:
+    """Claim what other pipelines have to prepare of the same instances, unless tried before.
+
+    So each file is read once for all of them.
+    """
+    job = tables.Job
+    instances = {item.instance_id for item in first if item.instance_id is not None}
+    waiting = (
+        select(job.id)
+        .where(
+            job.state == "queued",
+            job.pipeline.in_(pipelines),
+            job.kind == JobKind.PREPARE,
+            job.instance_id.in_(instances),
+            job.available_at <= now,
+            job.attempt == 0,
+        )
+        .order_by(job.id)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(tx.scalars(waiting)) if instances else []
+    return _claimed(tx, found, owner, now, lease_s)
+
+
+def _claimed(
+    tx: Transaction, found: Sequence[int], owner: str, now: datetime, lease_s: float
+) -> list[Job]:
+    """Claim the jobs of these numbers, in their order."""
     if not found:
         return []
     claimed = tx.execute(

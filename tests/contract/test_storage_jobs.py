@@ -120,6 +120,31 @@ def test_a_preparation_for_another_pipeline_holds_up_nothing(database: Database)
     assert [job.kind for job in claim(database, 11)] == [JobKind.CONCLUDE]
 
 
+def test_what_other_pipelines_do_with_the_same_instance_is_claimed_beside(
+    database: Database,
+) -> None:
+    """So a file is read once for all of them; what was tried before is left to run alone."""
+    open_association(database)
+    for number in (1, 2):
+        store(database, received(number), PIPELINES)
+    [first, second] = claim(database, 1, limit=2)
+    assert {first.instance_id, second.instance_id} == {1}
+    with database.write() as tx:
+        jobs.retry(tx, second, at=after(2), available_at=after(2), code="Died", message="again")
+    [(instance, third)] = beside(database, first)
+    assert instance == 1
+    assert third not in {first.pipeline, second.pipeline}
+    assert beside(database, first) == []
+
+
+def beside(database: Database, *first: Job) -> list[tuple[int | None, str]]:
+    with database.write() as tx:
+        found = jobs.claim_beside(
+            tx, first, owner=ME, now=after(50), lease_s=LEASE_S, pipelines=PIPELINES
+        )
+    return [(job.instance_id, job.pipeline) for job in found]
+
+
 def test_a_finished_job_is_done_for_good(database: Database, job: Job) -> None:
     with database.write() as tx:
         jobs.finish(tx, job, after(2))

@@ -138,8 +138,8 @@ def test_batches_grow_while_they_are_short_and_shrink_when_they_are_long() -> No
     size = BatchSize()
     grown = []
     for _ in range(6):
-        size.learn(size.loops, 0.01 * size.loops)
-        grown.append(size.loops)
+        size.learn(size.instances, 0.01 * size.instances)
+        grown.append(size.instances)
     assert grown == [2, 4, 8, 16, 16, 16]
     size.learn(16, 8.0)
-    assert size.loops == 1
+    assert size.instances == 1

@@ -77,7 +77,7 @@ def test_what_had_to_be_left_out_of_a_report_is_in_the_audit(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = import_module("dicom_node.report.build")  # of the same name as its function
-    monkeypatch.setattr(build, "secondary_capture", lambda *_: fails())
+    monkeypatch.setattr(build, "secondary_captures", lambda *_: fails())
     bench.receive(1)
     concluded(bench)
     [report] = bench.study().reports

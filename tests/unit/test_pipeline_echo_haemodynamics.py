@@ -255,11 +255,15 @@ def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(
         encode(pipeline, write_loop(tmp_path, 99, blank=True))
 
 
-def test_it_concerns_ultrasound_only(pipeline: Pipeline) -> None:
-    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34", US_MULTIFRAME])
-    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.3"])  # retired
-    assert not pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34"])
-    assert not pipeline.concerns([])
+def test_it_reads_and_reports_ultrasound_only(pipeline: Pipeline) -> None:
+    reads, anchors, reach_days = (
+        pipeline.business.reads,
+        pipeline.business.anchors,
+        pipeline.business.reach_days,
+    )
+    assert {US_MULTIFRAME, "1.2.840.10008.5.1.4.1.1.3"} <= reads  # retired
+    assert "1.2.840.10008.5.1.4.1.1.88.34" not in reads
+    assert (anchors, reach_days) == (reads, 0)
 
 
 def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]) -> None:

@@ -155,7 +155,7 @@ def test_nothing_is_said_twice_and_no_full_stop_meets_a_comma() -> None:
 def test_words_of_a_source_bring_no_control_characters() -> None:
     (loop,) = loops(1)
     told = replace(loop.instance, description="A4C\x1b[31m\u202e\nred")
-    assert wording.loop_name(told) == "instance 1 (A4C [31m red)"
+    assert wording.instance_name(told) == "instance 1 (A4C [31m red)"
 
 
 def test_what_must_not_be_overlooked_stands_in_every_form() -> None:

@@ -1,0 +1,219 @@
+"""A stranger's package, installed beside the node, is run from C-STORE to a validated report."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.data import get_testdata_file
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import select, update
+
+from dicom_node.app.pipelines import load_pipelines
+from dicom_node.report import NodeIdentity
+from dicom_node.settings.model import Settings
+from dicom_node.work.engine import Engine
+from dicom_node.work.reporting import Recipient, Reporter
+from storage import tables as schema
+from storage.database.engine import Database
+from storage.files.spool import Spool
+from storage.reading.browse import StudyDetail, show_study
+from storage.states import JobState
+from storage.studies.completion import complete_study
+from tests import plug_ins
+from tests.peers import require, shared, wait_until
+from tests.phantom_model import PHANTOM_BUNDLE
+from tests.scp_listening import listening, parts, send
+from tests.studies import phantom, study_uid
+
+PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
+CHEST = "1.2.840.10008.5.1.4.1.1.1.1"
+STUDY = generate_uid()
+OURS, TOY, BROKEN = "echo_haemodynamics", "chest_and_beat", "broken"
+
+
+class Site:
+    """A node that runs our pipeline, a stranger's, and one that cannot be imported."""
+
+    def __init__(self, folder: Path, database: Database, spool: Spool, port: int) -> None:
+        self.database, self.spool, self.port = database, spool, port
+        toy = folder / "toy"
+        toy.mkdir()
+        (toy / "toy.json").write_text('{"mild": 0.3, "severe": 0.7}')
+        tables = [
+            {"name": OURS, "bundle": PHANTOM_BUNDLE, "device": "cpu"},
+            {"name": TOY, "bundle": toy},
+            {"name": BROKEN, "bundle": toy},
+        ]
+        self.pipelines = load_pipelines(Settings.model_validate({"pipeline": tables}))
+
+    def analyse(self, *files: Path) -> StudyDetail:
+        """Send a study, complete it and run all jobs to their end."""
+        assert set(send(self.port, *map(parts, files))) == {0}
+        uid = study_uid(files)
+        with self.database.write() as tx:
+            study = schema.Study
+            study_id = tx.execute(select(study.id).where(study.study_instance_uid == uid)).scalar()
+            complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), list(self.pipelines))
+            tx.execute(update(schema.Job).values(available_at=datetime.now(UTC)))
+        engine = Engine(
+            self.database,
+            self.spool,
+            self.pipelines,
+            Reporter(self.spool, NodeIdentity("echonode", "echonode", "1", "ECHONODE")),
+            [Recipient("pacs", frozenset({"SR", "SC", "KOS"}), 3600)],
+            owner="here:1:boot.1",
+            lease_s=30,
+            maximum_attempts=1,
+        )
+        thread = threading.Thread(target=engine.run, daemon=True)
+        thread.start()
+        try:
+            wait_until(self._is_idle, 120, "all jobs ended")
+        finally:
+            engine.stop()
+            thread.join(10)
+        with self.database.read() as tx:
+            return show_study(tx, uid)
+
+    def _is_idle(self) -> bool:
+        job = schema.Job
+        with self.database.read() as tx:
+            waiting = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            return tx.scalar(waiting.limit(1)) is None
+
+    def objects(self, detail: StudyDetail, pipeline: str) -> dict[str, Path]:
+        """The best rendition of each kind of object that a pipeline's report has."""
+        [report] = [report for report in detail.reports if report.pipeline == pipeline]
+        best = [item for item in report.objects if item.preference == 0]
+        return {item.kind: self.spool.path(item.digest) for item in best}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The stranger's package is installed by pip, beside one that cannot be imported."""
+    packages, node = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("node")
+    source = tmp_path_factory.mktemp("source") / "plugin"
+    shutil.copytree(PLUGIN, source)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run(
+        [*pip, "--no-build-isolation", "--target", str(packages), str(source)], check=True
+    )
+    plug_ins.write(packages, "broken-reader", {BROKEN: "nowhere:PIPELINE"})
+    with (
+        plug_ins.installed(packages),
+        listening(node, pipelines=(OURS, TOY, BROKEN)) as listener,
+    ):
+        yield Site(node, listener.database, listener.spool, listener.port)
+
+
+@pytest.fixture(scope="module")
+def reported(site: Site, tmp_path_factory: pytest.TempPathFactory) -> StudyDetail:
+    folder = tmp_path_factory.mktemp("study")
+    return site.analyse(
+        film(folder / "front.dcm", 1, "PA"),
+        film(folder / "side.dcm", 2, "LL"),
+        ecg(folder / "ecg.dcm"),
+    )
+
+
+def film(file: Path, number: int, view: str) -> Path:
+    """A film whose middle half is bright."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CHEST
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, generate_uid()
+    dataset.PatientID, dataset.PatientName = "TOY-1", "Toy^Bear"
+    dataset.PatientBirthDate, dataset.PatientSex = "19600101", "O"
+    dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20260102", "101500", "A1"
+    dataset.StudyID, dataset.ReferringPhysicianName = "1", ""
+    dataset.Modality, dataset.InstanceNumber, dataset.ViewPosition = "DX", number, view
+    pixels = np.full((64, 64), 20, np.uint8)
+    pixels[:, 16:48] = 200
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelRepresentation = 0
+    dataset.PixelData = pixels.tobytes()
+    dcmwrite(file, dataset, enforce_file_format=True)
+    return file
+
+
+def ecg(file: Path) -> Path:
+    """pydicom's ECG, in the film's study."""
+    dataset = dcmread(get_testdata_file("waveform_ecg.dcm"))
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, generate_uid()
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.PatientID, dataset.PatientName = "TOY-1", "Toy^Bear"
+    dataset.PatientBirthDate, dataset.PatientSex = "19600101", "O"
+    dataset.InstanceNumber = 3
+    dcmwrite(file, dataset)
+    return file
+
+
+def test_only_the_strangers_pipeline_reports_a_study_of_its_kind(reported: StudyDetail) -> None:
+    outcomes = {report.pipeline: report.outcome for report in reported.reports}
+    assert outcomes == {TOY: "estimated", OURS: "not applicable"}
+    looked = {made.pipeline for item in reported.instances for made in item.preparations}
+    assert looked == {TOY, BROKEN}
+
+
+def test_a_broken_one_fails_visibly_and_the_others_go_on(reported: StudyDetail) -> None:
+    assert set(reported.revisions[-1].failures) == {BROKEN}
+    assert "echonode doctor" in reported.revisions[-1].failures[BROKEN]
+
+
+def test_its_report_says_its_own_words(site: Site, reported: StudyDetail) -> None:
+    made = {kind: dcmread(path) for kind, path in site.objects(reported, TOY).items()}
+    told = (item for item in made["SR"].iterall() if item.keyword in {"TextValue", "CodeMeaning"})
+    said = " ".join(str(item.value) for item in told)
+    for words in (
+        "Cardiothoracic ratio",
+        "Plain radiography",
+        "Size of the shadow: Mild, probability 80 %",
+        "Pleural effusion: not stated (the toy has seen too few).",
+        "Measured by a toy; a ruler is better.",
+        "film from the side",
+    ):
+        assert words in said, words
+    assert "loop" not in said.lower()
+    assert made["SC"].BodyPartExamined == "CHEST"
+    assert made["SC"].NumberOfFrames == 2, "the summary, and what the stranger draws"
+    assert made["KOS"].SeriesDescription.endswith("(AI key films and ECGs)")
+    classes = {
+        reference.ReferencedSOPClassUID
+        for item in made["SR"].CurrentRequestedProcedureEvidenceSequence
+        for series in item.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    assert len(classes) == 2, "film and ECG are the report's evidence"
+
+
+@pytest.mark.long
+def test_its_objects_pass_independent_validators(site: Site, reported: StudyDetail) -> None:
+    validator = shared("tools", "validate-sr")
+    for tool in ("dciodvfy", "dsrdump", "dsr2html", "java"):
+        require(tool)
+    paths = site.objects(reported, TOY)
+    command = ["bash", str(validator), str(paths["SR"]), str(paths["KOS"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout
+    picture = subprocess.run(
+        [require("dciodvfy"), str(paths["SC"])], capture_output=True, text=True, check=False
+    )
+    assert not [line for line in picture.stderr.splitlines() if line.startswith("Error")]
+
+
+def test_our_own_pipeline_reports_beside_it_as_ever(site: Site, tmp_path: Path) -> None:
+    detail = site.analyse(*phantom(tmp_path / "study", 1))
+    outcomes = {report.pipeline: report.outcome for report in detail.reports}
+    assert outcomes == {OURS: "estimated", TOY: "not applicable"}
