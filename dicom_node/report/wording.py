@@ -252,7 +252,7 @@ def effects(evidence: Evidence, findings: Findings) -> str:
 
 
 def strangeness(evidence: Evidence) -> str:
-    """The note on a loop that is used although unlike the training loops; "" where it is like."""
+    """The note on an input that is used although unlike the training's; "" where it is like."""
     return next((note for note in evidence.notes if note.startswith(UNFAMILIAR.meaning)), "")
 
 

@@ -19,6 +19,7 @@ LOOP = re.compile(r"\bloops?\b", re.IGNORECASE)
 THREADS = {
     "dicom_node/service.py",
     "dicom_node/outages.py",
+    "dicom_node/delivery/climber.py",
     "dicom_node/delivery/ladder.py",
     "dicom_node/delivery/commitment_reports.py",
     "dicom_node/delivery/destination_queue.py",
