@@ -44,25 +44,20 @@ class Estimated:
     unlike: int = 0
     of: int = 0
     abstained: set[str] = field(default_factory=set)
-    too_little: dict[str, int] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """What the bundle does not take for its own, of this cohort."""
-        little = [
-            f"{exams} exams hold too little evidence for an estimate of {name}."
-            for name, exams in self.too_little.items()
-        ]
         if not self.judged:
             unknown = (
                 "It was not judged whether loops resemble those that the bundle was trained on."
             )
-            return [unknown, *little]
+            return [unknown]
         becomes = "take no part" if self.excluded else "are used all the same"
         told = (
             f"{self.unlike} of {self.of} loops are unlike anything the bundle was trained on and "
             f"{becomes}; {len(self.abstained)} exams have no estimate for that reason."
         )
-        return [told, *little]
+        return [told]
 
     def predictions(self, manifest: Manifest, chosen: Sequence[CohortExam]) -> Predictions:
         """The tables that an evaluation judges, all exams that count among them."""
@@ -96,7 +91,6 @@ class Estimated:
         evidence, held = target.evidence, fusion.evidence[target.name]
         if evidence is None or evidence.suffices(evidence.share(held)):
             return {"estimate": fusion.estimates[target.name], "evidence": held, "unestimated": ""}
-        self.too_little[target.name] = self.too_little.get(target.name, 0) + 1
         why = Unestimated.LITTLE_EVIDENCE
         return {"estimate": nan, "evidence": held, "unestimated": why.value}
 

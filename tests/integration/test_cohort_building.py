@@ -296,6 +296,19 @@ def test_a_missing_archive_or_cohort_is_an_error(labels: Path, tmp_path: Path) -
         read_cohort(tmp_path / "nowhere")
 
 
+def test_an_archive_without_usable_files_says_what_is_wrong(
+    archive: Path, labels: Path, tmp_path: Path
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "1").symlink_to(archive, target_is_directory=True)
+    with pytest.raises(TrainingDataError, match=r"no file in .*links to folders"):
+        build(links, labels, tmp_path / "cohort", seed=3)
+    (links / "notes.txt").write_text("no DICOM")
+    with pytest.raises(TrainingDataError, match="no exam is left after the step"):
+        build(links, labels, tmp_path / "cohort", seed=3)
+
+
 def test_frames_are_cached_once_and_read_without_copying(
     archive: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,12 @@ def remembered(node: Outbox, where: Destination) -> dict[str, Answer]:
         return destinations.recall(tx, where.name, str(where.node))
 
 
+def refused_by(node: Outbox, where: Destination, sop_class: str) -> str:
+    """What refuses a class; "" where nothing does, or nothing is known yet."""
+    answer = remembered(node, where).get(sop_class)
+    return "" if answer is None else answer.refused_by
+
+
 def test_what_was_negotiated_is_remembered_and_follows_the_peer_when_it_changes(
     node: Outbox, tmp_path: Path
 ) -> None:
@@ -88,8 +94,8 @@ def test_a_class_that_is_refused_after_all_gives_way_at_once_and_comes_last_from
         wait_until(lambda: node.states() == {"sent"}, what="sent as the next best")
         assert sent == [COMPREHENSIVE_3D, COMPREHENSIVE]
         where = destination("pacs", port)
-        wait_until(lambda: COMPREHENSIVE_3D in remembered(node, where), what="learned")
-        assert remembered(node, where)[COMPREHENSIVE_3D].refused_by == "status 0x0122"
+        wait_until(lambda: refused_by(node, where, COMPREHENSIVE_3D), what="learned")
+        assert refused_by(node, where, COMPREHENSIVE_3D) == "status 0x0122"
         node.queue("pacs", "SR", REPORTS)
         wait_until(lambda: node.states() == {"sent"}, what="sent")
         assert sent[2:] == [COMPREHENSIVE]
@@ -108,8 +114,8 @@ def test_a_class_refused_by_status_gives_way_after_three_tries_and_is_remembered
         assert sent == [COMPREHENSIVE_3D] * 3 + [COMPREHENSIVE]
         assert node.deliveries()[0].attempt == 3
         where = destination("pacs", port)
-        wait_until(lambda: COMPREHENSIVE_3D in remembered(node, where), what="learned")
-        assert remembered(node, where)[COMPREHENSIVE_3D].refused_by == f"status 0x{status:04X}"
+        wait_until(lambda: refused_by(node, where, COMPREHENSIVE_3D), what="learned")
+        assert refused_by(node, where, COMPREHENSIVE_3D) == f"status 0x{status:04X}"
         node.queue("pacs", "SR", REPORTS)
         wait_until(lambda: node.states() == {"sent"}, what="sent without a wait")
         assert sent[4:] == [COMPREHENSIVE_3D, COMPREHENSIVE]

@@ -250,13 +250,24 @@ def test_the_reasons_for_which_exams_have_no_estimate_are_told_apart() -> None:
         (pawp[:1], Unestimated.UNFAMILIAR.value),
     ):
         predictions = changed(predictions, rows, estimate=np.nan, unestimated=why)
-    told = [each for each in caveats(evaluate(predictions, draws=2)) if "estimate:" in each]
+    told = [each for each in caveats(evaluate(predictions, draws=2)) if "no estimate of" in each]
     unlike = "with too few loops like those that the model was trained on"
     reasons = f"1 without a usable loop, 2 {unlike}, 3 with too little evidence in the loops"
     assert told == [
-        f"6 test exams have no mPAP estimate: {reasons}.",
-        f"1 test exam has no PAWP estimate: 1 {unlike}.",
+        f"6 test exams have no estimate of mPAP: {reasons}.",
+        f"1 test exam has no estimate of PAWP: 1 {unlike}.",
     ]
+
+
+def test_a_correlation_that_may_be_chance_is_said_to_be_so() -> None:
+    predictions = simulate(1)
+    test = (predictions.exams["split"] == "test") & (predictions.exams["target"] == "mPAP")
+    estimates = predictions.exams.loc[test, "estimate"].to_numpy()
+    shuffled = np.random.default_rng(3).permutation(estimates)
+    predictions = changed(predictions, predictions.exams.index[test], estimate=shuffled)
+    told = [each for each in caveats(evaluate(predictions, draws=50)) if "may be chance" in each]
+    assert len(told) == 1
+    assert told[0].startswith("The correlation of mPAP may be chance, ")
 
 
 def test_the_reason_for_which_an_exam_has_no_estimate_is_kept_in_the_tables(

@@ -13,6 +13,7 @@ def match(exams: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """
     left = exams.reset_index(drop=True).reset_index(names="position")
     left["exam_date"] = left["exam_date"].astype("datetime64[s]")
+    left["patient_id"] = left["patient_id"].astype(labels["patient_id"].dtype)  # none: of no type
     right = labels.assign(rhc_date=labels["rhc_date"].astype("datetime64[s]"))
     matched = pd.merge_asof(
         left.sort_values("exam_date", kind="stable"),

@@ -81,7 +81,7 @@ def scan(
     goes on where this one stopped. Symbolic links to folders are not followed.
 
     Raises:
-        TrainingDataError: there is no such folder.
+        TrainingDataError: there is no such folder, or no file in it.
     """
     if not archive.is_dir():
         raise TrainingDataError(f"archive: no folder {archive}")
@@ -90,6 +90,11 @@ def scan(
         index.executemany("INSERT INTO found VALUES (?, ?, ?)", _walk(archive))
         index.execute("DELETE FROM instance WHERE path NOT IN (SELECT path FROM found)")
     (total,) = index.execute("SELECT count(*) FROM found").fetchone()
+    if not total:
+        raise TrainingDataError(
+            f"archive: no file in {archive}; links to folders in it are not followed, so name the "
+            "folder that they lead to"
+        )
     todo = index.execute(
         "SELECT f.path, f.size_bytes, f.modified_ns FROM found f LEFT JOIN instance i USING (path)"
         " WHERE i.path IS NULL OR i.size_bytes != f.size_bytes OR i.modified_ns != f.modified_ns"

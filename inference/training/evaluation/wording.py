@@ -6,7 +6,7 @@ from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.cohort import sizes
 from inference.training.cohort.looks import Looks
 from inference.training.evaluation.calibration import KEPT
-from inference.training.evaluation.evaluating import Evaluation, TargetResult
+from inference.training.evaluation.evaluating import Evaluation
 from inference.training.evaluation.metrics import FEWEST_PATIENTS, Figure
 from inference.training.evaluation.predictions import Unestimated
 from inference.training.evaluation.section import Subject
@@ -98,8 +98,8 @@ def headline(evaluation: Evaluation) -> Iterator[str]:
 def caveats(evaluation: Evaluation) -> Iterator[str]:
     """What limits the figures; each only where it applies."""
     yield from sizes.warnings(evaluation.predictions.measured(evaluation.targets))
-    for result in evaluation.targets.values():
-        yield from _without_estimate(result)
+    yield from _without_estimate(evaluation)
+    yield from _chance(evaluation)
     if (patients := evaluation.patients.get("test", 0)) < FEWEST_PATIENTS:
         yield (
             f"There are no intervals: the test split has {patients} patients, and "
@@ -127,13 +127,28 @@ def withheld(targets: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} withheld: {reason}."
 
 
-def _without_estimate(result: TargetResult) -> Iterator[str]:
-    """How many test exams have no estimate of a target, by the reason."""
-    total = sum(result.without_estimate.values())
-    if total:
-        have = "exam has" if total == 1 else "exams have"
-        reasons = [f"{count} {_UNESTIMATED[why]}" for why, count in result.without_estimate.items()]
-        yield f"{total} test {have} no {result.target} estimate: {', '.join(reasons)}."
+def _without_estimate(evaluation: Evaluation) -> Iterator[str]:
+    """How many test exams have no estimate of which targets, by the reason."""
+    alike: dict[tuple[tuple[Unestimated, int], ...], list[str]] = {}
+    for result in evaluation.targets.values():
+        alike.setdefault(tuple(result.without_estimate.items()), []).append(result.target)
+    for reasons, targets in alike.items():
+        total = sum(count for _, count in reasons)
+        if total:
+            have = "exam has" if total == 1 else "exams have"
+            why = ", ".join(f"{count} {_UNESTIMATED[reason]}" for reason, count in reasons)
+            yield f"{total} test {have} no estimate of {', '.join(targets)}: {why}."
+
+
+def _chance(evaluation: Evaluation) -> Iterator[str]:
+    """The targets that the test exams do not show to be estimated at all."""
+    for target in evaluation.held:
+        correlation = evaluation.targets[target].reported["pcc"]
+        if correlation.low is not None and correlation.low <= 0:
+            yield (
+                f"The correlation of {target} may be chance, {_spoken(correlation)}: these exams "
+                "do not show that the model can estimate it."
+            )
 
 
 def method(evaluation: Evaluation, subject: Subject) -> Iterator[str]:
