@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml deploy/constraints.txt
 demo: $(STAMP) ## run the main job on phantom studies and show the result
 	$(BIN)/echonode demo
 
+# Several tests at once: more threads in each would only wait for one another.
+test test-short: export OMP_NUM_THREADS := 1
+
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
