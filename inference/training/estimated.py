@@ -45,19 +45,15 @@ class Estimated:
     of: int = 0
     abstained: set[str] = field(default_factory=set)
 
-    def sentences(self) -> list[str]:
+    def sentence(self) -> str:
         """What the bundle does not take for its own, of this cohort."""
         if not self.judged:
-            unknown = (
-                "It was not judged whether loops resemble those that the bundle was trained on."
-            )
-            return [unknown]
+            return "It was not judged whether loops resemble those that the bundle was trained on."
         becomes = "take no part" if self.excluded else "are used all the same"
-        told = (
+        return (
             f"{self.unlike} of {self.of} loops are unlike anything the bundle was trained on and "
             f"{becomes}; {len(self.abstained)} exams have no estimate for that reason."
         )
-        return [told]
 
     def predictions(self, manifest: Manifest, chosen: Sequence[CohortExam]) -> Predictions:
         """The tables that an evaluation judges, all exams that count among them."""

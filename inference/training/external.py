@@ -98,7 +98,7 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
     coverage = _coverage(loaded.manifest)
     return Judged(
         loaded.manifest,
-        replace(here, caveats=(*here.caveats, *estimated.sentences(), *absent)),
+        replace(here, caveats=(*here.caveats, estimated.sentence(), *absent)),
         predictions,
         evaluate(judged, fitted=shipped, coverage=coverage, draws=draws),
         fit_locally(

@@ -90,7 +90,6 @@ def predict(
     familiarity = read_familiarity(run, sizes)
     first = primary(made.recipe.targets)
     fused: dict[str, Fusion] = {}
-    unlike: set[str] = set()
     loops: list[dict[str, Any]] = []
     subsets: list[dict[str, Any]] = []
     for split in splits:
@@ -106,13 +105,10 @@ def predict(
                 # Whole views are dropped to be looked at on the test split, and never to be fitted.
                 views = _views(each, used, noted) if split == "test" else ()
                 subsets += subset_rows(bundle, each, kept, fused[number], views, first)
-            else:
-                unlike.add(number)
             loops += loop_rows(each, used, fused.get(number), far, noted, first)
             on_progress(f"estimate {split}", done, len(exams))
     rows = [
-        _exam_row(exam, scale, fused.get(exam.exam_id), noted)
-        | {"unestimated": Unestimated.UNFAMILIAR.value if exam.exam_id in unlike else ""}
+        _exam_row(exam, scale, fused.get(exam.exam_id), noted, predicted=split in splits)
         for split in SPLITS
         for exam in found.exams
         if exam.split == split
@@ -143,8 +139,9 @@ def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]
 
 
 def _exam_row(
-    exam: CohortExam, scale: Scale, fusion: Fusion | None, noted: Notes
+    exam: CohortExam, scale: Scale, fusion: Fusion | None, noted: Notes, *, predicted: bool
 ) -> dict[str, Any]:
+    unlike = predicted and fusion is None
     estimate = nan if fusion is None else fusion.estimates[scale.target]
     return {
         "exam_id": exam.exam_id,
@@ -153,6 +150,7 @@ def _exam_row(
         "target": scale.target,
         "truth": truth(exam, scale.target),
         "estimate": estimate,
+        "unestimated": Unestimated.UNFAMILIAR.value if unlike else "",
         # What the cross-entropy of training made of it.
         "probability": 1 / (1 + exp((scale.limit - estimate) / scale.tau)),
         "trvmax_m_s": exam.trvmax_m_s,
