@@ -39,8 +39,7 @@ ca = "{certificates / "ca.pem"}"
 name = "cart-1"
 ae_title = "CART1"
 networks = ["127.0.0.1/32"]
-tls = true
-tls_name = "cart-1"
+tls = {{ name = "cart-1" }}
 [[destination]]
 name = "pacs"
 host = "127.0.0.1"
