@@ -141,7 +141,7 @@ def _require_options(name: str, make: Callable[..., Any], options: Iterable[str]
     known = [each.name for each in further]
     if unknown := [option for option in options if option not in known]:
         listed = ", ".join(known) or "none"
-        why = f"it has no option {', '.join(unknown)}; its options: {listed}"
+        why = f"it has no option {', '.join(unknown)}; known: {listed}"
         raise PipelineUnusableError(name, why)
 
 
