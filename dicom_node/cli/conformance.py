@@ -28,7 +28,12 @@ _UNTOLD = ("host",)
 
 @click.command()
 @click.option(
-    "--format", "form", type=click.Choice(["md", "html"]), default="md", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["md", "html"]),
+    default="md",
+    show_default=True,
+    help="Markdown or one HTML page.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; empty: print it.")
 @with_settings

@@ -68,7 +68,7 @@ def work(config_path: Path, supervised: bool) -> None:
 @config_file
 @supervised_option
 def deliver(config_path: Path, supervised: bool) -> None:
-    """Deliver only: send reports and audit messages."""
+    """Deliver only: send reports and audit messages, and perform work items."""
     _serve("deliver", config_path, _delivery, supervised)
 
 

@@ -22,7 +22,9 @@ class _Name(click.ParamType[str]):
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         if not _NAME.fullmatch(value) or value in ("ca", "node"):
             self.fail(
-                f"{value!r}: letters, digits, dots and dashes, not `ca` or `node`", param, ctx
+                f"{value!r}: use letters, digits, dots and dashes; `ca` and `node` are taken",
+                param,
+                ctx,
             )
         return str(value)
 
@@ -36,8 +38,10 @@ def tls() -> None:
 @click.option(
     "--dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write to."
 )
-@click.option("--host", "hosts", multiple=True, help="Name or address of this node, repeatable.")
-@click.option("--peer", "peers", multiple=True, type=_Name(), help="A peer's name, repeatable.")
+@click.option(
+    "--host", "hosts", multiple=True, help="Host name or address of this node. Repeatable."
+)
+@click.option("--peer", "peers", multiple=True, type=_Name(), help="Name of a peer. Repeatable.")
 def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
     """Create a certificate authority, a certificate for this node and one for each peer.
 
@@ -80,7 +84,7 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
         "expires": "expires_at",
         "sha-256": "fingerprint",
     }
-    print_rows(rows, columns, as_json=as_json, empty="no certificates configured")
+    print_rows(rows, columns, as_json=as_json, empty="No certificates configured.")
 
 
 def own_certificate_files(settings: Settings) -> list[Path]:

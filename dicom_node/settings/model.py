@@ -75,7 +75,7 @@ class ReceiveSettings(Section):
 
 
 class TlsSettings(Section):
-    """The node's certificate and whom it trusts, for TLS; changed files need no restart."""
+    """TLS: the node's certificate, and the authorities it trusts. Changed files need no restart."""
 
     certificate: Path | None = None
     """PEM file of the node's certificate, then its chain; relative to the settings file."""
@@ -99,7 +99,7 @@ class CompletionSettings(Section):
     hard_limit_s: Seconds = 3600.0
     """Seconds after the first instance after which a study is complete in any case."""
     archive: str | None = None
-    """[[archive]] asked how many instances a study has, if it sends whole studies; empty: none."""
+    """Name of the [[archive]] that is asked how many instances a study has; empty: none."""
 
 
 #: Keys of a pipeline's own in its table, and what its factory calls them.
@@ -173,7 +173,7 @@ class AuditRepositorySettings(Section):
     """Where DICOM audit messages go (PS3.15 A.5 and A.6, syslog over TLS); they name patients."""
 
     name: str
-    """Name in logs and database; a new name receives events from its first start on."""
+    """Name in logs and database; under a new name, events are sent from the next start on."""
     host: str
     """Its host name or address, as in its certificate."""
     port: Port = 6514
@@ -272,7 +272,7 @@ class Settings(Section):
             if item.archive is not None and item.archive not in archives:
                 raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
             if not self.destination:
-                raise ValueError(f"{item.name}: its outputs need a [[destination]] to go to")
+                raise ValueError(f"{item.name}: its outputs need a [[destination]]")
         return self
 
     @model_validator(mode="after")
@@ -290,18 +290,22 @@ class Settings(Section):
     def _tls_has_its_files(self) -> "Settings":
         has_own = bool(self.tls.certificate and self.tls.key)
         if self.receive.tls_port and not has_own:
-            raise ValueError("TLS needs tls.certificate and tls.key: see `echonode tls init`")
+            raise ValueError(
+                "receive.tls_port needs tls.certificate and tls.key: see `echonode tls init`"
+            )
         for item in self.partners:
             tls = item.tls
             if tls is None or not tls.mutual:
                 continue
             if not (tls.certificate or has_own):
                 raise ValueError(
-                    f"{item.name}: TLS needs tls.certificate and tls.key, its own or those of "
-                    "[tls]: see `echonode tls init`"
+                    f"{item.name}: TLS needs a certificate and its key: give those of [tls], or "
+                    "its own; `echonode tls init` creates some for a test"
                 )
             if not (tls.ca or self.tls.ca):
-                raise ValueError(f"{item.name}: whom to trust? give its own tls.ca, or ca of [tls]")
+                raise ValueError(
+                    f"{item.name}: no authority to trust: give its own tls.ca, or ca of [tls]"
+                )
         return self
 
     @property

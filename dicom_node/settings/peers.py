@@ -15,7 +15,7 @@ class PeerSettings(Section):
     """A system that may open associations to the node; all others are rejected."""
 
     name: str
-    """Name in logs and audit."""
+    """Name in logs, audit and commands."""
     ae_title: AETitle
     """Its calling AE title."""
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]
@@ -23,15 +23,15 @@ class PeerSettings(Section):
     may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
     """Rights: "echo", "store", "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct"."""
     quiet_s: Seconds | None = None
-    """Its own quiet period in seconds; empty: the one of [completion]."""
+    """Its own quiet period in seconds; empty: that of [completion]."""
     selection: Profile | None = None
     """Selection rules for its loops: "paper", "vendor-neutral"; empty: those of [[pipeline]]."""
     on_conflict: Literal["refuse", "keep_first"] = "refuse"
-    """Other content under a known UID: "refuse" (0x0111), or "keep_first" (answers 0x0000)."""
+    """Answer to other content under a known UID: "refuse" (0x0111), or "keep_first" (0x0000)."""
     maximum_associations: Annotated[int, Field(ge=1)] | None = None
     """Maximum number of its open associations; empty: three quarters of the node's."""
     associations_per_minute: Annotated[float, Field(ge=1)] | None = None
-    """Maximum number of associations per minute, also all at once; empty: no limit."""
+    """Maximum number of associations per minute; as many may come at once; empty: no limit."""
     commitment_host: str | None = None
     """Host that receives storage-commitment reports; empty: its own association is used."""
     commitment_port: Port | None = None
@@ -53,7 +53,7 @@ class PeerSettings(Section):
         if self.commitment_ae_title and not self.commitment_host:
             raise ValueError("commitment_ae_title needs commitment_host and commitment_port")
         if self.commitment_host and "commit" not in self.may:
-            raise ValueError('commitment_host is given and may not "commit": add it to may')
+            raise ValueError('commitment_host needs the right "commit": add it to may')
         return self
 
     @model_validator(mode="after")

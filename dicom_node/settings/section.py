@@ -64,7 +64,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any, info: ValidationInfo) -> Any:
-        """TOML has no null: an empty string stands for an optional value that is not given."""
+        """TOML has no null: an empty string is an optional value that is not given."""
         field = cls.model_fields[str(info.field_name)]
         return None if value == "" and field.default is None else value
 

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from dicom_node.app import partners
+from dicom_node.cli import cli
 from dicom_node.errors import SettingsError
 from dicom_node.settings.example import example
 from dicom_node.settings.file import origins, read_settings
@@ -134,7 +137,10 @@ CART = '[[peer]]\nname = "cart"\nae_title = "CART"\nnetworks = ["10.0.0.1/32"]\n
         (TLS + CART + "tls = 3\n", "write true, false, or a table"),
         (TLS.replace("2762", "0") + CART + 'tls = { name = "cart" }\n', "tls_port is 0"),
         (TLS.replace("[tls]", "port = 0\n[tls]") + CART, "cart can never connect"),
-        (TLS.replace('ca = "ca.pem"', "") + CART + 'tls = { name = "c" }\n', "whom to trust"),
+        (
+            TLS.replace('ca = "ca.pem"', "") + CART + 'tls = { name = "c" }\n',
+            "no authority to trust",
+        ),
         (TLS + CART + 'tls = { fingerprints = ["12:34"] }\n', "64 hexadecimal digits"),
         (TLS + CART + 'tls = { name = "c", mutual = false }\n', "for DICOMweb only"),
         (TLS + CART + 'tls = { name = "c", key = "k" }\n', "belong together"),
@@ -258,6 +264,37 @@ def test_a_file_with_a_token_must_be_closed_to_other_users(tmp_path: Path) -> No
     archive = read_settings(file, {}).archive[0]
     assert archive.way == "wado"
     assert "t0ken" not in repr(archive)
+
+
+@pytest.mark.parametrize(
+    ("tls", "shown"),
+    [
+        ("", None),
+        ("tls = true\n", "n.pem"),
+        ('tls = { certificate = "own.pem", key = "own.key" }\n', "own.pem"),
+        ("tls = { mutual = false }\n", None),
+    ],
+)
+def test_a_web_service_is_shown_the_certificate_that_its_table_says(
+    tmp_path: Path, tls: str, shown: str | None
+) -> None:
+    settings = read_settings(write(tmp_path, TLS + ARCHIVE + 'url = "https://h/"\n' + tls), {})
+    service = partners.web_service(settings, settings.archive[0])
+    assert service.certificate == (tmp_path / shown if shown else None)
+    assert service.ca == tmp_path / "ca.pem"
+
+
+def test_secrets_among_a_pipelines_options_are_secrets(tmp_path: Path) -> None:
+    text = '[[pipeline]]\nbundle = "b"\n[pipeline.options]\nlevel = 3\nservice.api_token = "t0k"\n'
+    file = write(tmp_path, text)
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod o="):
+        read_settings(file, {})
+    file.chmod(0o600)
+    shown = CliRunner().invoke(cli, ["config", "show", "--config", str(file)]).output
+    assert "pipeline[0].options.level = 3  (file)" in shown
+    assert "pipeline[0].options.service.api_token = (hidden)  (file)" in shown
+    assert "t0k" not in shown
 
 
 def peer(name: str, title: str, networks: str, more: str = "") -> str:

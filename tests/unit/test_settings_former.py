@@ -1,5 +1,8 @@
 """Keys of earlier versions: they mean what they meant, and the operator learns the new ones."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from dicom_node.cli import cli
 from dicom_node.errors import SettingsError
 from dicom_node.settings.file import former_keys, origins, read_settings
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 NODE = '[receive]\ntls_port = 2762\n[tls]\ncertificate = "n.pem"\nkey = "n.key"\nca = "ca.pem"\n'
 CART = '[[peer]]\nname = "cart"\nae_title = "CART"\nnetworks = ["10.0.0.1/32"]\n'
 PACS = 'name = "pacs"\nhost = "h"\nport = 104\nae_title = "PACS"\n'
@@ -116,6 +120,15 @@ def test_whoever_looks_at_the_settings_is_told(tmp_path: Path, command: list[str
     done = CliRunner().invoke(cli, [*command, "--config", str(file)])
     advice = 'archive "pacs": connect_timeout_s: still works; write instead timeouts = '
     assert advice in done.output
+
+
+def test_the_log_says_it_at_start(tmp_path: Path) -> None:
+    """The listener ends at once, since its certificate is missing."""
+    file = write(tmp_path, NODE + "[[archive]]\n" + PACS + "connect_timeout_s = 1\n")
+    command = [sys.executable, "-m", "dicom_node", "listen", "--config", str(file)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    [line] = [line for line in done.stderr.splitlines() if "former settings key" in line]
+    assert json.loads(line)["reason"].startswith('archive "pacs": connect_timeout_s: still works')
 
 
 def test_the_settings_shown_as_json_stay_json(tmp_path: Path) -> None:
