@@ -48,18 +48,20 @@ def check_tls(settings: Settings) -> str:
     faults = dict.fromkeys(_tls_faults(settings))
     if faults:
         raise NodeError("; ".join(faults))
-    plain = [item.name for item in settings.partners if not item.is_encrypted]
+    plain = dict.fromkeys(item.name for item in settings.partners if not item.is_encrypted)
     return f"files good; in plain text: {', '.join(plain) or 'none'}"
 
 
 def _tls_faults(settings: Settings) -> Iterator[str]:
-    looks: dict[str, Callable[[], object]] = {}
+    # No dictionary: a destination and an archive may have the same name.
+    looks: list[tuple[str, Callable[[], object]]] = [
+        (item.name, partial(_load, settings, item))
+        for item in settings.partners
+        if item.is_encrypted
+    ]
     if settings.receive.tls_port:
-        looks["[tls]"] = partial(partners.listening_tls, settings)
-    looks |= {
-        item.name: partial(_load, settings, item) for item in settings.partners if item.is_encrypted
-    }
-    for name, look in looks.items():
+        looks.insert(0, ("[tls]", partial(partners.listening_tls, settings)))
+    for name, look in looks:
         try:
             look()
         except NodeError as error:

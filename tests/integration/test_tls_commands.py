@@ -136,7 +136,7 @@ def test_doctor_loads_the_files_of_every_system(tmp_path: Path) -> None:
     own, others = (f'"{authority.folder / name}.key"' for name in ("other", "node"))
     shown = f'tls = {{ certificate = "{authority.folder / "other.pem"}", key = '
     with file.open("a") as growing:
-        growing.write(f'[[archive]]\nname = "moved"\n{node}{gone}')
+        growing.write(f'[[archive]]\nname = "pacs"\n{node}{gone}')
         growing.write(f'[[archive]]\nname = "web"\nurl = "https://127.0.0.1:1/"\n{gone}')
         growing.write(f'[[work_list]]\nname = "good"\n{node}{shown}{own} }}\n')
         growing.write(f'[[work_list]]\nname = "list"\n{node}{shown}{others} }}\n')
@@ -144,7 +144,7 @@ def test_doctor_loads_the_files_of_every_system(tmp_path: Path) -> None:
     check = doctor(file)["tls"]
     assert not check["good"]
     named = [words.partition(":")[0] for words in str(check["detail"]).split("; ")]
-    assert named == ["moved", "web", "list", "arr"]
+    assert named == ["pacs", "web", "list", "arr"]
     assert "key values mismatch" in str(check["detail"])
 
 
