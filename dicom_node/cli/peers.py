@@ -94,7 +94,7 @@ def doctor(name: str, sends: bool, settings: Settings, as_json: bool) -> None:
     Connects, negotiates, and asks what would be accepted; stores nothing unless --send is given.
     For a peer, which calls the node, it shows what the node knows. Exit status 1 if a step fails.
     """
-    from dicom_node.cli.examinations import examinations, known_names
+    from dicom_node.operations.examinations import examinations, known_names
 
     logs.configure("warning")
     results = {

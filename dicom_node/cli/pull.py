@@ -13,17 +13,18 @@ import click
 
 from dicom_node import app, logs
 from dicom_node.cli.interruption import interruptible
-from dicom_node.cli.options import Days, config_file, with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, to_json
+from dicom_node.cli.options import Days, config_file, with_json, with_page
+from dicom_node.cli.output import print_page, print_rows, to_json
 from dicom_node.cli.progress import progress_bar
-from dicom_node.cli.viewing import looking
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import pulls as operations
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.file import read_settings
 from dicom_node.settings.model import Settings
 from storage.database.engine import Database
 from storage.database.owner import is_dead, this_process
 from storage.retrieval import pulls
-from storage.retrieval.listing import PullView, find_pull, list_pulls, studies_of
+from storage.retrieval.listing import PullView
 from storage.retrieval.pulls import Order
 from storage.states import PullState
 
@@ -161,29 +162,26 @@ def pull(
 
 
 @pull.command("list")
-@with_limit
-@with_settings
+@with_page
+@with_session
 @with_json
-def list_(limit: int, settings: Settings, as_json: bool) -> None:
+def list_(limit: int, after: str | None, session: Session, as_json: bool) -> None:
     """List pulls, newest first."""
-    with looking(settings, "pull list") as tx:
-        found = list_pulls(tx, limit)
-    print_rows(found, _PULLS, as_json=as_json, empty="nothing was pulled")
+    found = operations.list_pulls(session.database, session.who, limit=limit, after=after)
+    print_page(found, _PULLS, as_json=as_json, empty="nothing was pulled")
 
 
 @pull.command()
 @click.argument("pull_id", type=int)
-@with_settings
+@with_session
 @with_json
-def show(pull_id: int, settings: Settings, as_json: bool) -> None:
+def show(pull_id: int, session: Session, as_json: bool) -> None:
     """List the studies of one pull, and what is missing of them."""
-    with looking(settings, "pull show", pull=pull_id) as tx:
-        view = find_pull(tx, pull_id)
-        studies = studies_of(tx, pull_id)
+    found = operations.show_pull(session.database, session.who, pull_id)
     if as_json:
-        click.echo(to_json({"pull": view, "studies": studies}))
+        click.echo(to_json(found))
     else:
-        print_rows(studies, _STUDIES, as_json=False, empty="no study was found")
+        print_rows(found.studies, _STUDIES, as_json=False, empty="no study was found")
 
 
 def _ordered(

@@ -8,9 +8,9 @@ from itertools import chain
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.app.commitment import called_back, commitment_node, look_in
-from dicom_node.cli.commitment_checks import reporter
 from dicom_node.dicomweb.session import WebService
 from dicom_node.hl7.mllp import MllpNode
+from dicom_node.operations.health.commitment import reporter
 from dicom_node.peer_doctor import doctor
 from dicom_node.peer_doctor.incoming import KnownPeer, examine_peer
 from dicom_node.peer_doctor.reporting import examine_reports

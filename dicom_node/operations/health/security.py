@@ -1,11 +1,11 @@
-"""What `echonode doctor` looks at for security: certificates, secrets on disk, who we run as."""
+"""Is it safe? Certificates, secrets on disk, who we run as."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dicom_node.app import partners
-from dicom_node.cli.tls import certificate_files, days_left, own_certificate_files
+from dicom_node.operations.certificates import certificate_files, days_left, own_certificate_files
 from dicom_node.settings.model import Settings
 from storage.database.engine import sqlite_file
 from storage.files.folders import open_to_others

@@ -1,0 +1,44 @@
+"""What most commands work with: the settings, the open database, and who typed the command."""
+
+import functools
+import getpass
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from dicom_node import app
+from dicom_node.cli.options import with_settings
+from dicom_node.operations.orders import Asked
+from dicom_node.settings.model import Settings
+from storage.database.engine import Database
+from storage.files.spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The settings, their database, and the user."""
+
+    settings: Settings
+    database: Database
+    who: str
+
+    def spool(self) -> Spool:
+        """The spool of the settings."""
+        return app.open_spool(self.settings, self.database)
+
+    def asked(self, reason: str) -> Asked:
+        """An order that the user gives for a reason."""
+        return Asked(self.who, reason, [item.name for item in self.settings.pipeline])
+
+
+def with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """`--config FILE`, given as a session that ends with the command."""
+
+    @with_settings
+    @functools.wraps(command)
+    def within(*args: Any, settings: Settings, **options: Any) -> None:
+        with closing(app.open_database(settings)) as database:
+            command(*args, session=Session(settings, database, getpass.getuser()), **options)
+
+    return within
