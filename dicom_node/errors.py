@@ -2,7 +2,7 @@
 
 NodeError
 ├── SettingsError        the settings cannot be used; the message names the key and the remedy
-├── OrderError           an order cannot be carried out as it was given; the message says why
+├── OrderError           what was asked for cannot be done as given; the message says why
 ├── DemoError            the demonstration did not come to its end; the message says why
 ├── PortTakenError       another process listens on the node's port
 ├── NoProgressError      a job was put off too often; the message says why
@@ -35,7 +35,7 @@ class NoProgressError(NodeError):
 
 
 class OrderError(NodeError):
-    """An order cannot be carried out as it was given."""
+    """What an operator asks for cannot be done as it was given."""
 
 
 class DemoError(NodeError):

@@ -2,13 +2,16 @@
 
 import functools
 import getpass
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 from dicom_node import app
 from dicom_node.cli.options import with_settings
+from dicom_node.errors import OrderError
 from dicom_node.operations.orders import Asked
 from dicom_node.settings.model import Settings
 from storage.database.engine import Database
@@ -32,13 +35,23 @@ class Session:
         return Asked(self.who, reason, [item.name for item in self.settings.pipeline])
 
 
+@contextmanager
+def session_of(settings: Settings) -> Iterator[Session]:
+    """A session; what is asked for in it and cannot be done as given is wrong usage."""
+    with closing(app.open_database(settings)) as database:
+        try:
+            yield Session(settings, database, getpass.getuser())
+        except OrderError as error:
+            raise click.UsageError(str(error)) from error
+
+
 def with_session(command: Callable[..., None]) -> Callable[..., None]:
     """`--config FILE`, given as a session that ends with the command."""
 
     @with_settings
     @functools.wraps(command)
     def within(*args: Any, settings: Settings, **options: Any) -> None:
-        with closing(app.open_database(settings)) as database:
-            command(*args, session=Session(settings, database, getpass.getuser()), **options)
+        with session_of(settings) as session:
+            command(*args, session=session, **options)
 
     return within

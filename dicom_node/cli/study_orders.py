@@ -129,8 +129,6 @@ def correct(
     the node does not read the hospital's merge messages.
     """
     corrected = Identification(**attributes)
-    if not corrected.given() and not same_patient:
-        raise click.UsageError("say what to correct: --patient-id, --accession, ...")
     done = orders.correct(
         session.database, key, session.asked(reason), corrected, same_patient=same_patient
     )

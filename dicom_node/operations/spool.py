@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dicom_node.errors import OrderError
+from dicom_node.errors import NodeError
 from storage.database.engine import Database
 from storage.database.faults import translated_disk
 from storage.files import marker
@@ -56,13 +56,13 @@ def adopt(database: Database, root: Path, who: str, *, incomplete: bool = False)
     """Declare a folder to be the spool of a database; `incomplete`: even if files are missing.
 
     Raises:
-        OrderError: files are missing.
+        NodeError: files are missing.
     """
     with database.read() as tx:
         named, missing = spool_identity.count_files(tx, root)
         recorded = spool_identity.recorded(tx)
     if missing and not incomplete:
-        raise OrderError(
+        raise NodeError(
             f"{root} lacks {missing} of the {named} files that the database names: mount the "
             "spool's volume, or, if they are lost, repeat this with --incomplete"
         )

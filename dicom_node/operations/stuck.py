@@ -18,8 +18,11 @@ from storage.states import AlarmKind, ClimbState, DeliveryState
 from storage.work import roster
 
 _REMEDY = {
-    AlarmKind.EDITED: "if the new values are right, `study correct`; else `study settle`",
-    AlarmKind.NO_PATIENT_ID: "give it one with `study correct --patient-id`",
+    AlarmKind.EDITED: (
+        "if the new values are right, `echonode study correct {0}`; "
+        "else `echonode study settle {0}`"
+    ),
+    AlarmKind.NO_PATIENT_ID: "give it one: `echonode study correct {0} --patient-id ID`",
 }
 _MOST_WORK_ALARMS = 20
 
@@ -75,7 +78,7 @@ def _received(detail: StudyDetail, known: Completeness) -> Iterator[Stuck]:
             f"have it sent again, or go on without: `echonode study settle {number}`",
         )
     for kind, what in known.alarms.items():
-        yield Stuck(what, _REMEDY[kind])
+        yield Stuck(what, _REMEDY[kind].format(number))
 
 
 def _analysis(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dicom_node.errors import OrderError
+from dicom_node.errors import NodeError
 from dicom_node.operations.local_time import local_time
 from dicom_node.settings.model import Settings
 from dicom_node.study.wall_clock import clock_standing
@@ -53,11 +53,11 @@ def confirm(database: Database, who: str) -> None:
     """Confirm that the clock of this machine is right, and resume deletion by age.
 
     Raises:
-        OrderError: the clock was changed since this node last ran.
+        NodeError: the clock was changed since this node last ran.
     """
     _, set_by = clock_standing(database)
     if set_by:
-        raise OrderError(
+        raise NodeError(
             "the clock was changed since this node last ran: start the node, then confirm it"
         )
     with database.write() as tx:

@@ -15,7 +15,7 @@ from storage.database.engine import Database
 from storage.states import AnnouncementKind, StepState
 from storage.studies import announcements
 from storage.studies.announcements import Announcement
-from tests.contract.storing import HARD_LIMIT_S, after, complete, store_study
+from tests.contract.storing import HARD_LIMIT_S, PIPELINE, after, complete, store_study
 
 
 class Console:
@@ -120,3 +120,21 @@ def test_who_looked_at_alarms_is_in_the_audit(console: Console) -> None:
     with console.database.read() as tx:
         [event] = search(tx, action=Action.DATA_VIEWED)
     assert event.detail == {"command": "study list", "alarms": True}
+
+
+def test_studies_are_searched_and_a_wrong_cursor_is_wrong_usage(console: Console) -> None:
+    search = ("--name", "DOE*", "--date", "2026-01-01..2026-01-31", "--pipeline", PIPELINE)
+    found = json.loads(console.run("study", "list", *search, "--json").output)
+    assert ([row["study_id"] for row in found["rows"]], found["next"]) == ([1], None)
+    assert console.run("study", "list", "--name", "doe").output == "No matching studies.\n"
+    assert console.run("study", "list", "--after", "yesterday").exit_code == 2
+
+
+def test_a_study_is_shown_in_the_order_of_an_administrators_questions(console: Console) -> None:
+    console.run("study", "hold", "1", "--reason", "two exams")
+    shown = console.run("study", "show", "1").output
+    parts = ("Stuck", "Received", "Selected", "Concluded", "Sent", "Orders and corrections")
+    places = [shown.index(f"\n{part}\n") for part in parts]
+    assert places == sorted(places)
+    assert "1.2.3.1" not in shown, "nobody reads the UIDs of instances"
+    assert "1.2.3.1" in console.run("study", "show", "1", "--verbose").output
