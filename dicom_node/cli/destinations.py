@@ -36,7 +36,7 @@ def destination() -> None:
 def list_(session: Session, as_json: bool) -> None:
     """List the destinations and what each was found to accept."""
     found = destinations.list_destinations(session.settings, session.database)
-    print_rows(found, _LIST, as_json=as_json, empty="no destination is configured")
+    print_rows(found, _LIST, as_json=as_json, empty="No destinations configured.")
 
 
 @destination.command()
@@ -46,7 +46,7 @@ def list_(session: Session, as_json: bool) -> None:
 def show(name: str, session: Session, as_json: bool) -> None:
     """Show the answers of the destination NAME to each SOP class that was offered."""
     found = destinations.answers_of(session.settings, session.database, name)
-    print_rows(found, _SHOW, as_json=as_json, empty="nothing was offered to it yet")
+    print_rows(found, _SHOW, as_json=as_json, empty="Nothing was offered to it yet.")
 
 
 @destination.command()

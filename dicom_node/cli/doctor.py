@@ -10,7 +10,7 @@ from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json, visible
 from dicom_node.errors import NodeError
 from dicom_node.operations.health.checking import Check, check_node
-from dicom_node.settings.file import read_settings
+from dicom_node.settings.file import former_keys, read_settings
 
 
 @click.command()
@@ -45,4 +45,6 @@ def _checks(config_path: Path) -> Iterator[Check]:
             yield Check("settings", False, line)
         return
     yield Check("settings", True, str(config_path))
+    for words in former_keys(config_path):
+        yield Check("settings", True, words, warns=True)
     yield from check_node(settings, config_path)

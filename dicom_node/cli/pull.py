@@ -143,7 +143,7 @@ def _pull(
         asked = session.settings, session.database, session.who
         if dry_run and not resume:
             found = pulls.find(*asked, criteria, archive=name, priors=priors)
-            print_rows(found, _FOUND, as_json=as_json, empty="the archive has no such study")
+            print_rows(found, _FOUND, as_json=as_json, empty="The archive has no matching studies.")
             return
         with interruptible() as stop, progress_bar() as report:
             if resume:
@@ -162,7 +162,7 @@ def _pull(
 def list_(limit: int, after: str | None, session: Session, as_json: bool) -> None:
     """List pulls, newest first."""
     found = pulls.list_pulls(session.database, session.who, limit=limit, after=after)
-    print_page(found, _PULLS, as_json=as_json, empty="nothing was pulled")
+    print_page(found, _PULLS, as_json=as_json, empty="No pulls yet.")
 
 
 @pull.command()
@@ -175,7 +175,7 @@ def show(pull_id: int, session: Session, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(found))
     else:
-        print_rows(found.studies, _STUDIES, as_json=False, empty="no study was found")
+        print_rows(found.studies, _STUDIES, as_json=False, empty="No matching studies.")
 
 
 def _show_end(view: PullView, *, as_json: bool) -> None:

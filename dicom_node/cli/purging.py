@@ -69,4 +69,4 @@ def purge(
 def purged(study_instance_uid: str, session: Session, as_json: bool) -> None:
     """Show the proof that a study was purged, by its Study Instance UID."""
     found = purging.proofs(session.database, study_instance_uid)
-    print_rows(found, _PROOF, as_json=as_json, empty="no study with this UID was purged here")
+    print_rows(found, _PROOF, as_json=as_json, empty="No study with this UID was purged here.")

@@ -44,7 +44,7 @@ def held(limit: int, session: Session, as_json: bool) -> None:
     """List studies that are past their retention time, and why their files stay."""
     keep_days = session.settings.retention.keep_days
     found = operations.held(session.database, keep_days, limit=limit)
-    print_rows(found, _HELD, as_json=as_json, empty="no study is held")
+    print_rows(found, _HELD, as_json=as_json, empty="No studies are held.")
 
 
 @spool.command()
@@ -58,6 +58,6 @@ def adopt(incomplete: bool, session: Session) -> None:
     """
     root = session.settings.spool_dir
     done = operations.adopt(session.database, root, session.who, incomplete=incomplete)
-    click.echo(f"{done.root} is the spool now, with {done.present} of {done.named} file(s)")
+    click.echo(f"{done.root} is now the spool, with {done.present} of {done.named} file(s)")
     if done.must_restart:
         click.echo("restart the node's processes: they still use the previous spool")

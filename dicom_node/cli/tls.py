@@ -21,7 +21,9 @@ class _Name(click.ParamType[str]):
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         if not _NAME.fullmatch(value) or value in ("ca", "node"):
             self.fail(
-                f"{value!r}: letters, digits, dots and dashes, not `ca` or `node`", param, ctx
+                f"{value!r}: use letters, digits, dots and dashes; `ca` and `node` are taken",
+                param,
+                ctx,
             )
         return str(value)
 
@@ -35,8 +37,10 @@ def tls() -> None:
 @click.option(
     "--dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write to."
 )
-@click.option("--host", "hosts", multiple=True, help="Name or address of this node, repeatable.")
-@click.option("--peer", "peers", multiple=True, type=_Name(), help="A peer's name, repeatable.")
+@click.option(
+    "--host", "hosts", multiple=True, help="Host name or address of this node. Repeatable."
+)
+@click.option("--peer", "peers", multiple=True, type=_Name(), help="Name of a peer. Repeatable.")
 def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
     """Create a certificate authority, a certificate for this node and one for each peer.
 
@@ -58,7 +62,7 @@ def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
         f"[receive]\ntls_port = 2762\n\n"
         f'[tls]\ncertificate = "{folder / "node.pem"}"\nkey = "{folder / "node.key"}"\n'
         f'ca = "{folder / "ca.pem"}"\n\n'
-        "and in a [[peer]]: tls = true, tls_name = its name"
+        'and in the [[peer]] cart-1, for example: tls = { name = "cart-1" }'
     )
 
 
@@ -79,4 +83,4 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
         "expires": "expires_at",
         "sha-256": "fingerprint",
     }
-    print_rows(rows, columns, as_json=as_json, empty="no certificates configured")
+    print_rows(rows, columns, as_json=as_json, empty="No certificates configured.")

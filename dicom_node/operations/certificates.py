@@ -4,22 +4,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_node.settings.model import Settings
-from dicom_node.settings.section import TlsPartner
 
 
 def own_certificate_files(settings: Settings) -> list[Path]:
     """The files of the certificates that the node shows to others."""
-    given = [settings.tls.certificate, *(item.certificate for item in settings.audit_repository)]
-    return list(dict.fromkeys(file for file in given if file is not None))
+    given = [settings.tls, *(item.tls for item in settings.partners)]
+    return list(dict.fromkeys(tls.certificate for tls in given if tls and tls.certificate))
 
 
 def certificate_files(settings: Settings) -> list[Path]:
     """Every file of certificates that the settings name."""
-    partners: list[TlsPartner] = [*settings.peer, *settings.destination]
-    partners += [*settings.archive, *settings.work_list]
-    given = [settings.tls.ca, *(item.tls_ca for item in partners)]
-    given += [item.ca for item in settings.audit_repository]
-    authorities = [file for file in given if file is not None]
+    given = [settings.tls, *(item.tls for item in settings.partners)]
+    authorities = [tls.ca for tls in given if tls and tls.ca]
     return list(dict.fromkeys([*own_certificate_files(settings), *authorities]))
 
 

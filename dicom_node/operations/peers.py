@@ -19,8 +19,10 @@ from dicom_node.peer_doctor.reporting import examine_reports
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.peer_doctor.synthetic import synthetic_study
 from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.connections import Called
 from dicom_node.settings.destinations import DestinationSettings
-from dicom_node.settings.model import PeerSettings, Settings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.peers import PeerSettings
 from storage.audit import trail
 from storage.database.engine import Database
 
@@ -45,7 +47,7 @@ def echo(settings: Settings, name: str | None = None) -> dict[str, Answered]:
     Raises:
         OrderError: the settings have none of this name.
     """
-    everybody: dict[str, partners.Called] = {item.name: item for item in settings.destination}
+    everybody: dict[str, Called] = {item.name: item for item in settings.destination}
     everybody |= {f"archive {item.name}": item for item in settings.archive}
     everybody |= {f"work list {item.name}": item for item in settings.work_list}
     wanted = {who: item for who, item in everybody.items() if name in (None, item.name)}
@@ -58,7 +60,7 @@ def echo(settings: Settings, name: str | None = None) -> dict[str, Answered]:
     return {who: _answered(settings, item) for who, item in wanted.items()}
 
 
-def _answered(settings: Settings, item: partners.Called) -> Answered:
+def _answered(settings: Settings, item: Called) -> Answered:
     from dicom_node.delivery.reaching import reach
 
     started = time.monotonic()
@@ -176,10 +178,10 @@ def _peer(settings: Settings, database: Database, item: PeerSettings) -> Steps:
         networks=item.networks,
         may=item.may,
         called=f"AE title {receive.ae_title}, port {port}",
-        tls=item.tls,
-        tls_name=item.tls_name,
-        tls_fingerprints=item.tls_fingerprints,
-        tls_ca=item.tls_ca or (settings.tls.ca if item.tls else None),
+        tls=item.is_encrypted,
+        tls_name=item.tls.name if item.tls else None,
+        tls_fingerprints=item.tls.fingerprints if item.tls else (),
+        tls_ca=partners.authority(settings, item) if item.tls else None,
     )
     with database.read() as tx:
         yield from examine_peer(tx, known)

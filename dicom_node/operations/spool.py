@@ -63,8 +63,8 @@ def adopt(database: Database, root: Path, who: str, *, incomplete: bool = False)
         recorded = spool_identity.recorded(tx)
     if missing and not incomplete:
         raise NodeError(
-            f"{root} lacks {missing} of the {named} files that the database names: mount the "
-            "spool's volume, or, if they are lost, repeat this with --incomplete"
+            f"{missing} of the {named} files that the database names are not in {root}: mount "
+            "the spool's volume; if the files are lost, repeat this with --incomplete"
         )
     make_folder(root)
     with translated_disk():
