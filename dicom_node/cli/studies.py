@@ -170,7 +170,10 @@ def _instance_lines(instance: InstanceView) -> Iterator[str]:
 
 
 def _report_lines(report: ReportView) -> Iterator[str]:
-    yield f"\nReport of revision {report.revision}, {report.pipeline}: {report.outcome}"
+    sent = (
+        "" if report.objects or not report.findings_json else " (stored only, no report was made)"
+    )
+    yield f"\nReport of revision {report.revision}, {report.pipeline}: {report.outcome}{sent}"
     if report.findings_json:
         from dicom_node.report.rendering import as_text
         from dicom_node.work.findings_codec import decode_findings

@@ -23,6 +23,7 @@ from dicom_node.settings.section import (
     require_tls_for,
 )
 from dicom_node.settings.work_lists import WorkListSettings
+from inference.registry import installed_name
 from inference.ultrasound.profile import Profile
 
 Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
@@ -172,9 +173,11 @@ class PipelineSettings(Section):
     """A pipeline to run on every study, and its weights."""
 
     name: str = "echo_haemodynamics"
-    """Name of the pipeline."""
+    """Name of the pipeline; "name@label" for a further entry of it, with another bundle."""
     bundle: Path
     """Folder of its bundle; relative to the settings file."""
+    reports: bool = True
+    """Whether its reports are sent; false (shadow): its findings are only stored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device for the model; auto: CUDA if available, else the CPU."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -286,6 +289,17 @@ class Settings(Section):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_entry_of_a_pipeline_reports(self) -> "Settings":
+        reporting = [installed_name(item.name) for item in self.pipeline if item.reports]
+        twice = sorted({name for name in reporting if reporting.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"several [[pipeline]] entries of {', '.join(twice)} would report on the same "
+                "studies: set reports = false in all but one"
+            )
         return self
 
     @model_validator(mode="after")
