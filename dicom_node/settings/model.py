@@ -289,17 +289,9 @@ class Settings(Section):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
-        return self
-
-    @model_validator(mode="after")
-    def _one_entry_of_a_pipeline_reports(self) -> "Settings":
         reporting = [installed_name(item.name) for item in self.pipeline if item.reports]
-        twice = sorted({name for name in reporting if reporting.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"several [[pipeline]] entries of {', '.join(twice)} would report on the same "
-                "studies: set reports = false in all but one"
-            )
+        if len(reporting) > len(set(reporting)):
+            raise ValueError("one pipeline reports twice: set reports = false in all but one entry")
         return self
 
     @model_validator(mode="after")
@@ -371,6 +363,11 @@ class Settings(Section):
             if not (item.ca or self.tls.ca):
                 raise ValueError(f"{item.name}: whom to trust? give its ca, or tls.ca")
         return self
+
+    @property
+    def shadows(self) -> frozenset[str]:
+        """The pipelines that make no reports."""
+        return frozenset(item.name for item in self.pipeline if not item.reports)
 
     @property
     def database_url(self) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from storage import tables
 from storage.audit import trail
-from storage.audit.trail import Action, Event
+from storage.audit.trail import Action, Detail, Event
 from storage.database.engine import Database, Transaction
 from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
 from storage.studies.completion import revise
@@ -90,7 +90,11 @@ def order(
     result anyway.
     """
     with database.write() as tx:
-        detail = {"pipeline": wanted.pipeline, "studies": len(studies), "results": kind.value}
+        detail: Detail = {
+            "pipeline": wanted.pipeline,
+            "studies": len(studies),
+            "results": kind.value,
+        }
         trail.record(tx, Event(action=Action.BACKFILL_ORDERED, at=now, actor=actor, detail=detail))
     for start in range(0, len(studies), _STUDIES_AT_ONCE):
         with database.write() as tx:

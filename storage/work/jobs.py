@@ -5,7 +5,7 @@ owner, raises ClaimLostError where it is no longer its owner's, and leaves its a
 same transaction (see `claims`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,8 +61,8 @@ def queue_prepare(
     backfill: Backfill | None = None,
 ) -> None:
     """Queue one `prepare` job of an instance for each pipeline."""
-    more = {"instance_id": instance_id, "backfill": backfill}
-    _queue(tx, JobKind.PREPARE, study_id, at, pipelines, **more)
+    of = {"study_id": study_id, "instance_id": instance_id}
+    _queue(tx, JobKind.PREPARE, of, at, pipelines, backfill)
 
 
 def queue_conclude(
@@ -76,49 +76,45 @@ def queue_conclude(
     """Queue one `conclude` job of a study revision for each pipeline."""
     if backfill is None:
         _bring_forward(tx, study_id, at, pipelines)
-    more = {"revision": revision, "backfill": backfill}
-    _queue(tx, JobKind.CONCLUDE, study_id, at, pipelines, **more)
+    of = {"study_id": study_id, "revision": revision}
+    _queue(tx, JobKind.CONCLUDE, of, at, pipelines, backfill)
 
 
 def _bring_forward(tx: Transaction, study_id: int, at: datetime, pipelines: Sequence[str]) -> None:
     """Make live what a live report would wait for, and end the reports that it takes over."""
     job = tables.Job
-    waiting = update(job).where(
-        job.study_id == study_id,
-        job.pipeline.in_(pipelines),
-        job.state == JobState.QUEUED,
-        job.backfill.isnot(None),
+    behind = update(job).where(
+        job.study_id == study_id, job.pipeline.in_(pipelines), job.backfill.isnot(None)
     )
-    tx.execute(waiting.where(job.kind == JobKind.PREPARE).values(backfill=None))
-    ended = {"state": JobState.DONE, "finished_at": at}
-    taken_over = waiting.where(job.kind == JobKind.CONCLUDE).values(ended).returning(job)
-    for row in tx.execute(taken_over).all():
+    # One in work, too: it may have to be tried again.
+    unfinished = job.state.in_([JobState.QUEUED, JobState.RUNNING])
+    tx.execute(behind.where(job.kind == JobKind.PREPARE, unfinished).values(backfill=None))
+    taken_over = behind.where(job.kind == JobKind.CONCLUDE, job.state == JobState.QUEUED)
+    ended = taken_over.values(state=JobState.DONE, finished_at=at).returning(job)
+    for row in tx.execute(ended).all():
         _audit(tx, Action.JOB_DONE, row, at, because="a later revision is analysed at once")
 
 
 def _queue(
     tx: Transaction,
     kind: JobKind,
-    study_id: int,
+    of: Mapping[str, int],
     at: datetime,
     pipelines: Sequence[str],
-    *,
-    instance_id: int | None = None,
-    revision: int | None = None,
-    backfill: Backfill | None = None,
+    backfill: Backfill | None,
 ) -> None:
     rows = [
         {
             "kind": kind,
             "pipeline": pipeline,
-            "study_id": study_id,
-            "instance_id": instance_id,
-            "revision": revision,
+            "instance_id": None,
+            "revision": None,
             "state": JobState.QUEUED,
             "attempt": 0,
             "created_at": at,
             "available_at": at,
             "backfill": backfill,
+            **of,
         }
         for pipeline in pipelines
     ]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from storage import tables
 from storage.audit import trail
@@ -11,6 +11,7 @@ from storage.database.engine import Database
 from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
 from storage.studies import backfill, orders, preparing
 from storage.studies.backfill import Standing, Wanted
+from storage.studies.completion import complete_study
 from storage.studies.orders import Order
 from storage.work import jobs, results
 from storage.work.jobs import Job
@@ -139,7 +140,7 @@ def test_a_backfill_finishes_a_study_before_it_begins_the_next(database: Databas
             store(database, received(2 * number + count, **uid), [])  # type: ignore[arg-type]
         end_association(database, f"a{number}", at_s=1)
         with database.write() as tx:
-            orders.complete_study(tx, number, after(10), [])
+            complete_study(tx, number, after(10), [])
     order(database, [1, 2], at_s=20)
     seen = []
     while claimed := claim(database, 30, limit=1):
@@ -182,7 +183,7 @@ def test_what_has_a_current_result_is_done(database: Database) -> None:
         {"version": "1.1"},
         {"settings": frozenset({"selection profile x"})},
     ):
-        assert standings(database, replace(WANTED, **other)) == {1: Standing.MISSING}  # type: ignore[arg-type]
+        assert standings(database, replace(WANTED, **other)) == {1: Standing.MISSING}
 
 
 def test_a_study_of_another_time_or_without_an_anchor_is_not_meant(database: Database) -> None:
@@ -192,7 +193,7 @@ def test_a_study_of_another_time_or_without_an_anchor_is_not_meant(database: Dat
         {"until": after(0)},
         {"anchors": frozenset({"1.2.840.10008.5.1.4.1.1.1"})},
     ):
-        assert standings(database, replace(WANTED, **other)) == {}  # type: ignore[arg-type]
+        assert standings(database, replace(WANTED, **other)) == {}
 
 
 def test_what_waits_is_not_queued_twice_and_what_failed_is_tried_again(database: Database) -> None:
@@ -239,18 +240,29 @@ def test_a_live_report_takes_over_what_a_backfill_had_queued(database: Database)
         (JobKind.CONCLUDE, 1, True),
         None,
     ]
-    assert states_of(database, job) == JobState.DONE
+    assert state_of(database, job) == JobState.DONE
 
 
-def states_of(database: Database, job: Job) -> JobState:
+def test_a_live_report_does_not_wait_for_another_try_behind_live_work(database: Database) -> None:
+    reported_study(database)
+    order(database, [1, *older_studies(database, 2)], at_s=20)
+    [conclude] = claim(database, 21, limit=1)
+    with database.write() as tx:
+        preparing.prepare(tx, [1], PIPELINE, after(21), conclude.backfill)
+        jobs.finish(tx, conclude, after(21))
+    [running] = claim(database, 22, limit=1)
+    given = Order(actor="anna", at=after(23), reason="why", pipelines=[PIPELINE])
+    with database.write() as tx:
+        orders.rerun(tx, 1, given)
+        put_off = {"at": after(24), "available_at": after(25)}
+        jobs.retry(tx, running, **put_off, code="x", message="x")
+    [again] = claim(database, 26, limit=1)
+    assert (again.id, again.backfill) == (running.id, None)
+
+
+def state_of(database: Database, job: Job) -> JobState | None:
     with database.read() as tx:
-        return (
-            tx.execute(
-                tables.Job.__table__.select().where(tables.Job.id == job.id)  # type: ignore[attr-defined]
-            )
-            .one()
-            .state
-        )  # type: ignore[no-any-return]
+        return tx.scalar(select(tables.Job.state).where(tables.Job.id == job.id))
 
 
 def test_a_second_chance_of_a_backfill_stays_one(database: Database) -> None:

@@ -70,7 +70,7 @@ def run(bench: Bench, pipelines: dict[str, Numbers], **options: Any) -> None:
     bench.engine = Engine(
         bench.database,
         bench.spool,
-        pipelines,  # type: ignore[arg-type]
+        pipelines,
         Reporter(bench.spool, NodeIdentity("m", "m", "1", "S")),
         [Recipient("pacs", frozenset({"SR"}), 3600.0)],
         owner=this_process(),
