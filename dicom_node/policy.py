@@ -120,7 +120,7 @@ _SENTENCES = {
     WORKER_DIED: "the worker died each time it ran this job",
     "NO_PROGRESS": (
         "its instances were prepared repeatedly, but never with the current model; all workers "
-        "of a pipeline need the same bundle"
+        "of a pipeline need the same bundle and settings"
     ),
     _OUT_OF_MEMORY: (
         "out of memory: give the worker more, or set precision or device of the pipeline to one "

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydicom import Dataset
 
 from inference.errors import InferenceError, PipelineUnusableError
-from inference.registry import Business, find
+from inference.registry import Business, find, installed_name
 from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Selection
 
 #: What a plug-in must have.
@@ -101,7 +101,7 @@ def load_pipeline(
     except Exception as error:
         why = f"it cannot be loaded ({type(error).__name__}: {error})"
         raise PipelineUnusableError(name, why) from error
-    _require_pipeline(made, name)
+    _require_pipeline(made, installed_name(name))
     return made  # type: ignore[no-any-return]
 
 

@@ -36,6 +36,11 @@ class Registration:
     factory: str
 
 
+def installed_name(name: str) -> str:
+    """The name that a pipeline is installed by: settings may run it again as "name@label"."""
+    return name.partition("@")[0]
+
+
 def find(name: str) -> Registration:
     """The pipeline of a name; where another package claims a name of ours, ours stays.
 
@@ -43,7 +48,7 @@ def find(name: str) -> Registration:
         UnknownPipelineError: no installed package has such a pipeline.
         PipelineUnusableError: its package cannot be imported, or several claim the name.
     """
-    found = _found(name)
+    found = _found(installed_name(name))
     if isinstance(found, InferenceError):
         raise found.with_traceback(None)
     return found
@@ -84,7 +89,7 @@ def _found(name: str) -> Registration | InferenceError:
 
 
 def _may_read(name: str, sop_class_uid: str) -> bool:
-    found = _found(name)
+    found = _found(installed_name(name))
     return isinstance(found, InferenceError) or sop_class_uid in found.business.reads
 
 

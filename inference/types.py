@@ -195,7 +195,9 @@ class Standing(StrEnum):
 class ModelCard:
     """Which algorithm and which weights made the findings (TID 4019 and IHE AIR equipment).
 
-    `remarks` are for the administrator, in a few words each, and stand in no report.
+    `remarks` are for the administrator, in a few words each, and stand in no report. `preparing`
+    are the settings that `select`, `look` and `encode` follow: what was prepared under others is
+    prepared again. It holds nothing that differs between machines, such as the device.
     """
 
     algorithm: str
@@ -208,6 +210,7 @@ class ModelCard:
     intended_use: str
     parameters: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    preparing: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:

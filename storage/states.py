@@ -54,6 +54,13 @@ class JobKind(StrEnum):
     CONCLUDE = "conclude"
 
 
+class Backfill(StrEnum):
+    """What a job behind live work makes: a REPORTED result, or one that is only STORED."""
+
+    REPORTED = "reported"
+    STORED = "stored"
+
+
 class JobState(StrEnum):
     """queued -> running -> done | failed."""
 

@@ -143,6 +143,7 @@ def make_worker(settings: Settings) -> "Worker":
         maximum_attempts=settings.work.maximum_attempts,
         notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
+        shadows=settings.shadows,
     )
     wall = WallClock(database)
     chores = [

@@ -42,6 +42,7 @@ def _rules(settings: Settings, item: WorkListSettings, database: Database) -> Wo
         maximum_age_s=item.maximum_age_s,
         locations={each.name: _location(each) for each in settings.destination},
         fetch=functools.partial(_fetch, settings, archive, database) if archive else None,
+        shadows=settings.shadows,
     )
 
 

@@ -5,6 +5,7 @@ import sys
 import click
 
 from dicom_node.cli.audit import audit
+from dicom_node.cli.backfill import backfill
 from dicom_node.cli.backups import backup, restore
 from dicom_node.cli.bundles import bundle
 from dicom_node.cli.clock import clock
@@ -23,6 +24,7 @@ from dicom_node.cli.pipelines import pipeline
 from dicom_node.cli.pull import pull
 from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
+from dicom_node.cli.shadow import shadow
 from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
 from dicom_node.cli.study_orders import (
@@ -67,6 +69,8 @@ for command in (
     destination,
     peer,
     pipeline,
+    backfill,
+    shadow,
     pull,
     tls,
     bundle,

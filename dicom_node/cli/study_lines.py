@@ -154,8 +154,9 @@ def _concluded(detail: StudyDetail, *, verbose: bool) -> Iterator[str]:
 
 def _report(report: ReportView, *, is_newest: bool, verbose: bool) -> Iterator[str]:
     replaced = "" if is_newest else ", replaced by a later report"
+    stored = ", stored only" if report.findings_json and not report.objects else ""
     name = f"  {report.pipeline}, revision {report.revision}: {report.outcome}"
-    yield f"{name}, {text(report.made_at)}{replaced}"
+    yield f"{name}, {text(report.made_at)}{stored}{replaced}"
     if report.findings_json and (is_newest or verbose):
         from dicom_node.report.rendering import as_text
         from dicom_node.work.findings_codec import decode_findings

@@ -16,6 +16,7 @@ from dicom_node.settings.destinations import DestinationSettings
 from dicom_node.settings.peers import PeerSettings, can_be_told_apart
 from dicom_node.settings.section import AETitle, Port, PortOrNone, Seconds, Section
 from dicom_node.settings.work_lists import WorkListSettings
+from inference.registry import installed_name
 from inference.ultrasound.profile import Profile
 
 
@@ -114,9 +115,11 @@ class PipelineSettings(Section):
     """A pipeline to run on every study, and its weights."""
 
     name: str = "echo_haemodynamics"
-    """Name of the pipeline."""
+    """Name of the pipeline; "name@label" for a further entry of it, with another bundle."""
     bundle: Path
     """Folder of its bundle; relative to the settings file."""
+    reports: bool = True
+    """Whether its reports are sent; false (shadow): its findings are only stored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device for the model; auto: CUDA if available, else the CPU."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -237,6 +240,9 @@ class Settings(Section):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{table}]] name used twice: {', '.join(twice)}")
+        reporting = [installed_name(item.name) for item in self.pipeline if item.reports]
+        if len(reporting) > len(set(reporting)):
+            raise ValueError("one pipeline reports twice: set reports = false in all but one entry")
         return self
 
     @model_validator(mode="after")
@@ -313,6 +319,11 @@ class Settings(Section):
         """Every system that is called or calls."""
         called: tuple[Called, ...] = (*self.destination, *self.archive, *self.work_list)
         return (*self.peer, *called, *self.audit_repository)
+
+    @property
+    def shadows(self) -> frozenset[str]:
+        """The pipelines that make no reports."""
+        return frozenset(item.name for item in self.pipeline if not item.reports)
 
     @property
     def database_url(self) -> str:

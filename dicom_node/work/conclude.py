@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydicom import Dataset
@@ -11,6 +11,7 @@ from dicom_node.corrections.effects import reason_of, shown_instances, standing_
 from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
+from dicom_node.work.prepare import settings_of
 from dicom_node.work.refused import refused_sentences
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
@@ -46,17 +47,20 @@ class Gathered:
     input_digest: str
 
 
-def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) -> list[int]:
-    """Instances that were not prepared, or with another bundle or version, and can be.
+def unprepared_instances(
+    case: Case, pipeline: Pipeline, profiles: Mapping[str, str], *, retry_failed: bool
+) -> list[int]:
+    """Instances that were not prepared with this bundle, version and settings, and can be.
 
-    Failed ones are included only with `retry_failed`.
+    Failed ones are included only with `retry_failed`. `profiles` are those of peers that have their
+    own. Of an instance whose file is gone, what was made under other settings stands.
     """
     if case.withdrawn is not None:
         return []
     return [
         item.instance_id
         for item in standing_instances(case)
-        if _prepared(item, pipeline) is None
+        if not _prepared_so(item, pipeline, profiles)
         and (_reads(pipeline, item) or item.sop_class_uid == REJECTION_NOTE_CLASS)
         and not item.removed
         and (item.prepare_failed is None or retry_failed)
@@ -166,6 +170,12 @@ def _prepared(item: CaseInstance, pipeline: Pipeline) -> Preparation | None:
     if made is None or made.pipeline_version != pipeline.version:
         return None
     return made if made.bundle_digest == pipeline.model.bundle_digest else None
+
+
+def _prepared_so(item: CaseInstance, pipeline: Pipeline, profiles: Mapping[str, str]) -> bool:
+    """Whether an instance was prepared as it would be now, the settings included."""
+    made = _prepared(item, pipeline)
+    return made is not None and made.settings == settings_of(pipeline, profiles.get(item.peer))
 
 
 def _reads(pipeline: Pipeline, item: CaseInstance) -> bool:

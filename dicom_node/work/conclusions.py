@@ -1,6 +1,6 @@
 """From a `conclude` job to one commit: the report, whom it goes to, and the end of the job."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,7 +17,7 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import destinations, outbox
 from storage.reading import cases
 from storage.reading.cases import Case
-from storage.states import Outcome
+from storage.states import Backfill, Outcome
 from storage.studies import preparing
 from storage.work import jobs, results
 from storage.work.jobs import Job
@@ -39,15 +39,19 @@ class Conclusions:
         reporter: Reporter,
         recipients: Sequence[Recipient],
         holding: Holding,
+        profiles: Mapping[str, str],
+        shadows: Collection[str],
     ) -> None:
         self._database = database
         self._pipelines = pipelines
         self._reporter = reporter
         self._recipients = recipients
         self._holding = holding
+        self._profiles = profiles
+        self._shadows = shadows
 
     def conclude(self, job: Job) -> None:
-        """Report on a study, or first have prepared what is not, or by another bundle or version.
+        """Report on a study, or first have prepared what is not, or not as it would be now.
 
         Raises:
             NoProgressError: that was done often enough.
@@ -56,11 +60,14 @@ class Conclusions:
         case, latest = self._load(job)
         # What failed for an earlier revision is tried once more: its cause may be gone.
         retry_failed = (job.revision or 1) > 1 and job.postponed == 0
-        unprepared = unprepared_instances(case, pipeline, retry_failed=retry_failed)
+        unprepared = unprepared_instances(case, pipeline, self._profiles, retry_failed=retry_failed)
         if unprepared:
             self._prepare_first(job, unprepared)
             return
-        report = self._reporter.report(job, case, latest, pipeline, now_utc())
+        if self._only_stores(job):
+            report = self._reporter.findings_only(job, case, pipeline, now_utc())
+        else:
+            report = self._reporter.report(job, case, latest, pipeline, now_utc())
         # What waits under a former identification, or is withdrawn, must not go out any more.
         calls_off = report.outcome is Outcome.WITHDRAWN or is_filed_anew(case)
         self._hand_in(job, report, lambda tx, now: jobs.finish(tx, job, now), calls_off=calls_off)
@@ -70,10 +77,17 @@ class Conclusions:
         why = explain(code)
         case, latest = self._load(job)
         pipeline = self._pipelines[job.pipeline]
-        report = self._reporter.failure(job, case, latest, pipeline, why, now_utc())
+        if self._only_stores(job):
+            report = self._reporter.findings_only(job, case, pipeline, now_utc(), why)
+        else:
+            report = self._reporter.failure(job, case, latest, pipeline, why, now_utc())
         self._hand_in(
             job, report, lambda tx, now: jobs.fail(tx, job, at=now, code=code, message=why)
         )
+
+    def _only_stores(self, job: Job) -> bool:
+        """Whether nobody is told what is found: by a shadow, or by a backfill that stores only."""
+        return job.pipeline in self._shadows or job.backfill is Backfill.STORED
 
     def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
         with self._database.read() as tx:
@@ -115,15 +129,15 @@ class Conclusions:
             raise NoProgressError("its instances are prepared repeatedly")
         now = now_utc()
         # The first time is nothing unusual: the report only waits for what it has ordered.
-        delay_s = growing_delay_s(job.postponed) if job.postponed else 0.0
+        later = now + timedelta(seconds=growing_delay_s(job.postponed)) if job.postponed else None
 
         def change(tx: Transaction) -> None:
-            preparing.prepare(tx, instance_ids, job.pipeline, now)
+            preparing.prepare(tx, instance_ids, job.pipeline, now, job.backfill)
             jobs.postpone(
                 tx,
                 job,
                 at=now,
-                available_at=now + timedelta(seconds=delay_s),
+                available_at=later,
                 code="UNPREPARED",
                 message=f"{len(instance_ids)} instance(s) are prepared first",
             )

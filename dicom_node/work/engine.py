@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
@@ -35,7 +35,7 @@ from storage.intake.instances import instance_digest, instance_peer
 from storage.states import JobKind
 from storage.studies import preparing
 from storage.work import jobs, results, roster
-from storage.work.jobs import URGENCY, WORKER_DIED, Job
+from storage.work.jobs import LANES, LIVE, URGENCY, WORKER_DIED, Job
 
 _IDLE_S = 0.5
 #: Decoding beside the model; more would take its cores.
@@ -65,6 +65,7 @@ class Engine:
         maximum_attempts: int,
         notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
         profiles: Mapping[str, str] = MappingProxyType({}),
+        shadows: Collection[str] = (),
     ) -> None:
         self._database = database
         self._spool = spool
@@ -74,7 +75,9 @@ class Engine:
         # By peer, where one has a selection profile of its own.
         self._profiles = profiles
         self._holding = Holding(database, owner, lease_s, pipelines)
-        self._conclusions = Conclusions(database, pipelines, reporter, recipients, self._holding)
+        self._conclusions = Conclusions(
+            database, pipelines, reporter, recipients, self._holding, profiles, shadows
+        )
         self._looking = ThreadPoolExecutor(_LOOKING_THREADS, thread_name_prefix="look")
         self._size = BatchSize()
         self._ahead: Batch | None = None
@@ -123,7 +126,9 @@ class Engine:
         """Run what is most urgent; whether there was anything."""
         self._spool.require_here()
         wanted = self._wanted()
-        claimed = self._holding.claim(1, wanted) if wanted else []
+        # What is looked at already goes before a report of a backfill.
+        lanes = LIVE if self._ahead else LANES
+        claimed = self._holding.claim(1, wanted, lanes) if wanted else []
         self._has_just_reported = False
         if claimed and claimed[0].kind is JobKind.CONCLUDE:
             self._run_report(claimed[0])
@@ -151,7 +156,9 @@ class Engine:
             self._careful = False
         elif not self._careful and self._size.instances > 1:
             together += self._only_fresh(
-                self._holding.claim(self._size.instances - 1, [JobKind.PREPARE])
+                self._holding.claim(
+                    self._size.instances - 1, [JobKind.PREPARE], [first[0].backfill]
+                )
             )
         runnable = [job for job in together if not self._is_hopeless(job)]
         return Batch(
@@ -209,18 +216,14 @@ class Engine:
             self._follow(job, made)
             return
         try:
-            instance_id = job.instance_id
-            assert instance_id is not None  # noqa: S101 - it was looked at
             now = now_utc()
-            kept = preparation(
-                instance_id, judged.selection, made, self._pipelines[job.pipeline], now
-            )
+            kept = preparation(job, judged, made, self._pipelines[job.pipeline], now)
 
             def change(tx: Transaction) -> None:
                 results.record_preparation(tx, kept)
                 if judged.note is not None:
                     site = roster.pipelines(tx, list(self._pipelines), now)
-                    self._notes.keep(tx, instance_id, judged.note, site, now)
+                    self._notes.keep(tx, kept.instance_id, judged.note, site, now)
                 preparing.report_on(tx, job, now)
                 jobs.finish(tx, job, now)
 

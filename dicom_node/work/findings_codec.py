@@ -61,7 +61,7 @@ def decode_findings(text: str) -> Findings:
 
 
 def _model(item: dict[str, Any]) -> ModelCard:
-    words = {key: tuple(item.get(key, ())) for key in ("parameters", "remarks")}
+    words = {key: tuple(item.get(key, ())) for key in ("parameters", "remarks", "preparing")}
     return ModelCard(**item | words | {"standing": Standing(item["standing"])})
 
 

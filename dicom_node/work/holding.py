@@ -9,7 +9,7 @@ import structlog
 from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait
 from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
-from storage.states import JobKind
+from storage.states import Backfill, JobKind
 from storage.work import jobs
 from storage.work.jobs import Job
 
@@ -30,8 +30,13 @@ class Holding:
         self._lease_s = lease_s
         self._held: dict[int, Job] = {}
 
-    def claim(self, limit: int, kinds: Sequence[JobKind] = jobs.URGENCY) -> list[Job]:
-        """Claim what is due, the first kind first.
+    def claim(
+        self,
+        limit: int,
+        kinds: Sequence[JobKind] = jobs.URGENCY,
+        lanes: Sequence[Backfill | None] = jobs.LANES,
+    ) -> list[Job]:
+        """Claim what is due, live work first, the first kind first.
 
         To each preparation that was not tried before come those of the other pipelines, beyond
         `limit`.
@@ -48,6 +53,7 @@ class Holding:
                 lease_s=lease_s,
                 limit=limit,
                 kinds=kinds,
+                lanes=lanes,
                 pipelines=pipelines,
             )
             if len(pipelines) > 1:

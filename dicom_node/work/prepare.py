@@ -14,6 +14,7 @@ from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline, require_own
 from inference.types import Features, Rejected, Selected, Selection
+from storage.work.jobs import Job
 from storage.work.results import Preparation
 
 
@@ -21,10 +22,12 @@ from storage.work.results import Preparation
 class Judged:
     """An instance after all that needs no model; `look` is None where it takes no part.
 
-    `note` is there where the instance is a rejection note.
+    `settings` are those that it was judged under. `note` is there where the instance is a rejection
+    note.
     """
 
     selection: Selection
+    settings: str
     look: Any = None
     note: RejectionNote | None = None
 
@@ -41,33 +44,42 @@ def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None =
     """
     selection = pipeline.select(header, profile)
     require_own(pipeline, selection, Selected, Rejected)
+    settings = settings_of(pipeline, profile)
     if not isinstance(selection, Selected):
-        return Judged(selection, note=read_rejection_note(header))
+        return Judged(selection, settings, note=read_rejection_note(header))
     try:
-        return Judged(selection, pipeline.look(file, selection))
+        return Judged(selection, settings, pipeline.look(file, selection))
     except LoopExcludedError as error:
         verdicts = (*selection.verdicts, error.verdict)
         return Judged(
-            Rejected(selection.instance, verdicts, error.reason, error.verdict.detail),
+            Rejected(selection.instance, verdicts, error.reason, error.verdict.detail), settings
         )
     except LoopUnreadableError as error:
         return Judged(
-            Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)),
+            Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)), settings
         )
 
 
+def settings_of(pipeline: Pipeline, profile: str | None) -> str:
+    """The settings that an instance is prepared under; `profile` is its sender's own."""
+    own = f"sender's profile {profile}" if profile else ""
+    return "; ".join(filter(None, [*pipeline.model.preparing, own]))
+
+
 def preparation(
-    instance_id: int,
-    selection: Selection,
+    job: Job,
+    judged: Judged,
     features: Features | None,
     pipeline: Pipeline,
     now: datetime,
 ) -> Preparation:
-    """What is kept of one instance; `features` are there where it was selected."""
+    """What is kept of the instance of a job; `features` are there where it was selected."""
+    assert job.instance_id is not None  # noqa: S101 - it was looked at
+    selection = judged.selection
     rejected = selection if isinstance(selection, Rejected) else None
     return Preparation(
-        instance_id=instance_id,
-        pipeline=pipeline.name,
+        instance_id=job.instance_id,
+        pipeline=job.pipeline,
         pipeline_version=pipeline.version,
         bundle_digest=pipeline.model.bundle_digest,
         selected=rejected is None,
@@ -78,4 +90,5 @@ def preparation(
         instance_json=json.dumps(asdict(selection.instance)),
         features=encode_features(features) if features else None,
         prepared_at=now,
+        settings=judged.settings,
     )

@@ -109,6 +109,31 @@ class Reporter:
         findings = abandoned(case, pipeline, why)
         return self._with_objects(job, study, findings, "", latest, pipeline, now)
 
+    def findings_only(
+        self, job: Job, case: Case, pipeline: Pipeline, now: datetime, failure: str = ""
+    ) -> Report:
+        """The findings of a case, to be stored; no objects are made, and no reader is told.
+
+        `failure` is why the analysis failed for good.
+        """
+        concerned = is_business(case, pipeline)
+        withdrawn = why_withdrawn(case, concerned=concerned)
+        if withdrawn is None and not concerned:
+            return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
+        gathered = gather(case, pipeline)
+        if withdrawn is not None:
+            findings = pipeline.abstain((), wording.withdrawn(withdrawn))
+        elif failure:
+            findings = abandoned(case, pipeline, failure)
+        else:
+            findings = conclude(case, gathered, pipeline)
+        outcome = _outcome(findings, Notice(withdrawn=withdrawn))
+        digest = "" if failure else gathered.input_digest
+        return replace(
+            self._without_objects(job, pipeline, outcome, digest, now),
+            findings_json=encode_findings(findings),
+        )
+
     def _withdrawal(
         self,
         job: Job,
@@ -205,7 +230,7 @@ class Reporter:
         return Report(
             study_id=job.study_id,
             revision=job.revision or 1,
-            pipeline=pipeline.name,
+            pipeline=job.pipeline,
             pipeline_version=pipeline.version,
             bundle_digest=pipeline.model.bundle_digest,
             input_digest=input_digest,

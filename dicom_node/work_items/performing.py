@@ -45,7 +45,8 @@ class WorkListRules:
     """What the node does for one work list; `locations` by destination.
 
     At most `at_once` items are claimed at a time; one that is not done within `maximum_age_s` is
-    canceled. `station` is whom an item names as its performer.
+    canceled. `station` is whom an item names as its performer. No item waits for `shadows`, which
+    are pipelines that make no reports.
     """
 
     node: RemoteNode
@@ -56,6 +57,7 @@ class WorkListRules:
     maximum_age_s: float
     locations: Mapping[str, Location]
     fetch: FetchStudy | None = None
+    shadows: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -139,7 +141,7 @@ class Performing:
             self._claim(item)
             return
         with self._database.read() as tx:
-            study = look_at_study(tx, item.study_instance_uid, item.input_uids)
+            study = look_at_study(tx, item.study_instance_uid, item.input_uids, self._rules.shadows)
         step = next_step(item, study, _now())
         if isinstance(step, Complete | Cancel):
             self._conclude(item, step)

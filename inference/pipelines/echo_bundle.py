@@ -43,7 +43,11 @@ def require_fit(manifest: Manifest) -> None:
 
 
 def model_card(
-    manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
+    manifest: Manifest,
+    profile: Profile,
+    unfamiliar: Unfamiliar = "exclude",
+    *,
+    without_heartbeat: bool = False,
 ) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
@@ -56,6 +60,10 @@ def model_card(
         device_uid=manifest.device_uid,
         standing=manifest.standing,
         intended_use=manifest.intended_use,
+        preparing=(
+            f"selection profile {profile}",
+            f"loops without heartbeat: {'note' if without_heartbeat else 'exclude'}",
+        ),
         remarks=(
             f"unfamiliar loops: {unfamiliar}"
             if manifest.familiarity is not None

@@ -104,7 +104,9 @@ class EchoHaemodynamics:
         )
         self._targets = {target.name: target for target in bundle.manifest.targets}
         self._primary = primary(self._targets)
-        self._card = model_card(bundle.manifest, profile, unfamiliar)
+        self._card = model_card(
+            bundle.manifest, profile, unfamiliar, without_heartbeat=without_heartbeat
+        )
 
     @property
     def model(self) -> ModelCard:

@@ -25,7 +25,7 @@ class CaseInstance:
     `failure_code` in one word; an earlier preparation may be there all the same. `rejected` is the
     code (DCM) of the rejection note that took the instance back. `removed`: its file left the
     spool, so that it cannot be prepared again. `names_patient`: it has a Patient ID; None: not
-    known.
+    known. `peer` sent it first.
     """
 
     instance_id: int
@@ -42,6 +42,7 @@ class CaseInstance:
     removed: bool = False
     failure_code: str | None = None
     names_patient: bool | None = None
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +202,5 @@ def _case_instance(
         removed=row.removed_at is not None,
         failure_code=(failure.error_code or "") if failure else None,
         names_patient=row.names_patient,
+        peer=row.peer,
     )

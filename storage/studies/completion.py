@@ -10,7 +10,7 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
 from storage.database.engine import Transaction
-from storage.states import DueReason, StudyState
+from storage.states import Backfill, DueReason, StudyState
 from storage.work import jobs
 
 
@@ -83,8 +83,11 @@ def revise(
     now: datetime,
     pipelines: Sequence[str],
     reason: DueReason = DueReason.CORRECTION,
+    backfill: Backfill | None = None,
 ) -> int | None:
     """Conclude a complete study again, because of a correction or an order: a new revision at once.
+
+    With `backfill` its jobs wait behind live work.
 
     Returns:
         the number of the new revision, or None where the study is still being received and takes
@@ -99,7 +102,7 @@ def revise(
     ).first()
     if done is None:
         return None
-    _begin_revision(tx, study_id, done, now, now, pipelines)
+    _begin_revision(tx, study_id, done, now, now, pipelines, backfill=backfill)
     return int(done.revision)
 
 
@@ -111,6 +114,7 @@ def _begin_revision(
     now: datetime,
     pipelines: Sequence[str],
     weighed: Detail | None = None,
+    backfill: Backfill | None = None,
 ) -> None:
     tx.execute(
         insert(tables.StudyRevision).values(
@@ -122,7 +126,7 @@ def _begin_revision(
             completed_at=now,
         )
     )
-    jobs.queue_conclude(tx, study_id, done.revision, now, pipelines)
+    jobs.queue_conclude(tx, study_id, done.revision, now, pipelines, backfill)
     trail.record(
         tx,
         Event(

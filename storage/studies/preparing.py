@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from storage import tables
 from storage.alarms import about_work
 from storage.database.engine import Transaction
-from storage.states import DueReason, JobKind, JobState, StudyState
+from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
 from storage.studies.completion import revise
 from storage.work.jobs import Job, queue_prepare, requeue
 
@@ -20,7 +20,13 @@ _GIVEN_UP_AFTER = timedelta(days=14)
 _AT_ONCE = 500
 
 
-def prepare(tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: datetime) -> None:
+def prepare(
+    tx: Transaction,
+    instance_ids: Sequence[int],
+    pipeline: str,
+    at: datetime,
+    backfill: Backfill | None = None,
+) -> None:
     """Queue instances to be prepared, again (such as with another bundle) or for the first time.
 
     Those being prepared are left alone.
@@ -28,11 +34,11 @@ def prepare(tx: Transaction, instance_ids: Sequence[int], pipeline: str, at: dat
     job, instance = tables.Job, tables.Instance
     of_these = (job.instance_id.in_(instance_ids), job.pipeline == pipeline)
     known = set(tx.scalars(select(job.instance_id).where(*of_these)))
-    requeue(tx, at, *of_these)
+    requeue(tx, at, *of_these, backfill=backfill)
     new = set(instance_ids) - known
     rows = tx.execute(select(instance.id, instance.study_id).where(instance.id.in_(new)))
     for row in rows.all():
-        queue_prepare(tx, row.study_id, row.id, at, [pipeline])
+        queue_prepare(tx, row.study_id, row.id, at, [pipeline], backfill)
 
 
 def retry_failed(tx: Transaction, study_id: int, at: datetime) -> int:
@@ -122,4 +128,4 @@ def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:
     )
     if tx.scalar(missed) is None:
         return None
-    return revise(tx, job.study_id, now, [job.pipeline], DueReason.RERUN)
+    return revise(tx, job.study_id, now, [job.pipeline], DueReason.RERUN, job.backfill)

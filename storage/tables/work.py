@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.states import JobKind, JobState, Outcome
+from storage.states import Backfill, JobKind, JobState, Outcome
 from storage.tables.base import NUMBERED_ONCE, Base, link, partial_index, row_id
 from storage.tables.columns import RowId, words
 
@@ -34,10 +34,18 @@ class Job(Base):
     error_code: Mapped[str | None] = mapped_column(comment="what went wrong last, one word")
     error_message: Mapped[str | None] = mapped_column(comment="what went wrong last")
     postponed: Mapped[int | None] = mapped_column(comment="how often it was put off; empty: never")
+    backfill: Mapped[Backfill | None] = mapped_column(
+        words(Backfill, "backfill"),
+        comment="how it was queued behind live work: reported or stored; empty: live work",
+    )
     __table_args__ = (
         UniqueConstraint(instance_id, pipeline),
         UniqueConstraint(study_id, pipeline, revision),
-        partial_index("ix_job_claim", pipeline, kind, available_at, "id", where=state == "queued"),
+        partial_index(
+            "ix_job_claim",
+            *(kind, pipeline, backfill, available_at, "id"),
+            where=state == "queued",
+        ),
         partial_index("ix_job_running", "id", where=state == "running"),
         partial_index("ix_job_failed", kind, "id", where=state == "failed"),
         Index("ix_job_study_id", study_id, kind, state),
@@ -64,6 +72,9 @@ class Preparation(Base):
     prepared_at: Mapped[datetime] = mapped_column(comment="when it was made")
     pipeline_version: Mapped[str | None] = mapped_column(
         comment="version of the pipeline that made it; empty: an earlier one"
+    )
+    settings: Mapped[str | None] = mapped_column(
+        comment="settings of the pipeline that it was made under; empty: not known"
     )
     __table_args__ = ({"comment": "what pipelines made of single instances"},)
 

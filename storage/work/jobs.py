@@ -5,25 +5,28 @@ owner, raises ClaimLostError where it is no longer its owner's, and leaves its a
 same transaction (see `claims`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
 from storage.database.engine import Transaction
-from storage.states import JobKind, JobState
+from storage.states import Backfill, JobKind, JobState
 from storage.work.claims import UNCLAIMED, Lifecycle, Words, lease
+from storage.work.waiting import in_lane, longest_waiting
 
 _INSERT = insert(tables.Base.metadata.tables["job"])
 
 #: Reports first: a study that waits for its answer goes before one that still arrives.
 URGENCY = (JobKind.CONCLUDE, JobKind.PREPARE)
+#: Live work goes first, whatever its kind.
+LANES: tuple[Backfill | None, ...] = (None, Backfill.REPORTED, Backfill.STORED)
+LIVE = LANES[:1]
 #: The error code of a job whose worker died with it.
 WORKER_DIED = "WORKER_DIED"
 
@@ -33,7 +36,7 @@ class Job:
     """A claimed job; `attempt` counts from 1 and, with `claimed_by`, fences whatever ends it.
 
     `last_error` is the code of what went wrong before. `postponed` is how often it was put off
-    without an attempt.
+    without an attempt. `backfill` is None for live work.
     """
 
     id: int
@@ -46,43 +49,72 @@ class Job:
     claimed_by: str
     last_error: str | None = None
     postponed: int = 0
+    backfill: Backfill | None = None
 
 
 def queue_prepare(
-    tx: Transaction, study_id: int, instance_id: int, at: datetime, pipelines: Sequence[str]
+    tx: Transaction,
+    study_id: int,
+    instance_id: int,
+    at: datetime,
+    pipelines: Sequence[str],
+    backfill: Backfill | None = None,
 ) -> None:
     """Queue one `prepare` job of an instance for each pipeline."""
-    _queue(tx, JobKind.PREPARE, study_id, at, pipelines, instance_id=instance_id)
+    of = {"study_id": study_id, "instance_id": instance_id}
+    _queue(tx, JobKind.PREPARE, of, at, pipelines, backfill)
 
 
 def queue_conclude(
-    tx: Transaction, study_id: int, revision: int, at: datetime, pipelines: Sequence[str]
+    tx: Transaction,
+    study_id: int,
+    revision: int,
+    at: datetime,
+    pipelines: Sequence[str],
+    backfill: Backfill | None = None,
 ) -> None:
     """Queue one `conclude` job of a study revision for each pipeline."""
-    _queue(tx, JobKind.CONCLUDE, study_id, at, pipelines, revision=revision)
+    if backfill is None:
+        _bring_forward(tx, study_id, at, pipelines)
+    of = {"study_id": study_id, "revision": revision}
+    _queue(tx, JobKind.CONCLUDE, of, at, pipelines, backfill)
+
+
+def _bring_forward(tx: Transaction, study_id: int, at: datetime, pipelines: Sequence[str]) -> None:
+    """Make live what a live report would wait for, and end the reports that it takes over."""
+    job = tables.Job
+    behind = update(job).where(
+        job.study_id == study_id, job.pipeline.in_(pipelines), job.backfill.isnot(None)
+    )
+    # One in work, too: it may have to be tried again.
+    unfinished = job.state.in_([JobState.QUEUED, JobState.RUNNING])
+    tx.execute(behind.where(job.kind == JobKind.PREPARE, unfinished).values(backfill=None))
+    taken_over = behind.where(job.kind == JobKind.CONCLUDE, job.state == JobState.QUEUED)
+    ended = taken_over.values(state=JobState.DONE, finished_at=at).returning(job)
+    for row in tx.execute(ended).all():
+        _audit(tx, Action.JOB_DONE, row, at, because="a later revision is analysed at once")
 
 
 def _queue(
     tx: Transaction,
     kind: JobKind,
-    study_id: int,
+    of: Mapping[str, int],
     at: datetime,
     pipelines: Sequence[str],
-    *,
-    instance_id: int | None = None,
-    revision: int | None = None,
+    backfill: Backfill | None,
 ) -> None:
     rows = [
         {
             "kind": kind,
             "pipeline": pipeline,
-            "study_id": study_id,
-            "instance_id": instance_id,
-            "revision": revision,
+            "instance_id": None,
+            "revision": None,
             "state": JobState.QUEUED,
             "attempt": 0,
             "created_at": at,
             "available_at": at,
+            "backfill": backfill,
+            **of,
         }
         for pipeline in pipelines
     ]
@@ -99,17 +131,22 @@ def claim(
     pipelines: Sequence[str],
     limit: int = 1,
     kinds: Sequence[JobKind] = URGENCY,
+    lanes: Sequence[Backfill | None] = LANES,
 ) -> list[Job]:
-    """Claim up to `limit` jobs of these pipelines for `lease_s` seconds.
+    """Claim up to `limit` jobs of these pipelines for `lease_s` seconds, all of one lane.
 
-    All of the first kind go before any of the next; of one kind, the one that waits longest goes
-    first, whatever its study and pipeline. A `conclude` job waits until no `prepare` job of its
-    study and pipeline is queued or running, and none for an earlier revision: it must see the
-    report that it replaces.
+    A lane is looked at only where those before it have nothing to claim. All of the first kind go
+    before any of the next; of one kind, the one that waits longest goes first, whatever its study
+    and pipeline. A backfill prepares before it concludes, so that it has few studies in work. A
+    `conclude` job waits until no `prepare` job of its study and pipeline is queued or running, and
+    none for an earlier revision: it must see the report that it replaces.
     """
     found: list[int] = []
-    for kind in kinds:
-        found += _longest_waiting(tx, kind, pipelines, now, limit - len(found))
+    for lane in lanes:
+        for kind in kinds if lane is None else sorted(kinds, key=URGENCY.index, reverse=True):
+            found += longest_waiting(tx, kind, lane, pipelines, now, limit - len(found))
+        if found:
+            break
     return _claimed(tx, found, owner, now, lease_s)
 
 
@@ -124,10 +161,11 @@ def claim_beside(
 ) -> list[Job]:
     """Claim what other pipelines have to prepare of the same instances, unless tried before.
 
-    So each file is read once for all of them.
+    So each file is read once for all of them. `first` are of one lane, and so is what is claimed.
     """
     job = tables.Job
     instances = {item.instance_id for item in first if item.instance_id is not None}
+    lane = first[0].backfill if first else None
     waiting = (
         select(job.id)
         .where(
@@ -136,6 +174,7 @@ def claim_beside(
             job.kind == JobKind.PREPARE,
             job.instance_id.in_(instances),
             job.available_at <= now,
+            in_lane(lane),
             job.attempt == 0,
         )
         .order_by(job.id)
@@ -166,47 +205,6 @@ def _claimed(
     for job in jobs:
         _audit(tx, Action.JOB_CLAIMED, job, now)
     return jobs
-
-
-def _longest_waiting(
-    tx: Transaction, kind: JobKind, pipelines: Sequence[str], now: datetime, limit: int
-) -> list[int]:
-    """The jobs to claim, one query a pipeline: what waits for another's worker costs nothing."""
-    if limit <= 0:
-        return []
-    waiting = [
-        (row.available_at, row.id)
-        for pipeline in pipelines
-        for row in tx.execute(_claimable(kind, pipeline, now, limit))
-    ]
-    return [job_id for _, job_id in sorted(waiting)[:limit]]
-
-
-def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
-    job = tables.Job
-    query = (
-        select(job.id, job.available_at)
-        .where(
-            job.state == "queued",
-            job.pipeline == pipeline,
-            job.kind == kind,
-            job.available_at <= now,
-        )
-        .order_by(job.available_at, job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=job)
-    )
-    if kind is JobKind.PREPARE:
-        return query
-    before = aliased(tables.Job)
-    unfinished = select(before.id).where(
-        before.study_id == job.study_id,
-        before.kind.in_(list(JobKind)),
-        before.state.in_([JobState.QUEUED, JobState.RUNNING]),
-        before.pipeline == job.pipeline,
-        or_(before.kind == JobKind.PREPARE, before.revision < job.revision),
-    )
-    return query.where(~unfinished.exists())
 
 
 def renew(tx: Transaction, held: Sequence[Job], now: datetime, lease_s: float) -> None:
@@ -242,14 +240,23 @@ def rescue(tx: Transaction, now: datetime, is_dead: Callable[[str], bool]) -> in
 
 
 def postpone(
-    tx: Transaction, job: Job, *, at: datetime, available_at: datetime, code: str, message: str
+    tx: Transaction,
+    job: Job,
+    *,
+    at: datetime,
+    available_at: datetime | None,
+    code: str,
+    message: str,
 ) -> None:
-    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does."""
+    """Put a job off that cannot be done yet; no attempt counts, but how often it happens does.
+
+    Without a time of its own it keeps its place among those that wait.
+    """
     waits = {
         "state": JobState.QUEUED,
         "attempt": job.attempt - 1,
         "postponed": job.postponed + 1,
-        "available_at": available_at,
+        **({"available_at": available_at} if available_at else {}),
         "error_code": code,
         "error_message": message,
         **UNCLAIMED,
@@ -258,13 +265,14 @@ def postpone(
     _audit(tx, Action.JOB_POSTPONED, job, at, code=code)
 
 
-def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool]) -> int:
-    """Queue ended jobs that meet all conditions again; returns how many."""
+def requeue(tx: Transaction, at: datetime, *which: ColumnElement[bool], **values: Any) -> int:
+    """Queue ended jobs that meet all conditions again, with other values; returns how many."""
     job = tables.Job
+    waits = {"state": JobState.QUEUED, "attempt": 0, "available_at": at, "finished_at": None}
     again = tx.execute(
         update(job)
         .where(*which, job.state.in_([JobState.DONE, JobState.FAILED]))
-        .values(state=JobState.QUEUED, attempt=0, available_at=at, finished_at=None)
+        .values(waits | values)
         .returning(job)
     ).all()
     for row in again:
@@ -311,6 +319,7 @@ def _job(row: Row[Any]) -> Job:
         claimed_by=row.claimed_by,
         last_error=row.error_code,
         postponed=row.postponed or 0,
+        backfill=row.backfill,
     )
 
 

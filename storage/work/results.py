@@ -22,7 +22,8 @@ class Preparation:
 
     A rejected instance has a coded reason, its meaning and a sentence; a selected one has empty
     texts there and, once encoded, features. `instance_json` is how a report points at it.
-    `pipeline_version` is None for what was made before it was kept.
+    `pipeline_version` and `settings`, under which it was made, are None for what was made before
+    they were kept.
     """
 
     instance_id: int
@@ -37,6 +38,7 @@ class Preparation:
     features: bytes | None
     prepared_at: datetime
     pipeline_version: str | None
+    settings: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class Report:
     made_at: datetime
     objects: tuple[ResultObject, ...]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def is_stored_only(self) -> bool:
+        """Whether its findings are kept, and no reader gets any object of it."""
+        return bool(self.findings_json) and not self.objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +159,12 @@ def record_report(tx: Transaction, report: Report) -> int:
         about_studies.raise_alarm(
             tx, report.study_id, AlarmKind.NO_PATIENT_ID, _NO_PATIENT_ID, report.made_at
         )
-    else:
+    elif not report.is_stored_only:
         about_studies.settle(tx, report.study_id, report.made_at, AlarmKind.NO_PATIENT_ID)
     trail.record(
         tx,
         Event(
-            action=_ACTIONS[report.outcome],
+            action=Action.FINDINGS_STORED if report.is_stored_only else _ACTIONS[report.outcome],
             at=report.made_at,
             study_id=report.study_id,
             detail={

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from storage import tables
 from storage.database.engine import Transaction
-from storage.states import DeliveryState, JobKind, JobState, StudyState
+from storage.states import Backfill, DeliveryState, JobKind, JobState, StudyState
 
 _UNFINISHED_JOBS = (JobState.QUEUED, JobState.RUNNING)
 _UNFINISHED_DELIVERIES = (DeliveryState.PENDING, DeliveryState.SENDING)
@@ -41,20 +41,24 @@ class InputStudy:
 
 
 def look_at_study(
-    tx: Transaction, study_instance_uid: str, input_uids: Collection[str]
+    tx: Transaction,
+    study_instance_uid: str,
+    input_uids: Collection[str],
+    shadows: Collection[str] = (),
 ) -> InputStudy:
-    """How far the study of a work item is; its current revision counts."""
+    """How far the study of a work item is; its last revision that is to be reported counts.
+
+    `shadows` are pipelines that make no reports.
+    """
     study, instance = tables.Study, tables.Instance
     found = tx.execute(
-        select(study.id, study.state, study.revision).where(
-            study.study_instance_uid == study_instance_uid
-        )
+        select(study.id, study.state).where(study.study_instance_uid == study_instance_uid)
     ).first()
     if found is None:
         return InputStudy()
     came = set(tx.scalars(select(instance.sop_instance_uid).where(instance.study_id == found.id)))
     is_here = came.issuperset(input_uids) if input_uids else bool(came)
-    jobs = _conclusions(tx, found.id, found.revision)
+    jobs = _conclusions(tx, found.id, shadows)
     complete = found.state == StudyState.COMPLETE
     if not complete or any(state in _UNFINISHED_JOBS for state in jobs.values()):
         return InputStudy(study_id=found.id, input_is_here=is_here)
@@ -70,14 +74,18 @@ def look_at_study(
     )
 
 
-def _conclusions(tx: Transaction, study_id: int, revision: int) -> dict[str, JobState]:
+def _conclusions(tx: Transaction, study_id: int, shadows: Collection[str]) -> dict[str, JobState]:
     job = tables.Job
     rows = tx.execute(
-        select(job.pipeline, job.state).where(
-            job.study_id == study_id, job.kind == JobKind.CONCLUDE, job.revision == revision
+        select(job.pipeline, job.revision, job.state).where(
+            job.study_id == study_id,
+            job.kind == JobKind.CONCLUDE,
+            job.pipeline.not_in(shadows),
+            job.backfill.is_distinct_from(Backfill.STORED),
         )
-    )
-    return {row.pipeline: row.state for row in rows}
+    ).all()
+    last = max((row.revision for row in rows), default=0)
+    return {row.pipeline: row.state for row in rows if row.revision == last}
 
 
 def _report(tx: Transaction, study_id: int, pipeline: str) -> int | None:

@@ -11,7 +11,7 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import outbox
 from storage.errors import ClaimLostError, StudyBusyError
 from storage.keeping.purge import purge_study
-from storage.states import Outcome, WorkItemState
+from storage.states import Backfill, DueReason, Outcome, WorkItemState
 from storage.studies.completion import revise
 from storage.work_items import claiming
 from storage.work_items.claiming import WorkItem
@@ -184,6 +184,21 @@ def test_a_report_without_effect_leaves_the_outputs_of_the_one_before(database: 
     again = look(database)
     assert again.is_concluded
     assert len(again.outputs) == 1
+
+
+def test_no_item_waits_for_what_is_only_stored(database: Database) -> None:
+    store_study(database)
+    send(database, concluded(database), "SR")
+    with database.write() as tx:
+        revise(tx, 1, after(200), ["shadow"])
+        revise(tx, 1, after(201), ["echo_haemodynamics"], DueReason.RERUN, Backfill.STORED)
+    with database.read() as tx:
+        seen = look_at_study(tx, "1.2.9", ["1.2.3.1"], ["shadow"])
+    assert seen.is_concluded
+    assert len(seen.outputs) == 1
+    with database.write() as tx:
+        revise(tx, 1, after(202), ["echo_haemodynamics"])
+    assert not look(database).is_concluded
 
 
 def test_a_study_that_an_item_asks_for_is_purged_by_force_alone(database: Database) -> None:

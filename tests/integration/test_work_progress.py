@@ -165,7 +165,7 @@ def test_two_workers_with_different_bundles_of_one_pipeline_do_not_go_on_for_eve
     with running(prepares, concludes):
         wait_until(reported, 60, "it is given up")
     [report] = bench.study().reports
-    assert "all workers of a pipeline need the same bundle" in report.findings_json
+    assert "all workers of a pipeline need the same bundle and settings" in report.findings_json
     assert bench.study().revisions[0].failures[PIPELINE].startswith("its instances were prepared")
     assert count(bench, Action.JOB_POSTPONED) == 8
     assert seen == {"UNPREPARED"}

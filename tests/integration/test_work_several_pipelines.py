@@ -174,4 +174,4 @@ def test_what_nobody_looked_at_yet_is_prepared_where_a_pipeline_reads_it(bench: 
     receive(bench, [], US, CHEST, KEY_OBJECTS)
     with bench.database.read() as tx:
         case = cases.load_case(tx, 1, "second")
-    assert unprepared_instances(case, Second(), retry_failed=False) == [1, 3]
+    assert unprepared_instances(case, Second(), {}, retry_failed=False) == [1, 3]

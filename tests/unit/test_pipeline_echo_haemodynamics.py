@@ -241,6 +241,7 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
     allowing = load_pipeline(
         "echo_haemodynamics", folder / "bundle", "cpu", without_heartbeat="note"
     )
+    assert allowing.model.preparing != pipeline.model.preparing, "its loops are prepared again"
     findings = allowing.conclude([encode(allowing, file) for file in (path, *files[1:3])], [])
     assert (
         "In 1 of 3 loops no heartbeat could be determined; their frames are spread over the whole "
@@ -420,6 +421,7 @@ def test_the_narrowest_profile_that_is_given_selects(
     assert isinstance(asked.select(header), Selected)
     assert isinstance(asked.select(header, "paper"), Rejected)
     assert "selection profile vendor-neutral" in asked.model.parameters
+    assert asked.model.preparing != pipeline.model.preparing
 
 
 def test_a_bundle_that_was_trained_with_a_profile_brings_it(

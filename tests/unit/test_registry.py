@@ -100,6 +100,11 @@ def test_a_strangers_pipeline_is_found_and_loaded(site: Path) -> None:
         registry.find("chset")
 
 
+def test_a_further_entry_of_a_pipeline_is_that_pipeline(site: Path) -> None:
+    assert registry.find("echo_haemodynamics@new") is ECHO_HAEMODYNAMICS
+    assert registry.readers(["echo_haemodynamics@new"], CHEST) == []
+
+
 def test_one_that_is_not_installed_here_may_read_anything(site: Path) -> None:
     """Its worker may run on another machine, which then judges by itself."""
     assert registry.readers(["elsewhere"], CHEST) == ["elsewhere"]

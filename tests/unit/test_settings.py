@@ -383,3 +383,15 @@ def test_peers_of_one_title_and_network_are_told_apart_by_their_certificates(
     else:
         with pytest.raises(SettingsError, match="cannot tell them apart"):
             read_settings(write(tmp_path, text), {})
+
+
+def test_one_pipeline_may_run_with_two_bundles_and_one_of_them_reports(tmp_path: Path) -> None:
+    entry = '[[pipeline]]\nname = "{}"\nbundle = "b"\n{}\n'
+    shadow = entry.format("x@new", "reports = false")
+    settings = read_settings(write(tmp_path, entry.format("x", "") + shadow), {})
+    assert [(item.name, item.reports) for item in settings.pipeline] == [
+        ("x", True),
+        ("x@new", False),
+    ]
+    with pytest.raises(SettingsError, match="set reports = false in all but one"):
+        read_settings(write(tmp_path, entry.format("x", "") + entry.format("x@new", "")), {})

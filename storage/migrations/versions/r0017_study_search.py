@@ -7,7 +7,7 @@ from storage.migrations.words import add_column
 from storage.person_names import name_key
 
 revision = "0.6.3"
-down_revision = "0.4.4"
+down_revision = "0.6.1"
 
 
 def upgrade() -> None:
