@@ -1,6 +1,7 @@
 """`echonode study purge` and `study purged`: remove a patient's data, and prove it afterwards."""
 
 import getpass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -16,6 +17,7 @@ from storage.files.spool import Spool
 from storage.keeping import purge as purging
 from storage.keeping import removal
 from storage.keeping.purge import Purged
+from storage.studies import anchors
 
 _PROOF = {
     "id": "study_id",
@@ -61,7 +63,7 @@ def purge(
         if not yes:
             named = ", ".join(map(str, numbers))
             click.confirm(f"Remove study {named} for good?", abort=True)
-        done = [_purge(database, number, reason, force=force) for number in numbers]
+        done = [_purge(database, number, reason, numbers, force=force) for number in numbers]
         waiting = _remove_files(database, spool)
         in_log = not purging.forget_deleted(database)
     finally:
@@ -102,16 +104,19 @@ def _numbers(database: Database, key: str | None, patient_id: str | None) -> lis
         return [ordered.study_id_of(tx, key or "")]
 
 
-def _purge(database: Database, number: int, reason: str, *, force: bool) -> Purged:
+def _purge(
+    database: Database, number: int, reason: str, numbers: Sequence[int], *, force: bool
+) -> Purged:
+    """Purge one of some studies; what it took part in, and stays, is reported again without it."""
+    now = datetime.now(UTC)
     with database.write() as tx:
-        return purging.purge_study(
-            tx,
-            number,
-            actor=getpass.getuser(),
-            reason=reason,
-            now=datetime.now(UTC),
-            force=force,
+        rested_on_it = anchors.anchors_of(tx, number)
+        staying = [found for found in rested_on_it if found[0] not in numbers]
+        done = purging.purge_study(
+            tx, number, actor=getpass.getuser(), reason=reason, now=now, force=force
         )
+        anchors.revise_anchors(tx, staying, now)
+    return done
 
 
 def _remove_files(database: Database, spool: Spool) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from storage import tables
@@ -104,8 +104,8 @@ def claim(
 
     All of the first kind go before any of the next; of one kind, the one that waits longest goes
     first, whatever its study and pipeline. A `conclude` job waits until no `prepare` job of its
-    study and pipeline is queued or running, and none for an earlier revision: it must see the
-    report that it replaces.
+    study, or of its companions, and pipeline is queued or running, and none for an earlier
+    revision: it must see the report that it replaces.
     """
     found: list[int] = []
     for kind in kinds:
@@ -198,7 +198,7 @@ def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
     )
     if kind is JobKind.PREPARE:
         return query
-    before = aliased(tables.Job)
+    before, companion = aliased(tables.Job), tables.Companion
     unfinished = select(before.id).where(
         before.study_id == job.study_id,
         before.kind.in_(list(JobKind)),
@@ -206,7 +206,33 @@ def _claimable(kind: JobKind, pipeline: str, now: datetime, limit: int) -> Any:
         before.pipeline == job.pipeline,
         or_(before.kind == JobKind.PREPARE, before.revision < job.revision),
     )
-    return query.where(~unfinished.exists())
+    prepared_beside = (
+        select(before.id)
+        .join(companion, companion.companion_id == before.study_id)
+        .where(
+            companion.study_id == job.study_id,
+            companion.pipeline == job.pipeline,
+            before.kind == JobKind.PREPARE,
+            before.state.in_([JobState.QUEUED, JobState.RUNNING]),
+            before.pipeline == job.pipeline,
+        )
+    )
+    return query.where(~unfinished.exists(), ~prepared_beside.exists())
+
+
+def queued_report(study_id: int, pipeline: str) -> Select[int]:
+    """A query for a `conclude` job that waits, and so takes in all that is here by now."""
+    job = tables.Job
+    return (
+        select(job.id)
+        .where(
+            job.study_id == study_id,
+            job.kind == JobKind.CONCLUDE,
+            job.pipeline == pipeline,
+            job.state == JobState.QUEUED,
+        )
+        .limit(1)
+    )
 
 
 def renew(tx: Transaction, held: Sequence[Job], now: datetime, lease_s: float) -> None:
