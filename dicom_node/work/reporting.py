@@ -69,8 +69,8 @@ class Reporter:
         why = why_withdrawn(case, concerned=is_business(case, pipeline))
         if why is not None and (latest or case.withdrawn is not None):
             return self._withdrawal(job, case, latest, pipeline, why, now)
-        header = self._header(case, latest) if is_business(case, pipeline) else Dataset()
-        if not header.get("StudyInstanceUID"):  # it has none to file a report in
+        header = self._header_to_file(case, latest, pipeline)
+        if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         gathered = gather(case, pipeline)
         if latest and latest.input_digest == gathered.input_digest:
@@ -100,8 +100,8 @@ class Reporter:
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
         """
-        header = self._header(case, latest) if is_business(case, pipeline) else Dataset()
-        if not header.get("StudyInstanceUID"):
+        header = self._header_to_file(case, latest, pipeline)
+        if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         study = _study(header, job, case)
         if not study.patient_id:
@@ -166,6 +166,15 @@ class Reporter:
     @property
     def _composer(self) -> Composer:
         return Composer(self.spool, self.identity, self.kinds)
+
+    def _header_to_file(
+        self, case: Case, latest: StoredReport | None, pipeline: Pipeline
+    ) -> Dataset | None:
+        """What a report of this pipeline is filed by; None where there is nothing to file."""
+        if not is_business(case, pipeline):
+            return None
+        header = self._header(case, latest)
+        return header if header.get("StudyInstanceUID") else None
 
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.

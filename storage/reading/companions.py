@@ -9,13 +9,16 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, or_, select
 
 from storage import tables
 from storage.corrections import ordered
 from storage.database.engine import Transaction
-from storage.states import Outcome
+from storage.states import JobKind, JobState, Outcome
 from storage.studies.patients import Patient, share_cases
+
+_DATE_DIGITS = 8
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +39,27 @@ class CaseStudy(NamedTuple):
 
 def companions(tx: Transaction, study_id: int, reach: Reach) -> list[CaseStudy]:
     """The other studies that take part in what is reported of a study, in their order in time."""
-    row = _study(tx, study_id)
-    near = [] if row is None else _near(tx, row, reach.days, _holds(reach.sop_class_uids))
-    found = (case_study(other) for other in near if _stands(tx, other))
-    return sorted(found, key=lambda study: (study.at, study.study_instance_uid))
+    near = _near(tx, _study(tx, study_id), reach.days, _holds(reach.sop_class_uids))
+    return sorted(map(case_study, near), key=lambda study: (study.at, study.study_instance_uid))
 
 
 def anchors_near(tx: Transaction, study_id: int, pipeline: str, reach: Reach) -> list[int]:
-    """The studies that a pipeline has reported on and that a study takes part in."""
-    row = _study(tx, study_id, _holds(reach.sop_class_uids))
-    if row is None or not _stands(tx, row):
-        return []
-    report = tables.Report
+    """The studies that a study takes part in and a pipeline has reported on, or does just now."""
+    report, job = tables.Report, tables.Job
     reported = select(report.id).where(
         report.study_id == tables.Study.id,
         report.pipeline == pipeline,
         report.outcome.in_([Outcome.ESTIMATED, Outcome.ABSTAINED]),
     )
-    return [other.id for other in _near(tx, row, reach.days, reported.exists())]
+    reporting = select(job.id).where(
+        job.study_id == tables.Study.id,
+        job.pipeline == pipeline,
+        job.kind == JobKind.CONCLUDE,
+        job.state == JobState.RUNNING,
+    )
+    either = or_(reported.exists(), reporting.exists())
+    study = _study(tx, study_id, _holds(reach.sop_class_uids))
+    return [other.id for other in _near(tx, study, reach.days, either)]
 
 
 def case_study(study: Row[Any]) -> CaseStudy:
@@ -65,11 +71,13 @@ def case_study(study: Row[Any]) -> CaseStudy:
 
 
 def _near(
-    tx: Transaction, study: Row[Any], days: int, condition: ColumnElement[bool]
+    tx: Transaction, study: Row[Any] | None, days: int, condition: ColumnElement[bool]
 ) -> list[Row[Any]]:
     """The patient's other studies of which a condition holds, at most so many days away."""
+    if study is None or not _stands(tx, study):
+        return []
     other, day = tables.Study, _date(study)
-    if day is None or not study.patient_id or study.patient_conflict:
+    if day is None or not study.patient_id:
         return []
     rows = tx.execute(
         select(other)
@@ -77,13 +85,16 @@ def _near(
             other.patient_id == study.patient_id,
             other.study_date.between(_text(day, -days), _text(day, days)),
             other.id != study.id,
-            other.patient_conflict.is_(False),
             condition,
         )
         .order_by(other.id)
     )
     patient = _patient(study)
-    return [row for row in rows if _date(row) and share_cases(patient, _patient(row))]
+    return [
+        row
+        for row in rows
+        if _date(row) and share_cases(patient, _patient(row)) and _stands(tx, row)
+    ]
 
 
 def _study(tx: Transaction, study_id: int, *conditions: ColumnElement[bool]) -> Row[Any] | None:
@@ -111,10 +122,14 @@ def _patient(study: Row[Any]) -> Patient:
 
 
 def _date(study: Row[Any]) -> date | None:
+    """The day of a study, YYYYMMDD in its row; None where it is none, or of no sensible year."""
+    if len(study.study_date) != _DATE_DIGITS:
+        return None
     try:
-        return datetime.strptime(study.study_date, "%Y%m%d").date()
+        day = datetime.strptime(study.study_date, "%Y%m%d").date()
     except ValueError:
         return None
+    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def _text(day: date, days: int) -> str:

@@ -151,6 +151,13 @@ def test_they_come_in_the_order_of_their_time(database: Database) -> None:
         ]
 
 
+@pytest.mark.parametrize("study_date", ["99991231", "00010101", "2026013", "20261301", ""])
+def test_a_study_without_a_sensible_date_has_none(database: Database, study_date: str) -> None:
+    film(database, study_date=study_date)
+    ecg(database, study_date=study_date)
+    assert (found(database, 1), near(database, 2)) == ([], [])
+
+
 def test_a_withdrawn_study_and_one_of_two_patients_take_no_part(database: Database) -> None:
     film(database)
     ecg(database, 2)
@@ -162,6 +169,7 @@ def test_a_withdrawn_study_and_one_of_two_patients_take_no_part(database: Databa
     with database.write() as tx:
         ordered.withdraw(tx, 2, order())
     assert found(database) == []
+    assert found(database, 2) == [], "nothing is reported of it either"
     with database.write() as tx:
         ordered.reinstate(tx, 2, order())
     assert found(database) == [2]
@@ -235,6 +243,20 @@ def test_a_study_that_is_being_received_takes_it_in_when_it_is_complete(
     film(database)
     revise(database)
     assert reasons(database) == []
+
+
+def test_a_report_that_is_being_made_may_have_come_too_early(database: Database) -> None:
+    film(database)
+    work(database, 2)
+    complete(database, 90)
+    assert near_after_ecg(database) == [], "it waits, so it takes the other study in"
+    claim(database, 92)
+    assert near(database) == [1]
+
+
+def near_after_ecg(database: Database) -> list[int]:
+    ecg(database)
+    return near(database)
 
 
 def test_only_what_a_pipeline_has_reported_is_revised(database: Database) -> None:
