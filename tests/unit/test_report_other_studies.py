@@ -1,14 +1,15 @@
 """A report that rests on instances of several studies names each with its study."""
 
+from dataclasses import replace
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
 
 from dicom_node.report import build
-from tests.report_cases import IDENTITY, MADE_AT, estimate, study
+from tests.report_cases import IDENTITY, MADE_AT, estimate, loops, study
 
 OTHER = "1.2.826.0.1.3680043.8.498.2"
-FINDINGS = estimate()
+FINDINGS = replace(estimate(), evidence=loops(6))
 FIRST, SECOND = (item.instance.sop_instance_uid for item in FINDINGS.evidence[:2])
 
 
