@@ -1,7 +1,8 @@
 """The plug-in: what a pipeline must offer, and how one is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,22 +77,25 @@ def load_pipeline(
     bundle: Path,
     device: str = "auto",
     precision: str = "fp32",
-    **choices: str | None,
+    **options: Any,
 ) -> Pipeline:
     """Load a pipeline with its weights; only here is torch imported.
 
     Its factory is called with the bundle's folder, the device ("auto", "cpu", "cuda"), the
-    precision ("auto", "fp32", "bf16") and, by keyword, the settings that are the pipeline's own.
+    precision ("auto", "fp32", "bf16") and, by keyword, `options`: the settings of its own.
 
     Raises:
         UnknownPipelineError: no pipeline has this name.
-        PipelineUnusableError: its code cannot be imported or breaks the rules of a plug-in.
+        PipelineUnusableError: its code cannot be imported or breaks the rules of a plug-in, or its
+            factory refuses an option.
         inference.errors.InferenceError: no such device or precision here.
         inference.errors.BundleError: the bundle is missing, damaged or does not fit the pipeline.
     """
     module, _, factory = find(name).factory.partition(":")
     try:
-        made = getattr(import_module(module), factory)(bundle, device, precision, **choices)
+        make = getattr(import_module(module), factory)
+        _require_options(name, make, options)
+        made = make(bundle, device, precision, **options)
     except (InferenceError, MemoryError):
         raise
     except Exception as error:
@@ -127,6 +131,18 @@ def require_features(pipeline: Pipeline, made: object, count: int) -> None:
         raise PipelineUnusableError(
             pipeline.name, f"it encoded {len(features)} instances of {count}"
         )
+
+
+def _require_options(name: str, make: Callable[..., Any], options: Iterable[str]) -> None:
+    """Refuse options that a factory does not take, which Python would say less clearly."""
+    further = list(signature(make).parameters.values())[3:]
+    if any(each.kind is Parameter.VAR_KEYWORD for each in further):
+        return
+    known = [each.name for each in further]
+    if unknown := [option for option in options if option not in known]:
+        listed = ", ".join(known) or "none"
+        why = f"it has no option {', '.join(unknown)}; known: {listed}"
+        raise PipelineUnusableError(name, why)
 
 
 def _require_pipeline(made: Any, name: str) -> None:

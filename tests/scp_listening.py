@@ -33,6 +33,8 @@ from tests.peers import free_port, wait_until
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+#: Of a class that a pipeline reads.
+ECHO_CINE = "1.2.840.10008.5.1.4.1.1.3.1"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
@@ -159,7 +161,7 @@ def item(**values: Any) -> Item:
         if value is not None:
             setattr(dataset, keyword, value)
     return (
-        SECONDARY_CAPTURE,
+        str(dataset.get("SOPClassUID", SECONDARY_CAPTURE)),
         str(dataset.get("SOPInstanceUID", generate_uid())),
         EXPLICIT_LITTLE,
         encoded(dataset),

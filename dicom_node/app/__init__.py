@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import dicom_node
 from dicom_node import retention
-from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
+from dicom_node.app.partners import (
+    authority,
+    certificate_rule,
+    credentials,
+    listening_tls,
+    receiver,
+)
 from dicom_node.app.spools import open_spool as open_spool
 from dicom_node.settings.model import AuditRepositorySettings, Settings
 from storage.database.engine import Database
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
     from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
     from dicom_node.study.wall_clock import ClockWatch, WallClock
-    from dicom_node.tls.profile import Credentials
     from dicom_node.work.worker import Worker
 
 
@@ -239,17 +244,9 @@ def audit_repository(settings: Settings, item: AuditRepositorySettings) -> "Repo
         name=item.name,
         host=item.host,
         port=item.port,
-        own=_audit_credentials(settings, item),
-        ca=item.ca or settings.tls.ca or Path(),
+        own=credentials(settings, item),
+        ca=authority(settings, item) or Path(),
         kinds=frozenset(item.kinds),
         timeout_s=item.timeout_s,
         maximum_retry_s=item.maximum_retry_s,
     )
-
-
-def _audit_credentials(settings: Settings, item: AuditRepositorySettings) -> "Credentials":
-    from dicom_node.tls.profile import Credentials
-
-    if item.certificate and item.key:
-        return Credentials(item.certificate, item.key)
-    return credentials(settings)

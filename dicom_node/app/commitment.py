@@ -17,7 +17,8 @@ from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.destinations import DestinationSettings
-from dicom_node.settings.model import PeerSettings, Settings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.peers import PeerSettings
 
 
 def make_climber(settings: Settings) -> Climber:

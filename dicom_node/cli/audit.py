@@ -55,7 +55,12 @@ def audit() -> None:
 @click.option("--peer", help="Name of the peer.")
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option("--action", type=click.Choice([item.value for item in Action], case_sensitive=False))
+@click.option(
+    "--action",
+    type=click.Choice([item.value for item in Action], case_sensitive=False),
+    metavar="ACTION",
+    help="Kind of event, such as report_made; an unknown one lists all.",
+)
 @click.option("--study", "study_id", type=int, help="Number (id) of the study.")
 @click.option(
     "--format",
@@ -63,6 +68,7 @@ def audit() -> None:
     type=click.Choice(["text", "csv", "json"]),
     default="text",
     show_default=True,
+    help="Form of the output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @with_limit

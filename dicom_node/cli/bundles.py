@@ -89,8 +89,8 @@ def card(folder: Path, out: Path | None) -> None:
     page = read_model_card(folder, read_manifest(folder))
     if page is None:
         raise click.ClickException(
-            f"{folder} carries no model card, since an older version packed it; "
-            "`echonode evaluate --bundle` writes one beside its report"
+            f"{folder} has no model card: an older version packed it. `echonode evaluate --bundle` "
+            "writes one beside its report"
         )
     if out is None:
         click.echo(page, nl=False)

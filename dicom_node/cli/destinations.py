@@ -95,7 +95,7 @@ def destination() -> None:
 def list_(settings: Settings, as_json: bool) -> None:
     """List the destinations and what each was found to accept."""
     views = [_view(item, _remembered(settings, item)) for item in settings.destination]
-    print_rows(views, _LIST, as_json=as_json, empty="no destination is configured")
+    print_rows(views, _LIST, as_json=as_json, empty="No destinations configured.")
 
 
 @destination.command()
@@ -105,7 +105,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 def show(name: str, settings: Settings, as_json: bool) -> None:
     """Show the answers of the destination NAME to each SOP class that was offered."""
     answers = [_answer_view(item) for item in _remembered(settings, _named(settings, name))]
-    print_rows(answers, _SHOW, as_json=as_json, empty="nothing was offered to it yet")
+    print_rows(answers, _SHOW, as_json=as_json, empty="Nothing was offered to it yet.")
 
 
 @destination.command()

@@ -23,7 +23,7 @@ from dicom_node.cli.listening import describe_port
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import to_json, visible
 from dicom_node.errors import NodeError
-from dicom_node.settings.file import read_settings
+from dicom_node.settings.file import former_keys, read_settings
 from dicom_node.settings.model import PipelineSettings, Settings
 from dicom_node.study.wall_clock import clock_standing
 from dicom_node.tls.errors import TlsFileError
@@ -82,6 +82,8 @@ def _checks(config_path: Path) -> Iterator[Check]:
             yield Check("settings", False, line)
         return
     yield Check("settings", True, str(config_path))
+    for words in former_keys(config_path):
+        yield Check("settings", True, words, warns=True)
     yield _try("database", lambda: _database(settings))
     yield _try("spool", lambda: _spool(settings))
     yield _clock(settings)

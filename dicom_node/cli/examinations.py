@@ -18,7 +18,8 @@ from dicom_node.peer_doctor.steps import Steps
 from dicom_node.peer_doctor.synthetic import synthetic_study
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.destinations import DestinationSettings
-from dicom_node.settings.model import PeerSettings, Settings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.peers import PeerSettings
 
 #: How far back refused reports are looked for.
 _RECENT = timedelta(days=7)
@@ -107,10 +108,10 @@ def _peer(settings: Settings, item: PeerSettings) -> Steps:
         networks=item.networks,
         may=item.may,
         called=f"AE title {receive.ae_title}, port {port}",
-        tls=item.tls,
-        tls_name=item.tls_name,
-        tls_fingerprints=item.tls_fingerprints,
-        tls_ca=item.tls_ca or (settings.tls.ca if item.tls else None),
+        tls=item.is_encrypted,
+        tls_name=item.tls.name if item.tls else None,
+        tls_fingerprints=item.tls.fingerprints if item.tls else (),
+        tls_ca=partners.authority(settings, item) if item.tls else None,
     )
     with closing(app.open_database(settings)) as database, database.read() as tx:
         yield from examine_peer(tx, known)

@@ -38,7 +38,9 @@ class Moment(click.ParamType[datetime]):
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
-            self.fail(f"{value!r} is no time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx)
+            self.fail(
+                f"{value!r} is not a time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx
+            )
 
 
 class Days(click.ParamType[tuple[date, date]]):

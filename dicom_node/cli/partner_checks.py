@@ -10,6 +10,7 @@ from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.delivery.policy import OVERTAKEN, SOP_CLASS_REFUSED
 from dicom_node.errors import NodeError
+from dicom_node.settings.connections import Called
 from dicom_node.settings.model import AuditRepositorySettings, Settings
 from storage.delivery import listing
 from storage.delivery.listing import FailedCount
@@ -87,7 +88,7 @@ def waiting(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, words
 
 
-def _reach(settings: Settings, item: partners.Called, examined_as: str = "") -> str:
+def _reach(settings: Settings, item: Called, examined_as: str = "") -> str:
     from dicom_node.delivery.reaching import reach
 
     try:
@@ -112,6 +113,6 @@ def _audit_repository(settings: Settings, item: AuditRepositorySettings) -> str:
         words = str(reason).lower().replace("_", " ")
         raise UnansweredError(
             f"{where}: no TLS connection ({words}): check that it runs, that its certificate names "
-            "this host and was issued by `ca`, and that it trusts our certificate"
+            "this host and was issued by `tls.ca`, and that it trusts our certificate"
         ) from None
     return f"{where} accepts mutual TLS connections"

@@ -16,6 +16,7 @@ from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import text, to_json, visible
 from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict, summary
+from dicom_node.settings.connections import Called
 from dicom_node.settings.model import Settings
 from storage.audit import trail
 
@@ -46,7 +47,7 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     By C-ECHO, a search (DICOMweb) or a connection (HL7). Nothing is stored there. Exit status 1
     if one does not answer.
     """
-    everybody: dict[str, partners.Called] = {item.name: item for item in settings.destination}
+    everybody: dict[str, Called] = {item.name: item for item in settings.destination}
     everybody |= {f"archive {item.name}": item for item in settings.archive}
     everybody |= {f"work list {item.name}": item for item in settings.work_list}
     wanted = {who: item for who, item in everybody.items() if name in (None, item.name)}
@@ -67,7 +68,7 @@ def echo(name: str | None, settings: Settings, as_json: bool) -> None:
     sys.exit(0 if all(result.ok for result in results.values()) else 1)
 
 
-def _answered(settings: Settings, item: partners.Called) -> Answered:
+def _answered(settings: Settings, item: Called) -> Answered:
     from dicom_node.delivery.reaching import reach
 
     started = time.monotonic()

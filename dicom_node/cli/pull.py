@@ -168,7 +168,7 @@ def list_(limit: int, settings: Settings, as_json: bool) -> None:
     """List pulls, newest first."""
     with looking(settings, "pull list") as tx:
         found = list_pulls(tx, limit)
-    print_rows(found, _PULLS, as_json=as_json, empty="nothing was pulled")
+    print_rows(found, _PULLS, as_json=as_json, empty="No pulls yet.")
 
 
 @pull.command()
@@ -183,7 +183,7 @@ def show(pull_id: int, settings: Settings, as_json: bool) -> None:
     if as_json:
         click.echo(to_json({"pull": view, "studies": studies}))
     else:
-        print_rows(studies, _STUDIES, as_json=False, empty="no study was found")
+        print_rows(studies, _STUDIES, as_json=False, empty="No matching studies.")
 
 
 def _ordered(
@@ -246,7 +246,7 @@ def _show_found(
                     here = len(pulls.held_instances(tx, study.study_instance_uid))
                 values = {field: getattr(study, field) for field in study.__dataclass_fields__}
                 rows.append(_Found(**values, here=here))
-    print_rows(rows, _FOUND, as_json=as_json, empty="the archive has no such study")
+    print_rows(rows, _FOUND, as_json=as_json, empty="The archive has no matching studies.")
 
 
 def _show_end(view: PullView, *, as_json: bool) -> None:

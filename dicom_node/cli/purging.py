@@ -94,7 +94,7 @@ def purged(study_instance_uid: str, settings: Settings, as_json: bool) -> None:
             found = purging.proofs(tx, study_instance_uid)
     finally:
         database.close()
-    print_rows(found, _PROOF, as_json=as_json, empty="no study with this UID was purged here")
+    print_rows(found, _PROOF, as_json=as_json, empty="No study with this UID was purged here.")
 
 
 def _numbers(database: Database, key: str | None, patient_id: str | None) -> list[int]:

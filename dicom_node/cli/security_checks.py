@@ -1,12 +1,15 @@
 """What `echonode doctor` looks at for security: certificates, secrets on disk, who we run as."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from dicom_node.app import partners
 from dicom_node.cli.tls import certificate_files, days_left, own_certificate_files
-from dicom_node.settings.model import Settings
+from dicom_node.errors import NodeError
+from dicom_node.settings.model import Partner, Settings
+from dicom_node.settings.peers import PeerSettings
 from storage.database.engine import sqlite_file
 from storage.files.folders import open_to_others
 
@@ -40,19 +43,44 @@ def check_tls(settings: Settings) -> str:
     """Load every file as the processes do.
 
     Raises:
-        TlsFileError: a file cannot be used, or other users may read the key.
+        NodeError: files of some systems cannot be used; the message names each.
     """
-    if settings.receive.tls_port:
-        partners.listening_tls(settings)
-    for peer in settings.peer:
-        if peer.tls:
-            partners.certificate_rule(settings, peer)
-    for destination in settings.destination:
-        if destination.tls:
-            partners.calling_tls(settings, destination)
-    plain = [item.name for item in settings.peer if not item.tls]
-    plain += [item.name for item in settings.destination if not item.is_encrypted]
+    faults = dict.fromkeys(_tls_faults(settings))
+    if faults:
+        raise NodeError("; ".join(faults))
+    plain = dict.fromkeys(item.name for item in settings.partners if not item.is_encrypted)
     return f"files good; in plain text: {', '.join(plain) or 'none'}"
+
+
+def _tls_faults(settings: Settings) -> Iterator[str]:
+    # No dictionary: a destination and an archive may have the same name.
+    looks: list[tuple[str, Callable[[], object]]] = [
+        (item.name, partial(_load, settings, item))
+        for item in settings.partners
+        if item.is_encrypted
+    ]
+    if settings.receive.tls_port:
+        looks.insert(0, ("[tls]", partial(partners.listening_tls, settings)))
+    for name, look in looks:
+        try:
+            look()
+        except NodeError as error:
+            yield f"{name}: {error}"
+
+
+def _load(settings: Settings, item: Partner) -> None:
+    """Load the files by which the node and one system know each other."""
+    from dicom_node.tls.certificates import authorities
+
+    if isinstance(item, PeerSettings):
+        partners.certificate_rule(settings, item)
+        is_called = item.commitment_host is not None
+    else:
+        is_called = item.tls is not None and item.tls.mutual
+    if is_called:
+        partners.calling_tls(settings, item)
+    elif ca := partners.authority(settings, item):
+        authorities(ca)
 
 
 def open_files(settings: Settings) -> Iterator[str]:

@@ -65,7 +65,7 @@ def held(limit: int, settings: Settings, as_json: bool) -> None:
     with database.read() as tx:
         found = retention.held_studies(tx, before, limit)
     database.close()
-    print_rows(found, _HELD, as_json=as_json, empty="no study is held")
+    print_rows(found, _HELD, as_json=as_json, empty="No studies are held.")
 
 
 @spool.command()
@@ -85,8 +85,8 @@ def adopt(incomplete: bool, settings: Settings) -> None:
             recorded = spool_identity.recorded(tx)
         if missing and not incomplete:
             raise NodeError(
-                f"{root} lacks {missing} of the {named} files that the database names: mount the "
-                "spool's volume, or, if they are lost, repeat this with --incomplete"
+                f"{missing} of the {named} files that the database names are not in {root}: mount "
+                "the spool's volume; if the files are lost, repeat this with --incomplete"
             )
         make_folder(root)
         with translated_disk():
@@ -97,6 +97,6 @@ def adopt(incomplete: bool, settings: Settings) -> None:
             spool_identity.adopt(tx, identity, getpass.getuser(), now)
     finally:
         database.close()
-    click.echo(f"{root} is the spool now, with {named - missing} of {named} file(s)")
+    click.echo(f"{root} is now the spool, with {named - missing} of {named} file(s)")
     if identity != recorded:
         click.echo("restart the node's processes: they still use the previous spool")

@@ -145,7 +145,7 @@ def _certificate(peer: KnownPeer) -> Steps:
     try:
         issuers = [found.subject for found in describe(peer.tls_ca)] if peer.tls_ca else []
     except TlsFileError as error:
-        yield Step("TLS", Verdict.FAILS, str(error), "here: correct `tls_ca`")
+        yield Step("TLS", Verdict.FAILS, str(error), "here: correct `tls.ca`")
         return
     rules += [f"issued by {subject}" for subject in issuers]
     yield Step("TLS", Verdict.WORKS, f"it must show a certificate {', '.join(rules)}")
@@ -181,8 +181,8 @@ def _on_plain(peer: KnownPeer, _event: RecordedEvent) -> str:
 
 def _on_certificate(_peer: KnownPeer, _event: RecordedEvent) -> str:
     return (
-        "here: it came by TLS, but not as agreed: compare `tls`, `tls_name`, `tls_fingerprints` "
-        "and `tls_ca` with the certificate it shows (`echonode tls show FILE`)"
+        "here: it came by TLS, but not as agreed: compare `tls.name`, `tls.fingerprints` and "
+        "`tls.ca` with the certificate it shows (`echonode tls show FILE`)"
     )
 
 

@@ -1,46 +1,20 @@
 """The settings of a destination: where results go, by C-STORE, STOW-RS or HL7."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from dicom_node.settings.section import (
-    AETitle,
-    Fingerprint,
-    Port,
-    Seconds,
-    Section,
-    require_safe_web,
-    require_tls_for,
-)
+from dicom_node.settings.connections import CalledByDicomOrWeb
+from dicom_node.settings.section import AETitle, Port, Seconds
 
 ObjectKind = Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
 
 
-class DestinationSettings(Section):
+class DestinationSettings(CalledByDicomOrWeb):
     """Where reports go: a PACS by C-STORE or by its DICOMweb service, or a RIS by HL7."""
 
-    name: str
-    """Name in logs, audit and commands."""
     protocol: Literal["dicom", "hl7"] = "dicom"
     """Protocol: "dicom", or "hl7" (ORU^R01 messages, 2.5.1, over MLLP to host and port)."""
-    host: str | None = None
-    """Its host name or address; empty: it has a url."""
-    port: Port | None = None
-    """Its TCP port; empty: it has a url."""
-    ae_title: AETitle | None = None
-    """Its AE title; empty: it has a url, or speaks HL7."""
-    calling_ae_title: AETitle | None = None
-    """AE title the node calls with; empty: the node's own."""
-    url: str | None = None
-    """Root of its DICOMweb service, https://host/dicom-web, instead of host, port and ae_title."""
-    user: str | None = None
-    """DICOMweb: name to give; with password."""
-    password: SecretStr | None = None
-    """DICOMweb: password of that name."""
-    bearer_token: SecretStr | None = None
-    """DICOMweb: token to give instead of name and password."""
     receiving_application: str = ""
     """HL7: application that messages are addressed to (MSH-5)."""
     receiving_facility: str = ""
@@ -63,18 +37,6 @@ class DestinationSettings(Section):
     """AE title for storage-commitment requests; empty: ae_title."""
     commitment_timeout_s: Seconds = 600.0
     """Seconds to wait for a commitment report before the request is repeated."""
-    connect_timeout_s: Seconds = 10.0
-    """Seconds to wait for the TCP connection."""
-    response_timeout_s: Seconds = 60.0
-    """Seconds to wait for the answer to an association request, an object or a message."""
-    tls: bool = False
-    """Whether to call it by TLS, with the certificate of [tls]; https is TLS even if false."""
-    tls_name: str | None = None
-    """Name that its certificate must carry; empty: host, or any where it is pinned."""
-    tls_fingerprints: tuple[Fingerprint, ...] = ()
-    """SHA-256 fingerprints of its certificates; empty: any that is trusted."""
-    tls_ca: Path | None = None
-    """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
 
     @model_validator(mode="after")
     def _is_reached_in_one_way(self) -> "DestinationSettings":
@@ -122,15 +84,3 @@ class DestinationSettings(Section):
         if (self.commitment_port or self.commitment_ae_title) and not is_asked:
             raise ValueError("commitment_port and commitment_ae_title have no effect here")
         return self
-
-    @model_validator(mode="after")
-    def _is_who_it_seems(self) -> "DestinationSettings":
-        require_safe_web(self)
-        if self.url is None:
-            require_tls_for(self)
-        return self
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether what goes there is encrypted on its way."""
-        return self.tls or (self.url or "").startswith("https:")

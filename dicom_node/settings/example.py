@@ -1,6 +1,7 @@
 """The documented example of the settings file, written from the settings themselves."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from dicom_node.settings import model
-from dicom_node.settings.archives import ArchiveSettings
-from dicom_node.settings.destinations import DestinationSettings
-from dicom_node.settings.section import Section
-from dicom_node.settings.work_lists import WorkListSettings
+from dicom_node.settings.connections import PartnerTls, Timeouts
+from dicom_node.settings.section import Section, table_in
 
 _HEAD = """\
 # Settings of an echonode: every key with its description, unit and default. A key that is
 # commented out shows the default. Environment variables override this file:
-# ECHONODE_RECEIVE__PORT=104 is `port` in [receive].
+# ECHONODE_RECEIVE__PORT=104 is `port` in [receive]. Tables in [[ ]] can be repeated. The keys of
+# `tls` are under [audit_repository.tls], those of `timeouts` under [destination.timeouts].
 """
 #: What a required key looks like; the tables that may stand several times are shown with these.
 _SAMPLES: dict[str, dict[str, Any]] = {
@@ -26,21 +26,13 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "destination": {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"},
     "archive": {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"},
     "work_list": {"name": "ups", "host": "127.0.0.1", "port": 104, "ae_title": "WORKLIST"},
-    "audit_repository": {
-        "name": "arr",
-        "host": "127.0.0.1",
-        "certificate": "node.pem",
-        "key": "node.key",
-        "ca": "ca.pem",
-    },
+    "audit_repository": {"name": "arr", "host": "127.0.0.1"},
+    "audit_repository.tls": {"ca": "ca.pem", "certificate": "node.pem", "key": "node.key"},
 }
-_TABLES: dict[str, type[Section]] = {
-    "peer": model.PeerSettings,
-    "pipeline": model.PipelineSettings,
-    "destination": DestinationSettings,
-    "archive": ArchiveSettings,
-    "work_list": WorkListSettings,
-    "audit_repository": model.AuditRepositorySettings,
+#: Where the keys of a section that several tables have are shown.
+_SHOWN_IN: dict[type[Section], str] = {
+    PartnerTls: "audit_repository.tls",
+    Timeouts: "destination.timeouts",
 }
 
 
@@ -48,17 +40,25 @@ def example() -> str:
     """The text of deploy/node.example.toml."""
     parts = [_HEAD]
     for name, field in model.Settings.model_fields.items():
-        table = _TABLES.get(name)
-        section = table if table else type(field.default)
-        parts.append(_section(f"[[{name}]]" if table else f"[{name}]", section, name))
+        section = table_in(field.annotation)
+        assert section is not None  # noqa: S101
+        parts += _sections(name, section, is_list=field.default == ())
     return "\n".join(parts)
 
 
-def _section(head: str, section: type[Section], name: str) -> str:
-    lines = [f"# {section.__doc__}", head]
+def _sections(name: str, section: type[Section], *, is_list: bool = False) -> Iterator[str]:
+    """A table, then the tables within it."""
+    lines = [f"# {section.__doc__}", f"[[{name}]]" if is_list else f"[{name}]"]
+    within = []
     for key, field in section.model_fields.items():
-        lines += [f"# {field.description}", _line(key, field, _SAMPLES.get(name, {}))]
-    return "\n".join(lines) + "\n"
+        below = table_in(field.annotation)
+        if below and _SHOWN_IN[below] == f"{name}.{key}":
+            within.append((f"{name}.{key}", below))
+        else:
+            lines += [f"# {field.description}", _line(key, field, _SAMPLES.get(name, {}))]
+    yield "\n".join(lines) + "\n"
+    for at, below in within:
+        yield from _sections(at, below)
 
 
 def _line(key: str, field: FieldInfo, samples: dict[str, Any]) -> str:
@@ -66,6 +66,8 @@ def _line(key: str, field: FieldInfo, samples: dict[str, Any]) -> str:
         return f"{key} = {_toml(samples[key])}"
     value = field.default
     assert value is not PydanticUndefined, f"{key} is required: add a sample for it"  # noqa: S101
+    if table_in(field.annotation):
+        return f"#{key} = {'false' if value is None else '{}'}"
     return f"#{key} = {_toml(value)}"
 
 

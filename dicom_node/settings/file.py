@@ -6,37 +6,26 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dicom_node.errors import SettingsError
+from dicom_node.settings.former import Renewed, renew
 from dicom_node.settings.model import Settings
+from dicom_node.settings.places import Location, place
+from dicom_node.settings.section import Section, table_in
 from inference.regular_files import read_regular
+
+Anchored = TypeVar("Anchored", bound=Section)
 
 PREFIX = "ECHONODE_"
 _OTHERS_MAY = 0o007
 #: Far above any real settings file.
 _LARGEST_BYTES = 1_000_000
-_SECRETS = (".password", ".bearer_token")
-_PATHS = (
-    ("node", "state_dir"),
-    ("node", "page_font"),
-    ("storage", "spool_dir"),
-    ("tls", "certificate"),
-    ("tls", "key"),
-    ("tls", "ca"),
-    ("tls", "crl"),
-    ("peer", "tls_ca"),
-    ("pipeline", "bundle"),
-    ("destination", "tls_ca"),
-    ("archive", "tls_ca"),
-    ("audit_repository", "certificate"),
-    ("audit_repository", "key"),
-    ("audit_repository", "ca"),
-)
+_SECRETS = ("password", "token", "secret")
 
 
 def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,18 +42,26 @@ def read_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
         raise SettingsError(
             f"{file}: holds a password and other users may read it: chmod o= {file}"
         )
-    table = _merged(given, _from_environment(environment))
+    renewed = renew(_merged(given, _from_environment(environment)))
     try:
-        settings = Settings.model_validate(table)
+        settings = Settings.model_validate(renewed.table)
     except ValidationError as error:
-        raise SettingsError(f"{file}: {_explain(error, table)}") from None
+        raise _refusal(file, [*renewed.problems, *_problems(error, renewed)]) from None
+    if renewed.problems:
+        raise _refusal(file, renewed.problems)
     return _anchored(settings, file.resolve().parent)
 
 
 def origins(file: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Where each value comes from: dotted key -> "file" or "environment"; others are defaults."""
-    found = {key: "file" for key, _ in _leaves(_read_toml(file))}
-    return found | {key: "environment" for key, _ in _leaves(_from_environment(environment))}
+    given = _marked(renew(_read_toml(file)).table, "file")
+    above = _marked(renew(_from_environment(environment)).table, "environment")
+    return dict(leaves(_merged(given, above)))
+
+
+def former_keys(file: Path, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What to write instead of former keys, a sentence each."""
+    return renew(_merged(_read_toml(file), _from_environment(environment))).advice
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -84,7 +81,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _holds_secret(table: Mapping[str, Any]) -> bool:
     """Whether a table or the database's URL has one; an empty one, or none, is no secret."""
-    if any(at.endswith(_SECRETS) and value for at, value in _leaves(table)):
+    if any(value and is_secret(at) for at, value in leaves(table)):
         return True
     storage = table.get("storage")
     url = storage.get("database_url") if isinstance(storage, dict) else None
@@ -124,62 +121,60 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+def is_secret(key: str) -> bool:
+    """Whether the value of a key is shown to nobody; of a plug-in's options the name decides."""
+    return key.endswith(_SECRETS)
+
+
+def leaves(tree: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested tables, each with its dotted key."""
     if isinstance(tree, dict):
         for key, value in tree.items():
-            yield from _leaves(value, f"{at}.{key}" if at else key)
+            yield from leaves(value, f"{at}.{key}" if at else key)
     elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
         for number, item in enumerate(tree):
-            yield from _leaves(item, f"{at}[{number}]")
+            yield from leaves(item, f"{at}[{number}]")
     else:
         yield at, tree
 
 
-def _explain(error: ValidationError, table: Mapping[str, Any]) -> str:
+def _marked(tree: Any, origin: str) -> Any:
+    """The same tree with its origin in place of each value."""
+    if isinstance(tree, dict):
+        return {key: _marked(value, origin) for key, value in tree.items()}
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        return [_marked(item, origin) for item in tree]
+    return origin
+
+
+def _refusal(file: Path, problems: Sequence[str]) -> SettingsError:
+    return SettingsError("\n  ".join([f"{file}: {len(problems)} problem(s)", *problems]))
+
+
+def _problems(error: ValidationError, renewed: Renewed) -> Iterator[str]:
+    """A sentence for each, with the place where the operator wrote it."""
     found = error.errors(include_url=False, include_input=False)
-    problems = []
     for item in found:
-        where = _dotted(item["loc"]) + _of(item["loc"], table)
+        where = place(renewed.written(item["loc"]), renewed.table)
         if item["type"] == "extra_forbidden":
-            problems.append(f"unknown key {where}{_hint(item['loc'])}")
+            yield f"{where}: unknown key{_hint(item['loc'])}"
         elif item["type"] != "too_short":
-            problems.append(f"{where or 'settings'}: {item['msg'].removeprefix('Value error, ')}")
+            yield f"{where or 'settings'}: {item['msg'].removeprefix('Value error, ')}"
         elif not _has_wrong_items(item["loc"], found):
-            problems.append(f"{where}: is empty: give at least one")
-    return "\n  ".join([f"{len(problems)} problem(s)", *problems])
+            yield f"{where}: is empty: give at least one"
 
 
-def _has_wrong_items(location: tuple[int | str, ...], found: Sequence[ErrorDetails]) -> bool:
+def _has_wrong_items(location: Location, found: Sequence[ErrorDetails]) -> bool:
     """Whether a list is too short only because of items that are wrong, which is said of each."""
     length = len(location)
     return any(item["loc"][:length] == location and item["loc"] != location for item in found)
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _of(location: tuple[int | str, ...], table: Mapping[str, Any]) -> str:
-    """The name of the table that a key is in, where it has one: positions are hard to count."""
-    match location:
-        case [str() as section, int() as number, *_]:
-            try:
-                name = table[section][number]["name"]
-            except (LookupError, TypeError):
-                return ""
-            return f" of {name!r}"
-    return ""
-
-
-def _hint(location: tuple[int | str, ...]) -> str:
-    section: type[BaseModel] = Settings
+def _hint(location: Location) -> str:
+    section: type[Section] = Settings
     for part in location[:-1]:
         if isinstance(part, str):
-            hinted = get_type_hints(section)[part]
-            section = next((a for a in get_args(hinted) if isinstance(a, type)), hinted)
+            section = table_in(section.model_fields[part].annotation) or section
     key = str(location[-1])
     near = [name for name in section.model_fields if name.startswith(key)]
     near += difflib.get_close_matches(key, section.model_fields, n=1, cutoff=0.5)
@@ -187,18 +182,16 @@ def _hint(location: tuple[int | str, ...]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known here: {known}"
 
 
-def _anchored(settings: Settings, folder: Path) -> Settings:
-    """The same settings with relative paths taken from `folder`."""
-    updates: dict[str, Any] = {}
-    for section, key in _PATHS:
-        value = updates.get(section, getattr(settings, section))
+def _anchored(section: Anchored, folder: Path) -> Anchored:
+    """The same settings with every relative path in them taken from `folder`."""
+
+    def anchored(value: Any) -> Any:
+        if isinstance(value, Path):
+            return folder / value
         if isinstance(value, tuple):
-            updates[section] = tuple(_anchored_in(item, key, folder) for item in value)
-        else:
-            updates[section] = _anchored_in(value, key, folder)
-    return settings.model_copy(update=updates)
+            return tuple(map(anchored, value))
+        return _anchored(value, folder) if isinstance(value, Section) else value
 
-
-def _anchored_in(section: BaseModel, key: str, folder: Path) -> BaseModel:
-    path = getattr(section, key)
-    return section if path is None else section.model_copy(update={key: folder / path})
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    changed = {name: new for name, old in values.items() if (new := anchored(old)) != old}
+    return section.model_copy(update=changed)

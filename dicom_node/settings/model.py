@@ -5,27 +5,18 @@ The environment wins over the file: `ECHONODE_RECEIVE__PORT=104` is `port` in `[
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
 from dicom_node.audit_messages.kinds import KINDS, Kind
 from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.connections import Called, PartnerTls
 from dicom_node.settings.destinations import DestinationSettings
-from dicom_node.settings.section import (
-    AETitle,
-    Fingerprint,
-    Network,
-    Port,
-    PortOrNone,
-    Seconds,
-    Section,
-    require_tls_for,
-)
+from dicom_node.settings.peers import PeerSettings, can_be_told_apart
+from dicom_node.settings.section import AETitle, Port, PortOrNone, Seconds, Section
 from dicom_node.settings.work_lists import WorkListSettings
 from inference.ultrasound.profile import Profile
-
-Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 
 
 class NodeSettings(Section):
@@ -84,7 +75,7 @@ class ReceiveSettings(Section):
 
 
 class TlsSettings(Section):
-    """The node's certificate and whom it trusts, for TLS; changed files need no restart."""
+    """TLS: the node's certificate, and the authorities it trusts. Changed files need no restart."""
 
     certificate: Path | None = None
     """PEM file of the node's certificate, then its chain; relative to the settings file."""
@@ -108,64 +99,15 @@ class CompletionSettings(Section):
     hard_limit_s: Seconds = 3600.0
     """Seconds after the first instance after which a study is complete in any case."""
     archive: str | None = None
-    """[[archive]] asked how many instances a study has, if it sends whole studies; empty: none."""
+    """Name of the [[archive]] that is asked how many instances a study has; empty: none."""
 
 
-class PeerSettings(Section):
-    """A system that may open associations to the node; all others are rejected."""
-
-    name: str
-    """Name in logs and audit."""
-    ae_title: AETitle
-    """Its calling AE title."""
-    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
-    """Networks it may call from: "10.1.2.3/32" is one address, "10.1.2.0/24" a network."""
-    may: Annotated[tuple[Right, ...], Field(min_length=1)] = ("echo", "store")
-    """Rights: "echo", "store", "reject" (IOCM), "announce" (MPPS, IAN), "commit", "correct"."""
-    quiet_s: Seconds | None = None
-    """Its own quiet period in seconds; empty: the one of [completion]."""
-    selection: Profile | None = None
-    """Selection rules for its loops: "paper", "vendor-neutral"; empty: those of [[pipeline]]."""
-    on_conflict: Literal["refuse", "keep_first"] = "refuse"
-    """Other content under a known UID: "refuse" (0x0111), or "keep_first" (answers 0x0000)."""
-    maximum_associations: Annotated[int, Field(ge=1)] | None = None
-    """Maximum number of its open associations; empty: three quarters of the node's."""
-    associations_per_minute: Annotated[float, Field(ge=1)] | None = None
-    """Maximum number of associations per minute, also all at once; empty: no limit."""
-    commitment_host: str | None = None
-    """Host that receives storage-commitment reports; empty: its own association is used."""
-    commitment_port: Port | None = None
-    """TCP port of commitment_host."""
-    commitment_ae_title: AETitle | None = None
-    """AE title at commitment_host; empty: its calling AE title."""
-    tls: bool = False
-    """Whether it comes by TLS, and then only so; else it comes in plain text only."""
-    tls_name: str | None = None
-    """Name that its certificate must carry, common name or DNS name; empty: any."""
-    tls_fingerprints: tuple[Fingerprint, ...] = ()
-    """SHA-256 fingerprints of its certificates; empty: any that is trusted."""
-    tls_ca: Path | None = None
-    """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
-
-    @model_validator(mode="after")
-    def _commitment_has_an_address(self) -> "PeerSettings":
-        if (self.commitment_host is None) != (self.commitment_port is None):
-            raise ValueError("commitment_host and commitment_port belong together: give both")
-        if self.commitment_ae_title and not self.commitment_host:
-            raise ValueError("commitment_ae_title needs commitment_host and commitment_port")
-        if self.commitment_host and "commit" not in self.may:
-            raise ValueError('commitment_host is given and may not "commit": add it to may')
-        return self
-
-    @model_validator(mode="after")
-    def _certificate_is_its_own(self) -> "PeerSettings":
-        require_tls_for(self)
-        if self.tls and not (self.tls_name or self.tls_fingerprints or self.tls_ca):
-            raise ValueError(
-                "tls = true needs to know which certificate is its own: "
-                "give tls_name, tls_fingerprints or tls_ca"
-            )
-        return self
+#: Keys of a pipeline's own in its table, and what its factory calls them.
+_OWN = {
+    "selection": "profile",
+    "without_heartbeat": "without_heartbeat",
+    "unfamiliar": "unfamiliar",
+}
 
 
 class PipelineSettings(Section):
@@ -186,15 +128,21 @@ class PipelineSettings(Section):
     unfamiliar: Literal["exclude", "note", "off"] = "exclude"
     """Loops unlike the model's training data: "exclude", "note" (used, with a warning) or "off"."""
 
+    options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
+    """Settings that only this pipeline has, as its author describes them: [pipeline.options]."""
+
+    @model_validator(mode="after")
+    def _options_are_further_ones(self) -> "PipelineSettings":
+        for key in self.options:
+            if key in type(self).model_fields or key in _OWN.values():
+                raise ValueError(f"options.{key}: this key belongs in [[pipeline]] itself")
+        return self
+
     @property
-    def choices(self) -> dict[str, str]:
+    def choices(self) -> dict[str, Any]:
         """The settings that are the pipeline's own, as far as they are given."""
-        own = {
-            "selection": "profile",
-            "without_heartbeat": "without_heartbeat",
-            "unfamiliar": "unfamiliar",
-        }
-        return {own[key]: getattr(self, key) for key in self.model_fields_set & own.keys()}
+        given = {_OWN[key]: getattr(self, key) for key in self.model_fields_set & _OWN.keys()}
+        return given | self.options
 
 
 class WorkSettings(Section):
@@ -225,28 +173,31 @@ class AuditRepositorySettings(Section):
     """Where DICOM audit messages go (PS3.15 A.5 and A.6, syslog over TLS); they name patients."""
 
     name: str
-    """Name in logs and database; a new name receives events from its first start on."""
+    """Name in logs and database; under a new name, events are sent from the next start on."""
     host: str
     """Its host name or address, as in its certificate."""
     port: Port = 6514
     """Its TCP port."""
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = KINDS
     """Kinds of audit messages that it receives."""
-    certificate: Path | None = None
-    """PEM file of the client certificate; empty: that of [tls]."""
-    key: Path | None = None
-    """PEM file of the key of that certificate; empty: that of [tls]."""
-    ca: Path | None = None
-    """PEM file of its authority or certificate; empty: the authorities of [tls]."""
+    tls: PartnerTls = PartnerTls()
+    """TLS: how the node and the repository know each other."""
     timeout_s: Seconds = 10.0
     """Seconds to wait for the connection, and for its orderly close."""
     maximum_retry_s: Seconds = 60.0
     """Maximum wait between retries, in seconds; messages are never given up."""
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is sent there is encrypted."""
+        return True
+
     @model_validator(mode="after")
-    def _certificate_has_its_key(self) -> "AuditRepositorySettings":
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together: give both or none")
+    def _tls_is_mutual(self) -> "AuditRepositorySettings":
+        if not self.tls.mutual:
+            raise ValueError("tls.mutual = false is for DICOMweb only")
+        if self.tls.name or self.tls.fingerprints:
+            raise ValueError("tls.name and tls.fingerprints have no effect here: give tls.ca")
         return self
 
 
@@ -291,7 +242,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _peers_can_be_told_apart(self) -> "Settings":
         for one, other in combinations(self.peer, 2):
-            if one.ae_title == other.ae_title and _meet(one, other) and not _unlike(one, other):
+            if not can_be_told_apart(one, other):
                 raise ValueError(
                     f"peers {one.name} and {other.name} have the same AE title {one.ae_title} and "
                     "overlapping networks, so the node cannot tell them apart: give each its own "
@@ -321,7 +272,7 @@ class Settings(Section):
             if item.archive is not None and item.archive not in archives:
                 raise ValueError(f"{item.name}: there is no [[archive]] named {item.archive}")
             if not self.destination:
-                raise ValueError(f"{item.name}: its outputs need a [[destination]] to go to")
+                raise ValueError(f"{item.name}: its outputs need a [[destination]]")
         return self
 
     @model_validator(mode="after")
@@ -337,26 +288,31 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _tls_has_its_files(self) -> "Settings":
-        everybody: tuple[
-            PeerSettings | DestinationSettings | ArchiveSettings | WorkListSettings, ...
-        ]
-        everybody = (*self.peer, *self.destination, *self.archive, *self.work_list)
-        partners = [item for item in everybody if item.tls]
-        if (partners or self.receive.tls_port) and not (self.tls.certificate and self.tls.key):
-            raise ValueError("TLS needs tls.certificate and tls.key: see `echonode tls init`")
-        for item in partners:
-            if not (item.tls_ca or self.tls.ca):
-                raise ValueError(f"{item.name}: whom to trust? give tls.ca or its own tls_ca")
+        has_own = bool(self.tls.certificate and self.tls.key)
+        if self.receive.tls_port and not has_own:
+            raise ValueError(
+                "receive.tls_port needs tls.certificate and tls.key: see `echonode tls init`"
+            )
+        for item in self.partners:
+            tls = item.tls
+            if tls is None or not tls.mutual:
+                continue
+            if not (tls.certificate or has_own):
+                raise ValueError(
+                    f"{item.name}: TLS needs a certificate and its key: give those of [tls], or "
+                    "its own; `echonode tls init` creates some for a test"
+                )
+            if not (tls.ca or self.tls.ca):
+                raise ValueError(
+                    f"{item.name}: no authority to trust: give its own tls.ca, or ca of [tls]"
+                )
         return self
 
-    @model_validator(mode="after")
-    def _audit_repositories_have_their_files(self) -> "Settings":
-        for item in self.audit_repository:
-            if not (item.certificate or (self.tls.certificate and self.tls.key)):
-                raise ValueError(f"{item.name}: give its certificate and key, or those of tls")
-            if not (item.ca or self.tls.ca):
-                raise ValueError(f"{item.name}: whom to trust? give its ca, or tls.ca")
-        return self
+    @property
+    def partners(self) -> "tuple[Partner, ...]":
+        """Every system that is called or calls."""
+        called: tuple[Called, ...] = (*self.destination, *self.archive, *self.work_list)
+        return (*self.peer, *called, *self.audit_repository)
 
     @property
     def database_url(self) -> str:
@@ -370,16 +326,5 @@ class Settings(Section):
         return self.storage.spool_dir or self.node.state_dir / "spool"
 
 
-def _meet(one: PeerSettings, other: PeerSettings) -> bool:
-    """Whether their networks overlap."""
-    return any(mine.overlaps(theirs) for mine in one.networks for theirs in other.networks)
-
-
-def _unlike(one: PeerSettings, other: PeerSettings) -> bool:
-    """Whether TLS or their certificates distinguish them."""
-    if one.tls != other.tls:
-        return True
-    named = one.tls_name and other.tls_name and one.tls_name.lower() != other.tls_name.lower()
-    issued = one.tls_ca and other.tls_ca and one.tls_ca != other.tls_ca
-    mine, theirs = set(one.tls_fingerprints), set(other.tls_fingerprints)
-    return bool(named or issued or (mine and theirs and not mine & theirs))
+#: A system that calls the node, or that the node calls.
+Partner = PeerSettings | Called | AuditRepositorySettings

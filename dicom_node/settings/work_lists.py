@@ -1,33 +1,22 @@
 """The settings of a work list: where the node finds work items (UPS) to do."""
 
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from dicom_node.settings.section import (
-    AETitle,
-    Fingerprint,
-    Port,
-    Seconds,
-    Section,
-    require_tls_for,
-)
+from dicom_node.settings.connections import Called
+from dicom_node.settings.section import AETitle, Port, Seconds
 
 
-class WorkListSettings(Section):
+class WorkListSettings(Called):
     """Where the node finds work items (UPS Pull) that it claims and performs."""
 
-    name: str
-    """Name in logs and audit."""
     host: str
     """Its host name or address."""
     port: Port
     """Its TCP port."""
     ae_title: AETitle
     """Its AE title."""
-    calling_ae_title: AETitle | None = None
-    """AE title the node calls with; empty: the node's own."""
     workitem_code: Annotated[str, Field(pattern=r"^([^\^]+\^[^\^]+)?$")] = ""
     """Workitem code of items to claim, as value^scheme; empty: any."""
     station_name: str = ""
@@ -40,23 +29,6 @@ class WorkListSettings(Section):
     """Maximum number of items claimed at a time; the rest is left to other performers."""
     maximum_age_s: Seconds = 86_400.0
     """Seconds after which an unfinished item is canceled."""
-    connect_timeout_s: Seconds = 10.0
-    """Seconds to wait for the TCP connection."""
-    response_timeout_s: Seconds = 60.0
-    """Seconds to wait for the answer to an association request or a message."""
-    tls: bool = False
-    """Whether to call it by TLS, with the certificate of [tls]."""
-    tls_name: str | None = None
-    """Name that its certificate must carry; empty: host, or any where it is pinned."""
-    tls_fingerprints: tuple[Fingerprint, ...] = ()
-    """SHA-256 fingerprints of its certificates; empty: any that is trusted."""
-    tls_ca: Path | None = None
-    """PEM file of its own authority or certificate; empty: the authorities of [tls]."""
-
-    @model_validator(mode="after")
-    def _is_who_it_seems(self) -> "WorkListSettings":
-        require_tls_for(self)
-        return self
 
     @property
     def code(self) -> tuple[str, str] | None:

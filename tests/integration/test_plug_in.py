@@ -55,7 +55,7 @@ class Site:
         (toy / "toy.json").write_text('{"mild": 0.3, "severe": 0.7}')
         tables = [
             {"name": OURS, "bundle": PHANTOM_BUNDLE, "device": "cpu"},
-            {"name": TOY, "bundle": toy},
+            {"name": TOY, "bundle": toy, "options": {"decimals": 3}},
             {"name": BROKEN, "bundle": toy},
         ]
         self.pipelines = load_pipelines(Settings.model_validate({"pipeline": tables}))
@@ -214,6 +214,7 @@ def test_its_report_says_its_own_words(site: Site, reported: StudyDetail) -> Non
         "Pleural effusion: not stated (the toy has seen too few).",
         "Measured by a toy; a ruler is better.",
         "film from the side",
+        "0.500",  # three decimals: its option
     ):
         assert words in said, words
     assert "loop" not in said.lower()

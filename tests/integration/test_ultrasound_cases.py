@@ -11,6 +11,7 @@ from pydicom.encaps import generate_frames
 
 from dicom_node.work.prepare import judge
 from inference.dicom.frame_bytes import ITEM_TAG
+from inference.dicom.header import read_header
 from inference.pipeline import Pipeline, load_pipeline
 from inference.types import Case, Encoded, Selected
 from inference.ultrasound.loop import Loop
@@ -58,7 +59,7 @@ def pipeline() -> Pipeline:
 
 def analysed(file: Path, profile: Profile) -> tuple[float, str, Loop]:
     """mPAP in mmHg, the verdict on pulmonary hypertension, and the loop."""
-    found = judge(file, pipeline(), profile)
+    found = judge(file, read_header(file), pipeline(), profile)
     assert isinstance(found.selection, Selected), found.selection
     [features] = pipeline().encode([found.look])
     findings = pipeline().conclude(Case([Encoded(found.selection.instance, features)]), ())

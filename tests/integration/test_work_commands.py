@@ -121,7 +121,7 @@ def test_an_empty_mount_point_is_adopted_only_on_purpose(console: Console) -> No
     console.spool.root.mkdir()
     refused = console.run("spool", "adopt")
     assert refused.exit_code == 1
-    assert "lacks 4 of the 4 files" in str(refused.exception)
+    assert "4 of the 4 files that the database names are not in" in str(refused.exception)
     assert list(console.spool.root.iterdir()) == []
     assert "with 0 of 4 file(s)" in console.run("spool", "adopt", "--incomplete").output
     assert console.check("spool")["good"]

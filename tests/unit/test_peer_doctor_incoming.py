@@ -72,7 +72,7 @@ def test_a_peer_that_works(database: Database) -> None:
         ),
         (rejections.ADDRESS_DENIED, {"address": "10.9.9.9"}, 'add "10.9.9.9/32"'),
         (rejections.PLAIN_DENIED, {}, "switch TLS on"),
-        (rejections.CERTIFICATE_DENIED, {}, "compare `tls`, `tls_name`"),
+        (rejections.CERTIFICATE_DENIED, {}, "compare `tls.name`"),
         (rejections.CALLED_WRONG, {"detail": {"called_aet": "NODE"}}, 'it calls "NODE"'),
         (rejections.TOO_MANY_OF_PEER, {}, "`maximum_associations`"),
         (rejections.TOO_OFTEN, {}, "`associations_per_minute`"),

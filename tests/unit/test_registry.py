@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dicom_node.app.pipelines import load_pipelines
+from dicom_node.app.pipelines import load_pipelines, open_pipeline
 from dicom_node.cli import cli
 from dicom_node.settings.model import Settings
 from inference import registry
 from inference.errors import InferenceError, PipelineUnusableError, UnknownPipelineError
-from inference.pipeline import load_pipeline
+from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.registration import ECHO_HAEMODYNAMICS
 from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from tests import plug_ins
@@ -39,6 +39,12 @@ class Chest:
     def conclude(self, case, exclusions): ...
     def abstain(self, exclusions, why): ...
 def load(bundle, device, precision):
+    return Chest()
+def with_options(bundle, device, precision, threshold=0.5, words=""):
+    if threshold > 1:
+        raise ValueError("threshold is a share")
+    return Chest()
+def with_any(bundle, device, precision, **options):
     return Chest()
 def fail(bundle, device, precision):
     raise OSError("no such file")
@@ -155,6 +161,48 @@ def test_code_that_breaks_the_rules_of_a_plug_in_is_refused(
     with pytest.raises(PipelineUnusableError) as raised:
         load_pipeline("chest", site)
     assert told in str(raised.value)
+
+
+def options(site: Path, factory: str, **given: object) -> Pipeline:
+    install(site, factory=f"chest_model:{factory}")
+    table = {"name": "chest", "bundle": site, "options": given}
+    return open_pipeline(Settings.model_validate({"pipeline": [table]}).pipeline[0])
+
+
+@pytest.mark.parametrize(
+    ("factory", "given"),
+    [
+        ("load", {}),
+        ("with_options", {"threshold": 0.7, "words": "few"}),
+        ("with_any", {"whatever": [1, 2]}),
+    ],
+)
+def test_a_pipeline_gets_the_options_of_its_table(
+    site: Path, factory: str, given: dict[str, object]
+) -> None:
+    assert options(site, factory, **given).name == "chest"
+
+
+@pytest.mark.parametrize(
+    ("factory", "given", "told"),
+    [
+        ("load", {"threshold": 1}, "pipeline chest: it has no option threshold; known: none"),
+        ("with_options", {"treshold": 1}, "no option treshold; known: threshold, words"),
+        ("with_options", {"threshold": 2}, "cannot be loaded (ValueError: threshold is a share)"),
+    ],
+)
+def test_options_that_a_pipeline_does_not_take_are_refused_by_name(
+    site: Path, factory: str, given: dict[str, object], told: str
+) -> None:
+    with pytest.raises(PipelineUnusableError) as raised:
+        options(site, factory, **given)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["device", "selection", "profile"])
+def test_a_key_of_the_table_is_no_option(site: Path, key: str) -> None:
+    with pytest.raises(ValueError, match=f"options.{key}: this key belongs in"):
+        options(site, "with_any", **{key: "x"})
 
 
 def test_a_worker_goes_on_without_a_pipeline_that_cannot_be_used(site: Path) -> None:

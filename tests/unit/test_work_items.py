@@ -179,8 +179,8 @@ def read(folder: Path, text: str) -> Settings:
         (LIST, "its outputs need a \\[\\[destination\\]\\]"),
         (PACS + LIST + 'archive="store"\n', "no \\[\\[archive\\]\\] named store"),
         (PACS + LIST + 'workitem_code="AI"\n', "work_list"),
-        (PACS + LIST + 'tls_name="ris"\n', "set tls = true"),
-        (PACS + LIST + "tls=true\n", "TLS needs"),
+        (PACS + LIST + "tls={mutual=false}\n", "for DICOMweb"),
+        (PACS + LIST + "tls=true\n", "TLS needs a certificate"),
         (PACS + LIST + LIST, "used twice"),
     ],
 )

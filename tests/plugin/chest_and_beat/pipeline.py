@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from chest_and_beat import reading
 from chest_and_beat.registration import CHEST_AND_BEAT, FILMS
-from inference.errors import BundleError
+from inference.errors import BundleError, PipelineUnusableError
 from inference.types import (
     Case,
     Code,
@@ -62,7 +62,8 @@ class ChestAndBeat:
     version = "1"
     business = CHEST_AND_BEAT.business
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, decimals: int) -> None:
+        self._decimals = decimals
         file = bundle / "toy.json"
         try:
             text = file.read_text("utf-8")
@@ -105,7 +106,14 @@ class ChestAndBeat:
             model=self.model,
             measurements=(
                 Measurement(
-                    "ratio", RATIO, ratio, NO_UNITS, ratio - 0.1, ratio + 0.1, 0.9, decimals=2
+                    "ratio",
+                    RATIO,
+                    ratio,
+                    NO_UNITS,
+                    ratio - 0.1,
+                    ratio + 0.1,
+                    0.9,
+                    decimals=self._decimals,
                 ),
                 *(
                     Measurement("rate", RATE, rate, PER_MINUTE, None, None, None, 100, "the toy")
@@ -165,6 +173,8 @@ def _number(item: Encoded) -> float:
     return float(item.features.arrays["number"][0])
 
 
-def load(bundle: Path, device: str, precision: str) -> ChestAndBeat:
-    """What the registration names."""
-    return ChestAndBeat(bundle)
+def load(bundle: Path, device: str, precision: str, decimals: int = 2) -> ChestAndBeat:
+    """What the registration names; `decimals` is an option of this pipeline in the settings."""
+    if decimals not in range(1, 5):
+        raise PipelineUnusableError(ChestAndBeat.name, "options.decimals: write 1 to 4")
+    return ChestAndBeat(bundle, decimals)
