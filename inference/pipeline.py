@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.registry import Business, find, installed_name
-from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Selection
+from inference.types import Case, Exclusion, Features, Findings, ModelCard, Selected, Selection
 
 #: What a plug-in must have.
 _MEMBERS = (
@@ -27,7 +27,7 @@ _MEMBERS = (
 
 
 class Pipeline(Protocol):
-    """From the instances of one study to findings.
+    """From the instances of a study, and of others of the patient's, to findings.
 
     `select` and `look` see one instance, `encode` several of any studies, all while the studies
     still arrive; `conclude` sees the study. A pipeline holds no state between calls but its
@@ -65,8 +65,8 @@ class Pipeline(Protocol):
             inference.errors.InferenceError: the model failed, on one of them at least.
         """
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        """Estimate from all loops of a study; abstains where there is none."""
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
+        """Estimate from all of a case; abstains where that is not enough."""
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
         """Findings without an estimate, for a reason outside the pipeline's own rules."""

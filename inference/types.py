@@ -22,6 +22,7 @@ from inference.results import (
 
 __all__ = [
     "Assessment",
+    "Case",
     "Classification",
     "Code",
     "Encoded",
@@ -41,6 +42,7 @@ __all__ = [
     "Selected",
     "Selection",
     "Standing",
+    "StudyRef",
     "Verdict",
     "Withheld",
     "Words",
@@ -117,11 +119,32 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyRef:
+    """A study, and when it was, YYYYMMDDHHMMSS in the local time of its source; "": not known."""
+
+    uid: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """One selected instance and its features, as a study is concluded from them."""
+    """One selected instance, its features, and the study that it is of."""
 
     instance: InstanceRef
     features: Features
+    study: StudyRef = StudyRef()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is concluded: the selected instances of a study, and what of the patient's others is in
+    reach of the pipeline's business.
+
+    `study` is the one that is reported on.
+    """
+
+    encoded: Sequence[Encoded]
+    study: StudyRef = StudyRef()
 
 
 @dataclass(frozen=True, slots=True)

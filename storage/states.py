@@ -21,6 +21,7 @@ class DueReason(StrEnum):
     ASSOCIATION_BROKEN = "association broken"
     ORDERED = "ordered by hand"
     RERUN = "rerun"
+    COMPANION = "companion changed"
 
 
 class AnnouncementKind(StrEnum):

@@ -16,7 +16,7 @@ from dicom_node.work.reporting import Recipient, Reporter
 from inference.dicom.header import instance_ref
 from inference.errors import InferenceError, LoopUnreadableError
 from inference.registry import Business
-from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Standing
+from inference.types import Case, Exclusion, Features, Findings, ModelCard, Selected, Standing
 from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from storage import tables
 from storage.database.engine import Database
@@ -62,7 +62,7 @@ class Numbers:
             raise InferenceError("not finite")
         return [Features({"n": np.array([n], np.float32)}, (1,)) for n in looks]
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         self.batches.append([])
         self.on_conclude()
         return self.abstain(exclusions, "none")

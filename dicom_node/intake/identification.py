@@ -23,8 +23,10 @@ _TEXTS = {
     "issuer_of_patient_id": "IssuerOfPatientID",
     "patient_name": "PatientName",
     "patient_birth_date": "PatientBirthDate",
+    "patient_sex": "PatientSex",
     "accession_number": "AccessionNumber",
     "study_date": "StudyDate",
+    "study_time": "StudyTime",
     "modality": "Modality",
     "instance_number": "InstanceNumber",
 }
@@ -58,8 +60,10 @@ class Identity:
     issuer_of_patient_id: str
     patient_name: str
     patient_birth_date: str
+    patient_sex: str
     accession_number: str
     study_date: str
+    study_time: str
     modality: str
     instance_number: str
 

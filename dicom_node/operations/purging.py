@@ -12,6 +12,7 @@ from storage.files.spool import Spool
 from storage.keeping import purge as purging
 from storage.keeping import removal
 from storage.keeping.purge import Proof, Purged
+from storage.studies import anchors
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,9 @@ def purge(
     """
     if not reason.strip():
         raise OrderError("give a reason: it is kept for ever")
-    done = []
-    for number in studies:
-        now = datetime.now(UTC)
-        with database.write() as tx:
-            found = purging.purge_study(tx, number, actor=who, reason=reason, now=now, force=force)
-        done.append(found)
+    done = [
+        _purge(database, number, studies, who=who, reason=reason, force=force) for number in studies
+    ]
     waiting = _remove_files(database, spool)
     return PurgeDone(done, waiting, not purging.forget_deleted(database))
 
@@ -73,6 +71,19 @@ def proofs(database: Database, study_instance_uid: str) -> Sequence[Proof]:
     """The proof that a study was purged; it names nobody."""
     with database.read() as tx:
         return purging.proofs(tx, study_instance_uid)
+
+
+def _purge(
+    database: Database, number: int, studies: Sequence[int], *, who: str, reason: str, force: bool
+) -> Purged:
+    """Purge one of some studies; what it took part in, and stays, is reported again without it."""
+    now = datetime.now(UTC)
+    with database.write() as tx:
+        rested_on_it = anchors.anchors_of(tx, number)
+        staying = [found for found in rested_on_it if found[0] not in studies]
+        done = purging.purge_study(tx, number, actor=who, reason=reason, now=now, force=force)
+        anchors.revise_anchors(tx, staying, now)
+    return done
 
 
 def _remove_files(database: Database, spool: Spool) -> int:

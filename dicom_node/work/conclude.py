@@ -13,6 +13,7 @@ from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from dicom_node.work.prepare import settings_of
 from dicom_node.work.refused import refused_sentences
+from inference import types
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
@@ -23,7 +24,7 @@ from inference.exclusions import (
     UNUSED,
 )
 from inference.pipeline import Pipeline, require_own
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected
+from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected, StudyRef
 from storage.reading.cases import Case, CaseInstance
 from storage.work.results import Preparation
 
@@ -59,7 +60,7 @@ def unprepared_instances(
         return []
     return [
         item.instance_id
-        for item in standing_instances(case)
+        for item in [*standing_instances(case), *case.companions]
         if not _prepared_so(item, pipeline, profiles)
         and (_reads(pipeline, item) or item.sop_class_uid == REJECTION_NOTE_CLASS)
         and not item.removed
@@ -75,7 +76,7 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
     """
     return [
         item
-        for item in standing_instances(case)
+        for item in [*standing_instances(case), *case.companions]
         if _prepared(item, pipeline) is None
         and not item.patient_differs
         and _would_take_part(item)
@@ -100,13 +101,14 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
     for item in case.instances:
         if item.rejected:
             identity.update(f"\n{item.sop_instance_uid} {item.rejected}".encode())
-    for item in sorted(shown_instances(case), key=lambda item: item.sop_instance_uid):
+    for item in _told(case):
         exclusion = _exclusion(item, pipeline)
         if exclusion:
             exclusions.append(exclusion)
         else:
-            encoded.append(_encoded(item))
-            identity.update(f"\n{item.sop_instance_uid} {item.digest}".encode())
+            encoded.append(_encoded(item, case))
+            beside = f" {item.of.at}" if item.of else ""
+            identity.update(f"\n{item.sop_instance_uid} {item.digest}{beside}".encode())
     for item in lacking_instances(case, pipeline):
         identity.update(f"\n{item.sop_instance_uid} lacking".encode())
     return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
@@ -114,8 +116,7 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
     """Findings of a study whose analysis failed for good, made from stored texts only."""
-    shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
-    excluded = [_exclusion(item, pipeline) or _unused(_reference(item)) for item in shown]
+    excluded = [_exclusion(item, pipeline) or _unused(_reference(item)) for item in _told(case)]
     return _with_refused(
         case, pipeline.abstain(excluded, f"technical failure ({why}). {_ADMINISTRATOR}")
     )
@@ -133,11 +134,18 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     if lacking:
         return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
-        findings = pipeline.conclude(gathered.encoded, gathered.exclusions)
+        study = StudyRef(case.study_instance_uid, case.at)
+        findings = pipeline.conclude(types.Case(gathered.encoded, study), gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
     require_own(pipeline, findings, Findings)
     return findings
+
+
+def _told(case: Case) -> list[CaseInstance]:
+    """What a report tells of, in the order of the UIDs."""
+    told = [*shown_instances(case), *case.companions]
+    return sorted(told, key=lambda item: item.sop_instance_uid)
 
 
 def _everything(gathered: Gathered) -> list[Exclusion]:
@@ -158,8 +166,11 @@ def _with_refused(case: Case, findings: Findings) -> Findings:
 
 def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
     causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
+    all_of = f"the study's {len(case.instances)}"
+    if case.companions:
+        all_of = f"the {len(case.instances) + len(case.companions)}"
     return (
-        f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
+        f"{len(lacking)} of {all_of} instances could not be analysed: "
         f"{'; '.join(sorted(causes))}. An estimate from the rest could be wrong."
     )
 
@@ -233,13 +244,26 @@ def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
     return Exclusion(judged.instance, judged.reason, judged.detail)
 
 
-def _encoded(item: CaseInstance) -> Encoded:
+def _encoded(item: CaseInstance, case: Case) -> Encoded:
     if item.preparation is None or item.preparation.features is None:
         raise InferenceError("a selected instance has no stored features")
-    return Encoded(_reference(item), decode_features(item.preparation.features))
+    uid, at = (item.of or case).study_instance_uid, (item.of or case).at
+    features = decode_features(item.preparation.features)
+    return Encoded(_reference(item), features, StudyRef(uid, at))
 
 
 def _reference(item: CaseInstance) -> InstanceRef:
+    """How a report points at an instance; of another study, the description says so."""
+    reference = _kept_reference(item)
+    if item.of is None:
+        return reference
+    day = item.of.at
+    whence = f"study of {day[:4]}-{day[4:6]}-{day[6:8]}"
+    described = "; ".join(filter(None, [reference.description, whence]))
+    return replace(reference, description=described)
+
+
+def _kept_reference(item: CaseInstance) -> InstanceRef:
     if item.preparation:
         return InstanceRef(**json.loads(item.preparation.instance_json))
     return InstanceRef(

@@ -17,8 +17,9 @@ from storage.database.engine import Database, Transaction
 from storage.delivery import destinations, outbox
 from storage.reading import cases
 from storage.reading.cases import Case
+from storage.reading.companions import Reach, anchors_near
 from storage.states import Backfill, Outcome
-from storage.studies import preparing
+from storage.studies import anchors, preparing
 from storage.work import jobs, results
 from storage.work.jobs import Job
 from storage.work.results import Report, StoredReport
@@ -90,9 +91,27 @@ class Conclusions:
         return job.pipeline in self._shadows or job.backfill is Backfill.STORED
 
     def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
-        with self._database.read() as tx:
-            case = cases.load_case(tx, job.study_id, job.pipeline)
+        reach = self._reach(job)
+        with self._database.write() if reach else self._database.read() as tx:
+            case = cases.load_case(tx, job.study_id, job.pipeline, reach)
+            if reach:  # kept at once: what is purged from now on is known to have been there
+                others = {item.of.study_id for item in case.companions if item.of}
+                anchors.keep_companions(tx, job.study_id, job.pipeline, others)
             return case, results.latest_report(tx, job.study_id, job.pipeline)
+
+    def _reach(self, job: Job) -> Reach | None:
+        """What of the patient's other studies takes part, if any."""
+        business = self._pipelines[job.pipeline].business
+        return Reach(business.reads, business.reach_days) if business.reach_days else None
+
+    def _revise_anchors(self, tx: Transaction, job: Job, now: datetime) -> None:
+        """Have reported again what this study takes part in, or did, unless that is why it ran."""
+        reach, pipeline = self._reach(job), job.pipeline
+        if reach is None or anchors.is_for_companion(tx, job.study_id, job.revision or 1):
+            return
+        near = anchors_near(tx, job.study_id, pipeline, reach)
+        held = (found for found in anchors.anchors_of(tx, job.study_id) if found[1] == pipeline)
+        anchors.revise_anchors(tx, [*((study_id, pipeline) for study_id in near), *held], now)
 
     def _hand_in(
         self,
@@ -119,6 +138,7 @@ class Conclusions:
                             now=now,
                             expires_at=recipient.expires_at(now),
                         )
+            self._revise_anchors(tx, job, now)
             end(tx, now)
 
         self._holding.let_go(job, change)

@@ -69,8 +69,8 @@ class Reporter:
         why = why_withdrawn(case, concerned=is_business(case, pipeline))
         if why is not None and (latest or case.withdrawn is not None):
             return self._withdrawal(job, case, latest, pipeline, why, now)
-        header = self._header(case, latest)
-        if not _can_report(header, case, pipeline):
+        header = self._header_to_file(case, latest, pipeline)
+        if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         gathered = gather(case, pipeline)
         if latest and latest.input_digest == gathered.input_digest:
@@ -100,8 +100,8 @@ class Reporter:
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
         """
-        header = self._header(case, latest)
-        if not _can_report(header, case, pipeline):
+        header = self._header_to_file(case, latest, pipeline)
+        if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
         study = _study(header, job, case)
         if not study.patient_id:
@@ -192,6 +192,15 @@ class Reporter:
     def _composer(self) -> Composer:
         return Composer(self.spool, self.identity, self.kinds)
 
+    def _header_to_file(
+        self, case: Case, latest: StoredReport | None, pipeline: Pipeline
+    ) -> Dataset | None:
+        """What a report of this pipeline is filed by; None where there is nothing to file."""
+        if not is_business(case, pipeline):
+            return None
+        header = self._header(case, latest)
+        return header if header.get("StudyInstanceUID") else None
+
     def _header(self, case: Case, latest: StoredReport | None) -> Dataset:
         """The header of the study's first whole instance that is its own patient's.
 
@@ -253,11 +262,6 @@ def deliveries(report: Report, recipients: Sequence[Recipient]) -> Mapping[str, 
     }
 
 
-def _can_report(header: Dataset, case: Case, pipeline: Pipeline) -> bool:
-    """Whether a report is this pipeline's to make, and there is a study to file it in."""
-    return bool(header.get("StudyInstanceUID")) and is_business(case, pipeline)
-
-
 def _is_analysed(item: CaseInstance) -> bool:
     return item.preparation is not None and item.preparation.selected
 
@@ -265,7 +269,10 @@ def _is_analysed(item: CaseInstance) -> bool:
 def _study(header: Dataset, job: Job, case: Case) -> StudyContext:
     """The study as its header has it, and as an administrator corrected it."""
     study = StudyContext.from_header(header, revision=job.revision or 1)
-    return _dated(study.corrected(**case.identification), case)
+    elsewhere = {
+        item.sop_instance_uid: item.of.study_instance_uid for item in case.companions if item.of
+    }
+    return replace(_dated(study.corrected(**case.identification), case), elsewhere=elsewhere)
 
 
 def _dated(study: StudyContext, case: Case) -> StudyContext:

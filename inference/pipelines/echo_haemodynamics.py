@@ -48,6 +48,7 @@ from inference.pipelines.study_words import (
 from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
 from inference.types import (
     Assessment,
+    Case,
     Encoded,
     Exclusion,
     Features,
@@ -176,16 +177,16 @@ class EchoHaemodynamics:
             for arrays, loop in zip(made, looks, strict=True)
         ]
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         """Estimate from all loops; abstains without familiar loops that hold enough evidence.
 
         Raises:
             BundleError: features were made with another bundle.
             InferenceError: the model gave a number that is not finite.
         """
-        if not case:
+        if not case.encoded:
             return self.abstain(exclusions, no_loop(exclusions))
-        loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
+        loops = sorted(case.encoded, key=lambda encoded: encoded.instance.sop_instance_uid)
         with _reproducible():
             features = stack_loops(self._bundle, loops, self._device)
             judged = judge_loops(self._bundle, loops, features, self._unfamiliar)

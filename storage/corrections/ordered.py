@@ -112,8 +112,9 @@ def correct_identification(
             update(instance).where(instance.study_id == study_id).values(patient_differs=False)
         )
         tx.execute(update(study).where(study.id == study_id).values(patient_conflict=False))
+    named = {name: before[name] for name in ("patient_id", "patient_name")}
     named_patients.correct_patient(
-        tx, study_id, _corrected_patient(before | given), only_one=same_patient
+        tx, study_id, _corrected_patient(named | given), only_one=same_patient
     )
     about_studies.settle(tx, study_id, order.at)
     _add(tx, study_id, before, CorrectionKind.IDENTIFICATION, order, given)
@@ -177,19 +178,25 @@ def standing_of(tx: Transaction, study_id: int) -> Standing:
 
 
 _CORRECTABLE = tuple(field.name for field in fields(Identification))
-_KEPT_BY_STUDY = frozenset({"patient_id", "patient_name", "accession_number", "study_date"})
+_KEPT_BY_STUDY = (
+    "patient_id",
+    "issuer_of_patient_id",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "accession_number",
+    "study_date",
+)
 
 
 def _locked(tx: Transaction, study_id: int) -> dict[str, str]:
     study = tables.Study
-    found = tx.execute(
-        select(study.patient_id, study.patient_name, study.accession_number, study.study_date)
-        .where(study.id == study_id)
-        .with_for_update(key_share=True)
-    ).first()
+    kept = (getattr(study, name) for name in _KEPT_BY_STUDY)
+    query = select(*kept).where(study.id == study_id).with_for_update(key_share=True)
+    found = tx.execute(query).first()
     if found is None:
         raise NotFoundError(f"no study {study_id}")
-    return found._asdict()
+    return {name: value or "" for name, value in found._asdict().items()}
 
 
 def _corrected_patient(values: Mapping[str, str]) -> Patient:

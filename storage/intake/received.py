@@ -67,6 +67,8 @@ class Received:
     hard_limit_s: float
     issuer_of_patient_id: str = ""
     patient_birth_date: str = ""
+    patient_sex: str = ""
+    study_time: str = ""
     may_compare: bool = False
     may_correct: bool = False
     resent: Resent | None = None
@@ -79,6 +81,7 @@ class Received:
             issuer_of_patient_id=self.issuer_of_patient_id,
             patient_name=self.patient_name,
             patient_birth_date=self.patient_birth_date,
+            patient_sex=self.patient_sex,
         )
 
 

@@ -1,7 +1,7 @@
 """A case: all that one pipeline concludes one study from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, SQLColumnExpression, and_, exists, func, or_, select
@@ -11,6 +11,7 @@ from storage import tables
 from storage.corrections import ordered, rejections
 from storage.database.engine import Transaction
 from storage.errors import NotFoundError
+from storage.reading.companions import CaseStudy, Reach, case_study, companions
 from storage.states import DeliveryState, JobState
 from storage.studies.refused_instances import Refused, refused_of
 from storage.tables import DestinationAnswer
@@ -25,7 +26,7 @@ class CaseInstance:
     `failure_code` in one word; an earlier preparation may be there all the same. `rejected` is the
     code (DCM) of the rejection note that took the instance back. `removed`: its file left the
     spool, so that it cannot be prepared again. `names_patient`: it has a Patient ID; None: not
-    known. `peer` sent it first.
+    known. `peer` sent it first. `of` is the other study that it is of; None: the case's own.
     """
 
     instance_id: int
@@ -43,12 +44,15 @@ class CaseInstance:
     failure_code: str | None = None
     names_patient: bool | None = None
     peer: str = ""
+    of: CaseStudy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that one pipeline concludes one study from, in the order of arrival.
 
+    `at` is when the study was, YYYYMMDDHHMMSS, "" where not known. `companions` are instances of
+    the patient's other studies that take part, as far as they still stand.
     `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
     corrected of it, by the names of `storage.corrections.ordered.Identification`. `reported` are
     the objects that destinations have, each with its destination, as far as no rejection note of
@@ -63,19 +67,45 @@ class Case:
     identification: Mapping[str, str] = field(default_factory=dict)
     reported: tuple[ResultObject, ...] = ()
     refused: tuple[Refused, ...] = ()
+    at: str = ""
+    companions: tuple[CaseInstance, ...] = ()
 
 
-def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
-    """Gather what a pipeline concludes a study from.
+def load_case(tx: Transaction, study_id: int, pipeline: str, reach: Reach | None = None) -> Case:
+    """Gather what a pipeline concludes a study from; with a `reach`, of other studies too.
 
     Raises:
         NotFoundError: no such study.
     """
-    study = tx.execute(
-        select(tables.Study.study_instance_uid).where(tables.Study.id == study_id)
-    ).first()
+    study = tx.execute(select(tables.Study).where(tables.Study.id == study_id)).first()
     if study is None:
         raise NotFoundError(f"no study {study_id}")
+    instances = _instances(tx, study_id, pipeline)
+    standing = ordered.standing_of(tx, study_id)
+    return Case(
+        study_id=study_id,
+        study_instance_uid=study.study_instance_uid,
+        patient_conflict=any(item.patient_differs and not item.rejected for item in instances),
+        instances=tuple(instances),
+        withdrawn=standing.withdrawn,
+        identification=standing.identification,
+        reported=_reported(tx, study_id, pipeline),
+        refused=tuple(refused_of(tx, study_id)),
+        at=case_study(study).at,
+        companions=tuple(_beside(tx, study_id, pipeline, reach)) if reach else (),
+    )
+
+
+def _beside(tx: Transaction, study_id: int, pipeline: str, reach: Reach) -> Iterator[CaseInstance]:
+    """The instances of companions that the pipeline looks at and that nobody has taken back."""
+    for other in companions(tx, study_id, reach):
+        for item in _instances(tx, other.study_id, pipeline):
+            wanted = item.sop_class_uid in reach.sop_class_uids
+            if wanted and not item.rejected and not item.patient_differs:
+                yield replace(item, of=other)
+
+
+def _instances(tx: Transaction, study_id: int, pipeline: str) -> list[CaseInstance]:
     made = {
         row.instance_id: Preparation(**row._asdict())
         for row in tx.execute(
@@ -100,7 +130,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
         )
     }
     rejected = rejections.rejected_in(tx, study_id)
-    instances = [
+    return [
         _case_instance(row, made, failed, rejected)
         for row in tx.execute(
             select(tables.Instance)
@@ -108,17 +138,6 @@ def load_case(tx: Transaction, study_id: int, pipeline: str) -> Case:
             .order_by(tables.Instance.id)
         )
     ]
-    standing = ordered.standing_of(tx, study_id)
-    return Case(
-        study_id=study_id,
-        study_instance_uid=study.study_instance_uid,
-        patient_conflict=any(item.patient_differs and not item.rejected for item in instances),
-        instances=tuple(instances),
-        withdrawn=standing.withdrawn,
-        identification=standing.identification,
-        reported=_reported(tx, study_id, pipeline),
-        refused=tuple(refused_of(tx, study_id)),
-    )
 
 
 def _reported(tx: Transaction, study_id: int, pipeline: str) -> tuple[ResultObject, ...]:

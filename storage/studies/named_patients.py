@@ -5,7 +5,7 @@ rows, not with a hundred instances. The study must be locked.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, exists, insert, select, update
@@ -19,14 +19,10 @@ from storage.tables.columns import storable
 from storage.tables.upsert import table_of
 
 _named = table_of(StudyPatient)
+#: What each instance's patient is compared by.
+_TOLD = tuple(item.name for item in fields(Patient) if item.compare)
 _OF_STUDY = (
-    select(
-        _named.c.patient_id,
-        _named.c.issuer_of_patient_id,
-        _named.c.patient_name,
-        _named.c.patient_birth_date,
-        _named.c.differs,
-    )
+    select(*(_named.c[name] for name in _TOLD), _named.c.differs)
     .where(_named.c.study_id == bindparam("study"))
     .order_by(_named.c.id)
 )
@@ -70,50 +66,27 @@ def correct_patient(tx: Transaction, study_id: int, patient: Patient, *, only_on
 
 def completed(study: Row[Any], patient: Patient) -> dict[str, str]:
     """What a study does not say yet of its patient and an instance of it does."""
-    told = {"patient_id": patient.patient_id, "patient_name": patient.patient_name}
-    new = {name: value for name, value in told.items() if value and not getattr(study, name)}
+    told = ((item.name, getattr(patient, item.name)) for item in fields(Patient))
+    new = {name: value for name, value in told if value and not getattr(study, name)}
     if "patient_name" in new:
         new["patient_name_key"] = name_key(patient.patient_name)
     return new
 
 
 def _storable(patient: Patient) -> Patient:
-    return Patient(
-        patient_id=storable(patient.patient_id),
-        issuer_of_patient_id=storable(patient.issuer_of_patient_id),
-        patient_name=storable(patient.patient_name),
-        patient_birth_date=storable(patient.patient_birth_date),
-    )
+    return Patient(**{name: storable(getattr(patient, name)) for name in _TOLD})
 
 
 def _known(tx: Transaction, study_id: int) -> Sequence[_Known]:
     return [
-        _Known(
-            Patient(
-                patient_id=row.patient_id,
-                issuer_of_patient_id=row.issuer_of_patient_id,
-                patient_name=row.patient_name,
-                patient_birth_date=row.patient_birth_date,
-            ),
-            row.differs,
-        )
+        _Known(Patient(**{name: getattr(row, name) for name in _TOLD}), row.differs)
         for row in tx.execute(_OF_STUDY, {"study": study_id})
     ]
 
 
 def _add(tx: Transaction, study_id: int, patient: Patient, *, differs: bool) -> None:
-    patient_id, issuer, name, birth_date = astuple(patient)
-    tx.execute(
-        _INSERT,
-        {
-            "study_id": study_id,
-            "patient_id": patient_id,
-            "issuer_of_patient_id": issuer,
-            "patient_name": name,
-            "patient_birth_date": birth_date,
-            "differs": differs,
-        },
-    )
+    told = {name: getattr(patient, name) for name in _TOLD}
+    tx.execute(_INSERT, {"study_id": study_id, **told, "differs": differs})
 
 
 def _is_corrected(tx: Transaction, study_id: int) -> bool:

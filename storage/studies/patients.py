@@ -14,7 +14,7 @@ not count; a given or middle name that one side lacks is no difference, and neit
 was typed into one component.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.person_names import folded
 
@@ -29,13 +29,15 @@ _BIRTH_DATE_DIGITS = 8
 class Patient:
     """Whom an instance names, as its sender wrote it; empty: it does not say.
 
-    Issuer of Patient ID (0010,0021), Patient's Name as PN, birth date as DA.
+    Issuer of Patient ID (0010,0021), Patient's Name as PN, birth date as DA, sex as CS. The sex
+    tells no two patients of one study apart.
     """
 
     patient_id: str = ""
     issuer_of_patient_id: str = ""
     patient_name: str = ""
     patient_birth_date: str = ""
+    patient_sex: str = field(default="", compare=False)
 
 
 def are_same(one: Patient, other: Patient) -> bool:
@@ -50,6 +52,21 @@ def are_same(one: Patient, other: Patient) -> bool:
         if issuers[0] == issuers[1]:
             return True
     return True in known or False not in known
+
+
+def share_cases(one: Patient, other: Patient) -> bool:
+    """Whether two studies are so surely of one patient that one may be judged with the other.
+
+    Both have the same Patient ID of the same issuer. Where only one of them names an issuer, both
+    birth dates must be known. Neither birth date nor sex may contradict; sex O says nothing.
+    """
+    if not _plain(one.patient_id) or _plain(one.patient_id) != _plain(other.patient_id):
+        return False
+    same_birth = _is_same_birth(one, other)
+    issuers = {_plain(one.issuer_of_patient_id), _plain(other.issuer_of_patient_id)}
+    if len(issuers) > 1 and ("" not in issuers or same_birth is None):
+        return False
+    return same_birth is not False and {one.patient_sex, other.patient_sex} != {"M", "F"}
 
 
 def _differ(one: str, other: str) -> bool:

@@ -9,9 +9,10 @@ from sqlalchemy import Select, select
 from storage import tables
 from storage.alarms import about_work
 from storage.database.engine import Transaction
-from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
+from storage.states import Backfill, DueReason, JobKind, JobState, Outcome, StudyState
+from storage.studies.anchors import anchors_of
 from storage.studies.completion import revise
-from storage.work.jobs import Job, queue_prepare, requeue
+from storage.work.jobs import Job, queue_prepare, queued_report, requeue
 
 #: What failed is tried again after as long as it was tried before, and not sooner than this.
 SOONEST = timedelta(minutes=10)
@@ -114,18 +115,29 @@ def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:
     """Make a new revision for a preparation that ended after its study was reported.
 
     Returns:
-        the new revision; None where a report is still to be made in any case.
+        the new revision; None where a report is still to be made in any case, of this study or,
+        where this one is not the pipeline's to report, of one that it takes part in.
     """
-    study, other = tables.Study, tables.Job
-    waiting = select(other.id).where(
-        other.study_id == job.study_id,
-        other.kind == JobKind.CONCLUDE,
-        other.pipeline == job.pipeline,
-        other.state == JobState.QUEUED,
-    )
+    study = tables.Study
     missed = select(study.id).where(
-        study.id == job.study_id, study.state == StudyState.COMPLETE, ~waiting.exists()
+        study.id == job.study_id,
+        study.state == StudyState.COMPLETE,
+        ~queued_report(job.study_id, job.pipeline).exists(),
     )
-    if tx.scalar(missed) is None:
+    if tx.scalar(missed) is None or _is_for_another(tx, job):
         return None
     return revise(tx, job.study_id, now, [job.pipeline], DueReason.RERUN, job.backfill)
+
+
+def _is_for_another(tx: Transaction, job: Job) -> bool:
+    report = tables.Report
+    own = select(report.id).where(
+        report.study_id == job.study_id,
+        report.pipeline == job.pipeline,
+        report.outcome != Outcome.NOT_APPLICABLE,
+    )
+    return tx.scalar(own.limit(1)) is None and any(
+        tx.scalar(queued_report(study_id, pipeline)) is not None
+        for study_id, pipeline in anchors_of(tx, job.study_id)
+        if pipeline == job.pipeline
+    )

@@ -21,5 +21,5 @@ from storage.tables.intake import InstanceConflict, RefusedInstance, StudyAlarm,
 from storage.tables.keeping import PurgedStudy, SpoolIdentity, SpoolRemoval
 from storage.tables.retrieval import Pull, PulledStudy
 from storage.tables.studies import Association, AssociationStudy, Instance, Study, StudyRevision
-from storage.tables.work import Job, PipelinePlace, Preparation, Report, ResultObject
+from storage.tables.work import Companion, Job, PipelinePlace, Preparation, Report, ResultObject
 from storage.tables.work_items import WorkItem

@@ -46,6 +46,14 @@ class Study(Base):
     )
     accession_number: Mapped[str] = mapped_column(comment="Accession Number (0008,0050)")
     study_date: Mapped[str] = mapped_column(comment="Study Date (0008,0020), YYYYMMDD")
+    study_time: Mapped[str | None] = mapped_column(comment="Study Time (0008,0030)")
+    issuer_of_patient_id: Mapped[str | None] = mapped_column(
+        comment="first Issuer of Patient ID (0010,0021) given"
+    )
+    patient_birth_date: Mapped[str | None] = mapped_column(
+        comment="first Patient's Birth Date (0010,0030) given"
+    )
+    patient_sex: Mapped[str | None] = mapped_column(comment="first Patient's Sex (0010,0040) given")
     patient_conflict: Mapped[bool] = mapped_column(
         comment="true: some instance names another patient"
     )
@@ -80,6 +88,7 @@ class Study(Base):
         Index("ix_study_last_received_at", last_received_at, "id"),
         Index("ix_study_study_date", study_date, last_received_at, "id"),
         Index("ix_study_patient_id", patient_id, last_received_at, "id"),
+        Index("ix_study_patient_date", patient_id, study_date),
         Index("ix_study_accession_number", accession_number, last_received_at, "id"),
         {"comment": "studies that were received", **NUMBERED_ONCE},
     )

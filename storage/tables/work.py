@@ -79,6 +79,21 @@ class Preparation(Base):
     __table_args__ = ({"comment": "what pipelines made of single instances"},)
 
 
+class Companion(Base):
+    """That a study takes part in what a pipeline reports of another one."""
+
+    __tablename__ = "companion"
+    study_id: Mapped[int] = link("study.id", "the study that is reported on", primary_key=True)
+    pipeline: Mapped[str] = mapped_column(primary_key=True, comment="name of the pipeline")
+    companion_id: Mapped[int] = link(
+        "study.id", "a study of the same patient that takes part", primary_key=True
+    )
+    __table_args__ = (
+        Index("ix_companion_companion_id", companion_id, pipeline),
+        {"comment": "which other studies take part in the reports on a study"},
+    )
+
+
 class Report(Base):
     """What a pipeline concluded from one revision of a study."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from storage import tables
 from storage.audit import trail
@@ -138,8 +138,8 @@ def claim(
     A lane is looked at only where those before it have nothing to claim. All of the first kind go
     before any of the next; of one kind, the one that waits longest goes first, whatever its study
     and pipeline. A backfill prepares before it concludes, so that it has few studies in work. A
-    `conclude` job waits until no `prepare` job of its study and pipeline is queued or running, and
-    none for an earlier revision: it must see the report that it replaces.
+    `conclude` job waits until no `prepare` job of its study, or of its companions, and pipeline is
+    queued or running, and none for an earlier revision: it must see the report that it replaces.
     """
     found: list[int] = []
     for lane in lanes:
@@ -205,6 +205,21 @@ def _claimed(
     for job in jobs:
         _audit(tx, Action.JOB_CLAIMED, job, now)
     return jobs
+
+
+def queued_report(study_id: int, pipeline: str) -> Select[int]:
+    """A query for a `conclude` job that waits, and so takes in all that is here by now."""
+    job = tables.Job
+    return (
+        select(job.id)
+        .where(
+            job.study_id == study_id,
+            job.kind == JobKind.CONCLUDE,
+            job.pipeline == pipeline,
+            job.state == JobState.QUEUED,
+        )
+        .limit(1)
+    )
 
 
 def renew(tx: Transaction, held: Sequence[Job], now: datetime, lease_s: float) -> None:

@@ -50,7 +50,7 @@ def _claimable(
     )
     if kind is JobKind.PREPARE:
         return query
-    before = aliased(tables.Job)
+    before, companion = aliased(tables.Job), tables.Companion
     unfinished = select(before.id).where(
         before.study_id == job.study_id,
         before.kind.in_(list(JobKind)),
@@ -58,7 +58,18 @@ def _claimable(
         before.pipeline == job.pipeline,
         or_(before.kind == JobKind.PREPARE, before.revision < job.revision),
     )
-    return query.where(~unfinished.exists())
+    prepared_beside = (
+        select(before.id)
+        .join(companion, companion.companion_id == before.study_id)
+        .where(
+            companion.study_id == job.study_id,
+            companion.pipeline == job.pipeline,
+            before.kind == JobKind.PREPARE,
+            before.state.in_([JobState.QUEUED, JobState.RUNNING]),
+            before.pipeline == job.pipeline,
+        )
+    )
+    return query.where(~unfinished.exists(), ~prepared_beside.exists())
 
 
 def in_lane(lane: Backfill | None) -> ColumnElement[bool]:

@@ -16,9 +16,11 @@ from storage.keeping import promises
 from storage.keeping.promises import Reference
 from storage.reading import cases
 from storage.reading.browse import show_study
+from storage.reading.companions import Reach, anchors_near
 from storage.reading.study_list import Place, StudySearch, list_studies
 from storage.states import ClimbState, DeliveryState, Ending, JobKind, StudyState
 from storage.studies import preparing
+from storage.studies.anchors import anchors_of, keep_companions
 from storage.studies.associations import (
     close_association,
     lose_dead_associations,
@@ -38,6 +40,7 @@ from tests.contract.storing import (
 )
 from tests.plans import growing
 
+REACH = Reach({received().sop_class_uid}, 7)
 Query = Callable[[Transaction], object]
 
 QUERIES: dict[str, Query] = {
@@ -61,6 +64,10 @@ QUERIES: dict[str, Query] = {
     "retry an instance": lambda tx: preparing.retry_instance(tx, 1, after(100)),
     "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
     "case": lambda tx: cases.load_case(tx, 1, PIPELINE),
+    "case over several studies": lambda tx: cases.load_case(tx, 1, PIPELINE, REACH),
+    "what a study takes part in": lambda tx: anchors_near(tx, 1, PIPELINE, REACH),
+    "what a study took part in": lambda tx: anchors_of(tx, 1),
+    "keep companions": lambda tx: keep_companions(tx, 1, PIPELINE, [1]),
     "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),
     "claim a delivery": lambda tx: outbox.claim(
         tx, destination="pacs", owner=ME, now=after(100), lease_s=LEASE_S

@@ -4,7 +4,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +18,20 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select, update
 
 from dicom_node.app.pipelines import load_pipelines
+from dicom_node.operations import purging
 from dicom_node.report import NodeIdentity
 from dicom_node.settings.model import Settings
 from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
 from storage import tables as schema
+from storage.corrections import ordered
+from storage.corrections.ordered import Identification
 from storage.database.engine import Database
 from storage.files.spool import Spool
 from storage.reading.browse import StudyDetail, show_study
 from storage.states import JobState
 from storage.studies.completion import complete_study
+from storage.studies.orders import Order
 from tests import plug_ins
 from tests.peers import require, shared, wait_until
 from tests.phantom_model import PHANTOM_BUNDLE
@@ -34,6 +39,7 @@ from tests.scp_listening import listening, parts, send
 from tests.studies import phantom, study_uid
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
+MEANING = "CodeMeaning"
 CHEST = "1.2.840.10008.5.1.4.1.1.1.1"
 STUDY = generate_uid()
 OURS, TOY, BROKEN = "echo_haemodynamics", "chest_and_beat", "broken"
@@ -56,6 +62,12 @@ class Site:
 
     def analyse(self, *files: Path) -> StudyDetail:
         """Send a study, complete it and run all jobs to their end."""
+        uid = self.receive(*files)
+        self.work()
+        return self.study(uid)
+
+    def receive(self, *files: Path) -> str:
+        """Send a study and complete it; its UID."""
         assert set(send(self.port, *map(parts, files))) == {0}
         uid = study_uid(files)
         with self.database.write() as tx:
@@ -63,6 +75,18 @@ class Site:
             study_id = tx.execute(select(study.id).where(study.study_instance_uid == uid)).scalar()
             complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), list(self.pipelines))
             tx.execute(update(schema.Job).values(available_at=datetime.now(UTC)))
+        return uid
+
+    def order(self, change: Callable[..., object], uid: str, *details: object) -> None:
+        """Have an administrator correct a study, and run all jobs that follow to their end."""
+        now = datetime.now(UTC)
+        order = Order(actor="eve", at=now, reason="mixed up", pipelines=list(self.pipelines))
+        with self.database.write() as tx:
+            change(tx, ordered.study_id_of(tx, uid), *details, order)
+        self.work()
+
+    def work(self) -> None:
+        """Run all jobs to their end."""
         engine = Engine(
             self.database,
             self.spool,
@@ -80,6 +104,8 @@ class Site:
         finally:
             engine.stop()
             thread.join(10)
+
+    def study(self, uid: str) -> StudyDetail:
         with self.database.read() as tx:
             return show_study(tx, uid)
 
@@ -91,8 +117,9 @@ class Site:
 
     def objects(self, detail: StudyDetail, pipeline: str) -> dict[str, Path]:
         """The best rendition of each kind of object that a pipeline's report has."""
-        [report] = [report for report in detail.reports if report.pipeline == pipeline]
-        best = [item for item in report.objects if item.preference == 0]
+        made = [report for report in detail.reports if report.pipeline == pipeline]
+        last = max((item for item in made if item.objects), key=lambda item: item.revision)
+        best = [item for item in last.objects if item.preference == 0]
         return {item.kind: self.spool.path(item.digest) for item in best}
 
 
@@ -124,8 +151,8 @@ def reported(site: Site, tmp_path_factory: pytest.TempPathFactory) -> StudyDetai
     )
 
 
-def film(file: Path, number: int, view: str) -> Path:
-    """A film whose middle half is bright."""
+def film(file: Path, number: int = 1, view: str = "PA", **said: str) -> Path:
+    """A film whose middle half is bright; what else is `said` of patient and study."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -137,6 +164,8 @@ def film(file: Path, number: int, view: str) -> Path:
     dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20260102", "101500", "A1"
     dataset.StudyID, dataset.ReferringPhysicianName = "1", ""
     dataset.Modality, dataset.InstanceNumber, dataset.ViewPosition = "DX", number, view
+    for keyword, value in said.items():
+        setattr(dataset, keyword, value)
     pixels = np.full((64, 64), 20, np.uint8)
     pixels[:, 16:48] = 200
     dataset.Rows, dataset.Columns = pixels.shape
@@ -148,14 +177,16 @@ def film(file: Path, number: int, view: str) -> Path:
     return file
 
 
-def ecg(file: Path) -> Path:
-    """pydicom's ECG, in the film's study."""
+def ecg(file: Path, **said: str) -> Path:
+    """pydicom's ECG, in the film's study unless something else is `said`."""
     dataset = dcmread(get_testdata_file("waveform_ecg.dcm"))
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, generate_uid()
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.PatientID, dataset.PatientName = "TOY-1", "Toy^Bear"
     dataset.PatientBirthDate, dataset.PatientSex = "19600101", "O"
-    dataset.InstanceNumber = 3
+    dataset.InstanceNumber, dataset.StudyDate, dataset.StudyTime = 3, "20260102", "101500"
+    for keyword, value in said.items():
+        setattr(dataset, keyword, value)
     dcmwrite(file, dataset)
     return file
 
@@ -199,11 +230,164 @@ def test_its_report_says_its_own_words(site: Site, reported: StudyDetail) -> Non
     assert len(classes) == 2, "film and ECG are the report's evidence"
 
 
+@dataclass(frozen=True)
+class Two:
+    """A film, and an ECG in another study of the same patient."""
+
+    film: Path
+    ecg: Path
+
+    @property
+    def film_uid(self) -> str:
+        return study_uid([self.film])
+
+    @property
+    def ecg_uid(self) -> str:
+        return study_uid([self.ecg])
+
+
+def two(folder: Path, **of_ecg: str) -> Two:
+    """The ECG is six days younger than the film, and says `of_ecg` instead."""
+    folder = folder / generate_uid()
+    folder.mkdir()
+    same = {"PatientID": generate_uid()[-20:]}
+    other = {"StudyInstanceUID": generate_uid(), "StudyDate": "20260108", **of_ecg}
+    return Two(
+        film(folder / "film.dcm", **same, StudyInstanceUID=generate_uid()),
+        ecg(folder / "other.dcm", **(same | other)),
+    )
+
+
+def revisions(site: Site, uid: str) -> list[tuple[int, str]]:
+    """Revision and outcome of each report of the toy's on a study."""
+    reports = site.study(uid).reports
+    return sorted((item.revision, item.outcome) for item in reports if item.pipeline == TOY)
+
+
+def tells_the_beat(site: Site, uid: str) -> bool:
+    """Whether the last report rests on an ECG."""
+    document = dcmread(site.objects(site.study(uid), TOY)["SR"])
+    return "Heart rate" in {item.value for item in document.iterall() if item.keyword == MEANING}
+
+
+def test_an_ecg_in_another_study_takes_part_whichever_comes_first(
+    site: Site, tmp_path: Path
+) -> None:
+    pair = two(tmp_path)
+    site.analyse(pair.ecg)
+    site.analyse(pair.film)
+    assert revisions(site, pair.film_uid) == [(1, "estimated")]
+    assert revisions(site, pair.ecg_uid) == [(1, "not applicable")]
+    later = two(tmp_path)
+    site.analyse(later.film)
+    assert not tells_the_beat(site, later.film_uid)
+    site.analyse(later.ecg)
+    assert revisions(site, later.film_uid) == [(1, "estimated"), (2, "estimated")]
+    assert revisions(site, later.ecg_uid) == [(1, "not applicable")]
+    assert site.study(later.film_uid).revisions[-1].reason == "companion changed"
+    for each in (pair, later):
+        assert tells_the_beat(site, each.film_uid)
+        made = site.objects(site.study(each.film_uid), TOY)
+        document = dcmread(made["SR"])
+        assert document.StudyInstanceUID == each.film_uid
+        assert evidence(document.CurrentRequestedProcedureEvidenceSequence) == {
+            each.film_uid: {str(dcmread(each.film).SOPInstanceUID)}
+        }
+        assert evidence(document.PertinentOtherEvidenceSequence) == {
+            each.ecg_uid: {str(dcmread(each.ecg).SOPInstanceUID)}
+        }
+        assert [item.StudyInstanceUID for item in evidence_of_key_objects(made)] == [each.film_uid]
+
+
+def test_a_report_waits_for_the_ecg_that_is_being_prepared(site: Site, tmp_path: Path) -> None:
+    pair = two(tmp_path)
+    site.receive(pair.film)
+    site.receive(pair.ecg)
+    site.work()
+    outcomes = revisions(site, pair.film_uid)
+    assert outcomes[0] == (1, "estimated")
+    assert {outcome for _, outcome in outcomes[1:]} <= {"no effect"}
+    assert tells_the_beat(site, pair.film_uid)
+
+
+def test_a_companion_that_is_withdrawn_or_becomes_anothers_revises_the_report_once(
+    site: Site, tmp_path: Path
+) -> None:
+    pair = two(tmp_path)
+    site.analyse(pair.ecg)
+    site.analyse(pair.film)
+    site.order(ordered.withdraw, pair.ecg_uid)
+    assert revisions(site, pair.film_uid)[1:] == [(2, "estimated")]
+    assert not tells_the_beat(site, pair.film_uid)
+    site.order(ordered.reinstate, pair.ecg_uid)
+    assert tells_the_beat(site, pair.film_uid)
+    corrected = Identification(patient_id="SOMEBODY-ELSE")
+    site.order(ordered.correct_identification, pair.ecg_uid, corrected)
+    assert revisions(site, pair.film_uid)[3:] == [(4, "estimated")]
+    assert not tells_the_beat(site, pair.film_uid)
+    site.order(ordered.correct_identification, pair.ecg_uid, Identification(patient_name="A^B"))
+    assert len(revisions(site, pair.film_uid)) == 4, "it has nothing to do with the film any more"
+
+
+def test_a_purged_companion_leaves_the_report(site: Site, tmp_path: Path) -> None:
+    pair = two(tmp_path)
+    site.analyse(pair.ecg)
+    site.analyse(pair.film)
+    with site.database.read() as tx:
+        number = ordered.study_id_of(tx, pair.ecg_uid)
+    purging.purge(site.database, site.spool, [number], who="admin", reason="the law", force=True)
+    site.work()
+    assert revisions(site, pair.film_uid) == [(1, "estimated"), (2, "estimated")]
+    assert not tells_the_beat(site, pair.film_uid)
+
+
+@pytest.mark.parametrize(
+    "of_ecg",
+    [
+        {"PatientID": "TOY-OTHER"},
+        {"StudyDate": "20260110"},
+        {"PatientBirthDate": "19600102"},
+    ],
+)
+def test_an_ecg_of_another_patient_or_time_changes_nothing(
+    site: Site, tmp_path: Path, of_ecg: dict[str, str]
+) -> None:
+    pair = two(tmp_path, **of_ecg)
+    site.analyse(pair.film)
+    site.analyse(pair.ecg)
+    assert revisions(site, pair.film_uid) == [(1, "estimated")]
+    assert not tells_the_beat(site, pair.film_uid)
+
+
+def evidence(items: Sequence[Dataset]) -> dict[str, set[str]]:
+    """Study -> instances that an evidence sequence names, each study once."""
+    assert len({item.StudyInstanceUID for item in items}) == len(items)
+    return {
+        str(item.StudyInstanceUID): {
+            str(reference.ReferencedSOPInstanceUID)
+            for series in item.ReferencedSeriesSequence
+            for reference in series.ReferencedSOPSequence
+        }
+        for item in items
+    }
+
+
+def evidence_of_key_objects(made: dict[str, Path]) -> list[Dataset]:
+    return list(dcmread(made["KOS"]).CurrentRequestedProcedureEvidenceSequence)
+
+
 @pytest.mark.long
-def test_its_objects_pass_independent_validators(site: Site, reported: StudyDetail) -> None:
+@pytest.mark.parametrize("studies", [1, 2])
+def test_its_objects_pass_independent_validators(
+    site: Site, reported: StudyDetail, tmp_path: Path, studies: int
+) -> None:
     validator = shared("tools", "validate-sr")
     for tool in ("dciodvfy", "dsrdump", "dsr2html", "java"):
         require(tool)
+    if studies == 2:
+        pair = two(tmp_path)
+        site.analyse(pair.ecg)
+        reported = site.analyse(pair.film)
     paths = site.objects(reported, TOY)
     command = ["bash", str(validator), str(paths["SR"]), str(paths["KOS"])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)

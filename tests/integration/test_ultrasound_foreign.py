@@ -15,7 +15,7 @@ from pydicom import dcmread
 from dicom_node.work.prepare import judge
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline, load_pipeline
-from inference.types import Encoded, Findings, Rejected
+from inference.types import Case, Encoded, Findings, Rejected
 from inference.ultrasound.decoding import decode_frames
 from inference.ultrasound.loop import Loop
 from inference.ultrasound.profile import Profile
@@ -49,9 +49,9 @@ def findings(pipeline: Pipeline, path: Path, profile: Profile) -> Findings:
     """What a study of one clip gets."""
     judged = judge(path, read_header(path), pipeline, profile)
     if isinstance(judged.selection, Rejected):
-        return pipeline.conclude([], [])
+        return pipeline.conclude(Case([]), [])
     return pipeline.conclude(
-        [Encoded(judged.selection.instance, *pipeline.encode([judged.look]))], []
+        Case([Encoded(judged.selection.instance, *pipeline.encode([judged.look]))]), []
     )
 
 

@@ -12,7 +12,7 @@ from inference.bundle.manifest import Ages
 from inference.exclusions import reason
 from inference.pipeline import Pipeline, load_pipeline
 from inference.population import OUTSIDE_AGES
-from inference.types import Exclusion, Rejected, Selected, Selection
+from inference.types import Case, Exclusion, Rejected, Selected, Selection
 from tests.unit import bundles
 from tests.unit.echo_exams import write_loop
 
@@ -54,7 +54,7 @@ def test_anybody_else_gets_no_estimate_and_is_told_why(
     assert isinstance(left_out, Rejected)
     assert left_out.reason == OUTSIDE_AGES
     exclusion = Exclusion(left_out.instance, left_out.reason, left_out.detail)
-    findings = pipeline.conclude([], [exclusion])
+    findings = pipeline.conclude(Case([]), [exclusion])
     assert findings.abstention == "the patient's age is not one that the model is for."
 
 

@@ -22,6 +22,7 @@ from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.decision import UNTRAINED
 from inference.population import AGE_UNKNOWN, UNDER_18
 from inference.types import (
+    Case,
     Code,
     Encoded,
     Exclusion,
@@ -80,7 +81,7 @@ def values(findings: Findings) -> dict[str, float]:
 def test_an_exam_of_twelve_loops_gives_three_estimates(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert list(values(findings)) == ["mPAP", "PVR", "PAWP"]
     assert [m.concept.value for m in findings.measurements] == ["8414-5", "276901002", "118433006"]
     assert [m.unit.value for m in findings.measurements] == ["mm[Hg]", "[wood'U]", "mm[Hg]"]
@@ -94,7 +95,7 @@ def test_an_exam_of_twelve_loops_gives_three_estimates(
 def test_intervals_come_from_the_bundle_and_stay_possible(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    mpap, pvr, pawp = pipeline.conclude(case, []).measurements
+    mpap, pvr, pawp = pipeline.conclude(Case(case), []).measurements
     assert mpap.low == pytest.approx(mpap.value - 14)
     assert mpap.high == pytest.approx(mpap.value + 14)
     assert mpap.coverage == 0.9
@@ -104,7 +105,7 @@ def test_intervals_come_from_the_bundle_and_stay_possible(
 
 
 def test_every_loop_is_evidence_ranked_by_weight(pipeline: Pipeline, case: list[Encoded]) -> None:
-    evidence = pipeline.conclude(case, []).evidence
+    evidence = pipeline.conclude(Case(case), []).evidence
     assert [item.rank for item in evidence] == list(range(1, LOOPS + 1))
     assert sorted(evidence, key=lambda item: -item.weight) == list(evidence)
     assert sum(item.weight for item in evidence) == pytest.approx(1)
@@ -121,10 +122,10 @@ def test_every_loop_is_evidence_ranked_by_weight(pipeline: Pipeline, case: list[
 
 
 def test_an_effect_is_the_change_without_the_loop(pipeline: Pipeline, case: list[Encoded]) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     left_out = findings.evidence[0]
     rest = [loop for loop in case if loop.instance != left_out.instance]
-    without = values(pipeline.conclude(rest, []))
+    without = values(pipeline.conclude(Case(rest), []))
     for name, value in values(findings).items():
         assert left_out.effects[name] == pytest.approx(without[name] - value, abs=1e-4)
 
@@ -132,7 +133,7 @@ def test_an_effect_is_the_change_without_the_loop(pipeline: Pipeline, case: list
 def test_the_order_of_arrival_changes_nothing(pipeline: Pipeline, case: list[Encoded]) -> None:
     shuffled = list(case)
     random.Random(0).shuffle(shuffled)
-    assert pipeline.conclude(shuffled, []) == pipeline.conclude(case, [])
+    assert pipeline.conclude(Case(shuffled), []) == pipeline.conclude(Case(case), [])
 
 
 def test_the_same_file_gives_the_same_features(
@@ -148,7 +149,7 @@ def test_the_same_file_gives_the_same_features(
 def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     ph, precapillary = findings.assessments
     if ph.presence is not Presence.UNDETERMINED:
         assert (ph.presence is Presence.PRESENT) == (
@@ -166,7 +167,7 @@ def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
 
 
 def test_one_loop_is_enough(pipeline: Pipeline, case: list[Encoded]) -> None:
-    findings = pipeline.conclude(case[:1], [])
+    findings = pipeline.conclude(Case(case[:1]), [])
     (only,) = findings.evidence
     assert (only.rank, only.weight, only.relevant, only.effects) == (1, 1.0, True, {})
     assert any("Only one loop" in limitation for limitation in findings.limitations)
@@ -178,14 +179,14 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
         Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame"),
         Exclusion(instance, Code("Y", "99ECHONODE", "colour flow"), "a colour region"),
     ]
-    findings = pipeline.conclude([], excluded)
+    findings = pipeline.conclude(Case([]), excluded)
     assert findings.abstention == (
         "none of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
     assert findings.limitations[-1].startswith("Loops are selected by the profile paper;")
-    assert "no instance" in str(pipeline.conclude([], []).abstention)
+    assert "no instance" in str(pipeline.conclude(Case([]), []).abstention)
 
 
 @pytest.mark.parametrize(
@@ -212,19 +213,19 @@ def test_an_abstention_names_the_reason_that_all_images_share(
     image = InstanceRef("1.2.840.10008.5.1.4.1.1.6.1", "2.25.3", "2.25.2")
     report = Exclusion(image, NOT_ULTRASOUND, "SOP class of another kind of object")
     excluded = [Exclusion(image, code, "as its header says")] * 2
-    assert pipeline.conclude([], [*excluded, report]).abstention == sentence
+    assert pipeline.conclude(Case([]), [*excluded, report]).abstention == sentence
 
 
 def test_an_unknown_age_is_a_limitation_of_the_study_and_no_note_of_every_loop(
     pipeline: Pipeline, case: list[Encoded], files: list[Path], tmp_path: Path
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert findings.limitations.count(AGE_UNKNOWN) == 1
     assert not any(AGE_UNKNOWN in item.notes for item in findings.evidence)
     known = dcmread(files[0])
     known.PatientAge = "070Y"
     known.save_as(tmp_path / "known.dcm", enforce_file_format=True)
-    findings = pipeline.conclude([encode(pipeline, tmp_path / "known.dcm")], [])
+    findings = pipeline.conclude(Case([encode(pipeline, tmp_path / "known.dcm")]), [])
     assert AGE_UNKNOWN not in findings.limitations
 
 
@@ -242,7 +243,7 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
         "echo_haemodynamics", folder / "bundle", "cpu", without_heartbeat="note"
     )
     assert allowing.model.preparing != pipeline.model.preparing, "its loops are prepared again"
-    findings = allowing.conclude([encode(allowing, file) for file in (path, *files[1:3])], [])
+    findings = allowing.conclude(Case([encode(allowing, file) for file in (path, *files[1:3])]), [])
     assert (
         "In 1 of 3 loops no heartbeat could be determined; their frames are spread over the whole "
         "clip."
@@ -276,8 +277,8 @@ def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]
         path = folder / f"seed-{seed}"
         write_bundle(path, description((spec,)), {"mpap": network(1, seed)})
         single = load_pipeline("echo_haemodynamics", path, "cpu")
-        alone.append(single.conclude([encode(single, file) for file in files[:3]], []))
-    findings = together.conclude([encode(together, file) for file in files[:3]], [])
+        alone.append(single.conclude(Case([encode(single, file) for file in files[:3]]), []))
+    findings = together.conclude(Case([encode(together, file) for file in files[:3]]), [])
     assert values(findings)["mPAP"] == pytest.approx(
         np.mean([values(one)["mPAP"] for one in alone]), rel=1e-5
     )
@@ -293,7 +294,7 @@ def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]
 def test_an_untrained_bundle_decides_nothing(folder: Path, files: list[Path]) -> None:
     make_untrained(folder / "untrained", architecture=SMALL)
     untrained = load_pipeline("echo_haemodynamics", folder / "untrained", "cpu")
-    findings = untrained.conclude([encode(untrained, file) for file in files[:3]], [])
+    findings = untrained.conclude(Case([encode(untrained, file) for file in files[:3]]), [])
     assert {assessment.presence for assessment in findings.assessments} == {Presence.UNDETERMINED}
     assert {assessment.probability for assessment in findings.assessments} == {None}
     assert {assessment.reason for assessment in findings.assessments} == {UNTRAINED}
@@ -311,10 +312,10 @@ def test_features_of_another_bundle_are_refused(
     three_headed(folder / "repacked", evaluation={})
     other = load_pipeline("echo_haemodynamics", folder / "repacked", "cpu")
     with pytest.raises(BundleError, match="prepare the study again"):
-        other.conclude(case, [])
+        other.conclude(Case(case), [])
     shortened = {name: array[:5] for name, array in case[0].features.arrays.items()}
     with pytest.raises(BundleError, match="prepare the study again"):
-        pipeline.conclude([replace(case[0], features=Features(shortened, ()))], [])
+        pipeline.conclude(Case([replace(case[0], features=Features(shortened, ()))]), [])
 
 
 def test_numbers_that_are_not_finite_never_become_findings(
@@ -324,7 +325,7 @@ def test_numbers_that_are_not_finite_never_become_findings(
         name: np.full_like(array, np.nan) for name, array in case[0].features.arrays.items()
     }
     with pytest.raises(InferenceError, match="not finite"):
-        pipeline.conclude([*case[1:], replace(case[0], features=Features(poisoned, ()))], [])
+        pipeline.conclude(Case([*case[1:], replace(case[0], features=Features(poisoned, ()))]), [])
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_without_mpap_the_first_target_that_is_left_ranks_the_loops(
     write_bundle(tmp_path / "bundle", described, networks)
     pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
     case = [encode(pipeline, file) for file in files[:4]]
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert list(values(findings)) == ["PVR", "PAWP"]
     assert findings.assessments == ()
     assert findings.classification is not None
@@ -388,7 +389,7 @@ def test_the_full_resnet50_runs_through_the_same_code(tmp_path: Path) -> None:
     make_untrained(tmp_path / "bundle")
     pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "auto")
     case = [encode(pipeline, write_loop(tmp_path, number)) for number in range(2)]
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert values(findings)["mPAP"] == pytest.approx(36, abs=32)
     assert len(findings.evidence) == 2
 
@@ -439,7 +440,9 @@ def test_a_bundle_that_was_trained_with_a_profile_brings_it(
 def test_findings_say_how_many_loops_another_profile_selected(
     pipeline: Pipeline, files: list[Path], case: list[Encoded], tmp_path: Path
 ) -> None:
-    assert not any("profile" in sentence for sentence in pipeline.conclude(case, []).limitations)
+    assert not any(
+        "profile" in sentence for sentence in pipeline.conclude(Case(case), []).limitations
+    )
     whole = dcmread(files[0])
     del whole.RWaveTimeVector
     whole.HeartRate = 75
@@ -448,7 +451,7 @@ def test_findings_say_how_many_loops_another_profile_selected(
     selected = pipeline.select(dcmread(path, stop_before_pixels=True), "vendor-neutral")
     assert isinstance(selected, Selected)
     other = Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)]))
-    findings = pipeline.conclude([other, *case[1:]], [])
+    findings = pipeline.conclude(Case([other, *case[1:]]), [])
     assert any(
         sentence.startswith(f"1 of {LOOPS} loops were selected by the profile vendor-neutral")
         for sentence in findings.limitations
@@ -456,6 +459,6 @@ def test_findings_say_how_many_loops_another_profile_selected(
     assert findings.cautions == (
         f"1 of {LOOPS} loops depart from the selection criteria of the training data.",
     )
-    assert pipeline.conclude(case, []).cautions == ()
+    assert pipeline.conclude(Case(case), []).cautions == ()
     (evidence,) = [item for item in findings.evidence if item.instance == other.instance]
     assert "departs from the paper in essential_tags" in evidence.notes[0]

@@ -6,7 +6,7 @@ from alembic import op
 from storage.migrations.words import add_column
 
 revision = "0.6.1"
-down_revision = "0.4.4"
+down_revision = "0.4.5"
 
 _LANE = "how it was queued behind live work: reported or stored; empty: live work"
 

@@ -13,6 +13,7 @@ from chest_and_beat import reading
 from chest_and_beat.registration import CHEST_AND_BEAT, FILMS
 from inference.errors import BundleError, PipelineUnusableError
 from inference.types import (
+    Case,
     Code,
     Encoded,
     Evidence,
@@ -93,9 +94,9 @@ class ChestAndBeat:
             for look in looks
         ]
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        films = [item for item in case if item.instance.sop_class_uid in FILMS]
-        strips = [item for item in case if item.instance.sop_class_uid not in FILMS]
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
+        films = [item for item in case.encoded if _is_film(item) and item.study == case.study]
+        strips = [item for item in case.encoded if not _is_film(item)]
         if not films:
             return self.abstain(exclusions, "there is no film from the front.")
         ratio = mean(_number(item) for item in films)
@@ -162,6 +163,10 @@ class ChestAndBeat:
 
     def _step(self, ratio: float) -> Code:
         return STEPS[(ratio > self._mild) + (ratio > self._severe)]
+
+
+def _is_film(item: Encoded) -> bool:
+    return item.instance.sop_class_uid in FILMS
 
 
 def _number(item: Encoded) -> float:
