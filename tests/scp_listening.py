@@ -28,7 +28,8 @@ from storage.audit.trail import Action, RecordedEvent, search
 from storage.database.engine import Database
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
-from storage.reading.browse import StudyDetail, list_studies, show_study
+from storage.reading.browse import StudyDetail, show_study
+from storage.reading.study_list import list_studies
 from tests.peers import free_port, wait_until
 
 LOCAL = (ip_network("127.0.0.0/8"),)

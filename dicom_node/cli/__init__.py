@@ -12,7 +12,6 @@ from dicom_node.cli.clock import clock
 from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
 from dicom_node.cli.conformance import conformance
-from dicom_node.cli.corrections import correct, reinstate, withdraw
 from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
 from dicom_node.cli.destinations import destination
@@ -28,7 +27,16 @@ from dicom_node.cli.service import deliver, listen, run, work
 from dicom_node.cli.shadow import shadow
 from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
-from dicom_node.cli.study_orders import complete, hold, release, rerun, settle
+from dicom_node.cli.study_orders import (
+    complete,
+    correct,
+    hold,
+    reinstate,
+    release,
+    rerun,
+    settle,
+    withdraw,
+)
 from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
 from dicom_node.cli.weights import weights

@@ -1,7 +1,6 @@
 """`echonode tls`: make certificates for a trial, and show those in use."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ import click
 
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import print_rows
+from dicom_node.operations.certificates import certificate_files
 from dicom_node.settings.file import read_settings
-from dicom_node.settings.model import Settings
 
 #: What can be a file name and a DNS name at once.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -85,21 +84,3 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
         "sha-256": "fingerprint",
     }
     print_rows(rows, columns, as_json=as_json, empty="No certificates configured.")
-
-
-def own_certificate_files(settings: Settings) -> list[Path]:
-    """The files of the certificates that the node shows to others."""
-    given = [settings.tls, *(item.tls for item in settings.partners)]
-    return list(dict.fromkeys(tls.certificate for tls in given if tls and tls.certificate))
-
-
-def certificate_files(settings: Settings) -> list[Path]:
-    """Every file of certificates that the settings name."""
-    given = [settings.tls, *(item.tls for item in settings.partners)]
-    authorities = [tls.ca for tls in given if tls and tls.ca]
-    return list(dict.fromkeys([*own_certificate_files(settings), *authorities]))
-
-
-def days_left(expires_at: datetime) -> int:
-    """Whole days until a moment; negative once it is over."""
-    return (expires_at - datetime.now(UTC)).days

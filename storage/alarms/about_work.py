@@ -31,12 +31,15 @@ class WorkAlarm:
     accession_number: str
 
 
-def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAlarm]:
-    """The alarms that stand, the newest study first.
+def alarms(
+    tx: Transaction, but_for: Collection[str], limit: int, study_id: int | None = None
+) -> list[WorkAlarm]:
+    """The alarms that stand, or those of one study, the newest study first.
 
     `but_for` are the error codes that lie in the instance itself, and are no alarm.
     """
     job = tables.Job
+    of_study = () if study_id is None else (job.study_id == study_id,)
     # A report that was put off once waits for what it has ordered, as many do.
     in_trouble = or_(
         and_(job.attempt > 0, job.error_code.isnot(None), job.error_code != "UNPREPARED"),
@@ -49,7 +52,7 @@ def alarms(tx: Transaction, but_for: Collection[str], limit: int) -> list[WorkAl
     )
     found: dict[Any, WorkAlarm] = {}
     for standing, query in queries:
-        for row in tx.execute(query.limit(limit)):
+        for row in tx.execute(query.where(*of_study).limit(limit)):
             key = (-row.study_id, row.pipeline, standing)
             more = found[key].jobs if key in found else 0
             found[key] = _alarm(standing, row, row.jobs + more)

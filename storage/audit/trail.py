@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, tuple_
 
 from storage.tables import AuditEvent, Base, Study
 from storage.tables.columns import bounded
@@ -90,6 +90,7 @@ class Action(StrEnum):
     DELIVERY_READ_BACK = "DELIVERY_READ_BACK"
     DELIVERY_SENT_AGAIN = "DELIVERY_SENT_AGAIN"
     DELIVERY_STALLED = "DELIVERY_STALLED"
+    DELIVERY_RESUMED = "DELIVERY_RESUMED"
     ARCHIVE_SEARCHED = "ARCHIVE_SEARCHED"
     STUDY_FETCHED = "STUDY_FETCHED"
     PULL_ENDED = "PULL_ENDED"
@@ -187,11 +188,17 @@ def search(  # noqa: PLR0913 - each is one condition
     accession_number: str | None = None,
     action: Action | None = None,
     study_id: int | None = None,
+    before: tuple[datetime, int] | None = None,
     limit: int = 100,
     newest_first: bool = True,
 ) -> list[RecordedEvent]:
-    """Find events that meet every condition given; `since` is included, `until` is not."""
+    """Find events that meet every condition given; `since` is included, `until` is not.
+
+    Of all that are sorted, newest first, those after `before`: the time and number of an event.
+    """
     query = select(AuditEvent)
+    if before is not None:
+        query = query.where(tuple_(AuditEvent.at, AuditEvent.id) < before)
     if since is not None:
         query = query.where(AuditEvent.at >= since)
     if until is not None:

@@ -17,6 +17,7 @@ from storage.alarms import about_studies
 from storage.audit.trail import Action
 from storage.database.engine import Transaction
 from storage.errors import NotFoundError
+from storage.person_names import name_key
 from storage.states import CorrectionKind
 from storage.studies import named_patients
 from storage.studies.completion import revise
@@ -102,7 +103,9 @@ def correct_identification(
     before = _locked(tx, study_id)
     changed = {name: value for name, value in given.items() if name in _KEPT_BY_STUDY}
     if changed:
-        tx.execute(update(study).where(study.id == study_id).values(changed))
+        name = changed.get("patient_name")
+        key = {} if name is None else {"patient_name_key": name_key(name)}
+        tx.execute(update(study).where(study.id == study_id).values(changed | key))
     if same_patient:
         instance = tables.Instance
         tx.execute(

@@ -229,6 +229,7 @@ def send_again(
 def resume(
     tx: Transaction,
     *,
+    actor: str | None = None,
     ids: Sequence[int] | None = None,
     destination: str | None = None,
     now: datetime,
@@ -254,7 +255,24 @@ def resume(
         )
         .returning(ClimbRow.delivery_id)
     )
-    return len(again.all())
+    delivery, report = tables.Delivery, tables.Report
+    rows = tx.execute(
+        select(delivery.id, delivery.destination, report.study_id)
+        .join(report, report.id == delivery.report_id)
+        .where(delivery.id.in_(again.scalars().all()))
+        .order_by(delivery.id)
+    ).all()
+    for row in rows:
+        event = Event(
+            action=Action.DELIVERY_RESUMED,
+            at=now,
+            actor=actor,
+            peer=row.destination,
+            study_id=row.study_id,
+            detail={"delivery": row.id},
+        )
+        trail.record(tx, event)
+    return len(rows)
 
 
 def wake(tx: Transaction, destination: str, now: datetime, codes: Sequence[str]) -> None:

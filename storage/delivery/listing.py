@@ -80,18 +80,22 @@ def listing(
     state: DeliveryState | None = None,
     destination: str | None = None,
     climb: ClimbState | None = None,
+    before: int | None = None,
     limit: int = 100,
 ) -> list[DeliveryView]:
-    """List the deliveries that meet every condition given, newest first."""
-    query, newest = _views(), tables.Delivery.id.desc()
+    """List the deliveries that meet every condition given, newest first, from before one on."""
+    query, number = _views(), tables.Delivery.id
     if climb is not None:
         # Those that have stalled are few, and in an index of their own.
-        query, newest = query.where(Climb.state == climb), Climb.id.desc()
+        query, number = query.where(Climb.state == climb), Climb.id
     if state is not None:
         query = query.where(tables.Delivery.state == state)
     if destination is not None:
         query = query.where(tables.Delivery.destination == destination)
-    rows = tx.execute(query.order_by(newest).limit(limit))
+    if before is not None:
+        of_climb = select(Climb.id).where(Climb.delivery_id == before).scalar_subquery()
+        query = query.where(number < (before if climb is None else of_climb))
+    rows = tx.execute(query.order_by(number.desc()).limit(limit))
     return [DeliveryView(**row._asdict()) for row in rows]
 
 

@@ -197,13 +197,14 @@ def call_off(tx: Transaction, report_id: int, at: datetime) -> int:
 def requeue(
     tx: Transaction,
     *,
+    actor: str | None = None,
     ids: Sequence[int] | None = None,
     destination: str | None = None,
     states: Sequence[DeliveryState] = (DeliveryState.FAILED,),
     now: datetime,
     expires_at: datetime,
 ) -> int:
-    """Begin ended deliveries anew, those that meet every condition given; returns how many.
+    """Queue deliveries again, those that meet every condition given; returns how many.
 
     What was called off stays so.
     """
@@ -227,7 +228,7 @@ def requeue(
         ).returning(delivery)
     ).all()
     for row in again:
-        _audit(tx, Action.DELIVERY_REQUEUED, row, now)
+        _audit(tx, Action.DELIVERY_REQUEUED, row, now, actor=actor)
     return len(again)
 
 
@@ -300,6 +301,7 @@ def _audit(
     delivery: Delivery | Row[Any],
     at: datetime,
     *,
+    actor: str | None = None,
     sop_instance_uid: str | None = None,
     **more: str,
 ) -> None:
@@ -309,7 +311,7 @@ def _audit(
             action=action,
             at=at,
             outcome="failure" if action in _SETBACKS else "success",
-            actor=delivery.claimed_by,
+            actor=actor or delivery.claimed_by,
             peer=delivery.destination,
             study_id=_study_id(tx, delivery.report_id),
             sop_instance_uid=sop_instance_uid,

@@ -14,6 +14,7 @@ from storage.errors import NotFoundError
 from storage.intake.received import Receipt, Received, audit_received
 from storage.intake.resent import with_other_bytes
 from storage.keeping import retention
+from storage.person_names import name_key
 from storage.states import DueReason, StudyState
 from storage.studies import named_patients, preparing, refused_instances
 from storage.studies.announcements import claim_announcements
@@ -172,6 +173,7 @@ def _study(tx: Transaction, received: Received) -> Row[Any]:
         study_instance_uid=received.study_instance_uid,
         patient_id=received.patient_id,
         patient_name=received.patient_name,
+        patient_name_key=name_key(received.patient_name),
         accession_number=received.accession_number,
         study_date=received.study_date,
         patient_conflict=False,

@@ -1,6 +1,6 @@
-"""Looking at studies: the list, and all that is known about one."""
+"""Looking at one study: all that is known about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,36 +14,12 @@ from storage.database.engine import Transaction
 from storage.delivery import listing
 from storage.delivery.listing import DeliveryView
 from storage.errors import NotFoundError
-from storage.states import DueReason, JobKind, JobState, Outcome, StudyState
+from storage.reading.study_list import StudySummary, summaries
+from storage.states import DueReason, JobKind, JobState, Outcome
 from storage.work.results import ResultObject, stored_objects
 
 #: Events of one study that are shown; a study of some hundred instances has about as many.
 EVENTS_SHOWN = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudySummary:
-    """One line of the study list.
-
-    `outcomes` is the last outcome of each pipeline, FAILED where it failed without a report.
-    """
-
-    study_id: int
-    study_instance_uid: str
-    patient_id: str
-    patient_name: str
-    accession_number: str
-    study_date: str
-    patient_conflict: bool
-    state: StudyState
-    revision: int
-    instances: int
-    opened_at: datetime
-    last_received_at: datetime
-    due_at: datetime | None
-    due_reason: DueReason
-    completed_at: datetime | None
-    outcomes: Mapping[str, Outcome | JobState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,27 +99,6 @@ class StudyDetail:
     events: tuple[RecordedEvent, ...]
 
 
-def list_studies(
-    tx: Transaction,
-    *,
-    state: StudyState | None = None,
-    patient_id: str | None = None,
-    accession_number: str | None = None,
-    limit: int = 50,
-) -> list[StudySummary]:
-    """List the studies that meet every condition given, the last received first."""
-    study = tables.Study
-    query = select(study)
-    if state is not None:
-        query = query.where(study.state == state)
-    if patient_id is not None:
-        query = query.where(study.patient_id == patient_id)
-    if accession_number is not None:
-        query = query.where(study.accession_number == accession_number)
-    query = query.order_by(study.last_received_at.desc(), study.id.desc()).limit(limit)
-    return _summaries(tx, tx.execute(query).all())
-
-
 def show_study(tx: Transaction, key: str | int) -> StudyDetail:
     """Tell all about one study.
 
@@ -156,7 +111,7 @@ def show_study(tx: Transaction, key: str | int) -> StudyDetail:
     row = _find(tx, str(key))
     reports = _reports(tx, row.id)
     return StudyDetail(
-        summary=_summaries(tx, [row])[0],
+        summary=summaries(tx, [row])[0],
         instances=_instances(tx, row.id),
         revisions=_revisions(tx, row.id),
         reports=reports,
@@ -189,54 +144,6 @@ def _find(tx: Transaction, key: str) -> Row[Any]:
         if found is not None:
             return found
     raise NotFoundError("no study has this UID, accession number or id")
-
-
-def _summaries(tx: Transaction, rows: Sequence[Row[Any]]) -> list[StudySummary]:
-    outcomes = _outcomes(tx, [row.id for row in rows])
-    return [
-        StudySummary(
-            study_id=row.id,
-            study_instance_uid=row.study_instance_uid,
-            patient_id=row.patient_id,
-            patient_name=row.patient_name,
-            accession_number=row.accession_number,
-            study_date=row.study_date,
-            patient_conflict=row.patient_conflict,
-            state=row.state,
-            revision=row.revision,
-            instances=row.instances,
-            opened_at=row.opened_at,
-            last_received_at=row.last_received_at,
-            due_at=row.due_at,
-            due_reason=row.due_reason,
-            completed_at=row.completed_at,
-            outcomes=outcomes.get(row.id, {}),
-        )
-        for row in rows
-    ]
-
-
-def _outcomes(
-    tx: Transaction, study_ids: Sequence[int]
-) -> dict[int, dict[str, Outcome | JobState]]:
-    report, job = tables.Report, tables.Job
-    made: Sequence[Any] = tx.execute(
-        select(report.study_id, report.pipeline, report.revision, report.outcome).where(
-            report.study_id.in_(study_ids)
-        )
-    ).all()
-    failed: Sequence[Any] = tx.execute(
-        select(job.study_id, job.pipeline, job.revision, job.state.label("outcome")).where(
-            job.study_id.in_(study_ids),
-            job.kind == JobKind.CONCLUDE,
-            job.state == JobState.FAILED,
-        )
-    ).all()
-    outcomes: dict[int, dict[str, Outcome | JobState]] = {}
-    # Of one revision, a report comes last: it tells more than that its job failed.
-    for row in sorted([*failed, *made], key=lambda row: row.revision):
-        outcomes.setdefault(row.study_id, {})[row.pipeline] = row.outcome
-    return outcomes
 
 
 def _instances(tx: Transaction, study_id: int) -> tuple[InstanceView, ...]:

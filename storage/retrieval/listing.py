@@ -68,9 +68,10 @@ def find_pull(tx: Transaction, pull_id: int) -> PullView:
     return view(found)
 
 
-def list_pulls(tx: Transaction, limit: int = 50) -> list[PullView]:
-    """Pulls, newest first."""
-    return [view(row) for row in tx.execute(pulls().order_by(Pull.id.desc()).limit(limit))]
+def list_pulls(tx: Transaction, limit: int = 50, before: int | None = None) -> list[PullView]:
+    """Pulls, newest first, from before a number on."""
+    query = pulls() if before is None else pulls().where(Pull.id < before)
+    return [view(row) for row in tx.execute(query.order_by(Pull.id.desc()).limit(limit))]
 
 
 def studies_of(tx: Transaction, pull_id: int) -> list[StudyView]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, exists, insert, select, update
 
 from storage.database.engine import Transaction
+from storage.person_names import name_key
 from storage.states import CorrectionKind
 from storage.studies.patients import Patient, are_same
 from storage.tables import StudyCorrection, StudyPatient
@@ -70,7 +71,10 @@ def correct_patient(tx: Transaction, study_id: int, patient: Patient, *, only_on
 def completed(study: Row[Any], patient: Patient) -> dict[str, str]:
     """What a study does not say yet of its patient and an instance of it does."""
     told = {"patient_id": patient.patient_id, "patient_name": patient.patient_name}
-    return {name: value for name, value in told.items() if value and not getattr(study, name)}
+    new = {name: value for name, value in told.items() if value and not getattr(study, name)}
+    if "patient_name" in new:
+        new["patient_name_key"] = name_key(patient.patient_name)
+    return new
 
 
 def _storable(patient: Patient) -> Patient:

@@ -14,8 +14,9 @@ not count; a given or middle name that one side lacks is no difference, and neit
 was typed into one component.
 """
 
-import unicodedata
 from dataclasses import dataclass
+
+from storage.person_names import folded
 
 #: Alphabetic, ideographic and phonetic group, and which of them says most about who it is.
 _BY_WEIGHT = (1, 0, 2)
@@ -86,7 +87,7 @@ def _groups(name: str) -> list[list[str]]:
     groups = [group.split("^") for group in name.split("=")[:3]]
     groups += [[]] * (3 - len(groups))
     return [
-        [_folded(component) for component in (*group, "", "", "")[:_COMPONENTS]] for group in groups
+        [folded(component) for component in (*group, "", "", "")[:_COMPONENTS]] for group in groups
     ]
 
 
@@ -94,10 +95,3 @@ def _is_same_name(one: list[str], other: list[str]) -> bool:
     if not any(_differ(mine, theirs) for mine, theirs in zip(one, other, strict=True)):
         return True
     return " ".join(one).split() == " ".join(other).split()
-
-
-def _folded(component: str) -> str:
-    """Without case, width, accents and doubled or surrounding blanks."""
-    decomposed = unicodedata.normalize("NFKD", component.casefold())
-    letters = "".join(each for each in decomposed if not unicodedata.combining(each))
-    return " ".join(letters.replace("\0", " ").split())

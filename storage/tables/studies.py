@@ -41,6 +41,9 @@ class Study(Base):
     study_instance_uid: Mapped[str] = mapped_column(comment="Study Instance UID (0020,000D)")
     patient_id: Mapped[str] = mapped_column(comment="first Patient ID (0010,0020) that was given")
     patient_name: Mapped[str] = mapped_column(comment="first Patient's Name (0010,0010) given")
+    patient_name_key: Mapped[str | None] = mapped_column(
+        comment="patient_name as it is searched for: without case, width and accents"
+    )
     accession_number: Mapped[str] = mapped_column(comment="Accession Number (0008,0050)")
     study_date: Mapped[str] = mapped_column(comment="Study Date (0008,0020), YYYYMMDD")
     patient_conflict: Mapped[bool] = mapped_column(
@@ -75,6 +78,7 @@ class Study(Base):
         partial_index("ix_study_kept", state, completed_at, "id", where=removed_at.is_(None)),
         Index("ix_study_state", state, last_received_at, "id"),
         Index("ix_study_last_received_at", last_received_at, "id"),
+        Index("ix_study_study_date", study_date, last_received_at, "id"),
         Index("ix_study_patient_id", patient_id, last_received_at, "id"),
         Index("ix_study_accession_number", accession_number, last_received_at, "id"),
         {"comment": "studies that were received", **NUMBERED_ONCE},

@@ -78,13 +78,14 @@ def pipelines(tx: Transaction, own: Sequence[str], now: datetime) -> list[str]:
     return list(dict.fromkeys([*own, *known]))
 
 
-def absent(tx: Transaction, now: datetime) -> list[Absent]:
-    """The pipelines that work waits for, and no running worker has."""
+def absent(tx: Transaction, now: datetime, study_id: int | None = None) -> list[Absent]:
+    """The pipelines that work waits for, or that of one study, and no running worker has."""
     row, job = PipelinePlace, tables.Job
     last = select(row.pipeline, func.max(row.seen_at).label("seen_at")).group_by(row.pipeline)
     queued = (
         select(job.pipeline, func.count().label("waiting"))
         .where(job.state == JobState.QUEUED)
+        .where(*(() if study_id is None else (job.study_id == study_id,)))
         .group_by(job.pipeline)
     )
     seen = {found.pipeline: found.seen_at for found in tx.execute(last)}

@@ -14,7 +14,8 @@ from storage.delivery.listing import listing
 from storage.intake.instances import record_instance
 from storage.intake.received import Received
 from storage.reading import cases
-from storage.reading.browse import list_studies, show_study
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySearch, list_studies
 from storage.states import DeliveryState, StudyState
 from storage.studies.associations import Association, open_association
 from storage.studies.completion import complete_study, due_studies
@@ -144,16 +145,25 @@ OPERATIONS = (
     ),
     Operation("counts of jobs", lambda tx, d: jobs.counts(tx)),
     Operation("studies, newest", lambda tx, d: list_studies(tx)),
-    Operation("studies, receiving", lambda tx, d: list_studies(tx, state=StudyState.RECEIVING)),
-    Operation("studies, complete", lambda tx, d: list_studies(tx, state=StudyState.COMPLETE)),
-    Operation("studies of a patient", lambda tx, d: list_studies(tx, patient_id=d.patient())),
+    Operation(
+        "studies, receiving",
+        lambda tx, d: list_studies(tx, StudySearch(state=StudyState.RECEIVING)),
+    ),
+    Operation(
+        "studies, complete", lambda tx, d: list_studies(tx, StudySearch(state=StudyState.COMPLETE))
+    ),
+    Operation(
+        "studies of a patient", lambda tx, d: list_studies(tx, StudySearch(patient_id=d.patient()))
+    ),
     Operation(
         "studies of a patient, complete",
-        lambda tx, d: list_studies(tx, patient_id=d.patient(), state=StudyState.COMPLETE),
+        lambda tx, d: list_studies(
+            tx, StudySearch(patient_id=d.patient(), state=StudyState.COMPLETE)
+        ),
     ),
     Operation(
         "studies of an accession",
-        lambda tx, d: list_studies(tx, accession_number=accession_number(d.study())),
+        lambda tx, d: list_studies(tx, StudySearch(accession_number=accession_number(d.study()))),
     ),
     Operation("study by UID", lambda tx, d: show_study(tx, study_uid(d.study()))),
     Operation("study by accession", lambda tx, d: show_study(tx, accession_number(d.study()))),

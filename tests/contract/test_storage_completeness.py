@@ -14,7 +14,8 @@ from storage.clock.jumps import Jump, absorb
 from storage.database.engine import Database
 from storage.errors import NotFoundError
 from storage.keeping import purge
-from storage.reading.browse import StudySummary, show_study
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySummary
 from storage.states import AnnouncementKind, DueReason, Ending, StepState, StudyState
 from storage.studies import announcements, archive_counts, orders
 from storage.studies.announcements import Announcement, Change

@@ -7,7 +7,8 @@ import pytest
 
 from storage.audit import trail
 from storage.database.engine import Database
-from storage.reading.browse import StudySummary, show_study
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySummary
 from storage.states import DueReason, Ending, StudyState
 from storage.studies.associations import (
     close_association,

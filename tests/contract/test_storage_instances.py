@@ -12,7 +12,8 @@ from storage.database.engine import Database
 from storage.errors import StorageError
 from storage.intake.instances import record_refusal
 from storage.intake.received import Receipt
-from storage.reading.browse import StudyDetail, list_studies, show_study
+from storage.reading.browse import StudyDetail, show_study
+from storage.reading.study_list import StudySearch, list_studies
 from storage.states import StudyState
 from tests.contract.storing import (
     ME,
@@ -274,4 +275,4 @@ def test_text_that_no_database_can_hold_is_kept_as_far_as_it_can(database: Datab
     assert (seen.summary.patient_id[0], seen.summary.patient_name) == ("P", odd["patient_name"])
     with database.read() as tx:
         assert trail.search(tx, patient_id=odd["patient_id"])
-        assert list_studies(tx, patient_id=odd["patient_id"])
+        assert list_studies(tx, StudySearch(patient_id=odd["patient_id"]))

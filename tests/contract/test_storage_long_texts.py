@@ -10,6 +10,7 @@ from storage.intake.received import Receipt
 from storage.keeping import purge
 from storage.reading import browse
 from storage.reading.browse import show_study
+from storage.reading.study_list import StudySearch, list_studies
 from storage.tables.columns import IDENTIFYING, LONGEST_TEXT, PeerText, storable
 from tests.contract.storing import ME, after, open_association, received, store
 
@@ -63,7 +64,7 @@ def test_endless_ids_that_differ_at_their_end_are_two_patients(open_: Database) 
 def test_a_study_is_found_and_purged_by_its_endless_id(open_: Database) -> None:
     store(open_, received(patient_id=HUGE, accession_number=HUGE))
     with open_.read() as tx:
-        [found] = browse.list_studies(tx, patient_id=HUGE, limit=9)
+        [found] = list_studies(tx, StudySearch(patient_id=HUGE), limit=9)
         assert browse.find_study(tx, HUGE) == found.study_id
         assert purge.studies_of(tx, HUGE) == [found.study_id]
         assert len(trail.search(tx, patient_id=HUGE, limit=9)) > 0

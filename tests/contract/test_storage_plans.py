@@ -15,7 +15,8 @@ from storage.intake.instances import record_instance
 from storage.keeping import promises
 from storage.keeping.promises import Reference
 from storage.reading import cases
-from storage.reading.browse import list_studies, show_study
+from storage.reading.browse import show_study
+from storage.reading.study_list import Place, StudySearch, list_studies
 from storage.states import ClimbState, DeliveryState, Ending, JobKind, StudyState
 from storage.studies import preparing
 from storage.studies.associations import (
@@ -92,9 +93,16 @@ QUERIES: dict[str, Query] = {
     "owed reports": lambda tx: promises.claim_owed(tx, now=after(100), again_at=after(400)),
     "counts of jobs": jobs.counts,
     "studies": list_studies,
-    "receiving studies": lambda tx: list_studies(tx, state=StudyState.RECEIVING),
-    "a patient's studies": lambda tx: list_studies(tx, patient_id="P1"),
-    "studies of an order": lambda tx: list_studies(tx, accession_number="ACC1"),
+    "receiving studies": lambda tx: list_studies(tx, StudySearch(state=StudyState.RECEIVING)),
+    "a patient's studies": lambda tx: list_studies(tx, StudySearch(patient_id="P1")),
+    "studies of some days": lambda tx: list_studies(tx, StudySearch(first_day="20260101")),
+    "the next studies": lambda tx: list_studies(tx, after=Place("", after(5), 1)),
+    "the next studies of some days": lambda tx: list_studies(
+        tx, StudySearch(first_day="20260101"), after=Place("20260131", after(5), 1)
+    ),
+    "the next events": lambda tx: trail.search(tx, before=(after(5), 1)),
+    "the next deliveries": lambda tx: listing(tx, before=7),
+    "studies of an order": lambda tx: list_studies(tx, StudySearch(accession_number="ACC1")),
     "a study": lambda tx: show_study(tx, "1.2.9"),
     "a study by accession number": lambda tx: show_study(tx, "ACC1"),
     "events": trail.search,

@@ -10,7 +10,7 @@ from storage.audit.verification import verify
 from storage.database.engine import Database
 from storage.delivery import outbox
 from storage.migrations.upgrading import require_current, upgrade
-from storage.reading.browse import list_studies
+from storage.reading.study_list import list_studies
 from tests import postgresql
 from tests.contract.storing import (
     LEASE_S,

@@ -5,8 +5,9 @@ import pytest
 from storage.database.engine import Database
 from storage.errors import NotFoundError
 from storage.reading import cases
-from storage.reading.browse import StudyDetail, list_studies, show_study
+from storage.reading.browse import StudyDetail, show_study
 from storage.reading.cases import Case
+from storage.reading.study_list import StudySearch, list_studies
 from storage.states import Outcome, StudyState
 from storage.work import jobs, results
 from storage.work.results import StoredReport
@@ -147,8 +148,8 @@ def test_studies_are_listed_last_received_first(database: Database) -> None:
         store(database, received(number, at_s=number, study_instance_uid=uid, patient_id=uid))
     with database.read() as tx:
         listed = [study.study_instance_uid for study in list_studies(tx, limit=2)]
-        one = list_studies(tx, patient_id="1.2.9.1", state=StudyState.RECEIVING)
-        none = list_studies(tx, accession_number="another")
+        one = list_studies(tx, StudySearch(patient_id="1.2.9.1", state=StudyState.RECEIVING))
+        none = list_studies(tx, StudySearch(accession_number="another"))
     assert listed == ["1.2.9.3", "1.2.9.2"]
     assert [study.study_instance_uid for study in one] == ["1.2.9.1"]
     assert none == []

@@ -87,7 +87,7 @@ def test_the_list_says_how_far_each_delivery_is(operator: Operator) -> None:
     assert "accepted; waiting for storage commitment" in operator.runs("outbox list")
     operator.commits()
     assert "committed; waiting for the archive to list it" in operator.runs("study show 1")
-    [listed] = json.loads(operator.runs("outbox list --climb climbing --json"))
+    [listed] = json.loads(operator.runs("outbox list --climb climbing --json"))["rows"]
     assert (listed["rung"], listed["goal"]) == ("committed", "read back")
     assert operator.runs("outbox list --climb stalled") == "No matching deliveries.\n"
 

@@ -123,7 +123,7 @@ def test_a_pull_that_is_killed_goes_on_where_it_was(
             wait_until(lambda: someone.held(*studies) > 0, 60, f"it fetches, see {archive.log}")
             child.kill()
         before = someone.held(*studies)
-        [left] = someone.json("pull", "list")
+        [left] = someone.json("pull", "list")["rows"]
         assert left["state"] == "fetching"
         assert before < 75
         view = someone.json("pull", "--resume")

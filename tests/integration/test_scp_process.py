@@ -15,7 +15,8 @@ import pytest
 
 from storage.database.engine import Database
 from storage.files.spool import Spool
-from storage.reading.browse import list_studies, show_study
+from storage.reading.browse import show_study
+from storage.reading.study_list import list_studies
 from tests.peers import free_port, wait_until
 from tests.scp_listening import Item, associated, item, send, store
 

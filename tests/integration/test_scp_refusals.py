@@ -124,8 +124,8 @@ def test_an_administrator_sees_what_was_refused_and_settles_it(tmp_path: Path) -
             about_studies.raise_alarm(tx, 1, AlarmKind.EDITED, "it is edited", datetime.now(UTC))
         shown = run("study", "show", "1")
         assert f"{two[1]} from cart, 0xA700 No space left to store the instance" in shown
-        assert "ALARM: it is edited: if the new values are right, `study correct`" in shown
-        [listed] = json.loads(run("study", "list", "--alarms", "--json"))
+        assert "  it is edited\n    -> if the new values are right, `echonode study cor" in shown
+        [listed] = json.loads(run("study", "list", "--alarms", "--json"))["rows"]
         assert listed["refused"] == 1
         assert "refused and not sent again; it is edited" in run("study", "list", "--alarms")
         assert "alarms of studies 1" in run("doctor")

@@ -260,7 +260,7 @@ def test_an_alarm_ends_with_the_correction_and_the_resend_is_welcome_then(tmp_pa
             cli, ["study", "list", "--alarms", "--json", "--config", str(settings)]
         )
         # The listener's log lines, of this same process, may stand before it.
-        [alarm] = json.loads(run.stdout[run.stdout.index("[\n") :])
+        [alarm] = json.loads(run.stdout[run.stdout.index("{\n") :])["rows"]
         assert "other values of PatientID" in alarm["about"]
         order = orders.Order(actor="eve", at=_at(node), reason="merged", pipelines=[])
         with node.database.write() as tx:

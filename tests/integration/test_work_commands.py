@@ -58,7 +58,7 @@ def test_what_cannot_be_analysed_whole_is_an_alarm_with_its_remedy(console: Cons
     listed = console.run("study", "list", "--alarms").output
     assert "the report does not cover the whole study" in listed
     assert "the stored file is missing" in listed
-    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)
+    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)["rows"]
     assert alarm["study_id"] == 1
     assert alarm["about"].endswith("does not cover the whole study: the stored file is missing")
     assert console.run("study", "rerun", "1", "--reason", "it is back").exit_code == 0

@@ -27,6 +27,7 @@ OWNERS = {
     "cryptography": ("dicom_node/tls",),
     "hl7": ("dicom_node/hl7",),
     "reportlab": ("dicom_node/report",),
+    "click": ("dicom_node/cli",),
     "requests": ("dicom_node/dicomweb",),
     "dicomweb_client": ("dicom_node/dicomweb",),
 }
@@ -35,6 +36,7 @@ OWNERS = {
 STORAGE = (
     "errors",
     "states",
+    "person_names",
     "database",
     "files",
     "tables",
@@ -140,6 +142,18 @@ def test_a_library_is_known_in_one_room_only(library: str) -> None:
         for name in imported(path)
         if name.split(".")[0] == library
         and not path.relative_to(ROOT).as_posix().startswith(OWNERS[library])
+    ]
+    assert not wrong
+
+
+def test_nothing_but_the_entry_point_imports_a_command() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules()
+        for name in imported(path)
+        if name.startswith("dicom_node.cli")
+        if not path.relative_to(ROOT).as_posix().startswith("dicom_node/cli")
+        if path != ROOT / "dicom_node" / "__main__.py"
     ]
     assert not wrong
 

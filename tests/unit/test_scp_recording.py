@@ -16,7 +16,7 @@ from storage.errors import DatabaseUnavailableError, StorageError, StorageFullEr
 from storage.files.spool import Settling, SpoolFile
 from storage.intake.received import Receipt, Received
 from storage.migrations.upgrading import upgrade
-from storage.reading.browse import list_studies
+from storage.reading.study_list import list_studies
 from storage.studies.associations import Association, open_association
 from tests.peers import wait_until
 

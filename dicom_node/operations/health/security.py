@@ -1,4 +1,4 @@
-"""What `echonode doctor` looks at for security: certificates, secrets on disk, who we run as."""
+"""Is it safe? Certificates, secrets on disk, who we run as."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from dicom_node.app import partners
-from dicom_node.cli.tls import certificate_files, days_left, own_certificate_files
 from dicom_node.errors import NodeError
+from dicom_node.operations.certificates import certificate_files, days_left, own_certificate_files
 from dicom_node.settings.model import Partner, Settings
 from dicom_node.settings.peers import PeerSettings
 from storage.database.engine import sqlite_file

@@ -1,8 +1,7 @@
-"""The doctor's check of the systems that the node calls, and of undelivered objects."""
+"""Do the systems that the node calls answer, and is everything delivered to them?"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -12,8 +11,9 @@ from dicom_node.delivery.policy import OVERTAKEN, SOP_CLASS_REFUSED
 from dicom_node.errors import NodeError
 from dicom_node.settings.connections import Called
 from dicom_node.settings.model import AuditRepositorySettings, Settings
+from storage.database.engine import Transaction
 from storage.delivery import listing
-from storage.delivery.listing import FailedCount
+from storage.delivery.listing import DeliveryView, FailedCount
 from storage.delivery.outbox import WITHDRAWN
 
 #: How long a failed delivery is shown.
@@ -48,18 +48,17 @@ def partner_looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield f"audit repository {item.name}", partial(_audit_repository, settings, item)
 
 
-def check_deliveries(settings: Settings) -> str:
+def check_deliveries(tx: Transaction) -> str:
     """Whether a delivery of the last days was given up.
 
     Raises:
         NodeError: some were; the message says where.
     """
     since = datetime.now(UTC) - _RECENT
-    with closing(app.open_database(settings)) as database, database.read() as tx:
-        failed = listing.failed_counts(tx, since)
+    failed = listing.failed_counts(tx, since)
     lost: Counter[str] = Counter()
     for item in failed:
-        if item.error_code not in _NOTHING_MISSING and not _is_known_refusal(item):
+        if is_missed(item):
             lost[item.destination] += item.number
     if lost:
         where = ", ".join(f"{number} to {name}" for name, number in lost.items())
@@ -70,22 +69,26 @@ def check_deliveries(settings: Settings) -> str:
     return f"none was given up in the last {_RECENT.days} days"
 
 
-def _is_known_refusal(item: FailedCount) -> bool:
-    """Whether a destination refuses only what accompanies a report; that is a warning."""
-    return item.kind != "SR" and item.error_code == SOP_CLASS_REFUSED
+def is_missed(failed: FailedCount | DeliveryView) -> bool:
+    """Whether something is missing at a destination because a delivery was given up.
+
+    Not where something later stands in its place, and a destination that refuses only what
+    accompanies a report is a warning.
+    """
+    is_known_refusal = failed.kind != "SR" and failed.error_code == SOP_CLASS_REFUSED
+    return failed.error_code not in _NOTHING_MISSING and not is_known_refusal
 
 
-def waiting(settings: Settings) -> Iterator[tuple[str, str]]:
+def waiting(tx: Transaction) -> Iterator[tuple[str, str]]:
     """Destinations with deliveries that have waited too long, each with a sentence."""
     now = datetime.now(UTC)
-    with closing(app.open_database(settings)) as database, database.read() as tx:
-        for name, late in listing.late_counts(tx, now - _LATE).items():
-            hours = (now - late.oldest).total_seconds() / 3600
-            words = (
-                f"{late.number} deliveries wait, the oldest for {hours:.0f} h "
-                f"({late.error_code}): `echonode peer doctor {name}` says what to change"
-            )
-            yield name, words
+    for name, late in listing.late_counts(tx, now - _LATE).items():
+        hours = (now - late.oldest).total_seconds() / 3600
+        words = (
+            f"{late.number} deliveries wait, the oldest for {hours:.0f} h "
+            f"({late.error_code}): `echonode peer doctor {name}` says what to change"
+        )
+        yield name, words
 
 
 def _reach(settings: Settings, item: Called, examined_as: str = "") -> str:

@@ -1,15 +1,14 @@
-"""The doctor's look at the ladder and at storage commitment."""
+"""Are deliveries confirmed? Storage commitment and read-back, both ways."""
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-from dicom_node import app
 from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.reporting import Reporter, TurnedAway, turned_away
 from dicom_node.settings.destinations import DestinationSettings
 from dicom_node.settings.model import Settings
+from storage.database.engine import Transaction
 from storage.delivery import ladder
 from storage.delivery.listing import DeliveryView
 from storage.keeping import promises
@@ -21,14 +20,13 @@ _RECENT = timedelta(days=7)
 _OVERDUE = timedelta(minutes=10)
 
 
-def check_ladder(settings: Settings) -> str:
+def check_ladder(tx: Transaction) -> str:
     """Whether every accepted delivery has the confirmation that it needs, or may still get it.
 
     Raises:
         NodeError: some have not, and are not asked for any more.
     """
-    with closing(app.open_database(settings)) as database, database.read() as tx:
-        stalled = ladder.stalled_counts(tx)
+    stalled = ladder.stalled_counts(tx)
     if stalled:
         where = ", ".join(f"{number} to {name}" for name, number in stalled.items())
         raise NodeError(
@@ -38,15 +36,14 @@ def check_ladder(settings: Settings) -> str:
     return "delivery confirmation: none overdue"
 
 
-def check_reports(settings: Settings) -> str:
+def check_reports(tx: Transaction) -> str:
     """Whether every peer that asked for storage commitment received its report.
 
     Raises:
         NodeError: some did not.
     """
     now = datetime.now(UTC)
-    with closing(app.open_database(settings)) as database, database.read() as tx:
-        owed = promises.unreported(tx, since=now - _RECENT, before=now - _OVERDUE)
+    owed = promises.unreported(tx, since=now - _RECENT, before=now - _OVERDUE)
     if owed:
         whom = ", ".join(f"{number} to {peer}" for peer, number in owed.items())
         raise NodeError(
@@ -84,15 +81,14 @@ def reporter(settings: Settings, destination: DestinationSettings) -> Reporter |
     )
 
 
-def refused_reports(settings: Settings, view: DeliveryView) -> list[TurnedAway]:
+def refused_reports(tx: Transaction, settings: Settings, view: DeliveryView) -> list[TurnedAway]:
     """Refusals since a delivery was accepted that may have been the report it waits for."""
     waits = view.climb in (ClimbState.CLIMBING, ClimbState.STALLED) and view.rung is Rung.ACCEPTED
     since = view.finished_at
     found = [item for item in settings.destination if item.name == view.destination]
     if not waits or since is None or not found or (asked := reporter(settings, found[0])) is None:
         return []
-    with closing(app.open_database(settings)) as database, database.read() as tx:
-        return turned_away(tx, asked, since)
+    return turned_away(tx, asked, since)
 
 
 def _addresses(host: str) -> tuple[str, ...]:
