@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dicom_node.cli.options import Moment, with_json, with_settings
+from dicom_node.cli.options import Moment, with_json
 from dicom_node.cli.output import say, to_json
-from dicom_node.cli.viewing import looking
-from dicom_node.settings.model import Settings
-from storage.reading.findings import latest_findings
+from dicom_node.cli.session import Session, with_session
 
 if TYPE_CHECKING:
     from inference.agreement import Agreement, Figure
@@ -25,10 +23,10 @@ def shadow() -> None:
 @click.argument("first")
 @click.argument("second")
 @click.option("--since", type=Moment(), help="Only studies whose last instance came since then.")
-@with_settings
+@with_session
 @with_json
 def compare(
-    first: str, second: str, since: datetime | None, settings: Settings, as_json: bool
+    first: str, second: str, since: datetime | None, session: Session, as_json: bool
 ) -> None:
     """Show how far pipelines FIRST and SECOND agree on the studies that both analysed.
 
@@ -36,17 +34,9 @@ def compare(
     with its 95 % interval. For each verdict, grade or class: agreement and Cohen's kappa. Then the
     studies that disagree, by their ids.
     """
-    from dicom_node.work.findings_codec import decode_findings
-    from inference.agreement import agreement
+    from dicom_node.operations import shadow as operations
 
-    with looking(settings, "shadow compare", first=first, second=second) as tx:
-        ones, others = (latest_findings(tx, name, since) for name in (first, second))
-    pairs = {
-        study: (decode_findings(ones[study]), decode_findings(others[study]))
-        for study in ones
-        if study in others
-    }
-    found = agreement(pairs)
+    found = operations.compare(session.database, session.who, first, second, since)
     if as_json:
         click.echo(to_json(found))
     else:
