@@ -197,7 +197,8 @@ def test_a_backfill_brings_older_studies_a_pipeline_that_was_added(
     }
     assert reports(bench, SHADOW) == [(2, Outcome.ESTIMATED, False)]
     shown = site.run("study", "show", "1").output
-    assert f"{SHADOW}: estimated (stored only, no report was made)" in shown
+    assert f"{SHADOW}, revision 2: estimated" in shown
+    assert ", stored only" in shown
     compared = site.run("shadow", "compare", PIPELINE, SHADOW).output
     assert "1 study(ies) analysed by both" in compared
     assert "bias                  +7.00" in compared
