@@ -99,7 +99,7 @@ def _checks(config_path: Path) -> Iterator[Check]:
     yield _some("peers", len(settings.peer), "no system may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
-        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline))
+        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline, settings))
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
@@ -153,8 +153,10 @@ def _reports(settings: Settings) -> str:
     with closing(app.open_database(settings)) as database, database.read() as tx:
         failed = jobs.failed_reports(tx, datetime.now(UTC) - _RECENT)
     if failed:
-        numbers = ", ".join(map(str, failed))
-        raise NodeError(f"the analysis of studies {numbers} failed: see `echonode study show`")
+        told = "; ".join(
+            f"{name}: studies {', '.join(map(str, studies))}" for name, studies in failed.items()
+        )
+        raise NodeError(f"analysis failed ({told}): see `echonode study show`")
     return f"no analysis failed in the last {_RECENT.days} days"
 
 
@@ -209,10 +211,10 @@ def _warnings(settings: Settings) -> Iterator[Check]:
             yield Check(f"deliveries to {destination}", True, words, warns=True)
 
 
-def _bundle(pipeline: PipelineSettings) -> str:
+def _bundle(pipeline: PipelineSettings, settings: Settings) -> str:
     from dicom_node.app.pipelines import open_pipeline
 
-    card = open_pipeline(pipeline, "cpu").model
+    card = open_pipeline(pipeline, settings.work.step_limit_s, "cpu").model
     named = f"{card.bundle_name} {card.bundle_version}"
     return ", ".join([named, card.standing, *card.remarks])
 

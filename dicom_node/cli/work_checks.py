@@ -22,12 +22,13 @@ def check_work(settings: Settings) -> str:
     with closing(app.open_database(settings)) as database, database.read() as tx:
         found = about_work.alarms(tx, LIES_IN_THE_INSTANCE, _MOST_ALARMS)
     if found:
-        numbers = ", ".join(str(alarm.study_id) for alarm in found)
+        numbers = ", ".join(str(number) for number in dict.fromkeys(a.study_id for a in found))
+        pipelines = ", ".join(sorted({alarm.pipeline for alarm in found}))
         causes = "; ".join(sorted({alarm.message or explain(alarm.code) for alarm in found}))
         raise NodeError(
-            f"studies {numbers} cannot be analysed whole: {causes}. They are retried "
-            "automatically. If a file is missing or damaged, send the study again, or copy the "
-            "file back from a backup and run `echonode study rerun`; see `echonode study list "
+            f"studies {numbers} cannot be analysed whole by {pipelines}: {causes}. They are "
+            "retried automatically. If a file is missing or damaged, send the study again, or copy "
+            "the file back from a backup and run `echonode study rerun`; see `echonode study list "
             "--alarms`"
         )
     return "every study can be analysed whole"
