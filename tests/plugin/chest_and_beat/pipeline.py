@@ -93,8 +93,9 @@ class ChestAndBeat:
         ]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        films = [item for item in case if item.instance.sop_class_uid in FILMS]
-        strips = [item for item in case if item.instance.sop_class_uid not in FILMS]
+        inputs = sorted(case, key=lambda item: item.instance.sop_instance_uid)
+        films = [item for item in inputs if item.instance.sop_class_uid in FILMS]
+        strips = [item for item in inputs if item.instance.sop_class_uid not in FILMS]
         if not films:
             return self.abstain(exclusions, "there is no film from the front.")
         ratio = mean(_number(item) for item in films)
