@@ -111,8 +111,8 @@ class Engine:
 
     def run(self) -> None:
         """Work until stopped or halted, then hand back what was not begun."""
-        for name, loop in (("lease", self._holding.renew_until), ("steps", self._watch_steps)):
-            threading.Thread(target=loop, args=[self._stopping], name=name, daemon=True).start()
+        for name, run in (("lease", self._holding.renew_until), ("steps", self._watch_steps)):
+            threading.Thread(target=run, args=[self._stopping], name=name, daemon=True).start()
         while not self._stopping.is_set():
             self._woken.clear()
             busy = True
