@@ -15,7 +15,7 @@ from storage.errors import (
     SpoolUnavailableError,
     StorageFullError,
 )
-from storage.work.jobs import WORKER_DIED
+from storage.work.jobs import STEP_HUNG, WORKER_DIED
 
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 600.0
@@ -103,7 +103,7 @@ def is_spent(attempt: int, last_error: str | None, maximum_attempts: int) -> boo
 
     The worker that ran it last died before it could decide.
     """
-    if last_error in (None, WORKER_DIED):
+    if last_error in (None, WORKER_DIED, STEP_HUNG):
         return attempt > maximum_attempts
     return attempt > maximum_attempts * _PATIENCE
 
@@ -118,6 +118,9 @@ _SENTENCES = {
     "SPOOL_DAMAGED": "the stored file is missing or damaged",
     "SPOOL_UNAVAILABLE": "the disk could not read the stored file",
     WORKER_DIED: "the worker died each time it ran this job",
+    STEP_HUNG: (
+        "a step of the pipeline did not return within `step_limit_s`; its worker was restarted"
+    ),
     "NO_PROGRESS": (
         "its instances were prepared repeatedly, but never with the current model; all workers "
         "of a pipeline need the same bundle and settings"
@@ -127,7 +130,8 @@ _SENTENCES = {
         "that needs less"
     ),
     "PIPELINE_UNUSABLE": (
-        "the pipeline's package or bundle cannot be used; `echonode doctor` says why"
+        "the pipeline's package or bundle cannot be used, or it breaks the rules of a plug-in; "
+        "`echonode doctor` or the worker's log says why"
     ),
     "INFERENCE": "the model gave no usable values",
     "BUNDLE": "the features stored for the study do not fit the model",

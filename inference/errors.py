@@ -6,6 +6,7 @@ InferenceError
 ├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
 ├── LoopExcludedError        one instance takes no part, as its pixels show
 ├── BundleError              a bundle cannot be used; the message says what to do
+│   └── UnknownArchitectureError    it or a recipe names an architecture that is not known here
 └── TrainingDataError        labels, cohort or recipe are wrong; the message names row and remedy
 """
 
@@ -50,6 +51,16 @@ class LoopExcludedError(InferenceError):
 
 class BundleError(InferenceError):
     """A bundle is damaged, incomplete, too new, or made for something else."""
+
+
+class UnknownArchitectureError(BundleError):
+    """A bundle or a recipe names a network that this version cannot build."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"unknown architecture {name!r}; known: {', '.join(known)}: "
+            "correct the name or upgrade (pip install --upgrade echonode)"
+        )
 
 
 class TrainingDataError(InferenceError):

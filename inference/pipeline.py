@@ -1,6 +1,12 @@
-"""The plug-in: what a pipeline must offer, and how one is loaded."""
+"""The plug-in: what a pipeline must offer, and how one is loaded.
+
+It has three parts, since they run in three places: a chooser (headers and pixels, beside the
+files), an encoder (weights and a device, here or on a cluster) and a concluder (the features of a
+case).
+"""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
@@ -26,21 +32,8 @@ _MEMBERS = (
 )
 
 
-class Pipeline(Protocol):
-    """From the instances of a study, and of others of the patient's, to findings.
-
-    `select` and `look` see one instance, `encode` several of any studies, all while the studies
-    still arrive; `conclude` sees the study. A pipeline holds no state between calls but its
-    weights, and `select` and `look` may run on several threads at once.
-    """
-
-    name: str
-    version: str
-    business: Business
-
-    @property
-    def model(self) -> ModelCard:
-        """Which weights are loaded."""
+class Chooser(Protocol):
+    """Judges and decodes one instance; may run on several threads at once."""
 
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
         """Judge one instance by its header, which is left as it is; the pixels are not read.
@@ -58,18 +51,50 @@ class Pipeline(Protocol):
             inference.errors.LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         """
 
-    def encode(self, looks: Sequence[Any]) -> list[Features]:
-        """Features of instances that were looked at; each is the same whatever the company.
 
-        Raises:
-            inference.errors.InferenceError: the model failed, on one of them at least.
+class Encoder(Protocol):
+    """Where looks become features: in this process, or on other machines that hold the weights."""
+
+    def submit(self, looks: Sequence[Any]) -> Future[list[Features]]:
+        """Begin to encode looks of one pipeline; the future holds their features, in order.
+
+        Its exception is what the pipeline raised, or PipelineUnusableError where that returned
+        anything else.
         """
+
+
+class Concluder(Protocol):
+    """Sees the features of a whole case."""
 
     def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         """Estimate from all of a case; abstains where that is not enough."""
 
     def abstain(self, exclusions: Sequence[Exclusion], why: str) -> Findings:
         """Findings without an estimate, for a reason outside the pipeline's own rules."""
+
+
+class Pipeline(Chooser, Concluder, Protocol):
+    """From the instances of a study, and of others of the patient's, to findings.
+
+    `select` and `look` see one instance, `encode` several of any studies, all while the studies
+    still arrive; `conclude` sees the study. A pipeline holds no state between calls but its
+    weights. It computes only: an `Encoder` decides where `encode` runs.
+    """
+
+    name: str
+    version: str
+    business: Business
+
+    @property
+    def model(self) -> ModelCard:
+        """Which weights are loaded."""
+
+    def encode(self, looks: Sequence[Any]) -> list[Features]:
+        """Features of instances that were looked at; each is the same whatever the company.
+
+        Raises:
+            inference.errors.InferenceError: the model failed, on one of them at least.
+        """
 
 
 def load_pipeline(
@@ -98,7 +123,7 @@ def load_pipeline(
         made = make(bundle, device, precision, **options)
     except (InferenceError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = f"it cannot be loaded ({type(error).__name__}: {error})"
         raise PipelineUnusableError(name, why) from error
     _require_pipeline(made, installed_name(name))
@@ -117,20 +142,22 @@ def require_own(pipeline: Pipeline, made: object, *kinds: type) -> None:
         raise PipelineUnusableError(pipeline.name, why)
 
 
-def require_features(pipeline: Pipeline, made: object, count: int) -> None:
-    """Refuse what `encode` returned if it is not a list of features, one of each look.
+def encode_with(pipeline: Pipeline, looks: Sequence[Any]) -> list[Features]:
+    """What an encoder does with looks, wherever it runs: one `Features` for each.
 
     Raises:
-        PipelineUnusableError: it is not.
+        PipelineUnusableError: the pipeline returned anything else.
+        Exception: whatever the pipeline raises.
     """
+    made = pipeline.encode(looks)
     require_own(pipeline, made, list)
-    features: list[object] = made  # type: ignore[assignment]
-    for item in features:
+    for item in made:
         require_own(pipeline, item, Features)
-    if len(features) != count:
+    if len(made) != len(looks):
         raise PipelineUnusableError(
-            pipeline.name, f"it encoded {len(features)} instances of {count}"
+            pipeline.name, f"it encoded {len(made)} instances of {len(looks)}"
         )
+    return made
 
 
 def _require_options(name: str, make: Callable[..., Any], options: Iterable[str]) -> None:

@@ -31,6 +31,8 @@ from tests.contract.storing import PIPELINE, end_association, open_association, 
 from tests.peers import wait_until
 from tests.unit.ultrasound_files import cine, save
 
+NODE = NodeIdentity("m", "m", "1", "S")
+
 
 class Numbers:
     """A pipeline whose feature is the instance number; what it is told to do, it does."""
@@ -90,12 +92,11 @@ class Bench:
         self.engine = self.new_engine()
 
     def new_engine(self, profiles: Mapping[str, str] | None = None) -> Engine:
-        identity = NodeIdentity("m", "m", "1", "S")
         return Engine(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},
-            Reporter(self.spool, identity),
+            Reporter(self.spool, NODE),
             [Recipient("pacs", self.kinds, 3600.0)],
             owner=this_process(),
             lease_s=30,

@@ -118,6 +118,7 @@ def make_worker(settings: Settings) -> "Worker":
     from dicom_node.work.engine import Engine
     from dicom_node.work.reporting import Recipient, Reporter
     from dicom_node.work.second_chances import SECOND_CHANCES_EVERY_S, give_second_chances
+    from dicom_node.work.step_watch import StepWatch
     from dicom_node.work.worker import Worker
     from inference.models.allocator import keep_freed_memory
 
@@ -144,6 +145,7 @@ def make_worker(settings: Settings) -> "Worker":
         notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
         shadows=settings.shadows,
+        watch=StepWatch(settings.work.step_limit_s, last_resort=True),
     )
     wall = WallClock(database)
     chores = [

@@ -129,7 +129,7 @@ def pack(
     **stated: str,
 ) -> None:
     """Pack the evaluated model in RUN into a bundle in OUT, calibrated on the validation split."""
-    from inference.bundle.manifest import Ages
+    from inference.bundle.manifest import Population
     from inference.training.packing import pack as pack_bundle
     from inference.training.trained import Statement
 
@@ -137,7 +137,7 @@ def pack(
     if ages is not None:
         if not 0 <= ages[0] < ages[1]:
             raise click.BadParameter("give the lower age first, in years", param_hint="--ages")
-        given["ages"] = Ages(from_years=ages[0], below_years=ages[1])
+        given["population"] = Population(from_years=ages[0], below_years=ages[1])
     manifest = pack_bundle(
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )

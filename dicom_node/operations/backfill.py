@@ -85,7 +85,7 @@ def _wanted(
     from dicom_node.app.pipelines import open_pipeline
     from dicom_node.work.prepare import settings_of
 
-    pipeline = open_pipeline(item, "cpu")
+    pipeline = open_pipeline(item, settings.work.step_limit_s, "cpu")
     profiles = {None, *(peer.selection for peer in settings.peer)}
     return Wanted(
         pipeline=item.name,

@@ -155,6 +155,8 @@ class WorkSettings(Section):
     """Seconds after which another process takes over the work of one that does not respond."""
     maximum_attempts: Annotated[int, Field(ge=1)] = 4
     """Attempts before a job counts as failed."""
+    step_limit_s: Seconds = 600.0
+    """Seconds after which a step of a pipeline counts as hung: the worker process is restarted."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads for the model; 0: one per core."""
 

@@ -11,7 +11,6 @@ from itertools import groupby
 
 from dicom_node.policy import is_out_of_memory
 from dicom_node.work.prepare import Judged
-from inference.pipeline import Pipeline, require_features
 from inference.types import Features
 from storage.work.jobs import Job
 
@@ -66,11 +65,14 @@ class BatchSize:
 
 
 def encode_each(
-    looked: Sequence[tuple[Job, Judged]], pipeline_of: Callable[[Job], Pipeline], size: BatchSize
+    looked: Sequence[tuple[Job, Judged]],
+    encode: Callable[[Sequence[tuple[Job, Judged]]], Sequence[Features]],
+    size: BatchSize,
 ) -> Iterator[tuple[Job, Judged, Features | Exception | None]]:
     """Features of each, encoded together per pipeline; where that fails, in halves, to single ones.
 
-    A feature is the same whatever else is encoded with it, so a bad one fails alone.
+    `encode` gets selected ones of one pipeline. A feature is the same whatever else is encoded with
+    it, so a bad one fails alone.
     """
     ordered = sorted(looked, key=lambda pair: pair[0].pipeline)
     for _, group in groupby(ordered, key=lambda pair: pair[0].pipeline):
@@ -78,25 +80,24 @@ def encode_each(
         selected = [pair for pair in members if pair[1].look is not None]
         yield from ((job, judged, None) for job, judged in members if judged.look is None)
         if selected:
-            features = _encode(
-                pipeline_of(selected[0][0]), [judged for _, judged in selected], size
-            )
+            features = _in_halves(selected, encode, size)
             for (job, judged), made in zip(selected, features, strict=True):
                 yield job, judged, made
 
 
-def _encode(
-    pipeline: Pipeline, judged: Sequence[Judged], size: BatchSize
+def _in_halves(
+    selected: Sequence[tuple[Job, Judged]],
+    encode: Callable[[Sequence[tuple[Job, Judged]]], Sequence[Features]],
+    size: BatchSize,
 ) -> Sequence[Features | Exception]:
     try:
-        made = pipeline.encode([item.look for item in judged])
-        require_features(pipeline, made, len(judged))
-        return made  # noqa: TRY300 - what it is must be seen to inside
+        return encode(selected)
     except Exception as error:  # noqa: BLE001 - whose fault it is, the halves will tell
-        if len(judged) == 1:
+        if len(selected) == 1:
             return [error]
         if is_out_of_memory(error):
-            size.did_not_fit(len(judged))
+            size.did_not_fit(len(selected))
     # Only here, where the error and what its frames hold of the memory are gone.
-    half = len(judged) // 2
-    return [*_encode(pipeline, judged[:half], size), *_encode(pipeline, judged[half:], size)]
+    half = len(selected) // 2
+    parts = (selected[:half], selected[half:])
+    return [made for part in parts for made in _in_halves(part, encode, size)]

@@ -107,6 +107,8 @@ class Conclusions:
     def _revise_anchors(self, tx: Transaction, job: Job, now: datetime) -> None:
         """Have reported again what this study takes part in, or did, unless that is why it ran."""
         reach, pipeline = self._reach(job), job.pipeline
+        if job.backfill is Backfill.STORED:
+            return  # a report on another study would tell somebody
         if reach is None or anchors.is_for_companion(tx, job.study_id, job.revision or 1):
             return
         near = anchors_near(tx, job.study_id, pipeline, reach)

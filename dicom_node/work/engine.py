@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from types import MappingProxyType
 
 import structlog
@@ -17,16 +18,19 @@ from dicom_node.policy import (
     Wait,
     decide,
     explain,
+    growing_delay_s,
     is_spent,
 )
 from dicom_node.work.batch import Batch, BatchSize, by_instance, encode_each
 from dicom_node.work.conclusions import Conclusions
+from dicom_node.work.encoding.local import LocalEncoder
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.pauses import Pauses
 from dicom_node.work.prepare import Judged, judge, preparation
 from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.step_watch import StepWatch
 from inference.dicom.header import read_header
-from inference.pipeline import Pipeline
+from inference.pipeline import Encoder, Pipeline
 from inference.types import Features
 from storage.database.engine import Database, Transaction
 from storage.errors import StorageError
@@ -35,7 +39,7 @@ from storage.intake.instances import instance_digest, instance_peer
 from storage.states import JobKind
 from storage.studies import preparing
 from storage.work import jobs, results, roster
-from storage.work.jobs import LANES, LIVE, URGENCY, WORKER_DIED, Job
+from storage.work.jobs import LANES, LIVE, STEP_HUNG, URGENCY, WORKER_DIED, Job
 
 _IDLE_S = 0.5
 #: Decoding beside the model; more would take its cores.
@@ -66,10 +70,15 @@ class Engine:
         notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
         profiles: Mapping[str, str] = MappingProxyType({}),
         shadows: Collection[str] = (),
+        encoder_of: Callable[[Pipeline], Encoder] = LocalEncoder,
+        watch: StepWatch | None = None,
     ) -> None:
         self._database = database
         self._spool = spool
         self._pipelines = pipelines
+        self._encoders = {name: encoder_of(each) for name, each in pipelines.items()}
+        # Without a watch a step may take as long as it likes.
+        self._watch = watch or StepWatch(inf)
         self._maximum_attempts = maximum_attempts
         self._notes = notes
         # By peer, where one has a selection profile of its own.
@@ -105,9 +114,8 @@ class Engine:
 
     def run(self) -> None:
         """Work until stopped or halted, then hand back what was not begun."""
-        threading.Thread(
-            target=self._holding.renew_until, args=[self._stopping], name="lease", daemon=True
-        ).start()
+        for name, run in (("lease", self._holding.renew_until), ("steps", self._watch_steps)):
+            threading.Thread(target=run, args=[self._stopping], name=name, daemon=True).start()
         while not self._stopping.is_set():
             self._woken.clear()
             busy = True
@@ -190,7 +198,8 @@ class Engine:
             seen: list[Judged | Exception] = []
             for job in alike:
                 try:
-                    seen.append(judge(path, header, self._pipelines[job.pipeline], profile))
+                    with self._watch.step("look", [job]):
+                        seen.append(judge(path, header, self._pipelines[job.pipeline], profile))
                 except Exception as error:  # noqa: BLE001 - one pipeline's failure is its own
                     seen.append(error)
             return seen
@@ -206,10 +215,15 @@ class Engine:
         if fresh and not self._careful and not self._stopping.is_set():
             self._ahead = self._begin_next()
         started_s = time.monotonic()
-        encoded = encode_each(looked, lambda job: self._pipelines[job.pipeline], self._size)
-        for job, judged, made in encoded:
+        for job, judged, made in encode_each(looked, self._encode, self._size):
             self._finish_prepare(job, judged, made)
         self._size.learn(len(batch.jobs), time.monotonic() - started_s)
+
+    def _encode(self, selected: Sequence[tuple[Job, Judged]]) -> list[Features]:
+        encoder = self._encoders[selected[0][0].pipeline]
+        with self._watch.step("encode", [job for job, _ in selected]):
+            # No name for the future: it would keep the memory of what failed.
+            return encoder.submit([judged.look for _, judged in selected]).result()
 
     def _finish_prepare(self, job: Job, judged: Judged, made: Features | Exception | None) -> None:
         if isinstance(made, Exception):
@@ -238,7 +252,8 @@ class Engine:
             return
         started_s = time.monotonic()
         try:
-            self._conclusions.conclude(job)
+            with self._watch.step("conclude", [job]):
+                self._conclusions.conclude(job)
         except Exception as error:  # noqa: BLE001 - the policy decides about every error
             self._follow(job, error)
             return
@@ -249,8 +264,19 @@ class Engine:
         """Whether a job is not to be run any more; it is then set aside."""
         if not is_spent(job.attempt, job.last_error, self._maximum_attempts):
             return False
-        self._set_aside(job, WORKER_DIED)
+        self._set_aside(job, STEP_HUNG if job.last_error == STEP_HUNG else WORKER_DIED)
         return True
+
+    def _watch_steps(self, stopping: threading.Event) -> None:
+        self._watch.watch_until(stopping, self._end_with)
+
+    def _end_with(self, hung: Sequence[Job]) -> None:
+        """Let go of all jobs, since steps of these hang: they alone have used up an attempt."""
+        self._stopping.set()
+        for job in hung:
+            again = Retry(growing_delay_s(job.attempt), STEP_HUNG)
+            self._holding.record(job, again, explain(STEP_HUNG))
+        self._holding.hand_back(self._holding.held)
 
     def _follow(self, job: Job, error: Exception) -> None:
         decision = decide(error, job.attempt, self._maximum_attempts)
@@ -271,7 +297,8 @@ class Engine:
         may_report = not is_spent(job.attempt - 1, job.last_error, self._maximum_attempts)
         if job.kind is JobKind.CONCLUDE and may_report:
             try:
-                self._conclusions.report_failure(job, code)
+                with self._watch.step("abstain", [job]):
+                    self._conclusions.report_failure(job, code)
             except Exception:  # the job still fails, visibly
                 log.exception("study without report", study=job.study_id, code=code)
             else:

@@ -30,6 +30,11 @@ class Holding:
         self._lease_s = lease_s
         self._held: dict[int, Job] = {}
 
+    @property
+    def held(self) -> list[Job]:
+        """What is held now."""
+        return list(self._held.values())
+
     def claim(
         self,
         limit: int,
@@ -105,7 +110,7 @@ class Holding:
     def renew_until(self, stopped: threading.Event) -> None:
         """Renew all leases, each in its own commit, every third of a lease."""
         while not stopped.wait(self._lease_s / 3):
-            for job in list(self._held.values()):
+            for job in self.held:
                 self._renew(job)
 
     def _renew(self, job: Job) -> None:

@@ -6,7 +6,6 @@ digit of a result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +14,10 @@ import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
-from inference.models.device import choose_device
+from inference.models.device import choose_device, reproducible
 from inference.models.engine import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
 from inference.pipelines.echo_words import WORDS, words_without_estimate
@@ -103,7 +102,7 @@ class EchoHaemodynamics:
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
-        self._targets = {target.name: target for target in bundle.manifest.targets}
+        self._targets = bundle.manifest.quantities
         self._primary = primary(self._targets)
         self._card = model_card(
             bundle.manifest, profile, unfamiliar, without_heartbeat=without_heartbeat
@@ -128,7 +127,7 @@ class EchoHaemodynamics:
         try:
             [encoded] = self.encode([loop])
             made_up = [Encoded(InstanceRef("", "", ""), encoded)]
-            with _reproducible():
+            with reproducible():
                 features = stack_loops(self._bundle, made_up, self._device)
                 exam = fuse_exam(self._bundle, features, self._primary)
                 self._estimate(Judged((0,), tuple(made_up)), exam, ())
@@ -138,12 +137,12 @@ class EchoHaemodynamics:
             ) from error
 
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by the rules of a profile, then by the ages that the bundle states."""
+        """Judge one instance by the rules of a profile, then by the population of the bundle."""
         selection = select(header, self._profile if profile is None else Profile(profile))
-        ages = self._manifest.ages
-        if ages is None or isinstance(selection, Rejected):
+        population = self._manifest.population
+        if population is None or isinstance(selection, Rejected):
             return selection
-        verdict = of_age(header, ages.from_years, ages.below_years)
+        verdict = of_age(header, population.from_years, population.below_years)
         verdicts = (*selection.verdicts, verdict)
         if verdict.passed:
             return replace(selection, verdicts=verdicts)
@@ -170,7 +169,7 @@ class EchoHaemodynamics:
         Raises:
             InferenceError: the model gave a number that is not finite.
         """
-        with _reproducible():
+        with reproducible():
             made = encode_loops(self._bundle, self._encoders, [loop.frames for loop in looks])
         return [
             Features(arrays, loop.frame_numbers, loop.notes, loop.preview)
@@ -187,7 +186,7 @@ class EchoHaemodynamics:
         if not case.encoded:
             return self.abstain(exclusions, no_loop(exclusions))
         loops = sorted(case.encoded, key=lambda encoded: encoded.instance.sop_instance_uid)
-        with _reproducible():
+        with reproducible():
             features = stack_loops(self._bundle, loops, self._device)
             judged = judge_loops(self._bundle, loops, features, self._unfamiliar)
             if judged.abstention is not None:
@@ -275,7 +274,7 @@ class EchoHaemodynamics:
 
     def _assessments(
         self,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, ValueTarget],
         estimates: Mapping[str, float],
         shares: Mapping[str, float],
     ) -> tuple[Assessment, ...]:
@@ -284,7 +283,7 @@ class EchoHaemodynamics:
         return assess(estimates, targets, self._manifest.probabilities, shares)
 
     def _not_estimated(
-        self, targets: Mapping[str, Target], shares: Mapping[str, float]
+        self, targets: Mapping[str, ValueTarget], shares: Mapping[str, float]
     ) -> Iterator[str]:
         for name, target in self._targets.items():
             if name not in targets and target.evidence is not None:
@@ -339,7 +338,7 @@ def load(
     return pipeline
 
 
-def _too_little(targets: Mapping[str, Target], shares: Mapping[str, float], loops: int) -> str:
+def _too_little(targets: Mapping[str, ValueTarget], shares: Mapping[str, float], loops: int) -> str:
     name = primary(targets)
     evidence = targets[name].evidence
     least = 0.0 if evidence is None else evidence.minimum_share
@@ -369,15 +368,3 @@ def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list
         f"{neutral}; the notes of each loop name its departures from the paper.",
         f"The model was trained on loops selected by the profile {trained_with}.",
     ]
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """No hidden TF32 and always the same kernels: the same input gives the same number."""
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
-    ):
-        yield

@@ -29,6 +29,8 @@ LANES: tuple[Backfill | None, ...] = (None, Backfill.REPORTED, Backfill.STORED)
 LIVE = LANES[:1]
 #: The error code of a job whose worker died with it.
 WORKER_DIED = "WORKER_DIED"
+#: Code of a job of which a step did not come back, so that its worker was ended.
+STEP_HUNG = "STEP_HUNG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,16 +312,21 @@ def counts(tx: Transaction) -> dict[tuple[JobKind, JobState], int]:
     }
 
 
-def failed_reports(tx: Transaction, since: datetime, limit: int = 20) -> list[int]:
-    """Studies of which a `conclude` job was given up since then, the last first."""
+def failed_reports(tx: Transaction, since: datetime, limit: int = 20) -> dict[str, list[int]]:
+    """Studies of which a `conclude` job was given up since then, by pipeline, the last first."""
     job = tables.Job
     query = (
-        select(job.study_id)
+        select(job.pipeline, job.study_id)
         .where(job.state == "failed", job.kind == JobKind.CONCLUDE, job.finished_at >= since)
         .order_by(job.id.desc())
         .limit(limit)
     )
-    return list(dict.fromkeys(tx.scalars(query)))
+    found: dict[str, list[int]] = {}
+    for row in tx.execute(query):
+        studies = found.setdefault(row.pipeline, [])
+        if row.study_id not in studies:
+            studies.append(row.study_id)
+    return found
 
 
 def _job(row: Row[Any]) -> Job:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.work.step_watch import HUNG
 from storage.audit import trail
 from storage.audit.trail import Action
 from tests.peers import process, wait_until
@@ -34,15 +35,18 @@ def worker(bench: Bench, log: str = "worker.log") -> Iterator[subprocess.Popen[b
         yield child
 
 
-def work_until_reported(bench: Bench) -> int:
-    """Start a worker each time one died, as the supervisor does; returns how many died."""
-    died = 0
+def work_until_reported(bench: Bench, ended: list[int] | None = None) -> int:
+    """Start a worker each time one died, as the supervisor does; returns how many died.
+
+    `ended` gets the exit status of each.
+    """
+    statuses = [] if ended is None else ended
     while True:
         with worker(bench) as child:
             wait_until(lambda at=child: at.poll() is not None or bench.reported(), 90, "the report")
             if child.poll() is None:
-                return died
-            died += 1
+                return len(statuses)
+            statuses.append(child.returncode)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,31 @@ def test_an_instance_that_kills_its_worker_is_set_aside_and_named(
     told = report.findings_json.count("the worker died each time it ran this job")
     assert told == len(poisons) + 1, "with each of them, and where no estimate is made"
     assert len(bench.study().deliveries) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "told"),
+    [
+        ("sleep", HUNG, "a step of the pipeline did not return"),
+        pytest.param(
+            "lock", 1, "the worker died each time it ran this job", marks=pytest.mark.faults
+        ),
+    ],
+)
+def test_an_instance_on_which_a_step_hangs_ends_its_worker_and_is_set_aside(
+    bench: Bench, how: str, status: int, told: str
+) -> None:
+    bench.receive(3)
+    bench.complete()
+    (bench.folder / "hang-2").write_text(how)
+    ended: list[int] = []
+    # With the lock held nothing is handed back: each of the batch is then tried alone.
+    assert work_until_reported(bench, ended) <= ATTEMPTS + 1
+    assert set(ended) == {status}
+    states = bench.jobs()
+    assert {number for number, job in states.items() if job[0] == "failed"} == {2}
+    [report] = bench.study().reports
+    assert told in report.findings_json
 
 
 def test_a_worker_that_wakes_up_after_its_lease_makes_no_second_report(bench: Bench) -> None:

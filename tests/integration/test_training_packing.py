@@ -226,7 +226,7 @@ def test_training_and_the_node_see_the_same_exam(
     rows = Predictions.read(run).exams
     rows = rows[rows["exam_id"] == exam.exam.exam_id].set_index("target")["estimate"]
     for measured in pipeline.conclude(Case(case), []).measurements:
-        reported = manifest.target(measured.name).recalibration(rows[measured.name])
+        reported = manifest.quantities[measured.name].recalibration(rows[measured.name])
         # The cache keeps 8 bits of a pixel, the node all of them.
         assert measured.value == pytest.approx(max(0, reported), abs=0.2)
         assert measured.low is not None
@@ -237,7 +237,7 @@ def test_a_bundle_carries_calibration_figures_and_the_cohort(
 ) -> None:
     manifest = read_manifest(packed)
     made = read_run(run)
-    for target in manifest.targets:
+    for target in manifest.quantities.values():
         fitted = judged.calibration.targets[target.name]
         assert target.recalibration == fitted.recalibration
         assert target.conformal == fitted.conformal

@@ -53,7 +53,8 @@ def test_what_cannot_be_analysed_whole_is_an_alarm_with_its_remedy(console: Cons
         jobs.fail(tx, first, at=at, code="SPOOL_DAMAGED", message="the stored file is missing")
     check = console.check("work")
     assert not check["good"]
-    assert "studies 1 cannot be analysed whole: the stored file is missing" in str(check["detail"])
+    told = "studies 1 cannot be analysed whole by echo_haemodynamics: the stored file is missing"
+    assert told in str(check["detail"])
     assert "echonode study rerun" in str(check["detail"])
     listed = console.run("study", "list", "--alarms").output
     assert "the report does not cover the whole study" in listed

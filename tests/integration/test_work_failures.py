@@ -70,7 +70,7 @@ def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     assert detail.revisions[0].failures == {PIPELINE: "RUNTIME"}
     assert Action.JOB_FAILED in actions(bench)
     with bench.database.read() as tx:
-        assert jobs.failed_reports(tx, detail.summary.opened_at) == [1]
+        assert jobs.failed_reports(tx, detail.summary.opened_at) == {PIPELINE: [1]}
 
 
 def test_what_had_to_be_left_out_of_a_report_is_in_the_audit(

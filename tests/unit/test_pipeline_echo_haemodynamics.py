@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from pydicom import Dataset, dcmread
+from safetensors.torch import load_file
 
+from inference.bundle.loading import WEIGHTS_FILE
 from inference.bundle.manifest import Network, Preprocessing, Withheld
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
@@ -41,6 +43,7 @@ from inference.ultrasound.rules import NOT_ULTRASOUND
 from inference.ultrasound.subject import NOT_CARDIAC
 from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
 from tests.unit.echo_exams import US_MULTIFRAME, write_loop
+from tests.unit.test_bundle_loading import edit_manifest, replace_weights
 
 LOOPS = 12
 
@@ -395,12 +398,16 @@ def test_the_full_resnet50_runs_through_the_same_code(tmp_path: Path) -> None:
 
 
 def test_finite_weights_that_give_no_finite_numbers_are_refused_when_loaded(tmp_path: Path) -> None:
-    overflowing = network(3)
-    with torch.no_grad():
-        for weight in overflowing.encoder.parameters():
-            weight.mul_(1e30)
-    spec = Network(prefix="all", architecture=SMALL, targets=("mPAP", "PVR", "PAWP"))
-    write_bundle(tmp_path / "bundle", description((spec,)), {"all": overflowing})
+    """Also those of an earlier format, which holds no self-test."""
+    three_headed(tmp_path / "bundle")
+    tensors = load_file(tmp_path / "bundle" / WEIGHTS_FILE)
+    for name, tensor in tensors.items():
+        if name.startswith("all.encoder.") and name.endswith("weight"):
+            tensor.mul_(1e30)
+    replace_weights(tmp_path / "bundle", tensors)
+    edit_manifest(
+        tmp_path / "bundle", lambda document: document.update(format_version=3, self_test=None)
+    )
     with pytest.raises(BundleError, match="no usable numbers"):
         load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
 

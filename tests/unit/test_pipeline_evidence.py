@@ -11,7 +11,8 @@ from inference.bundle.calibration import Isotonic
 from inference.bundle.checking import describe
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import read_manifest
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.manifest import Manifest
+from inference.bundle.targets import ValueTarget
 from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.study_words import too_little_evidence
 from inference.types import Case, Encoded, Features, Findings, InstanceRef, Measurement
@@ -26,7 +27,7 @@ def evidence(**changes: Any) -> ExamEvidence:
     return ExamEvidence(**(parts | changes))
 
 
-def bundle(folder: Path, *targets: Target, **changes: Any) -> Pipeline:
+def bundle(folder: Path, *targets: ValueTarget, **changes: Any) -> Pipeline:
     three_headed(folder, targets=targets or (MPAP, PVR, PAWP), **changes)
     return load_pipeline("echo_haemodynamics", folder, "cpu")
 

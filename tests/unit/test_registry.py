@@ -50,6 +50,11 @@ def fail(bundle, device, precision):
     raise OSError("no such file")
 def foreign(bundle, device, precision):
     return object()
+def leave(bundle, device, precision):
+    raise SystemExit(3)
+def hang(bundle, device, precision):
+    import time
+    time.sleep(60)
 """
 
 
@@ -153,6 +158,7 @@ def test_of_two_strangers_with_one_name_neither_is_believed(site: Path) -> None:
     ("factory", "name", "told"),
     [
         ("chest_model:fail", "chest", "cannot be loaded (OSError: no such file)"),
+        ("chest_model:leave", "chest", "cannot be loaded (SystemExit: 3)"),
         ("chest_model:foreign", "chest", "returned a object without name, version, business"),
         ("chest_model:load", "echo_haemodynamics", "its code calls itself 'echo_haemodynamics'"),
         ("chest_model:nothing", "chest", "cannot be loaded (AttributeError"),
@@ -223,6 +229,21 @@ def test_a_worker_goes_on_without_a_pipeline_that_cannot_be_used(site: Path) -> 
         _ = loaded["chest"].model
     with pytest.raises(InferenceError, match="no such file"):
         load_pipelines(Settings.model_validate({"pipeline": [broken]}))
+
+
+def test_a_pipeline_that_hangs_while_it_loads_is_given_up_and_named(
+    site: Path, tmp_path: Path
+) -> None:
+    install(site, factory="chest_model:hang")
+    toml = f'[work]\nstep_limit_s = 0.5\n[[pipeline]]\nname = "chest"\nbundle = "{site}"\n'
+    with pytest.raises(PipelineUnusableError, match=r"not loaded within 0\.5 s"):
+        load_pipelines(Settings.model_validate(tomllib.loads(toml)))
+    file = tmp_path / "node.toml"
+    file.write_text(toml)
+    lines = CliRunner().invoke(cli, ["doctor", "--config", str(file)]).output.splitlines()
+    [bundle] = [line for line in lines if "bundle of chest" in line]
+    assert bundle.startswith("BAD")
+    assert "not loaded within 0.5 s" in bundle
 
 
 def test_the_doctor_names_what_is_broken(site: Path, tmp_path: Path) -> None:

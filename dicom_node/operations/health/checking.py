@@ -61,7 +61,7 @@ def check_node(settings: Settings, config: Path) -> Iterator[Check]:
     yield _some("peers", len(settings.peer), "no system may send: add a [[peer]]")
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
-        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline))
+        yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline, settings))
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
@@ -141,9 +141,9 @@ def _warnings(settings: Settings) -> Iterator[Check]:
         yield Check("certificates", False, str(error))
 
 
-def _bundle(pipeline: PipelineSettings) -> str:
+def _bundle(pipeline: PipelineSettings, settings: Settings) -> str:
     from dicom_node.app.pipelines import open_pipeline
 
-    card = open_pipeline(pipeline, "cpu").model
+    card = open_pipeline(pipeline, settings.work.step_limit_s, "cpu").model
     named = f"{card.bundle_name} {card.bundle_version}"
     return ", ".join([named, card.standing, *card.remarks])

@@ -24,8 +24,10 @@ def check_analyses(tx: Transaction) -> str:
     """
     failed = jobs.failed_reports(tx, datetime.now(UTC) - _RECENT)
     if failed:
-        numbers = ", ".join(map(str, failed))
-        raise NodeError(f"the analysis of studies {numbers} failed: see `echonode study show`")
+        told = "; ".join(
+            f"{name}: studies {', '.join(map(str, studies))}" for name, studies in failed.items()
+        )
+        raise NodeError(f"analysis failed ({told}): see `echonode study show`")
     return f"no analysis failed in the last {_RECENT.days} days"
 
 
@@ -72,12 +74,13 @@ def check_work(tx: Transaction) -> str:
     """
     found = about_work.alarms(tx, LIES_IN_THE_INSTANCE, _MOST_ALARMS)
     if found:
-        numbers = ", ".join(str(alarm.study_id) for alarm in found)
+        numbers = ", ".join(str(number) for number in dict.fromkeys(a.study_id for a in found))
+        pipelines = ", ".join(sorted({alarm.pipeline for alarm in found}))
         causes = "; ".join(sorted({alarm.message or explain(alarm.code) for alarm in found}))
         raise NodeError(
-            f"studies {numbers} cannot be analysed whole: {causes}. They are retried "
-            "automatically. If a file is missing or damaged, send the study again, or copy the "
-            "file back from a backup and run `echonode study rerun`; see `echonode study list "
+            f"studies {numbers} cannot be analysed whole by {pipelines}: {causes}. They are "
+            "retried automatically. If a file is missing or damaged, send the study again, or copy "
+            "the file back from a backup and run `echonode study rerun`; see `echonode study list "
             "--alarms`"
         )
     return "every study can be analysed whole"

@@ -95,8 +95,9 @@ class ChestAndBeat:
         ]
 
     def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
-        films = [item for item in case.encoded if _is_film(item) and item.study == case.study]
-        strips = [item for item in case.encoded if not _is_film(item)]
+        inputs = sorted(case.encoded, key=lambda item: item.instance.sop_instance_uid)
+        films = [item for item in inputs if _is_film(item) and item.study == case.study]
+        strips = [item for item in inputs if not _is_film(item)]
         if not films:
             return self.abstain(exclusions, "there is no film from the front.")
         ratio = mean(_number(item) for item in films)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydicom import dcmread
 
 from inference.bundle.loading import read_manifest
-from inference.bundle.manifest import Ages
+from inference.bundle.manifest import Population, digest_of
 from inference.exclusions import reason
 from inference.pipeline import Pipeline, load_pipeline
 from inference.population import OUTSIDE_AGES
@@ -16,13 +16,13 @@ from inference.types import Case, Exclusion, Rejected, Selected, Selection
 from tests.unit import bundles
 from tests.unit.echo_exams import write_loop
 
-MIDDLE = Ages(from_years=40, below_years=75)
+MIDDLE = Population(from_years=40, below_years=75)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("ages")
-    bundles.three_headed(made / "middle", ages=MIDDLE)
+    bundles.three_headed(made / "middle", population=MIDDLE)
     bundles.three_headed(made / "adults")
     write_loop(made, 1)
     return made
@@ -70,15 +70,17 @@ def test_the_report_names_the_ages(pipeline: Pipeline) -> None:
     assert "patients from 40, below 75 years of age" in pipeline.model.parameters
 
 
-def test_a_bundle_without_ages_is_what_it_always_was(folder: Path) -> None:
-    """No key of it is new, so neither is its digest."""
-    plain = json.loads((folder / "adults" / "manifest.json").read_text())
-    assert "ages" not in plain
-    assert read_manifest(folder / "adults").ages is None
-    assert read_manifest(folder / "middle").ages == MIDDLE
+def test_a_bundle_of_format_3_says_the_same_in_another_word(folder: Path, tmp_path: Path) -> None:
+    document = json.loads((folder / "middle" / "manifest.json").read_text())
+    document["ages"] = document.pop("population")
+    document["format_version"] = 3
+    document["digest"] = digest_of(document)
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    assert read_manifest(tmp_path).population == MIDDLE
+    assert read_manifest(folder / "adults").population is None
 
 
 def test_ages_are_a_range() -> None:
     with pytest.raises(ValidationError, match="must be above"):
-        Ages(from_years=60, below_years=40)
-    assert str(Ages(from_years=65)) == "from 65 years"
+        Population(from_years=60, below_years=40)
+    assert str(Population(from_years=65)) == "from 65 years"
