@@ -25,7 +25,7 @@ _COLUMNS = {
     "rev": "revision",
     "instances": "instances",
     "received": "last_received_at",
-    "due": "due_at",
+    "next check": "look_at",
     "result": "outcomes",
     "patient": "patient_id",
     "accession": "accession_number",
@@ -118,8 +118,8 @@ def _lines(detail: StudyDetail) -> Iterator[str]:
     yield f"  {summary.state}, revision {summary.revision}, {summary.instances} instance(s)"
     if summary.patient_conflict:
         yield "  INSTANCES OF MORE THAN ONE PATIENT: no estimate is made"
-    if summary.due_at:
-        yield f"  due by its associations at {text(summary.due_at)} ({summary.due_reason})"
+    if summary.look_at:
+        yield f"  next check for completeness at {text(summary.look_at)}"
     yield "\nInstances"
     for instance in detail.instances:
         yield from _instance_lines(instance)

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import structlog
 
-from dicom_node.intake.note_keeping import NoteKeeper
 from dicom_node.policy import (
     Decision,
     Fail,
@@ -34,7 +33,7 @@ from storage.files.spool import Spool
 from storage.intake.instances import instance_digest, instance_peer
 from storage.states import JobKind
 from storage.studies import preparing
-from storage.work import jobs, results, roster
+from storage.work import jobs, results
 from storage.work.jobs import URGENCY, WORKER_DIED, Job
 
 _IDLE_S = 0.5
@@ -63,14 +62,12 @@ class Engine:
         owner: str,
         lease_s: float,
         maximum_attempts: int,
-        notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
         profiles: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._spool = spool
         self._pipelines = pipelines
         self._maximum_attempts = maximum_attempts
-        self._notes = notes
         # By peer, where one has a selection profile of its own.
         self._profiles = profiles
         self._holding = Holding(database, owner, lease_s, pipelines)
@@ -218,9 +215,6 @@ class Engine:
 
             def change(tx: Transaction) -> None:
                 results.record_preparation(tx, kept)
-                if judged.note is not None:
-                    site = roster.pipelines(tx, list(self._pipelines), now)
-                    self._notes.keep(tx, instance_id, judged.note, site, now)
                 preparing.report_on(tx, job, now)
                 jobs.finish(tx, job, now)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydicom import Dataset
 
-from dicom_node.intake.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
@@ -19,14 +18,10 @@ from storage.work.results import Preparation
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An instance after all that needs no model; `look` is None where it takes no part.
-
-    `note` is there where the instance is a rejection note.
-    """
+    """An instance after all that needs no model; `look` is None where it takes no part."""
 
     selection: Selection
     look: Any = None
-    note: RejectionNote | None = None
 
 
 def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None = None) -> Judged:
@@ -42,7 +37,7 @@ def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None =
     selection = pipeline.select(header, profile)
     require_own(pipeline, selection, Selected, Rejected)
     if not isinstance(selection, Selected):
-        return Judged(selection, note=read_rejection_note(header))
+        return Judged(selection)
     try:
         return Judged(selection, pipeline.look(file, selection))
     except LoopExcludedError as error:

@@ -40,8 +40,7 @@ class StudySummary:
     instances: int
     opened_at: datetime
     last_received_at: datetime
-    due_at: datetime | None
-    due_reason: DueReason
+    look_at: datetime | None
     completed_at: datetime | None
     outcomes: Mapping[str, Outcome | JobState]
 
@@ -207,8 +206,7 @@ def _summaries(tx: Transaction, rows: Sequence[Row[Any]]) -> list[StudySummary]:
             instances=row.instances,
             opened_at=row.opened_at,
             last_received_at=row.last_received_at,
-            due_at=row.due_at,
-            due_reason=row.due_reason,
+            look_at=row.look_at,
             completed_at=row.completed_at,
             outcomes=outcomes.get(row.id, {}),
         )

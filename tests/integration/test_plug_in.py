@@ -25,7 +25,7 @@ from storage import tables as schema
 from storage.database.engine import Database
 from storage.files.spool import Spool
 from storage.reading.browse import StudyDetail, show_study
-from storage.states import JobState
+from storage.states import DueReason, JobState
 from storage.studies.completion import complete_study
 from tests import plug_ins
 from tests.peers import require, shared, wait_until
@@ -61,7 +61,8 @@ class Site:
         with self.database.write() as tx:
             study = schema.Study
             study_id = tx.execute(select(study.id).where(study.study_instance_uid == uid)).scalar()
-            complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), list(self.pipelines))
+            at = datetime(2200, 1, 1, tzinfo=UTC)
+            complete_study(tx, study_id, at, list(self.pipelines), reason=DueReason.ORDERED)
             tx.execute(update(schema.Job).values(available_at=datetime.now(UTC)))
         engine = Engine(
             self.database,
