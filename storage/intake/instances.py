@@ -229,7 +229,7 @@ def _locked_study(tx: Transaction, study_instance_uid: str) -> Row[Any] | None:
 
 def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) -> None:
     """Count a new instance in, and keep its study receiving or make it so again."""
-    changes = {} if differs else named_patients.completed(study, received.patient)
+    changes: dict[str, Any] = {} if differs else named_patients.completed(study, received.patient)
     if study.state is StudyState.COMPLETE:
         changes["revision_began_at"] = received.received_at
         audit_received(tx, Action.STUDY_REOPENED, received, study.id)
