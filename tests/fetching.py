@@ -54,9 +54,7 @@ class Fetcher:
 
     @property
     def keeper(self) -> Keeper:
-        return Keeper(
-            self.node.database, self.node.spool, pipelines=["echo_haemodynamics"], hard_limit_s=600
-        )
+        return Keeper(self.node.database, self.node.spool, pipelines=["echo_haemodynamics"])
 
     @property
     def carrier(self) -> Carrier:
@@ -67,7 +65,6 @@ class Fetcher:
             its_ae_title="PACS",
             address="127.0.0.1",
             quiet_s=60,
-            release_quiet_s=3,
         )
 
     def pull(self, archive: Archive, criteria: Criteria = WEEK, priors: int = 0) -> PullView:

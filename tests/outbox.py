@@ -188,7 +188,6 @@ class Outbox:
                     peer="cart",
                     received_at=now,
                     quiet_s=60,
-                    hard_limit_s=3600,
                 ),
                 pipelines=(),
             )

@@ -8,8 +8,10 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from sqlalchemy import select
 
-from dicom_node.intake.note_keeping import NoteKeeper
+from dicom_node.intake.note_keeping import note_in
 from dicom_node.report import NodeIdentity
+from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.decision import Rules
 from dicom_node.work.engine import Engine
 from dicom_node.work.reporting import Recipient, Reporter
 from inference.pipeline import Pipeline
@@ -25,7 +27,6 @@ from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
 from storage.states import JobState, Outcome
 from storage.studies.associations import Association, open_association
-from storage.studies.completion import complete_study, due_studies
 from storage.studies.orders import Order
 from tests.peers import wait_until
 
@@ -35,11 +36,14 @@ PIPELINE = "echo_haemodynamics"
 class Node:
     """A database, a spool and an engine that sends to one PACS and obeys one archive."""
 
-    def __init__(self, folder: Path, pipeline: Pipeline) -> None:
-        self.database = Database(f"sqlite:///{folder / 'node.db'}")
-        upgrade(self.database)
+    def __init__(self, folder: Path, pipeline: Pipeline, database: Database | None = None) -> None:
+        """Begin with an empty database, or go on with one that holds something."""
+        self.database = database or Database(f"sqlite:///{folder / 'node.db'}")
         self.spool = Spool(folder / "spool", low_water_bytes=0)
         self.pipeline = pipeline
+        if database is not None:
+            return
+        upgrade(self.database)
         with self.database.write() as tx:
             for name in ("archive", "cart"):
                 opened = Association(
@@ -71,16 +75,18 @@ class Node:
                 peer=peer,
                 received_at=datetime.now(UTC) - timedelta(seconds=2),
                 quiet_s=1,
-                hard_limit_s=60,
+                note=note_in(
+                    self.spool.path(file.digest),
+                    header.SOPClassUID,
+                    may_reject=peer == "archive",
+                ),
             )
             with self.database.write() as tx:
                 record_instance(tx, received, [PIPELINE])
 
     def work(self) -> None:
         """Complete what is due and run all jobs to their end."""
-        with self.database.write() as tx:
-            for due in due_studies(tx, datetime.now(UTC), 10):
-                complete_study(tx, due.study_id, datetime.now(UTC), [PIPELINE])
+        complete_due_studies(self.database, datetime.now(UTC), [PIPELINE], Rules())
         engine = Engine(
             self.database,
             self.spool,
@@ -90,7 +96,6 @@ class Node:
             owner="here:1:boot.1",
             lease_s=30,
             maximum_attempts=2,
-            notes=NoteKeeper(frozenset({"archive"})),
         )
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()

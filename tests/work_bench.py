@@ -24,7 +24,7 @@ from storage.database.owner import this_process
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import StudyDetail, show_study
-from storage.states import JobKind
+from storage.states import DueReason, JobKind
 from storage.studies.completion import complete_study
 from storage.work import jobs
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
@@ -141,7 +141,8 @@ class Bench:
     def complete(self, study_id: int = 1) -> None:
         """Make the study complete now."""
         with self.database.write() as tx:
-            complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE])
+            at = datetime(2200, 1, 1, tzinfo=UTC)
+            complete_study(tx, study_id, at, [PIPELINE], reason=DueReason.QUIET_PERIOD)
             # It is due by the story's clock; the job is by today's.
             job = tables.Job.__table__
             tx.execute(

@@ -91,8 +91,6 @@ def make_listener(settings: Settings) -> "Listener":
         network_timeout_s=receive.network_timeout_s,
         acse_timeout_s=receive.acse_timeout_s,
         dimse_timeout_s=receive.dimse_timeout_s,
-        release_quiet_s=settings.completion.release_quiet_s,
-        hard_limit_s=settings.completion.hard_limit_s,
         pipelines=tuple(pipeline.name for pipeline in settings.pipeline),
         shares_port=receive.processes > 1,
     )
@@ -111,7 +109,7 @@ def make_worker(settings: Settings) -> "Worker":
 
     from dicom_node.app.completion import archive_question, completion_rules
     from dicom_node.app.pipelines import load_pipelines
-    from dicom_node.intake.note_keeping import NoteKeeper
+    from dicom_node.intake.note_keeping import read_waiting_notes
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
     from dicom_node.work.composing import kinds_for
@@ -133,6 +131,8 @@ def make_worker(settings: Settings) -> "Worker":
         Recipient(item.name, frozenset(item.kinds), item.maximum_age_s)
         for item in settings.destination
     ]
+    may_reject = {peer.name for peer in settings.peer if "reject" in peer.may}
+    read_waiting_notes(database, spool, may_reject, list(pipelines))
     engine = Engine(
         database,
         spool,
@@ -142,7 +142,6 @@ def make_worker(settings: Settings) -> "Worker":
         owner=this_process(),
         lease_s=settings.work.lease_s,
         maximum_attempts=settings.work.maximum_attempts,
-        notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
         shadows=settings.shadows,
         watch=StepWatch(settings.work.step_limit_s, last_resort=True),

@@ -68,7 +68,6 @@ def _keeper(settings: Settings, database: Database) -> Keeper:
         database,
         open_spool(settings, database),
         pipelines=[pipeline.name for pipeline in settings.pipeline],
-        hard_limit_s=settings.completion.hard_limit_s,
     )
 
 
@@ -80,5 +79,7 @@ def _carrier(settings: Settings, archive: ArchiveSettings, database: Database) -
         its_ae_title=archive.ae_title or "",
         address=archive.host or archive.url or "",
         quiet_s=settings.completion.quiet_s,
-        release_quiet_s=settings.completion.release_quiet_s,
+        may_reject=any(
+            peer.name == archive.name and "reject" in peer.may for peer in settings.peer
+        ),
     )

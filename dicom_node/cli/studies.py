@@ -20,7 +20,7 @@ _COLUMNS = {
     "rev": "revision",
     "instances": "instances",
     "received": "last_received_at",
-    "due": "due_at",
+    "next check": "look_at",
     "result": "outcomes",
     "patient": "patient_id",
     "accession": "accession_number",

@@ -74,9 +74,8 @@ def _received(shown: StudyShown, *, verbose: bool) -> Iterator[str]:
     for revision in detail.revisions:
         at, instances = text(revision.completed_at), f"{revision.instances} instance(s)"
         yield f"  revision {revision.revision}: {instances}, complete at {at} ({revision.reason})"
-    if detail.summary.state is StudyState.RECEIVING and detail.summary.due_at:
-        due = text(detail.summary.due_at)
-        yield f"  will be complete at {due} ({detail.summary.due_reason}), unless more comes"
+    if detail.summary.state is StudyState.RECEIVING and detail.summary.look_at:
+        yield f"  next check for completeness at {text(detail.summary.look_at)}"
     for item in detail.instances if verbose else ():
         name = f"#{text(item.instance_number) or '-'}"
         yield f"  {name:5} {text(item.sop_instance_uid)}  file {item.digest}"

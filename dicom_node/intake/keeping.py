@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from dicom_node.intake.identification import identify, require_instance_uid, require_same
+from dicom_node.intake.note_keeping import note_in, tell_ignored
 from dicom_node.intake.recording import Recorder
 from dicom_node.intake.resending import judge
 from storage.database.engine import Database
@@ -36,13 +37,15 @@ class Arrived:
 class Origin:
     """Who brought it, on which association; `quiet_s` is how long its study must be quiet.
 
-    With `may_correct` what it edited of an instance that is here corrects the study.
+    With `may_correct` what it edited of an instance that is here corrects the study. With
+    `may_reject` its rejection notes have an effect.
     """
 
     association_id: str
     peer: str
     quiet_s: float
     may_correct: bool = False
+    may_reject: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +59,13 @@ class Kept:
 class Keeper:
     """Keeps instances; safe to share by threads.
 
-    `pipelines` are those that look at each new instance. `hard_limit_s` bounds how long a study may
-    take to be complete, in seconds.
+    `pipelines` are those that look at each new instance.
     """
 
-    def __init__(
-        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
-    ) -> None:
+    def __init__(self, database: Database, spool: Spool, *, pipelines: Sequence[str]) -> None:
         self._database = database
         self._spool = spool
         self._recorder = Recorder(database, pipelines)
-        self._hard_limit_s = hard_limit_s
 
     def keep(self, arrived: Arrived, origin: Origin) -> Kept:
         """Keep an instance; returns after it is durable.
@@ -79,6 +78,7 @@ class Keeper:
         arrived.file.sync_beside()
         identity = identify(arrived.file.path, arrived.offset, arrived.transfer_syntax_uid)
         require_same(identity, arrived.sop_class_uid, arrived.sop_instance_uid)
+        note = note_in(arrived.file.path, identity.sop_class_uid, may_reject=origin.may_reject)
         settling = arrived.file.keep_beside()
         received = Received(
             **asdict(identity),
@@ -89,11 +89,14 @@ class Keeper:
             peer=origin.peer,
             received_at=datetime.now(UTC),
             quiet_s=origin.quiet_s,
-            hard_limit_s=self._hard_limit_s,
             may_compare=True,
             may_correct=origin.may_correct,
+            note=note,
         )
-        return Kept(self._record(received, settling), identity.is_orphan)
+        receipt = self._record(received, settling)
+        if note is not None and receipt is Receipt.STORED:
+            tell_ignored(note, origin.peer)
+        return Kept(receipt, identity.is_orphan)
 
     def _record(self, received: Received, settling: Settling) -> Receipt:
         """Record an instance; with other bytes than those under its UID it is compared first.

@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS
 from inference.registry import readers
 from storage.database.engine import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageFullError
@@ -65,10 +64,7 @@ class Recorder:
 
     @staticmethod
     def _recorded(tx: Transaction, received: Received, site: Sequence[str]) -> Receipt:
-        """Look at what a pipeline reads; at every note, since it may reject what they read."""
-        is_note = received.sop_class_uid == REJECTION_NOTE_CLASS
-        looking = site if is_note else readers(site, received.sop_class_uid)
-        return record_instance(tx, received, site, looking)
+        return record_instance(tx, received, site, readers(site, received.sop_class_uid))
 
     def _record_together(self, received: Received) -> Receipt:
         mine = _Waiting(received)

@@ -47,9 +47,9 @@ class ListenerConfig:
 
     Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
     TLS handshake and then its negotiation, `dimse_timeout_s` the wait for the rest of a message.
-    `heartbeat_s` is how often storage hears which associations are alive. `release_quiet_s` and
-    `hard_limit_s` are about studies, see `storage.studies`. With `shares_port` several processes
-    listen on the same ports, each with its own `maximum_associations` and limits of its peers.
+    `heartbeat_s` is how often storage hears which associations are alive. With `shares_port`
+    several processes listen on the same ports, each with its own `maximum_associations` and limits
+    of its peers.
     """
 
     ae_title: str
@@ -62,8 +62,6 @@ class ListenerConfig:
     network_timeout_s: float = 60.0
     acse_timeout_s: float = 30.0
     dimse_timeout_s: float = 60.0
-    release_quiet_s: float = 3.0
-    hard_limit_s: float = 3600.0
     heartbeat_s: float = 5.0
     shares_port: bool = False
 
@@ -91,11 +89,8 @@ class Listener:
             peers,
             ae_title=config.ae_title,
             maximum=config.maximum_associations,
-            release_quiet_s=config.release_quiet_s,
         )
-        self._receiver = Receiver(
-            database, spool, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
-        )
+        self._receiver = Receiver(database, spool, pipelines=config.pipelines)
         self._services = Services(
             database,
             [

@@ -35,15 +35,12 @@ _KEPT = frozenset(
 class Receiver:
     """Answers the requests of admitted peers.
 
-    `pipelines` are those that look at each new instance. `hard_limit_s` bounds how long a study may
-    take to be complete, in seconds.
+    `pipelines` are those that look at each new instance.
     """
 
-    def __init__(
-        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
-    ) -> None:
+    def __init__(self, database: Database, spool: Spool, *, pipelines: Sequence[str]) -> None:
         self._database = database
-        self._keeper = Keeper(database, spool, pipelines=pipelines, hard_limit_s=hard_limit_s)
+        self._keeper = Keeper(database, spool, pipelines=pipelines)
         self._refused = RefusedInstances(database)
 
     def on_echo(self, event: Event) -> int:
@@ -90,7 +87,11 @@ class Receiver:
         arrived = arrival(stream)
         peer = admission.peer
         origin = Origin(
-            admission.association_id, peer.name, peer.quiet_s, may_correct="correct" in peer.may
+            admission.association_id,
+            peer.name,
+            peer.quiet_s,
+            may_correct="correct" in peer.may,
+            may_reject="reject" in peer.may,
         )
         kept = self._keeper.keep(arrived, origin)
         if kept.receipt is Receipt.CONFLICT:

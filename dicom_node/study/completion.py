@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -20,21 +21,42 @@ log = structlog.get_logger()
 def complete_due_studies(
     database: Database, now: datetime, pipelines: Sequence[str], rules: Rules
 ) -> int:
-    """Judge every study that is due; returns how many this call completed."""
+    """Judge every study that is to be judged now; returns how many this call completed."""
     with database.read() as tx:
         due = due_studies(tx, now, _AT_ONCE)
     completed = 0
-    for study_id in dict.fromkeys(study.study_id for study in due):
+    for study_id in due:
         with database.write() as tx:
-            evidence = completeness.lock_evidence(tx, study_id)
-            decision = decide(evidence, rules, now)
-            revision = _carry_out(tx, evidence, decision, now, pipelines)
-        if decision.alarms:
-            log.warning("instances missing", study=study_id, count=evidence.missing)
-        if revision is not None:
+            judged = judge(tx, study_id, now, pipelines, rules)
+        if judged.decision.alarms:
+            log.warning("instances missing", study=study_id, count=judged.missing)
+        if judged.revision is not None:
             completed += 1
-            log.info("study complete", study=study_id, revision=revision, reason=decision.reason)
+            reason = judged.decision.reason
+            log.info("study complete", study=study_id, revision=judged.revision, reason=reason)
     return completed
+
+
+class Judged(NamedTuple):
+    """What was decided about a study, how many instances it lacks, and its new revision, if any."""
+
+    decision: Decision
+    missing: int
+    revision: int | None
+
+
+def judge(
+    tx: Transaction, study_id: int, now: datetime, pipelines: Sequence[str], rules: Rules
+) -> Judged:
+    """Decide about one study by all that is known of it, and carry that out.
+
+    Raises:
+        NotFoundError: no such study.
+    """
+    evidence = completeness.lock_evidence(tx, study_id)
+    decision = decide(evidence, rules, now)
+    revision = _carry_out(tx, evidence, decision, now, pipelines)
+    return Judged(decision, evidence.missing, revision)
 
 
 def _carry_out(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pydicom import Dataset
 
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
-from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS
 from dicom_node.policy import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
 from dicom_node.work.prepare import settings_of
@@ -62,7 +61,7 @@ def unprepared_instances(
         item.instance_id
         for item in [*standing_instances(case), *case.companions]
         if not _prepared_so(item, pipeline, profiles)
-        and (_reads(pipeline, item) or item.sop_class_uid == REJECTION_NOTE_CLASS)
+        and _reads(pipeline, item)
         and not item.removed
         and (item.prepare_failed is None or retry_failed)
     ]

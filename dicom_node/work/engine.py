@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 import structlog
 
-from dicom_node.intake.note_keeping import NoteKeeper
 from dicom_node.policy import (
     Decision,
     Fail,
@@ -38,7 +37,7 @@ from storage.files.spool import Spool
 from storage.intake.instances import instance_digest, instance_peer
 from storage.states import JobKind
 from storage.studies import preparing
-from storage.work import jobs, results, roster
+from storage.work import jobs, results
 from storage.work.jobs import LANES, LIVE, STEP_HUNG, URGENCY, WORKER_DIED, Job
 
 _IDLE_S = 0.5
@@ -67,7 +66,6 @@ class Engine:
         owner: str,
         lease_s: float,
         maximum_attempts: int,
-        notes: NoteKeeper = NoteKeeper(),  # noqa: B008 - frozen: nobody may reject
         profiles: Mapping[str, str] = MappingProxyType({}),
         shadows: Collection[str] = (),
         encoder_of: Callable[[Pipeline], Encoder] = LocalEncoder,
@@ -80,7 +78,6 @@ class Engine:
         # Without a watch a step may take as long as it likes.
         self._watch = watch or StepWatch(inf)
         self._maximum_attempts = maximum_attempts
-        self._notes = notes
         # By peer, where one has a selection profile of its own.
         self._profiles = profiles
         self._holding = Holding(database, owner, lease_s, pipelines)
@@ -235,9 +232,6 @@ class Engine:
 
             def change(tx: Transaction) -> None:
                 results.record_preparation(tx, kept)
-                if judged.note is not None:
-                    site = roster.pipelines(tx, list(self._pipelines), now)
-                    self._notes.keep(tx, kept.instance_id, judged.note, site, now)
                 preparing.report_on(tx, job, now)
                 jobs.finish(tx, job, now)
 

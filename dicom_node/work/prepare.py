@@ -8,7 +8,6 @@ from typing import Any
 
 from pydicom import Dataset
 
-from dicom_node.intake.rejection_note import RejectionNote, read_rejection_note
 from dicom_node.work.feature_codec import encode_features
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import NOT_DECODABLE
@@ -22,14 +21,12 @@ from storage.work.results import Preparation
 class Judged:
     """An instance after all that needs no model; `look` is None where it takes no part.
 
-    `settings` are those that it was judged under. `note` is there where the instance is a rejection
-    note.
+    `settings` are those that it was judged under.
     """
 
     selection: Selection
     settings: str
     look: Any = None
-    note: RejectionNote | None = None
 
 
 def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None = None) -> Judged:
@@ -46,7 +43,7 @@ def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None =
     require_own(pipeline, selection, Selected, Rejected)
     settings = settings_of(pipeline, profile)
     if not isinstance(selection, Selected):
-        return Judged(selection, settings, note=read_rejection_note(header))
+        return Judged(selection, settings)
     try:
         return Judged(selection, settings, pipeline.look(file, selection))
     except LoopExcludedError as error:

@@ -20,7 +20,6 @@ from storage.database.engine import Transaction
 from storage.states import (
     ClimbState,
     DeliveryState,
-    DueReason,
     JobState,
     PromiseState,
     StudyState,
@@ -100,17 +99,12 @@ def _move_studies(tx: Transaction, jump: Jump) -> None:
         .with_for_update(key_share=True)
     ).all()
     for row in rows:
-        old_revision = not jump.precedes(row.revision_began_at)
-        old_instance = not jump.precedes(row.last_received_at)
-        moved = ["revision_began_at", "hard_limit_at"] if old_revision else []
-        moved += ["last_received_at"] if old_instance else []
-        if old_instance or (old_revision and row.due_reason is DueReason.HARD_LIMIT):
-            moved.append("due_at")
-        if moved:
-            values = {name: getattr(row, name) + jump.by for name in moved}
+        times = {name: getattr(row, name) for name in ("revision_began_at", "last_received_at")}
+        values = {name: at + jump.by for name, at in times.items() if not jump.precedes(at)}
+        if values:
             tx.execute(update(study).where(study.id == row.id).values(values))
     _move_evidence(tx, jump)
-    # What else a study waits for is judged again.
+    # What a study waits for is judged again.
     tx.execute(update(study).where(study.look_at.isnot(None)).values(look_at=jump.now))
 
 
@@ -126,6 +120,8 @@ def _move_evidence(tx: Transaction, jump: Jump) -> None:
     for table, column, condition in (
         (association, "opened_at", association.association_id.in_(carriers)),
         (association, "closed_at", association.association_id.in_(carriers)),
+        (association, "heard_at", association.association_id.in_(carriers)),
+        (carried, "first_received_at", carried.study_id.in_(receiving)),
         (carried, "last_received_at", carried.study_id.in_(receiving)),
         (count, "asked_at", count.study_id.in_(receiving)),
         (count, "ask_at", count.study_id.in_(receiving)),

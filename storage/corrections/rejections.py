@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, insert, select
 
@@ -10,7 +11,7 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.database.engine import Transaction
-from storage.errors import NotFoundError
+from storage.states import JobState
 from storage.studies.completion import revise
 from storage.tables import Rejection, RejectionNote
 from storage.tables.upsert import insert_once
@@ -20,18 +21,16 @@ from storage.tables.upsert import insert_once
 TAKING_BACK = ("113001", "113038", "113037")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """One rejection note; `rejected` maps SOP Instance UIDs to the Study Instance UID named.
 
     A note with `ignored_because` is kept without effect.
     """
 
-    instance_id: int
     code: str
     rejected: Mapping[str, str]
-    ignored_because: str
-    recorded_at: datetime
+    ignored_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,13 @@ class NoteView:
     recorded_at: datetime
 
 
-def record_note(tx: Transaction, note: Note, pipelines: Sequence[str]) -> bool:
-    """Record a note once, with a new revision of each other complete study that it takes from.
+def record_note(
+    tx: Transaction, instance_id: int, note: Note, at: datetime, pipelines: Sequence[str]
+) -> bool:
+    """Record the note that an instance is, once.
 
-    The study of the note itself was reopened by its coming, and takes it in when it is complete.
+    Each other complete study that it takes instances from gets a new revision. Its own study was
+    reopened by its coming, and takes it in when it is complete.
 
     Returns:
         whether it was recorded now; False where it is there already.
@@ -56,15 +58,15 @@ def record_note(tx: Transaction, note: Note, pipelines: Sequence[str]) -> bool:
     is_new = insert_once(
         tx,
         RejectionNote,
-        instance_id=note.instance_id,
+        instance_id=instance_id,
         code=note.code,
         ignored_because=note.ignored_because,
-        recorded_at=note.recorded_at,
+        recorded_at=at,
     )
     if not is_new:
         return False
     note_id = tx.execute(
-        select(RejectionNote.id).where(RejectionNote.instance_id == note.instance_id)
+        select(RejectionNote.id).where(RejectionNote.instance_id == instance_id)
     ).scalar_one()
     if note.rejected:
         tx.execute(
@@ -74,24 +76,39 @@ def record_note(tx: Transaction, note: Note, pipelines: Sequence[str]) -> bool:
                 for uid, study_uid in note.rejected.items()
             ],
         )
-    own_study_id = _audit(tx, note)
+    own_study_id = _audit(tx, instance_id, note, at)
     if not note.ignored_because and note.code in TAKING_BACK:
         for study_id in _studies(tx, note_id):
             if study_id != own_study_id:
-                revise(tx, study_id, note.recorded_at, pipelines)
+                revise(tx, study_id, at, pipelines)
     return True
 
 
-def sender_of(tx: Transaction, instance_id: int) -> str:
-    """Name of the peer that sent an instance.
+class WaitingNote(NamedTuple):
+    """An instance that may be a note nobody has read yet; `digest` names its file."""
 
-    Raises:
-        NotFoundError: no such instance.
-    """
-    peer = tx.scalar(select(tables.Instance.peer).where(tables.Instance.id == instance_id))
-    if peer is None:
-        raise NotFoundError(f"no instance {instance_id}")
-    return peer
+    instance_id: int
+    digest: str
+    peer: str
+
+
+def waiting_notes(tx: Transaction, sop_class_uid: str) -> list[WaitingNote]:
+    """Instances of the class of notes whose `prepare` job, which read them once, has not run."""
+    instance, job = tables.Instance, tables.Job
+    rows = tx.execute(
+        select(instance.id, instance.digest, instance.peer)
+        .join(job, job.instance_id == instance.id)
+        .outerjoin(RejectionNote, RejectionNote.instance_id == instance.id)
+        .where(
+            job.state.in_([JobState.QUEUED, JobState.RUNNING]),
+            instance.sop_class_uid == sop_class_uid,
+            instance.removed_at.is_(None),
+            RejectionNote.id.is_(None),
+        )
+        .distinct()
+        .order_by(instance.id)
+    )
+    return [WaitingNote(*row) for row in rows]
 
 
 def rejected_in(tx: Transaction, study_id: int) -> dict[str, str]:
@@ -156,19 +173,19 @@ def _studies(tx: Transaction, note_id: int) -> list[int]:
     )
 
 
-def _audit(tx: Transaction, note: Note) -> int:
+def _audit(tx: Transaction, instance_id: int, note: Note, at: datetime) -> int:
     """Leave the event with the study of the note itself; returns that study's id."""
     sent = tx.execute(
         select(
             tables.Instance.study_id, tables.Instance.peer, tables.Instance.sop_instance_uid
-        ).where(tables.Instance.id == note.instance_id)
+        ).where(tables.Instance.id == instance_id)
     ).one()
     applied = not note.ignored_because
     trail.record(
         tx,
         Event(
             action=Action.REJECTION_NOTE_APPLIED if applied else Action.REJECTION_NOTE_IGNORED,
-            at=note.recorded_at,
+            at=at,
             outcome="success" if applied else "failure",
             peer=sent.peer,
             study_id=sent.study_id,

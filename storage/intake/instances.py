@@ -1,30 +1,38 @@
 """Instances: what was received, and what that means for their studies."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, or_, select, update
 
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
+from storage.corrections.rejections import record_note
 from storage.database.engine import Transaction
 from storage.errors import NotFoundError
 from storage.intake.received import Receipt, Received, audit_received
 from storage.intake.resent import with_other_bytes
 from storage.keeping import retention
 from storage.person_names import name_key
-from storage.states import DueReason, StudyState
+from storage.states import StudyState
 from storage.studies import named_patients, preparing, refused_instances
 from storage.studies.announcements import claim_announcements
-from storage.studies.completeness import BETWEEN_INSTANCES, look_again
+from storage.studies.completeness import SETTLING
 from storage.tables.upsert import each_dialect, insert_once, table_of
 from storage.work import jobs
 
 # Built once: an instance costs a dozen statements, and building one costs more than running it.
-_instance, _study_table, _carried = (
-    table_of(model) for model in (tables.Instance, tables.Study, tables.AssociationStudy)
+_instance, _study_table, _carried, _announcement, _announced = (
+    table_of(model)
+    for model in (
+        tables.Instance,
+        tables.Study,
+        tables.AssociationStudy,
+        tables.Announcement,
+        tables.AnnouncedInstance,
+    )
 )
 _STORED = select(
     _instance.c.id, _instance.c.study_id, _instance.c.digest, _instance.c.removed_at
@@ -39,7 +47,30 @@ _LOCKED_STUDY = (
     .where(_study_table.c.study_instance_uid == bindparam("uid"))
     .with_for_update(key_share=True)
 )
-_TOUCH = update(_study_table).where(_study_table.c.id == bindparam("touched"))
+_IS_WAITED_FOR = (
+    select(_announced.c.announcement_id)
+    .join(_announcement, _announcement.c.id == _announced.c.announcement_id)
+    .where(
+        _announcement.c.study_id == _study_table.c.id,
+        _announced.c.sop_instance_uid == bindparam("uid"),
+    )
+    .exists()
+)
+#: The clock looks soon at a study that begins again, or that may be whole now. Any other that it
+#: finds still receiving when it looks is looked at again in time.
+_TOUCH = (
+    update(_study_table)
+    .where(_study_table.c.id == bindparam("touched"))
+    .values(
+        look_at=case(
+            (
+                or_(_study_table.c.state == StudyState.COMPLETE, _IS_WAITED_FOR),
+                bindparam("settled_at", type_=_study_table.c.look_at.type),
+            ),
+            else_=_study_table.c.look_at,
+        )
+    )
+)
 _INSERT = insert(_instance).returning(_instance.c.id)
 _CARRY = each_dialect(
     _carried,
@@ -77,14 +108,15 @@ def record_instance(
     _touch(tx, study, received, differs)
     if not study.instances:
         refused_instances.claim(tx, study.id, received.study_instance_uid)
-        if claim_announcements(tx, study.id, received.study_instance_uid):
-            look_again(tx, study.id, received.received_at + BETWEEN_INSTANCES)
+        claim_announcements(tx, study.id, received.study_instance_uid)
     _carry(tx, study.id, received)
     instance_id = _insert(tx, study.id, received, differs)
     looking = pipelines if readers is None else readers
     jobs.queue_prepare(tx, study.id, instance_id, received.received_at, looking)
     refused_instances.forget(tx, received.sop_instance_uid)
     audit_received(tx, Action.INSTANCE_STORED, received, study.id)
+    if received.note is not None:
+        record_note(tx, instance_id, received.note, received.received_at, pipelines)
     if differs:
         audit_received(tx, Action.PATIENT_DIFFERS, received, study.id, outcome="failure")
     return Receipt.STORED
@@ -186,7 +218,8 @@ def _study(tx: Transaction, received: Received) -> Row[Any]:
         instances=0,
         opened_at=received.received_at,
         last_received_at=received.received_at,
-        **_new_revision(received),
+        revision_began_at=received.received_at,
+        look_at=received.received_at + SETTLING,
     )
     study = _locked_study(tx, received.study_instance_uid)
     if study is None:
@@ -202,48 +235,24 @@ def _locked_study(tx: Transaction, study_instance_uid: str) -> Row[Any] | None:
 
 def _touch(tx: Transaction, study: Row[Any], received: Received, differs: bool) -> None:
     """Count a new instance in, and keep its study receiving or make it so again."""
-    if study.state is StudyState.RECEIVING:
-        changes = _later(study, received)
-    else:
-        changes = _new_revision(received)
+    changes: dict[str, Any] = {} if differs else named_patients.completed(study, received.patient)
+    if study.state is StudyState.COMPLETE:
+        changes["revision_began_at"] = received.received_at
         audit_received(tx, Action.STUDY_REOPENED, received, study.id)
     tx.execute(
         _TOUCH,
         {
             "touched": study.id,
+            "uid": received.sop_instance_uid,
+            "settled_at": received.received_at + SETTLING,
             "state": StudyState.RECEIVING,
             "instances": study.instances + 1,
             "last_received_at": max(study.last_received_at, received.received_at),
             "patient_conflict": study.patient_conflict or differs,
             "removed_at": None,
-            # What is waited for may be this instance.
-            "look_at": study.look_at and received.received_at + BETWEEN_INSTANCES,
-            **({} if differs else named_patients.completed(study, received.patient)),
             **changes,
         },
     )
-
-
-def _new_revision(received: Received) -> dict[str, Any]:
-    hard_limit_at = received.received_at + timedelta(seconds=received.hard_limit_s)
-    return {
-        "revision_began_at": received.received_at,
-        "hard_limit_at": hard_limit_at,
-        **_due(received, hard_limit_at),
-    }
-
-
-def _later(study: Row[Any], received: Received) -> dict[str, Any]:
-    """A study is due a quiet period after its last instance, by the most patient of its peers."""
-    due = _due(received, study.hard_limit_at)
-    return due if due["due_at"] >= study.due_at else {}
-
-
-def _due(received: Received, hard_limit_at: datetime) -> dict[str, Any]:
-    quiet_at = received.received_at + timedelta(seconds=received.quiet_s)
-    if quiet_at < hard_limit_at:
-        return {"due_at": quiet_at, "due_reason": DueReason.QUIET_PERIOD}
-    return {"due_at": hard_limit_at, "due_reason": DueReason.HARD_LIMIT}
 
 
 def _carry(tx: Transaction, study_id: int, received: Received) -> None:
@@ -255,6 +264,7 @@ def _carry(tx: Transaction, study_id: int, received: Received) -> None:
             "study_id": study_id,
             "instances": 1,
             "quiet_s": received.quiet_s,
+            "first_received_at": received.received_at,
             "last_received_at": received.received_at,
         },
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from storage.audit import trail
 from storage.audit.trail import Action, Event
+from storage.corrections.rejections import Note
 from storage.database.engine import Transaction
 from storage.studies.patients import Patient
 
@@ -42,9 +43,9 @@ class Resent:
 class Received:
     """One instance that lies in the spool. Texts may be empty, UIDs may not.
 
-    `quiet_s` and `hard_limit_s` are the peer's, in seconds. With `may_compare` the caller compares
-    it with a stored instance of the same UID and calls again with the result, `resent`. With
-    `may_correct` a value edited by the peer is a correction of the study.
+    `quiet_s` is the peer's quiet period, in seconds. With `may_compare` the caller compares it with
+    a stored instance of the same UID and calls again with the result, `resent`. With `may_correct`
+    a value edited by the peer is a correction of the study. `note`: it is a rejection note.
     """
 
     sop_class_uid: str
@@ -64,7 +65,6 @@ class Received:
     peer: str
     received_at: datetime
     quiet_s: float
-    hard_limit_s: float
     issuer_of_patient_id: str = ""
     patient_birth_date: str = ""
     patient_sex: str = ""
@@ -72,6 +72,7 @@ class Received:
     may_compare: bool = False
     may_correct: bool = False
     resent: Resent | None = None
+    note: Note | None = None
 
     @property
     def patient(self) -> Patient:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, exists, or_, select, tuple_
 from storage import tables
 from storage.database.engine import Transaction
 from storage.person_names import searched
-from storage.states import DueReason, JobKind, JobState, Outcome, StudyState
+from storage.states import JobKind, JobState, Outcome, StudyState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,7 @@ class StudySummary:
     instances: int
     opened_at: datetime
     last_received_at: datetime
-    due_at: datetime | None
-    due_reason: DueReason
+    look_at: datetime | None
     completed_at: datetime | None
     outcomes: Mapping[str, Outcome | JobState]
 
@@ -125,8 +124,7 @@ def summaries(tx: Transaction, rows: Sequence[Row[Any]]) -> list[StudySummary]:
             instances=row.instances,
             opened_at=row.opened_at,
             last_received_at=row.last_received_at,
-            due_at=row.due_at,
-            due_reason=row.due_reason,
+            look_at=row.look_at,
             completed_at=row.completed_at,
             outcomes=outcomes.get(row.id, {}),
         )

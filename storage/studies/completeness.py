@@ -1,7 +1,8 @@
-"""Completeness: all that is known about whether a study has come whole.
+"""Completeness: all that is known about whether a study has come whole, and when to judge it.
 
-A study is looked at when it is due by what its associations did, or at `look_at` where something
-else is waited for. Whoever looks locks the study, so what it sees stays so until it commits.
+Here are facts only. Who judges them (`dicom_node.study.decision`) says when to look again, and
+whatever happens to a study brings that time forward. Whoever judges locks the study, so what it
+sees stays so until it commits.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, case, func, or_, select, update
+from sqlalchemy.orm import aliased
 
 from storage import tables
 from storage.database.engine import Transaction
 from storage.errors import NotFoundError
-from storage.states import AnnouncementKind, DueReason, Ending, StepState, StudyState
+from storage.states import AnnouncementKind, Ending, StepState, StudyState
 from storage.studies.announcements import claim_announcements
 from storage.tables import (
     AnnouncedInstance,
@@ -23,18 +25,35 @@ from storage.tables import (
     MissingInstances,
     StudyHold,
 )
+from storage.tables.columns import UtcDateTime
 
-#: After an instance came the clock looks again when no other came for so long.
-BETWEEN_INSTANCES = timedelta(seconds=1)
+#: What happens to a study makes the clock look at it, once nothing else happened for so long.
+SETTLING = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """One association that carried a study and was open since the study's revision began.
+
+    `first_at` and `last_at` are when it brought the first and the last instance of the study,
+    `last_of_any_at` the last of any study; `heard_at` is when bytes last came on it, None: never.
+    `quiet_s` is its peer's quiet period in seconds.
+    """
+
+    quiet_s: float
+    first_at: datetime
+    last_at: datetime
+    last_of_any_at: datetime
+    heard_at: datetime | None = None
+    opened_at: datetime
+    closed_at: datetime | None = None
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one study; numbers count instances, except `in_progress`.
 
-    `due_at` and `due_reason` are what its associations say; None: the study is complete. `sending`:
-    one of them is open. `broken`: one ended without a release since the revision began, and none
-    that was opened later made up for it.
     `announced` are named by steps and notifications, `concluded` by steps that have ended;
     `in_progress` steps have not. `missing` are named by these or by the archive and are not here;
     `given_up` of them are no longer waited for.
@@ -44,12 +63,9 @@ class Evidence:
     study_id: int
     state: StudyState
     instances: int
+    revision_began_at: datetime
     last_received_at: datetime
-    due_at: datetime | None
-    due_reason: DueReason
-    hard_limit_at: datetime
-    sending: bool = False
-    broken: bool = False
+    carriers: tuple[Carrier, ...] = ()
     in_progress: int = 0
     announced: int = 0
     concluded: int = 0
@@ -59,6 +75,19 @@ class Evidence:
     archive_asked_at: datetime | None = None
     archive_instances: int | None = None
     held: bool = False
+
+    @property
+    def sending(self) -> bool:
+        """Whether an association that carried it is open."""
+        return any(carrier.closed_at is None for carrier in self.carriers)
+
+    @property
+    def broken(self) -> bool:
+        """Whether one ended without a release, and none that was opened later made up for it."""
+        ended = [(one, one.closed_at) for one in self.carriers if one.closed_at is not None]
+        breaks = [at for one, at in ended if one.ending is not Ending.RELEASED]
+        retries = [one.opened_at for one, _ in ended if one.ending is Ending.RELEASED]
+        return bool(breaks) and max(retries, default=min(breaks)) <= max(breaks)
 
     @property
     def archive_asked(self) -> bool:
@@ -78,7 +107,7 @@ class Evidence:
 
 
 def look_again(tx: Transaction, study_id: int, at: datetime | None) -> None:
-    """Have a study judged at this time; None: when its associations make it due."""
+    """Have a study judged at this time; None: once something happens to it."""
     study = tables.Study
     tx.execute(update(study).where(study.id == study_id).values(look_at=at))
 
@@ -120,17 +149,14 @@ def _study(tx: Transaction, study_id: int, *, locked: bool = False) -> Any:
 def _gather(tx: Transaction, study: Row[Any]) -> Evidence:
     study_id = study.id
     steps, asked = _announcements(tx, study_id), _asked(tx, study_id)
-    named, carriers = _named(tx, study_id), _carriers(tx, study)
+    named = _named(tx, study_id)
     return Evidence(
         study_id=study_id,
         state=study.state,
         instances=study.instances,
+        revision_began_at=study.revision_began_at,
         last_received_at=study.last_received_at,
-        due_at=study.due_at,
-        due_reason=study.due_reason,
-        hard_limit_at=study.hard_limit_at,
-        sending=any(row.closed_at is None for row in carriers),
-        broken=_broken(carriers),
+        carriers=_carriers(tx, study),
         in_progress=sum(row.state is StepState.IN_PROGRESS for row in steps),
         announced=named.announced,
         concluded=named.concluded,
@@ -180,11 +206,27 @@ def _announced(columns: Any, study_id: int) -> Any:
     )
 
 
-def _carriers(tx: Transaction, study: Row[Any]) -> Sequence[Any]:
-    """The associations that carried a study and were open since its revision began."""
+def _carriers(tx: Transaction, study: Row[Any]) -> tuple[Carrier, ...]:
     association, carried = tables.Association, tables.AssociationStudy
-    return tx.execute(
-        select(association.opened_at, association.closed_at, association.ending)
+    any_study = aliased(carried)
+    last_of_any = (
+        select(func.max(any_study.last_received_at))
+        .where(any_study.association_id == association.association_id)
+        .scalar_subquery()
+    )
+    rows = tx.execute(
+        select(
+            carried.quiet_s,
+            func.coalesce(
+                carried.first_received_at, association.opened_at, type_=UtcDateTime()
+            ).label("first_at"),
+            carried.last_received_at.label("last_at"),
+            last_of_any.label("last_of_any_at"),
+            association.heard_at,
+            association.opened_at,
+            association.closed_at,
+            association.ending,
+        )
         .join(carried, carried.association_id == association.association_id)
         .where(
             carried.study_id == study.id,
@@ -193,14 +235,9 @@ def _carriers(tx: Transaction, study: Row[Any]) -> Sequence[Any]:
                 association.closed_at >= study.revision_began_at,
             ),
         )
-    ).all()
-
-
-def _broken(carriers: Sequence[Row[Any]]) -> bool:
-    ended = [row for row in carriers if row.closed_at is not None]
-    breaks = [row.closed_at for row in ended if row.ending is not Ending.RELEASED]
-    retries = [row.opened_at for row in ended if row.ending is Ending.RELEASED]
-    return bool(breaks) and max(retries, default=min(breaks)) <= max(breaks)
+        .order_by(association.opened_at, association.association_id)
+    )
+    return tuple(Carrier(**row._asdict()) for row in rows)
 
 
 def _asked(tx: Transaction, study_id: int) -> Any:

@@ -27,6 +27,7 @@ class Association(Base):
     ending: Mapped[Ending | None] = mapped_column(
         words(Ending, "ending"), comment="released, aborted or lost; empty: still open"
     )
+    heard_at: Mapped[datetime | None] = mapped_column(comment="when bytes last came on it")
     __table_args__ = (
         partial_index("ix_association_open", owner, where=closed_at.is_(None)),
         {"comment": "associations that peers opened to this node"},
@@ -34,7 +35,7 @@ class Association(Base):
 
 
 class Study(Base):
-    """One study, and when it is due to be complete."""
+    """One study, and when it is judged next."""
 
     __tablename__ = "study"
     id: Mapped[int] = row_id()
@@ -67,22 +68,14 @@ class Study(Base):
         comment="when the first instance of the revision being received came"
     )
     last_received_at: Mapped[datetime] = mapped_column(comment="when its last instance came")
-    due_at: Mapped[datetime | None] = mapped_column(
-        comment="when it will count as complete; empty: it does already"
-    )
-    due_reason: Mapped[DueReason] = mapped_column(
-        words(DueReason, "due_reason"), comment="why then"
-    )
-    hard_limit_at: Mapped[datetime] = mapped_column(comment="due_at is never later than this")
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it was last complete")
     removed_at: Mapped[datetime | None] = mapped_column(comment="when its files left the spool")
     look_at: Mapped[datetime | None] = mapped_column(
-        comment="when it is judged next; empty: at due_at, if that is not empty"
+        comment="when the clock judges it next; empty: nothing is waited for"
     )
     __table_args__ = (
         UniqueConstraint(study_instance_uid),
         partial_index("ix_study_look", look_at, where=look_at.isnot(None)),
-        partial_index("ix_study_due", due_at, where=due_at.isnot(None)),
         partial_index("ix_study_kept", state, completed_at, "id", where=removed_at.is_(None)),
         Index("ix_study_state", state, last_received_at, "id"),
         Index("ix_study_last_received_at", last_received_at, "id"),
@@ -105,6 +98,9 @@ class AssociationStudy(Base):
     instances: Mapped[int] = mapped_column(comment="instances of the study that it brought")
     quiet_s: Mapped[float] = mapped_column(comment="quiet period of its peer, seconds")
     last_received_at: Mapped[datetime] = mapped_column(comment="when it brought the last of them")
+    first_received_at: Mapped[datetime | None] = mapped_column(
+        comment="when it brought the first of them; empty: not recorded"
+    )
     __table_args__ = (
         Index("ix_association_study_study_id", study_id),
         {"comment": "which association carried which studies"},

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from dicom_node.study.completion import judge
+from dicom_node.study.decision import Rules
 from storage.audit import trail
 from storage.audit.trail import Action
 from storage.database.engine import Transaction
@@ -18,7 +20,7 @@ from storage.reading.browse import show_study
 from storage.reading.study_list import StudySearch, list_studies
 from storage.states import DeliveryState, StudyState
 from storage.studies.associations import Association, open_association
-from storage.studies.completion import complete_study, due_studies
+from storage.studies.completion import due_studies
 from storage.work import jobs
 from tests.benchmark.scale_rows import (
     BUSY,
@@ -80,7 +82,6 @@ class Draw:
             peer="cart1",
             received_at=self.now,
             quiet_s=60.0,
-            hard_limit_s=3600.0,
         )
 
     def new_study(self) -> int:
@@ -108,8 +109,8 @@ class Operation:
 
 
 def _complete(tx: Transaction, draw: Draw) -> None:
-    for due in due_studies(tx, draw.now + timedelta(hours=2), 1):
-        complete_study(tx, due.study_id, draw.now + timedelta(hours=2), [PIPELINE])
+    for study_id in due_studies(tx, draw.now + timedelta(hours=2), 1):
+        judge(tx, study_id, draw.now + timedelta(hours=2), [PIPELINE], Rules())
 
 
 OPERATIONS = (

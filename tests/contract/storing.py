@@ -7,6 +7,8 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
+from dicom_node.study.completion import judge
+from dicom_node.study.decision import Rules
 from storage import tables
 from storage.database.engine import Database
 from storage.intake.instances import record_instance
@@ -14,7 +16,6 @@ from storage.intake.received import Receipt, Received
 from storage.states import Ending, JobKind, JobState, Outcome
 from storage.studies import associations
 from storage.studies.associations import Association, close_association
-from storage.studies.completion import complete_study
 from storage.work import jobs, results
 from storage.work.jobs import Job
 from storage.work.results import Preparation, Report, ResultObject
@@ -24,6 +25,7 @@ NOON = datetime(2100, 1, 31, 12, tzinfo=UTC)
 QUIET_S = 60.0
 HARD_LIMIT_S = 600.0
 RELEASE_QUIET_S = 3.0
+RULES = Rules(release_quiet_s=RELEASE_QUIET_S, hard_limit_s=HARD_LIMIT_S, abort_quiet_s=QUIET_S)
 LEASE_S = 30.0
 ME = "here:1:boot.1"
 PIPELINE = "echo_haemodynamics"
@@ -62,7 +64,6 @@ def received(
         peer="cart",
         received_at=after(at_s),
         quiet_s=QUIET_S,
-        hard_limit_s=HARD_LIMIT_S,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -79,7 +80,7 @@ def end_association(
     database: Database, name: str = "a1", how: Ending = Ending.RELEASED, at_s: float = 0
 ) -> None:
     with database.write() as tx:
-        close_association(tx, name, how, after(at_s), RELEASE_QUIET_S)
+        close_association(tx, name, how, after(at_s))
 
 
 def store(
@@ -99,7 +100,7 @@ def store_study(database: Database, instances: int = 1) -> None:
 
 def complete(database: Database, at_s: float, study_id: int = 1) -> int | None:
     with database.write() as tx:
-        return complete_study(tx, study_id, after(at_s), [PIPELINE])
+        return judge(tx, study_id, after(at_s), [PIPELINE], RULES).revision
 
 
 def claim(database: Database, at_s: float, owner: str = ME, limit: int = 100) -> list[Job]:

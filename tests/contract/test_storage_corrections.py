@@ -49,15 +49,9 @@ def order(at_s: float = 200, reason: str = "because") -> Order:
 
 
 def keep(database: Database, instance_id: int, code: str, *numbers: int, ignored: str = "") -> bool:
-    note = Note(
-        instance_id=instance_id,
-        code=code,
-        rejected={f"1.2.3.{number}": "1.2.9" for number in numbers},
-        ignored_because=ignored,
-        recorded_at=after(150),
-    )
+    note = Note(code, {f"1.2.3.{number}": "1.2.9" for number in numbers}, ignored)
     with database.write() as tx:
-        return rejections.record_note(tx, note, [PIPELINE])
+        return rejections.record_note(tx, instance_id, note, after(150), [PIPELINE])
 
 
 def note_elsewhere(database: Database) -> int:
@@ -135,22 +129,33 @@ def test_an_instance_may_be_rejected_before_it_comes(database: Database) -> None
 
 def test_a_note_that_names_the_wrong_study_takes_nothing_back(database: Database) -> None:
     reported_study(database)
-    note = Note(
-        instance_id=note_elsewhere(database),
-        code="113001",
-        rejected={"1.2.3.1": "1.2.777"},
-        ignored_because="",
-        recorded_at=after(150),
-    )
+    instance_id, note = note_elsewhere(database), Note("113001", {"1.2.3.1": "1.2.777"})
     with database.write() as tx:
-        assert rejections.record_note(tx, note, [PIPELINE])
+        assert rejections.record_note(tx, instance_id, note, after(150), [PIPELINE])
     assert not any(rejected(database).values())
     assert revision(database) == 1
 
 
-def test_a_note_of_an_instance_that_is_not_there_is_refused(database: Database) -> None:
-    with pytest.raises(NotFoundError), database.read() as tx:
-        rejections.sender_of(tx, 7)
+def test_a_note_has_its_effect_in_the_commit_that_receives_it(database: Database) -> None:
+    reported_study(database)
+    open_association(database, "a2", at_s=100)
+    elsewhere = received(99, at_s=100, association="a2", study_instance_uid="1.2.10")
+    store(database, replace(elsewhere, note=Note("113001", {"1.2.3.1": "1.2.9"})))
+    assert rejected(database)["1.2.3.1"] == "113001"
+    assert revision(database) == 2
+    with database.read() as tx:
+        assert rejections.waiting_notes(tx, elsewhere.sop_class_uid) == []
+
+
+def test_a_note_that_a_job_was_to_read_waits_until_it_is_recorded(database: Database) -> None:
+    reported_study(database)
+    waiting = note_elsewhere(database)
+    with database.read() as tx:
+        found = rejections.waiting_notes(tx, received().sop_class_uid)
+    assert [note.instance_id for note in found] == [waiting]
+    keep(database, waiting, "113001", 1)
+    with database.read() as tx:
+        assert rejections.waiting_notes(tx, received().sop_class_uid) == []
 
 
 def test_a_rejected_stranger_ends_the_conflict_of_patients(database: Database) -> None:

@@ -18,7 +18,7 @@ from storage.reading import cases
 from storage.reading.browse import show_study
 from storage.reading.companions import Reach, anchors_near
 from storage.reading.study_list import Place, StudySearch, list_studies
-from storage.states import ClimbState, DeliveryState, Ending, JobKind, StudyState
+from storage.states import ClimbState, DeliveryState, DueReason, Ending, JobKind, StudyState
 from storage.studies import preparing
 from storage.studies.anchors import anchors_of, keep_companions
 from storage.studies.associations import (
@@ -26,7 +26,7 @@ from storage.studies.associations import (
     lose_dead_associations,
     touch_associations,
 )
-from storage.studies.completion import complete_study, due_studies, next_due_at
+from storage.studies.completion import complete_study, due_studies
 from storage.work import jobs, results
 from tests.contract.storing import (
     LEASE_S,
@@ -47,11 +47,12 @@ QUERIES: dict[str, Query] = {
     "record an instance": lambda tx: record_instance(tx, received(2), [PIPELINE]),
     "record one again": lambda tx: record_instance(tx, received(1), [PIPELINE]),
     "touch": lambda tx: touch_associations(tx, {"a1": after(5)}),
-    "release": lambda tx: close_association(tx, "a1", Ending.RELEASED, after(5), 3),
+    "release": lambda tx: close_association(tx, "a1", Ending.RELEASED, after(5)),
     "lose": lambda tx: lose_dead_associations(tx, lambda _: True, after(5)),
     "sweep": lambda tx: due_studies(tx, after(100), 10),
-    "next due": next_due_at,
-    "complete": lambda tx: complete_study(tx, 1, after(100), [PIPELINE]),
+    "complete": lambda tx: complete_study(
+        tx, 1, after(100), [PIPELINE], reason=DueReason.QUIET_PERIOD
+    ),
     "claim": lambda tx: jobs.claim(
         tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4, pipelines=PIPELINES
     ),

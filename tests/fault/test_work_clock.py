@@ -19,7 +19,7 @@ from storage.files.spool import Spool
 from storage.keeping.retention import Rules
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
-from storage.states import Outcome
+from storage.states import DueReason, Outcome
 from storage.studies.completion import complete_study
 from storage.work import jobs
 from tests.contract.storing import (
@@ -184,7 +184,7 @@ def finish(database: Database, at: datetime) -> None:
     """The study is complete and no pipeline's business."""
     with database.write() as tx:
         due = at + timedelta(seconds=600)
-        assert complete_study(tx, 1, due, [PIPELINE]) == 1
+        assert complete_study(tx, 1, due, [PIPELINE], reason=DueReason.QUIET_PERIOD) == 1
         [job] = jobs.claim(tx, owner="here:1:x", now=due, lease_s=60, pipelines=[PIPELINE], limit=9)
         jobs.finish(tx, job, due)
     record_report(database, report(outcome=Outcome.NOT_APPLICABLE, objects=(), made_at=due))

@@ -9,13 +9,12 @@ from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
 from dicom_node.study.completion import complete_due_studies
-from dicom_node.study.decision import Rules
 from storage.audit.trail import Action, search
 from storage.database.engine import Database
 from storage.states import AnnouncementKind, StepState
 from storage.studies import announcements
 from storage.studies.announcements import Announcement
-from tests.contract.storing import HARD_LIMIT_S, PIPELINE, after, complete, store_study
+from tests.contract.storing import HARD_LIMIT_S, PIPELINE, RULES, after, complete, store_study
 
 
 class Console:
@@ -46,7 +45,7 @@ class Console:
 
     def raise_alarm(self) -> None:
         self.announce("1.2.3.1", "1.2.3.99")
-        complete_due_studies(self.database, after(HARD_LIMIT_S), [], Rules())
+        complete_due_studies(self.database, after(HARD_LIMIT_S), [], RULES)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from storage.corrections.ordered import Identification
 from storage.database.engine import Database
 from storage.files.spool import Spool
 from storage.reading.browse import StudyDetail, show_study
-from storage.states import JobState
+from storage.states import DueReason, JobState
 from storage.studies.completion import complete_study
 from storage.studies.orders import Order
 from tests import plug_ins
@@ -73,7 +73,8 @@ class Site:
         with self.database.write() as tx:
             study = schema.Study
             study_id = tx.execute(select(study.id).where(study.study_instance_uid == uid)).scalar()
-            complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), list(self.pipelines))
+            at = datetime(2200, 1, 1, tzinfo=UTC)
+            complete_study(tx, study_id, at, list(self.pipelines), reason=DueReason.ORDERED)
             tx.execute(update(schema.Job).values(available_at=datetime.now(UTC)))
         return uid
 

@@ -28,13 +28,17 @@ HARD_LIMIT_S = 5.0
 @pytest.fixture
 def node(tmp_path: Path, sqlite_template: Path) -> Iterator[Node]:
     shutil.copy(sqlite_template, tmp_path / "node.db")
-    with listening(tmp_path, ANNOUNCER, hard_limit_s=HARD_LIMIT_S, release_quiet_s=0.5) as node:
+    with listening(tmp_path, ANNOUNCER) as node:
         yield node
 
 
 @contextmanager
 def ticking(node: Node, ask: Callable[[], None] | None = None) -> Iterator[None]:
-    rules = Rules(release_quiet_s=0.5, archive_patience_s=5.0 if ask else 0.0)
+    rules = Rules(
+        release_quiet_s=0.5,
+        hard_limit_s=HARD_LIMIT_S,
+        archive_patience_s=5.0 if ask else 0.0,
+    )
     clock = Clock(node.database, [], lambda: None, rules=rules, ask_archive=ask)
     clock.start()
     try:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from dicom_node.work.batch import BatchSize
 from storage import tables
+from storage.states import DueReason
 from storage.studies.completion import complete_study
 from storage.work import jobs
 from tests.contract.storing import PIPELINE, open_association, received, store
@@ -104,7 +105,7 @@ def test_a_report_waits_for_one_batch_at_most(bench: Bench) -> None:
     bench.receive(1)
     bench.run_until(bench.all_ended)
     with bench.database.write() as tx:
-        complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [])
+        complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [], reason=DueReason.ORDERED)
     bench.pipeline.batches.clear()
     other = [
         replace(

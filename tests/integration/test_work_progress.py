@@ -21,7 +21,7 @@ from storage import tables
 from storage.alarms import about_work
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.states import JobKind, Outcome
+from storage.states import DueReason, JobKind, Outcome
 from storage.studies import orders
 from storage.studies.completion import complete_study
 from storage.studies.orders import Order
@@ -133,7 +133,7 @@ def test_a_late_instance_brings_a_pipeline_that_was_added_the_whole_study(bench:
     store(bench.database, replace(late, received_at=at), [PIPELINE, ADDED])
     with bench.database.write() as tx:
         later = datetime(2200, 1, 1, tzinfo=UTC)
-        complete_study(tx, 1, later, [PIPELINE, ADDED])
+        complete_study(tx, 1, later, [PIPELINE, ADDED], reason=DueReason.QUIET_PERIOD)
         tx.exec_driver_sql("UPDATE job SET available_at = created_at WHERE kind = 'prepare'")
         job = tables.Job.__table__
         tx.execute(job.update().where(job.c.kind == "conclude").values(available_at=at))  # type: ignore[attr-defined]

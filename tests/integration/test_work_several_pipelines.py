@@ -23,6 +23,7 @@ from storage import tables
 from storage.database.owner import this_process
 from storage.files.spool import Spool
 from storage.reading import cases
+from storage.states import DueReason
 from storage.studies.completion import complete_study
 from tests.contract.storing import PIPELINE, open_association, received
 from tests.unit.ultrasound_files import cine, save
@@ -96,13 +97,8 @@ def queued(bench: Bench) -> list[tuple[int, str, str, str | None]]:
 
 
 def test_only_those_who_read_a_class_look_at_its_instances(bench: Bench) -> None:
-    receive(bench, ["echo_haemodynamics"], US, CHEST)
+    receive(bench, ["echo_haemodynamics"], US, CHEST, KEY_OBJECTS)
     assert [(number, name) for number, name, _, _ in queued(bench)] == [(1, "echo_haemodynamics")]
-
-
-def test_all_look_at_what_may_be_a_rejection_note(bench: Bench) -> None:
-    receive(bench, ["echo_haemodynamics"], KEY_OBJECTS)
-    assert [name for _, name, _, _ in queued(bench)] == ["echo_haemodynamics"]
 
 
 def test_a_file_is_checked_and_its_header_read_once_for_all_pipelines(
@@ -151,7 +147,8 @@ def test_an_unusable_pipeline_fails_its_study_visibly(bench: Bench) -> None:
     receive(bench, [PIPELINE, "broken"], US)
     bench.engine = both(bench, broken=Unusable("broken", OSError("no weights")))
     with bench.database.write() as tx:
-        complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE, "broken"])
+        at = datetime(2200, 1, 1, tzinfo=UTC)
+        complete_study(tx, 1, at, [PIPELINE, "broken"], reason=DueReason.QUIET_PERIOD)
         job = tables.Job.__table__
         early = datetime.now(UTC) - timedelta(seconds=1)
         tx.execute(job.update().values(available_at=early))  # type: ignore[attr-defined]
@@ -170,8 +167,8 @@ def test_a_report_tells_of_instances_that_nobody_opened(bench: Bench) -> None:
 
 
 def test_what_nobody_looked_at_yet_is_prepared_where_a_pipeline_reads_it(bench: Bench) -> None:
-    """So a pipeline may be added to a running site; a rejection note is looked at in any case."""
+    """So a pipeline may be added to a running site."""
     receive(bench, [], US, CHEST, KEY_OBJECTS)
     with bench.database.read() as tx:
         case = cases.load_case(tx, 1, "second")
-    assert unprepared_instances(case, Second(), {}, retry_failed=False) == [1, 3]
+    assert unprepared_instances(case, Second(), {}, retry_failed=False) == [1]

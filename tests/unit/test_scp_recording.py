@@ -89,7 +89,6 @@ def received(number: int, association_id: str = "here") -> Received:
         peer="cart",
         received_at=NOW,
         quiet_s=60,
-        hard_limit_s=3600,
     )
 
 
