@@ -8,8 +8,8 @@ import structlog
 
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
 
 log = structlog.get_logger()

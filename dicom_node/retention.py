@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from storage.clock.readings import TimeOfDay
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.keeping import inventory, removal, retention
 from storage.keeping.retention import Rules

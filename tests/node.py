@@ -14,7 +14,7 @@ from typing import Any
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import FileResult, send_files
 from inference.bundle.untrained import make_untrained
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.reading.browse import StudyDetail, show_study
 from tests.peers import free_port, listens, wait_until

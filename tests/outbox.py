@@ -17,8 +17,8 @@ from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.worker import Deliverer
 from dicom_node.scu.peer import RemoteNode
 from storage import tables
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.delivery.listing import DeliveryView, listing
 from storage.files.spool import Spool

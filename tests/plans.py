@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import Base
 
 #: These hold the few rows that are in work, so reading one whole costs nothing.

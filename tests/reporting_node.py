@@ -10,15 +10,15 @@ from sqlalchemy import select
 
 from dicom_node.intake.note_keeping import note_in
 from dicom_node.report import NodeIdentity
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import Rules
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from inference.pipeline import Pipeline
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.files.spool import Spool
 from storage.intake.instances import record_instance
@@ -87,7 +87,7 @@ class Node:
     def work(self) -> None:
         """Complete what is due and run all jobs to their end."""
         complete_due_studies(self.database, datetime.now(UTC), [PIPELINE], Rules())
-        engine = Engine(
+        engine = JobRunner(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},

@@ -25,7 +25,7 @@ from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
 from dicom_node.scp.contexts import STORAGE_CLASSES
 from dicom_node.tls.watched import Watched
 from storage.audit.trail import Action, RecordedEvent, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import StudyDetail, show_study

@@ -11,21 +11,21 @@ from pydicom import Dataset
 from sqlalchemy import select
 
 from dicom_node.report import NodeIdentity
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from inference.dicom.header import instance_ref
 from inference.errors import InferenceError, LoopUnreadableError
 from inference.registry import Business
 from inference.types import Case, Exclusion, Features, Findings, ModelCard, Selected, Standing
 from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from storage import tables
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import StudyDetail, show_study
 from storage.states import DueReason, JobKind
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from storage.work import jobs
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
@@ -91,8 +91,8 @@ class Bench:
         self.pipeline = Numbers()
         self.engine = self.new_engine()
 
-    def new_engine(self, profiles: Mapping[str, str] | None = None) -> Engine:
-        return Engine(
+    def new_engine(self, profiles: Mapping[str, str] | None = None) -> JobRunner:
+        return JobRunner(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},

@@ -20,8 +20,8 @@ from dicom_node.app.partners import (
 )
 from dicom_node.app.spools import open_spool as open_spool
 from dicom_node.settings.model import AuditRepositorySettings, Settings
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.files.folders import make_folder, make_private_file
 from storage.files.spool import Spool
 from storage.keeping.retention import Rules
@@ -107,14 +107,14 @@ def make_worker(settings: Settings) -> "Worker":
     """
     import torch
 
-    from dicom_node.app.completion import archive_question, completion_rules
+    from dicom_node.app.completion_rules import archive_question, completion_rules
     from dicom_node.app.pipelines import load_pipelines
     from dicom_node.intake.note_keeping import read_waiting_notes
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
-    from dicom_node.work.composing import kinds_for
-    from dicom_node.work.engine import Engine
-    from dicom_node.work.reporting import Recipient, Reporter
+    from dicom_node.work.case_report import Recipient, Reporter
+    from dicom_node.work.job_runner import JobRunner
+    from dicom_node.work.report_files import kinds_for
     from dicom_node.work.second_chances import SECOND_CHANCES_EVERY_S, give_second_chances
     from dicom_node.work.step_watch import StepWatch
     from dicom_node.work.worker import Worker
@@ -133,7 +133,7 @@ def make_worker(settings: Settings) -> "Worker":
     ]
     may_reject = {peer.name for peer in settings.peer if "reject" in peer.may}
     read_waiting_notes(database, spool, may_reject, list(pipelines))
-    engine = Engine(
+    engine = JobRunner(
         database,
         spool,
         pipelines,

@@ -13,7 +13,7 @@ from dicom_node.retrieval.web_archive import WebArchive
 from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 
 @contextmanager

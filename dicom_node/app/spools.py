@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
 from storage.database.faults import translated_disk
+from storage.database.transactions import Database
 from storage.errors import SpoolAwayError
 from storage.files import marker
 from storage.files.folders import make_folder

@@ -21,7 +21,7 @@ from dicom_node.work_items.performer import Performer
 from dicom_node.work_items.performing import WorkListRules
 from inference.exclusions import SCHEME
 from inference.types import Code
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 
 def make_performer(settings: Settings) -> Performer:

@@ -18,7 +18,7 @@ from dicom_node.tls.profile import Credentials, calling_context
 from dicom_node.tls.watched import Watched
 from storage.audit import telling
 from storage.audit.seals import seal_new
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 #: Events looked at for one connection.
 BATCH = 200

@@ -77,13 +77,13 @@ def _reception(settings: Settings) -> Service:
 
 
 def _delivery(settings: Settings) -> Service:
-    from dicom_node.app import commitment, work_items
+    from dicom_node.app import ladders, work_items
 
     return Together(
         app.make_clock_watch(settings),
         app.make_deliverer(settings),
-        commitment.make_climber(settings),
-        commitment.make_commitment_reports(settings),
+        ladders.make_climber(settings),
+        ladders.make_commitment_reports(settings),
         work_items.make_performer(settings),
         app.make_forwarder(settings),
     )

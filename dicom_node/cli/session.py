@@ -14,7 +14,7 @@ from dicom_node.cli.options import with_settings
 from dicom_node.errors import OrderError
 from dicom_node.operations.orders import Asked
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 
 

@@ -11,7 +11,7 @@ from dicom_node.cli.session import Session, with_session
 from dicom_node.operations import orders
 from dicom_node.operations.orders import Asked, Ordered
 from storage.corrections.ordered import Identification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 
 def _birth_date(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dicom_node.commitment import meaning
-from dicom_node.delivery.policy import describe
+from dicom_node.commitment_messages import meaning
+from dicom_node.delivery.attempt_outcome import describe
 from dicom_node.errors import NodeError
 from dicom_node.scu.errors import NoAcceptedContextError, RequestRefusedError
 from storage.delivery.commitment_answers import Answer

@@ -9,7 +9,7 @@ import structlog
 from dicom_node.delivery.climbing import Climbing
 from dicom_node.delivery.ladder import Ladder
 from dicom_node.service import Loops, keep_stepping
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 log = structlog.get_logger()
 

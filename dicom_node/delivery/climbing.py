@@ -13,7 +13,7 @@ from threading import Event
 import structlog
 from pydicom.uid import generate_uid
 
-from dicom_node.commitment import Report
+from dicom_node.commitment_messages import Report
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.climb_policy import (
     Ask,
@@ -31,9 +31,9 @@ from dicom_node.delivery.climb_policy import (
 )
 from dicom_node.delivery.ladder import Ladder
 from dicom_node.errors import NodeError, SettingsError
-from dicom_node.scu.commitment import request_commitment
+from dicom_node.scu.commitment_requests import request_commitment
 from dicom_node.scu.errors import NoAcceptedContextError
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.delivery import commitment_answers, ladder
 from storage.delivery.ladder import Climb
 from storage.errors import ClaimLostError

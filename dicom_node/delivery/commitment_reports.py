@@ -11,13 +11,13 @@ from threading import Event
 
 import structlog
 
-from dicom_node.commitment import Report
+from dicom_node.commitment_messages import Report
 from dicom_node.delivery.backoff import retry_delay_s
-from dicom_node.scu.commitment import send_report
+from dicom_node.scu.commitment_requests import send_report
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.service import Loops, keep_stepping
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.keeping.promises import (
     Owed,

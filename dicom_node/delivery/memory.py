@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from dicom_node.delivery.acceptance import Acceptance
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import destinations
 from storage.delivery.outbox import Delivery
 from storage.errors import StorageError

@@ -11,7 +11,7 @@ from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.destination_queue import DestinationQueue
 from dicom_node.delivery.memory import Memory
 from dicom_node.delivery.ways import transport_to
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 
 #: How long an interrupted send may take to hand back what it holds.

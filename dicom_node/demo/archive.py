@@ -17,7 +17,7 @@ from dicom_node.scp.contexts import VERIFICATION, supported
 from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 
 
-class Archive:
+class SmallArchive:
     """Listens on 127.0.0.1; each instance becomes `<SHA-256 of its SOP Instance UID>.dcm`.
 
     The same instance again replaces its file.

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from pydicom import dcmread
 
-from dicom_node.demo.archive import Archive
+from dicom_node.demo.archive import SmallArchive
 from dicom_node.demo.ports import free_port, wait_for_port
 
 
@@ -109,7 +109,7 @@ class BundledPacs:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._folder = folder
-        self._archive = Archive(folder, self.port, self.ae_title)
+        self._archive = SmallArchive(folder, self.port, self.ae_title)
 
     def __enter__(self) -> Self:
         self._archive.start()

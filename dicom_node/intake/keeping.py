@@ -12,7 +12,7 @@ from dicom_node.intake.identification import identify, require_instance_uid, req
 from dicom_node.intake.note_keeping import note_in, tell_ignored
 from dicom_node.intake.recording import Recorder
 from dicom_node.intake.resending import judge
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import IncomingFile, Settling, Spool
 from storage.intake.instances import digest_of_uid
 from storage.intake.received import Receipt, Received

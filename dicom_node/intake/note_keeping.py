@@ -11,7 +11,7 @@ from inference.dicom.header import read_header
 from inference.errors import LoopUnreadableError
 from storage.corrections import rejections
 from storage.corrections.rejections import Note
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import SpoolDamagedError
 from storage.files.spool import Spool
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from inference.registry import readers
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageFullError
 from storage.files.spool import Settling
 from storage.intake.instances import record_instance

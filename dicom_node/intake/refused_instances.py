@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.intake.instances import record_refusal
 

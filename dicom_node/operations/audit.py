@@ -9,7 +9,7 @@ from dicom_node.operations.viewing import looking
 from storage.audit import trail, verification
 from storage.audit.trail import RecordedEvent
 from storage.audit.verification import Verification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 
 def search(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from dicom_node.errors import OrderError
 from dicom_node.settings.model import PipelineSettings, Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.states import Backfill
 from storage.studies import backfill as storage_backfill
 from storage.studies.backfill import Standing, Wanted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from storage.audit import trail
 from storage.clock import readings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.keeping import spool_identity
 from storage.keeping.backup import Backup, make_backup, restore_backup

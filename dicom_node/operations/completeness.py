@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.alarms import about_studies, missing_instances
 from storage.alarms.missing_instances import Alarm
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import AlarmKind
 from storage.studies import completeness, orders
 from storage.studies.completeness import Evidence

@@ -9,7 +9,7 @@ from dicom_node.operations.paging import Page, page, read_cursor
 from dicom_node.operations.viewing import looking
 from dicom_node.peer_doctor.reporting import TurnedAway
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, listing, outbox
 from storage.delivery.listing import DeliveryView
 from storage.states import ClimbState, DeliveryState

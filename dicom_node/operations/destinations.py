@@ -20,7 +20,7 @@ from dicom_node.app import partners
 from dicom_node.errors import OrderError
 from dicom_node.settings.destinations import DestinationSettings
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import destinations
 from storage.delivery.destinations import Answer
 

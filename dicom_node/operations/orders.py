@@ -12,7 +12,7 @@ from typing import Any
 from dicom_node.errors import OrderError
 from storage.corrections import ordered
 from storage.corrections.ordered import Identification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.studies import orders
 from storage.studies.orders import Order
 from storage.work import roster

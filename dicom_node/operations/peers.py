@@ -8,7 +8,7 @@ from itertools import chain
 
 from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.app.commitment import called_back, commitment_node, look_in
+from dicom_node.app.ladders import called_back, commitment_node, look_in
 from dicom_node.dicomweb.session import WebService
 from dicom_node.errors import NodeError, OrderError
 from dicom_node.hl7.mllp import MllpNode
@@ -24,7 +24,7 @@ from dicom_node.settings.destinations import DestinationSettings
 from dicom_node.settings.model import Settings
 from dicom_node.settings.peers import PeerSettings
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 #: How far back refused reports are looked for.
 _RECENT = timedelta(days=7)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.work import roster
 from storage.work.roster import Place
 

@@ -11,8 +11,8 @@ from dicom_node.operations.paging import Page, page, read_cursor
 from dicom_node.operations.viewing import looking
 from dicom_node.settings.archives import ArchiveSettings
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
 from storage.database.owner import is_dead, this_process
+from storage.database.transactions import Database
 from storage.retrieval import listing, pulls
 from storage.retrieval.listing import PullView, StudyView
 from storage.retrieval.pulls import Order

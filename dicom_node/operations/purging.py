@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dicom_node.errors import OrderError
 from dicom_node.study.wall_clock import clock_standing
 from storage.corrections import ordered
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.keeping import purge as purging
 from storage.keeping import removal

@@ -5,7 +5,7 @@ from datetime import datetime
 from dicom_node.operations.viewing import looking
 from dicom_node.work.findings_codec import decode_findings
 from inference.agreement import Agreement, agreement
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.reading.findings import latest_findings
 
 

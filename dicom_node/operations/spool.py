@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dicom_node.errors import NodeError
-from storage.database.engine import Database
 from storage.database.faults import translated_disk
+from storage.database.transactions import Database
 from storage.files import marker
 from storage.files.folders import make_folder
 from storage.files.spool import Spool

@@ -8,10 +8,10 @@ from itertools import groupby
 from dicom_node.operations.completeness import Completeness
 from dicom_node.operations.health.partners import is_missed
 from dicom_node.operations.local_time import local_time
-from dicom_node.policy import LIES_IN_THE_INSTANCE
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
 from storage.alarms import about_work
 from storage.alarms.about_work import WorkAlarm
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery.listing import DeliveryView
 from storage.reading.browse import StudyDetail
 from storage.states import AlarmKind, ClimbState, DeliveryState

@@ -7,12 +7,12 @@ from dicom_node.operations.completeness import Completeness, completeness_of
 from dicom_node.operations.paging import Page, page, read_cursor, read_time, write_time
 from dicom_node.operations.stuck import Stuck, stuck_of
 from dicom_node.operations.viewing import looking
-from dicom_node.policy import LIES_IN_THE_INSTANCE
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
 from storage.alarms.listing import StudyAlarms, study_alarms
 from storage.corrections import ordered, rejections
 from storage.corrections.ordered import Correction
 from storage.corrections.rejections import NoteView
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.reading import browse, study_list
 from storage.reading.browse import StudyDetail
 from storage.reading.study_list import Place, StudySearch, StudySummary

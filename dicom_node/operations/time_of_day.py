@@ -10,8 +10,8 @@ from dicom_node.settings.model import Settings
 from dicom_node.study.wall_clock import clock_standing
 from storage.clock import readings
 from storage.clock.readings import TimeOfDay
-from storage.database.engine import Database
 from storage.database.owner import boot_id
+from storage.database.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

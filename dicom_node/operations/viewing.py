@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from storage.audit import trail
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.reading.browse import find_study
 
 

@@ -16,7 +16,7 @@ from dicom_node.tls.certificates import describe
 from dicom_node.tls.errors import TlsFileError
 from storage.audit import trail
 from storage.audit.trail import Action, RecordedEvent
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 
 #: How far back refusals are looked at.
 _RECENT = timedelta(days=7)

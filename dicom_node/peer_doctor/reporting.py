@@ -12,7 +12,7 @@ from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.scp import rejections
 from storage.audit import trail
 from storage.audit.trail import Action, RecordedEvent
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 
 _MOST_EVENTS = 1000
 _REPORT = "N-EVENT-REPORT"

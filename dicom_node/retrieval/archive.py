@@ -15,7 +15,7 @@ from dicom_node.scu.moving import move
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
 from dicom_node.scu.retrieving import Part, Patience, Retrieval, SubOperations
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.files.spool import Spool
 from storage.retrieval.pulls import held_instances

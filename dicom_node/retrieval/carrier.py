@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from dicom_node.intake.keeping import Origin
 from dicom_node.scp.heartbeat import Heartbeat
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.states import Ending
 from storage.studies.associations import (
     Association,

@@ -23,8 +23,8 @@ from dicom_node.scu.errors import (
     PeerUnreachableError,
     ScuError,
 )
-from storage.database.engine import Database
 from storage.database.owner import is_dead, this_process
+from storage.database.transactions import Database
 from storage.retrieval import pulls
 from storage.retrieval.listing import PullView, StudyView, find_pull
 from storage.retrieval.pulls import Fetched, Order

@@ -22,8 +22,8 @@ from dicom_node.scp.rejections import (
     Rejection,
 )
 from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.states import Ending
 from storage.studies.associations import (

@@ -17,7 +17,7 @@ from pynetdicom import ALL_TRANSFER_SYNTAXES, register_uid
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import StorageServiceClass
 
-from dicom_node.commitment import PUSH_MODEL
+from dicom_node.commitment_messages import PUSH_MODEL
 from dicom_node.scp.upper_layer.private_names import STORAGE_CLASSES as LISTED_STORAGE_CLASSES
 
 VERIFICATION = UID("1.2.840.10008.1.1")

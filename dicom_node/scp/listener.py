@@ -13,7 +13,7 @@ from pynetdicom import AE, evt
 from dicom_node.errors import PortTakenError
 from dicom_node.scp.associations import Associations
 from dicom_node.scp.availability import instance_availability
-from dicom_node.scp.commitment import storage_commitment
+from dicom_node.scp.commitment_service import storage_commitment
 from dicom_node.scp.heartbeat import Heartbeat
 from dicom_node.scp.peers import PeerTable
 from dicom_node.scp.performed_procedure import performed_procedure
@@ -22,8 +22,8 @@ from dicom_node.scp.services import Services
 from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from dicom_node.scp.upper_layer.transport import ReceivingServer
 from dicom_node.tls.watched import Watched
-from storage.database.engine import Database
 from storage.database.owner import is_dead
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.studies.associations import lose_dead_associations
 

@@ -11,7 +11,7 @@ from dicom_node.scp.announcing import announcement, study_uids
 from dicom_node.scp.contexts import MODALITY_PERFORMED_PROCEDURE_STEP
 from dicom_node.scp.services import Reply, Request, Service, ServiceRefusedError, ServiceStatus
 from inference.dicom.elements import items, text
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.states import AnnouncementKind, StepState
 from storage.studies import announcements
 from storage.studies.announcements import Announcement, Change

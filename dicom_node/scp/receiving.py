@@ -19,7 +19,7 @@ from dicom_node.intake.statuses import RefusedError, StoreStatus, answer, refusa
 from dicom_node.scp.upper_layer.spooling import DatasetStream, arrival
 from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.files.spool import Spool
 from storage.intake.received import Receipt

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 
 log = structlog.get_logger()

@@ -39,7 +39,7 @@ from dicom_node.intake.identification import is_uid
 from dicom_node.scp.peers import Right
 from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError, StorageError, StorageFullError
 
 log = structlog.get_logger()

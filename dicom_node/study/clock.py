@@ -14,13 +14,13 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
 from storage.audit.seals import seal_new
 from storage.clock.readings import TimeOfDay
-from storage.database.engine import Database
 from storage.database.owner import is_dead
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.errors import StorageError
 from storage.studies import refused_instances

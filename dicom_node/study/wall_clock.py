@@ -13,8 +13,8 @@ import structlog
 
 from storage.clock import readings
 from storage.clock.readings import Reading, TimeOfDay
-from storage.database.engine import Database
 from storage.database.owner import boot_id, this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
 
 _AT_ONCE_S = 0.1

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 
-from dicom_node.policy import is_out_of_memory
+from dicom_node.retry_decision import is_out_of_memory
 from dicom_node.work.prepare import Judged
 from inference.types import Features
 from storage.work.jobs import Job

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait
-from storage.database.engine import Database, Transaction
+from dicom_node.retry_decision import Decision, Fail, Forget, Halt, Retry, Wait
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
 from storage.states import Backfill, JobKind
 from storage.work import jobs

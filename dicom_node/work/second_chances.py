@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from dicom_node.policy import LIES_IN_THE_INSTANCE
-from storage.database.engine import Database
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
+from storage.database.transactions import Database
 from storage.studies.preparing import give_second_chances as requeue
 
 #: How often to look, in seconds.

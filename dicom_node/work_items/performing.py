@@ -17,10 +17,10 @@ from dicom_node.scu.errors import RequestRefusedError
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.work_items import WorkItemLostError, WorkItemQuery, open_work_list
 from dicom_node.work_items.messages import Location, Performed, performed, progress, read_input
-from dicom_node.work_items.policy import CLAIMED, DONE, Cancel, Complete, Fetch, Wait, next_step
+from dicom_node.work_items.next_step import CLAIMED, DONE, Cancel, Complete, Fetch, Wait, next_step
 from inference.types import Code
-from storage.database.engine import Database, Transaction
 from storage.database.owner import is_dead, this_process
+from storage.database.transactions import Database, Transaction
 from storage.errors import ClaimLostError, StorageError
 from storage.states import WorkItemState
 from storage.work_items import claiming

@@ -18,7 +18,7 @@ from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device, reproducible
-from inference.models.engine import Precision, choose_precision, frame_encoders
+from inference.models.frame_encoder import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
 from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import AlarmKind
 from storage.tables import StudyAlarm
 from storage.tables.upsert import insert_for

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import JobKind
 
 

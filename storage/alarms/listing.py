@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from storage import tables
 from storage.alarms import about_work
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import MissingInstances, RefusedInstance, StudyAlarm
 
 #: A study that lost more than this may keep another one from the end of the list.

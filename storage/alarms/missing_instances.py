@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import MissingInstances
 from storage.tables.upsert import insert_for
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, String, exists, func, insert, select, type_coerce
 
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.tables import AuditEvent, AuditSeal
 
 #: The chain before the first seal.

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from storage.audit.seals import head
 from storage.audit.trail import Action, RecordedEvent, recorded
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import AssociationStudy, AuditCursor, AuditEvent, AuditSeal, Instance, Study
 from storage.tables.upsert import insert_once
 

@@ -16,7 +16,7 @@ from storage.audit.seals import (
     link,
     unsealed,
 )
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import AuditEvent, AuditSeal
 
 #: Rows read at a time.

@@ -21,7 +21,7 @@ from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.clock import jumps
 from storage.clock.jumps import Jump
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import NotFoundError
 from storage.tables import ClockReading
 from storage.tables.upsert import insert_for

@@ -15,14 +15,14 @@ from sqlalchemy import insert, select, update
 from storage import tables
 from storage.alarms import about_studies
 from storage.audit.trail import Action
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.person_names import name_key
 from storage.states import CorrectionKind
 from storage.studies import named_patients
-from storage.studies.completion import revise
 from storage.studies.orders import Order, record_order
 from storage.studies.patients import Patient
+from storage.studies.revisions import revise
 from storage.tables import StudyCorrection
 
 

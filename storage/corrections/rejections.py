@@ -10,9 +10,9 @@ from sqlalchemy import func, insert, select
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import JobState
-from storage.studies.completion import revise
+from storage.studies.revisions import revise
 from storage.tables import Rejection, RejectionNote
 from storage.tables.upsert import insert_once
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import ClimbState, Rung
 from storage.tables import Climb, CommitmentAsked
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery.outbox import Delivery
 from storage.states import DeliveryState
 from storage.tables import DestinationAnswer

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery.commitment_answers import Asked, Question, asked_about
 from storage.errors import ClaimLostError
 from storage.states import ClimbState, DeliveryState, Rung

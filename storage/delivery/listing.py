@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.states import ClimbState, DeliveryState, Rung
 from storage.tables import Climb

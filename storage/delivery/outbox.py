@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import ClimbState, DeliveryState
 from storage.tables import Climb
 from storage.tables.upsert import insert_for

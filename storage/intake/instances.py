@@ -10,7 +10,7 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.corrections.rejections import record_note
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.intake.received import Receipt, Received, audit_received
 from storage.intake.resent import with_other_bytes

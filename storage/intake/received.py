@@ -9,7 +9,7 @@ from typing import Literal
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.corrections.rejections import Note
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.studies.patients import Patient
 
 

@@ -9,7 +9,7 @@ from storage.alarms import about_studies
 from storage.audit.trail import Action
 from storage.corrections import ordered
 from storage.corrections.ordered import Identification
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.intake.received import Receipt, Received, Resent, audit_received
 from storage.keeping import removal
 from storage.states import AlarmKind

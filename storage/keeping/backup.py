@@ -23,8 +23,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, func, make_url, select
 
-from storage.database.engine import Database, Transaction
 from storage.database.faults import translated_disk
+from storage.database.transactions import Database, Transaction
 from storage.errors import BackupError
 from storage.files.folders import PRIVATE_FOLDER, make_private_file
 from storage.files.spool import Spool

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import select, union
 
 from storage import tables
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.files.spool import Spool
 from storage.keeping import removal
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import ClaimLostError
 from storage.states import PromiseState
 from storage.tables import CommitmentItem, CommitmentRequest, InstanceConflict

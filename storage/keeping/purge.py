@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import NotFoundError, StudyBusyError
 from storage.keeping import removal
 from storage.states import DeliveryState, JobState, StudyState, WorkItemState

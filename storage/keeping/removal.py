@@ -14,8 +14,8 @@ from typing import NamedTuple
 from sqlalchemy import Select, delete, func, select, union
 
 from storage import tables
-from storage.database.engine import Database, Transaction
 from storage.database.faults import translated_disk
+from storage.database.transactions import Database, Transaction
 from storage.files.folders import private_file
 from storage.files.spool import Spool
 from storage.tables import InstanceConflict, SpoolRemoval

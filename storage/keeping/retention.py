@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.files.spool import Spool
 from storage.keeping import removal
 from storage.keeping.removal import YOUNG, Removed

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.keeping.inventory import needed_files
 from storage.tables import SpoolIdentity
 from storage.tables.upsert import insert_for, insert_once

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.database import owner
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import SchemaMismatchError
 
 

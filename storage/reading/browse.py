@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import RecordedEvent
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery import listing
 from storage.delivery.listing import DeliveryView
 from storage.errors import NotFoundError

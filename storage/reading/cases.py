@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from storage import tables
 from storage.corrections import ordered, rejections
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.reading.companions import CaseStudy, Reach, case_study, companions
 from storage.states import DeliveryState, JobState

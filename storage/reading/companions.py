@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, or_, select
 
 from storage import tables
 from storage.corrections import ordered
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import JobKind, JobState, Outcome
 from storage.studies.patients import Patient, share_cases
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, exists, or_, select, tuple_
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.person_names import searched
 from storage.states import JobKind, JobState, Outcome, StudyState
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, case, func, select
 
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.states import FetchState, PullState
 from storage.tables import Pull, PulledStudy

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import ArchiveBusyError, NotFoundError
 from storage.retrieval import listing
 from storage.retrieval.listing import PullView, StudyView, find_pull

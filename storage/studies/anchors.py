@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import DueReason
-from storage.studies.completion import revise
+from storage.studies.revisions import revise
 from storage.tables import Companion
 from storage.work import jobs
 

@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import AnnouncementKind, StepState
 from storage.tables import AnnouncedInstance
 from storage.tables import Announcement as _Announcement

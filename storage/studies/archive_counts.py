@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import AnnouncementKind, StepState, StudyState
 from storage.studies.announcements import Announcement, replace_archived
 from storage.tables import ArchiveCount

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, or_, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import Ending, StudyState
 from storage.studies.completeness import SETTLING
 

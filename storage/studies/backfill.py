@@ -12,9 +12,9 @@ from sqlalchemy.orm import aliased
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
-from storage.studies.completion import revise
+from storage.studies.revisions import revise
 
 _STUDIES_AT_ONCE = 50
 _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)

@@ -14,7 +14,7 @@ from sqlalchemy import Row, case, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.states import AnnouncementKind, Ending, StepState, StudyState
 from storage.studies.announcements import claim_announcements

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, exists, insert, select, update
 
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.person_names import name_key
 from storage.states import CorrectionKind
 from storage.studies.patients import Patient, are_same

@@ -14,13 +14,13 @@ from storage.alarms import about_studies
 from storage.alarms.missing_instances import do_without
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
 from storage.states import DueReason, StudyState
 from storage.studies import refused_instances
 from storage.studies.completeness import lock_evidence, look_again
-from storage.studies.completion import complete_study, revise
 from storage.studies.preparing import retry_failed
+from storage.studies.revisions import complete_study, revise
 from storage.tables import StudyHold
 from storage.tables.upsert import insert_for
 

@@ -8,10 +8,10 @@ from sqlalchemy import Select, select
 
 from storage import tables
 from storage.alarms import about_work
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import Backfill, DueReason, JobKind, JobState, Outcome, StudyState
 from storage.studies.anchors import anchors_of
-from storage.studies.completion import revise
+from storage.studies.revisions import revise
 from storage.work.jobs import Job, queue_prepare, queued_report, requeue
 
 #: What failed is tried again after as long as it was tried before, and not sooner than this.

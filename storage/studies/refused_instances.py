@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, func, select, update
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables import RefusedInstance
 from storage.tables.upsert import insert_for, table_of
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.tables.base import Base
 
 Insert = postgresql.Insert | sqlite.Insert

@@ -14,7 +14,7 @@ from sqlalchemy import Row, select, update
 
 from storage import tables
 from storage.audit.trail import Action
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import ClaimLostError
 
 #: What a row holds that nobody works on.

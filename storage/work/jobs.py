@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import Backfill, JobKind, JobState
 from storage.work.claims import UNCLAIMED, Lifecycle, Words, lease
 from storage.work.waiting import in_lane, longest_waiting

@@ -11,7 +11,7 @@ from storage import tables
 from storage.alarms import about_studies
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import AlarmKind, Outcome
 from storage.tables.upsert import insert_for
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import StudyBusyError
 from storage.states import JobState
 from storage.tables import PipelinePlace

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.errors import ClaimLostError
 from storage.states import WorkItemState
 from storage.tables import WorkItem as WorkItemRow

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from storage import tables
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import Backfill, DeliveryState, JobKind, JobState, StudyState
 
 _UNFINISHED_JOBS = (JobState.QUEUED, JobState.RUNNING)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inference.models.allocator import keep_freed_memory
-from inference.models.engine import FrameEncoder, choose_precision
+from inference.models.frame_encoder import FrameEncoder, choose_precision
 from inference.models.registry import ARCHITECTURES
 from tests.benchmark import measuring
 from tests.benchmark.measuring import Figure

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dicom_node import logs
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 
 

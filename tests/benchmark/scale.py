@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.intake.instances import record_instance
 from tests import postgresql
 from tests.benchmark.measuring import Figure, machine, write_json, write_section

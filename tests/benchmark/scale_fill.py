@@ -6,7 +6,7 @@ from contextlib import closing
 import psycopg
 from psycopg import sql
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 from tests.benchmark.scale_rows import COLUMNS, Rows, rows
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from dicom_node.study.completion import judge
+from dicom_node.study.completing import judge
 from dicom_node.study.decision import Rules
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery import outbox
 from storage.delivery.listing import listing
 from storage.intake.instances import record_instance
@@ -20,7 +20,7 @@ from storage.reading.browse import show_study
 from storage.reading.study_list import StudySearch, list_studies
 from storage.states import DeliveryState, StudyState
 from storage.studies.associations import Association, open_association
-from storage.studies.completion import due_studies
+from storage.studies.revisions import due_studies
 from storage.work import jobs
 from tests.benchmark.scale_rows import (
     BUSY,

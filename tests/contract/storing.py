@@ -7,10 +7,10 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from dicom_node.study.completion import judge
+from dicom_node.study.completing import judge
 from dicom_node.study.decision import Rules
 from storage import tables
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.intake.instances import record_instance
 from storage.intake.received import Receipt, Received
 from storage.states import Ending, JobKind, JobState, Outcome

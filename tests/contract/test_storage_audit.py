@@ -6,7 +6,7 @@ import pytest
 
 from storage.audit import trail
 from storage.audit.trail import Action, Event
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from tests.contract.storing import NOON, after, store_study
 
 

@@ -13,7 +13,7 @@ from storage.audit import trail
 from storage.audit.seals import BATCH, BEGINNING, event_columns, event_digest, link, seal_new
 from storage.audit.trail import Action, Event
 from storage.audit.verification import Damage, Finding, Verification, verify
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
 from storage.migrations.upgrading import upgrade
 from storage.tables import AuditEvent, AuditSeal

@@ -7,12 +7,12 @@ from sqlalchemy import insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.states import Backfill, DueReason, JobKind, JobState, StudyState
 from storage.studies import backfill, orders, preparing
 from storage.studies.backfill import Standing, Wanted
-from storage.studies.completion import complete_study
 from storage.studies.orders import Order
+from storage.studies.revisions import complete_study
 from storage.work import jobs, results
 from storage.work.jobs import Job
 from tests.contract.storing import (

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.errors import BackupError
 from storage.files.spool import Spool

@@ -9,7 +9,7 @@ from dicom_node.study.decision import due_by_associations
 from storage.audit import trail
 from storage.audit.trail import Action
 from storage.clock.jumps import Jump, absorb
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, outbox
 from storage.reading.browse import StudyDetail, show_study
 from storage.states import Ending, Rung

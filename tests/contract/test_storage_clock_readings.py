@@ -10,7 +10,7 @@ from storage.audit import trail
 from storage.audit.trail import Action
 from storage.clock import readings
 from storage.clock.readings import Reading, TimeOfDay
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.keeping.removal import YOUNG
 from storage.reading.browse import show_study

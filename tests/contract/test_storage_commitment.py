@@ -6,7 +6,7 @@ import pytest
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
 from storage.keeping import promises, purge, retention
 from storage.keeping.promises import FailureReason, Holdings, Owed, Reference

@@ -6,7 +6,7 @@ import pytest
 
 from storage.corrections import ordered, rejections
 from storage.corrections.ordered import Identification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.keeping.purge import purge_study
 from storage.reading import cases
 from storage.reading.browse import show_study

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import Rules
 from storage.alarms.listing import study_alarms
 from storage.audit import trail as storage_audit
 from storage.audit.trail import Action
 from storage.clock.jumps import Jump, absorb
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.keeping import purge
 from storage.reading.browse import show_study

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from storage.alarms import missing_instances
 from storage.alarms.listing import study_alarms
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.states import AnnouncementKind, StepState
 from storage.studies import announcements, archive_counts, completeness, orders
 from storage.studies.announcements import Announcement

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import due_by_associations
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.reading.browse import show_study
 from storage.reading.study_list import StudySummary
 from storage.states import DueReason, Ending, StudyState
@@ -18,7 +18,7 @@ from storage.studies.associations import (
     touch_associations,
 )
 from storage.studies.completeness import SETTLING, evidence_of
-from storage.studies.completion import due_studies
+from storage.studies.revisions import due_studies
 from tests.contract.storing import (
     HARD_LIMIT_S,
     PIPELINE,

@@ -9,7 +9,7 @@ from storage.audit.trail import Action
 from storage.corrections import ordered, rejections
 from storage.corrections.ordered import Identification
 from storage.corrections.rejections import Note
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.errors import NotFoundError
 from storage.intake.received import Receipt

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import destinations, outbox
 from storage.delivery.destinations import Answer
 from storage.delivery.outbox import Delivery

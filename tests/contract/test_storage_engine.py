@@ -18,8 +18,8 @@ from alembic.runtime.migration import MigrationContext
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database import engine
-from storage.database.engine import Database
+from storage.database import transactions
+from storage.database.transactions import Database
 from storage.errors import (
     DatabaseUnavailableError,
     SchemaMismatchError,
@@ -39,7 +39,7 @@ def echoes(database: Database) -> int:
         return len(trail.search(tx, action=Action.ECHO))
 
 
-def echo(tx: engine.Transaction) -> None:
+def echo(tx: transactions.Transaction) -> None:
     trail.record(tx, trail.Event(action=Action.ECHO, at=NOON))
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.intake.instances import record_refusal
 from storage.intake.received import Receipt

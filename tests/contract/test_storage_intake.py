@@ -10,7 +10,7 @@ from storage.alarms.listing import StudyAlarms, study_alarms
 from storage.audit import trail
 from storage.audit.trail import Action
 from storage.corrections import ordered
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.intake.instances import record_refusal
 from storage.intake.received import Receipt, Resent
 from storage.reading.browse import show_study

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
 from storage.reading.browse import show_study
 from storage.states import JobKind, JobState

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.files.spool import Spool
 from storage.intake.instances import record_instance

@@ -6,7 +6,7 @@ import pytest
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import ask, record_answer
 from storage.delivery.ladder import Climb

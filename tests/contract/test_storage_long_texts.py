@@ -5,7 +5,7 @@ import pytest
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.intake.received import Receipt
 from storage.keeping import purge
 from storage.reading import browse

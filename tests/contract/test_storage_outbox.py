@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.audit import trail
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import listing as storage_listing
 from storage.delivery import outbox
 from storage.delivery.listing import DeliveryView

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import asked_about, record_answer
 from storage.delivery.listing import listing
@@ -26,7 +26,7 @@ from storage.studies.associations import (
     lose_dead_associations,
     touch_associations,
 )
-from storage.studies.completion import complete_study, due_studies
+from storage.studies.revisions import complete_study, due_studies
 from storage.work import jobs, results
 from tests.contract.storing import (
     LEASE_S,

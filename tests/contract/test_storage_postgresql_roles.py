@@ -7,7 +7,7 @@ import pytest
 
 from storage.audit.seals import seal_new
 from storage.audit.verification import verify
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.migrations.upgrading import require_current, upgrade
 from storage.reading.study_list import list_studies

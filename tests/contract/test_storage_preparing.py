@@ -7,7 +7,7 @@ import pytest
 from storage.alarms import about_work
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.keeping import spool_identity
 from storage.reading.browse import show_study
 from storage.states import JobKind, JobState

@@ -11,7 +11,7 @@ from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action
 from storage.corrections import ordered
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.errors import NotFoundError, StudyBusyError
 from storage.files.spool import Spool

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.reading import cases
 from storage.reading.browse import StudyDetail, show_study

@@ -10,7 +10,7 @@ import pytest
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, outbox
 from storage.files.spool import Spool
 from storage.intake.received import Receipt

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from storage.audit.trail import Action, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import ArchiveBusyError, NotFoundError
 from storage.keeping.purge import purge_study
 from storage.retrieval import pulls

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StudyBusyError
 from storage.states import JobKind, JobState
 from storage.work import jobs, roster

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.corrections.ordered import Identification, correct_identification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.reading.study_list import Place, StudySearch, list_studies
 from storage.studies.orders import Order
 from tests.contract.storing import PIPELINE, after, open_association, received, store

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations import upgrading
 from storage.reading.companions import Reach, companions
 from storage.tables import Study, StudyCorrection, StudyPatient

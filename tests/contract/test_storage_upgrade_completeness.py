@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations import upgrading
 from storage.reading.browse import show_study
 from storage.states import DueReason, StudyState
-from storage.studies.completion import complete_study, due_studies
+from storage.studies.revisions import complete_study, due_studies
 from storage.tables import Study
 from storage.tables.columns import UtcDateTime
 from tests.contract.storing import after, open_association

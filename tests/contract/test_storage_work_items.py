@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from storage.audit.trail import Action, search
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.delivery import outbox
 from storage.errors import ClaimLostError, StudyBusyError
 from storage.keeping.purge import purge_study
 from storage.states import Backfill, DueReason, Outcome, WorkItemState
-from storage.studies.completion import revise
+from storage.studies.revisions import revise
 from storage.work_items import claiming
 from storage.work_items.claiming import WorkItem
 from storage.work_items.progress import InputStudy, Output, look_at_study

@@ -11,7 +11,7 @@ from typing import Any
 from pydicom import dcmread
 from sqlalchemy import text
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
 from storage.files.spool import Spool
 

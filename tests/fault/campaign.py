@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from tests.fault.auditor import Auditor, Findings, unfinished
 from tests.fault.carts import Cart, Exams

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from dicom_node.delivery.worker import Deliverer
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from tests.outbox import destination
 

@@ -53,22 +53,22 @@ LISTEN = {
 WORK = {
     "rescue.rescued": Step("after", "storage.work.jobs:rescue", 1),
     "prepare.claimed": Step("after", "dicom_node.work.holding:Holding.claim", 5),
-    "prepare.looked": Step("after", "dicom_node.work.engine:judge"),
+    "prepare.looked": Step("after", "dicom_node.work.job_runner:judge"),
     "prepare.encoding": Step("before", "dicom_node.work.batch:_encode"),
     "prepare.encoded": Step("after", "dicom_node.work.batch:_encode"),
     "prepare.before_commit": Step("after", "storage.work.results:record_preparation"),
-    "prepare.committed": Step("after", "dicom_node.work.engine:Engine._finish_prepare"),
-    "complete.before_commit": Step("after", "dicom_node.study.completion:complete_study", 2),
+    "prepare.committed": Step("after", "dicom_node.work.job_runner:JobRunner._finish_prepare"),
+    "complete.before_commit": Step("after", "dicom_node.study.completing:complete_study", 2),
     "complete.committed": Step("after", "dicom_node.study.clock:complete_due_studies", 3),
     "conclude.loaded": Step("after", "storage.reading.cases:load_case", 2),
-    "conclude.fused": Step("after", "dicom_node.work.reporting:conclude", 2),
-    "report.built": Step("after", "dicom_node.work.composing:build_what_passes", 2),
+    "conclude.fused": Step("after", "dicom_node.work.case_report:conclude", 2),
+    "report.built": Step("after", "dicom_node.work.report_files:build_what_passes", 2),
     "report.putting": Step("before", "storage.files.spool:Spool.put", 5),
     "report.put": Step("after", "storage.files.spool:Spool.put", 5),
     "report.recorded": Step("after", "storage.work.results:record_report", 2),
     "report.queued": Step("after", "storage.delivery.outbox:enqueue", 3),
     "report.before_commit": Step("after", "storage.work.jobs:finish", 4),
-    "report.committed": Step("after", "dicom_node.work.conclusions:Conclusions.conclude", 2),
+    "report.committed": Step("after", "dicom_node.work.conclude:Conclusions.conclude", 2),
 }
 
 DELIVER = {

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from storage import tables
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.states import JobKind
 from tests import postgresql
 from tests.fault.lost_answers import lossy_proxy

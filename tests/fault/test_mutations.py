@@ -15,7 +15,7 @@ import pytest
 
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from tests.fault.auditor import Auditor, content, unfinished
 from tests.fault.carts import Exams, sop_instance_uid

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from dicom_node import app
-from dicom_node.policy import LIES_IN_THE_INSTANCE
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
 from dicom_node.settings.file import read_settings
 from storage.alarms import about_work
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import SpoolAwayError
 from storage.files.spool import Spool
 from storage.keeping import removal, retention
@@ -38,8 +38,8 @@ from tests.work_bench import Bench
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("dicom_node.policy._FIRST_RETRY_S", 0.05)
-    monkeypatch.setattr("dicom_node.policy._LONGEST_RETRY_S", 0.1)
+    monkeypatch.setattr("dicom_node.retry_decision._FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr("dicom_node.retry_decision._LONGEST_RETRY_S", 0.1)
     made = Bench(tmp_path, maximum_attempts=2)
     yield made
     made.database.close()
@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_read_now_holds_up_the_report_for_all_to_see(
     bench.receive(3)
     bench.complete()
     bad = bench.spool.path(bench.study().instances[1].digest)
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1000)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1000)
     with running(bench):
         with failing(monkeypatch, number, lambda path: path == bad):
             wait_until(lambda: bench.jobs()[2][1] >= 3, 20, "it is tried again and again")
@@ -216,7 +216,7 @@ def test_when_memory_was_short_for_too_long_nothing_is_said_of_half_a_study_and_
         return number
 
     monkeypatch.setattr(bench.pipeline, "look", scarce)
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1)
     bench.receive(3)
     bench.complete()
     bench.run_until(bench.reported)

@@ -13,14 +13,14 @@ from apscheduler.schedulers import base
 from dicom_node.retention import Retention
 from dicom_node.study.clock import Clock
 from dicom_node.study.wall_clock import WallClock
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError
 from storage.files.spool import Spool
 from storage.keeping.retention import Rules
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
 from storage.states import DueReason, Outcome
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from storage.work import jobs
 from tests.contract.storing import (
     PIPELINE,

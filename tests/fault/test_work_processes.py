@@ -133,7 +133,7 @@ def leases_ran_out(bench: Bench) -> bool:
 def test_memory_that_a_process_may_not_have_is_told_from_other_errors() -> None:
     script = (
         "import numpy, resource, torch\n"
-        "from dicom_node.policy import is_out_of_memory\n"
+        "from dicom_node.retry_decision import is_out_of_memory\n"
         "limit = 8 << 30\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
         "for allocate in (torch.empty, numpy.empty):\n"

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from dicom_node.report import NodeIdentity
 from dicom_node.study.clock import Clock
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from dicom_node.work.step_watch import StepWatch
 from dicom_node.work.worker import Worker
 from inference.types import Selected
-from storage.database.engine import Database
 from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Numbers
@@ -64,7 +64,7 @@ def main(folder: Path, lease_s: float, maximum_attempts: int) -> None:
     database = Database(f"sqlite:///{folder / 'node.db'}")
     spool = Spool(folder / "spool")
     limit_s = HANG_LIMIT_S if any(folder.glob("hang-*")) else STEP_LIMIT_S
-    engine = Engine(
+    engine = JobRunner(
         database,
         spool,
         {PIPELINE: Deadly(folder)},

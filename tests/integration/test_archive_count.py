@@ -13,7 +13,7 @@ from dicom_node.retrieval.archive import DimseArchive
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
 from dicom_node.study.archive_count import ask_archive
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.studies.completeness import Evidence, evidence_of
 from storage.tables import ArchiveCount
 from tests.archived import ArchivedStudy, archived_study

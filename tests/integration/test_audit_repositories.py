@@ -18,7 +18,7 @@ from storage.audit import telling as audit_telling
 from storage.audit import trail
 from storage.audit.seals import seal_new
 from storage.audit.trail import Action, Event
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from tests.audit_repository import Received, repository
 from tests.certificates import Authority
 from tests.contract.storing import NOON, after, store_study

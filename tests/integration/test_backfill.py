@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 from dicom_node.app import pipelines as composition
 from dicom_node.cli import cli
 from dicom_node.report import NodeIdentity
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from inference.types import Assessment, Code, Encoded, Exclusion, Findings, Measurement, Presence
 from storage import tables
 from storage.corrections import ordered
@@ -67,7 +67,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def run(bench: Bench, pipelines: dict[str, Numbers], **options: Any) -> None:
     """A worker with these pipelines, until its work is done."""
-    bench.engine = Engine(
+    bench.engine = JobRunner(
         bench.database,
         bench.spool,
         pipelines,

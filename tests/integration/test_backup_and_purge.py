@@ -12,7 +12,7 @@ from sqlalchemy import select
 from dicom_node.cli import cli
 from storage import tables
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.keeping import inventory
 from tests.scp_listening import Node, associated, item, listening, send, store

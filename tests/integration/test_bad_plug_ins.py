@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from dicom_node.policy import explain
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Reporter
+from dicom_node.retry_decision import explain
+from dicom_node.work.case_report import Reporter
+from dicom_node.work.job_runner import JobRunner
 from dicom_node.work.step_watch import StepWatch
 from storage import tables
 from storage.database.owner import this_process
 from storage.states import JobState
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from storage.work import jobs
 from storage.work.jobs import STEP_HUNG
 from tests.contract.storing import PIPELINE
@@ -67,8 +67,8 @@ class Site:
         with self.bench.database.read() as tx:
             return [(row[0].value, row[1], row[2]) for row in tx.execute(query)]
 
-    def _engine(self, maximum_attempts: int, watch: StepWatch) -> Engine:
-        return Engine(
+    def _engine(self, maximum_attempts: int, watch: StepWatch) -> JobRunner:
+        return JobRunner(
             self.bench.database,
             self.bench.spool,
             {PIPELINE: self.bench.pipeline, BAD: self.bad},

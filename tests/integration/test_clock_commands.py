@@ -12,7 +12,7 @@ from dicom_node.cli import cli
 from dicom_node.study.wall_clock import WallClock
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 
 

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     Report,

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from storage.audit.trail import Action, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.states import AnnouncementKind, StepState
 from storage.studies import announcements
 from storage.studies.announcements import Announcement

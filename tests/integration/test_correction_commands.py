@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from dicom_node.cli import cli
 from storage.corrections import rejections
 from storage.corrections.rejections import Note
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 from tests.contract.storing import complete, store_study
 

@@ -17,8 +17,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from sqlalchemy import func, select
 
-from dicom_node.app.commitment import look_in
-from dicom_node.commitment import (
+from dicom_node.app.ladders import look_in
+from dicom_node.commitment_messages import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     Report,
@@ -33,7 +33,7 @@ from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.settings.file import read_settings
 from storage.audit.trail import Action, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery.listing import DeliveryView
 from storage.keeping.promises import Reference
 from storage.states import Rung

@@ -12,7 +12,7 @@ from dicom_node.operations.orders import Asked
 from dicom_node.settings.model import Settings
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.reading.study_list import StudySearch
 from storage.states import DeliveryState

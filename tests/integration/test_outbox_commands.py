@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import ask, record_answer
 from storage.errors import NotFoundError, StorageError

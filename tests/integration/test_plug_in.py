@@ -21,17 +21,17 @@ from dicom_node.app.pipelines import load_pipelines
 from dicom_node.operations import purging
 from dicom_node.report import NodeIdentity
 from dicom_node.settings.model import Settings
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from storage import tables as schema
 from storage.corrections import ordered
 from storage.corrections.ordered import Identification
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.reading.browse import StudyDetail, show_study
 from storage.states import DueReason, JobState
-from storage.studies.completion import complete_study
 from storage.studies.orders import Order
+from storage.studies.revisions import complete_study
 from tests import plug_ins
 from tests.peers import require, shared, wait_until
 from tests.phantom_model import PHANTOM_BUNDLE
@@ -88,7 +88,7 @@ class Site:
 
     def work(self) -> None:
         """Run all jobs to their end."""
-        engine = Engine(
+        engine = JobRunner(
             self.database,
             self.spool,
             self.pipelines,

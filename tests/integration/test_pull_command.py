@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from dicom_node import logs
 from dicom_node.cli import cli
 from storage.audit.trail import Action, RecordedEvent, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
 from storage.migrations.upgrading import upgrade
 from storage.retrieval.pulls import held_instances

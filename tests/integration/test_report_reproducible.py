@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from dicom_node.work import conclusions
+from dicom_node.work import conclude
 from inference.types import Case, Exclusion, Findings
 from tests.contract.storing import end_association, open_association, received, store
 from tests.report_cases import estimate, loops
@@ -64,7 +64,7 @@ class Node(Bench):
 
     def report(self, order: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         """SOP Instance UID -> file of everything that is made of the study."""
-        monkeypatch.setattr(conclusions, "now_utc", lambda: self.at)
+        monkeypatch.setattr(conclude, "now_utc", lambda: self.at)
         open_association(self.database)
         for number in order:
             file = save(instance(number), self.folder / "cine.dcm")

@@ -17,7 +17,7 @@ from dicom_node.scp.associations import Associations
 from dicom_node.scp.upper_layer.transport import Admission
 from dicom_node.study.decision import Rules, due_by_associations
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 from storage.states import DueReason

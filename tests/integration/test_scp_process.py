@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.reading.browse import show_study
 from storage.reading.study_list import list_studies
@@ -26,7 +26,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from dicom_node import logs
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.migrations.upgrading import upgrade
 

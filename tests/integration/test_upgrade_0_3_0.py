@@ -19,7 +19,7 @@ from dicom_node.report.rendering import as_text
 from dicom_node.work.findings_codec import decode_findings
 from inference.pipeline import Pipeline, load_pipeline
 from storage.audit.verification import verify
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import ladder, outbox
 from storage.keeping import promises
 from storage.migrations import upgrading

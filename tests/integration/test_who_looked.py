@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dicom_node.cli import cli
 from storage.audit import trail
 from storage.audit.trail import Action, RecordedEvent
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.migrations.upgrading import upgrade
 from storage.retrieval import pulls

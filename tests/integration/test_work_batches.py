@@ -11,7 +11,7 @@ from sqlalchemy import select
 from dicom_node.work.batch import BatchSize
 from storage import tables
 from storage.states import DueReason
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from storage.work import jobs
 from tests.contract.storing import PIPELINE, open_association, received, store
 from tests.unit.ultrasound_files import cine, save

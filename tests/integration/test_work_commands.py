@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.files.spool import Spool
 from storage.work import jobs, roster
 from tests.contract.storing import PIPELINE, claim, complete, open_association, received, store

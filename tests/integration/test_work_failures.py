@@ -61,7 +61,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
 def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.work.composing.build_what_passes", lambda *_, **__: fails())
+    monkeypatch.setattr("dicom_node.work.report_files.build_what_passes", lambda *_, **__: fails())
     bench.receive(1)
     concluded(bench)
     detail = bench.study()
@@ -147,7 +147,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_no_such_batch_is_tried_again(
 def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the_rest(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1)
 
     def too_large(looks: Sequence[int]) -> None:
         if 2 in looks:

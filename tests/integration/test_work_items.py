@@ -16,7 +16,7 @@ from dicom_node.work_items.messages import Location
 from dicom_node.work_items.performing import FetchStudy, Performing, WorkListRules
 from inference.types import Code
 from storage.audit.trail import Action, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery import outbox
 from storage.migrations.upgrading import upgrade
 from storage.states import WorkItemState

@@ -15,16 +15,16 @@ from sqlalchemy import select
 
 from dicom_node.report import NodeIdentity
 from dicom_node.study.clock import Clock
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from storage import tables
 from storage.alarms import about_work
 from storage.audit import trail
 from storage.audit.trail import Action
 from storage.states import DueReason, JobKind, Outcome
 from storage.studies import orders
-from storage.studies.completion import complete_study
 from storage.studies.orders import Order
+from storage.studies.revisions import complete_study
 from storage.work import jobs, roster
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
@@ -37,8 +37,8 @@ ADDED = "added"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("dicom_node.policy._FIRST_RETRY_S", 0.02)
-    monkeypatch.setattr("dicom_node.policy._LONGEST_RETRY_S", 0.05)
+    monkeypatch.setattr("dicom_node.retry_decision._FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr("dicom_node.retry_decision._LONGEST_RETRY_S", 0.05)
     made = Bench(tmp_path)
     yield made
     made.database.close()
@@ -51,8 +51,8 @@ def numbers(name: str, bundle: str = "d") -> Numbers:
     return made
 
 
-def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> Engine:
-    return Engine(
+def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> JobRunner:
+    return JobRunner(
         bench.database,
         bench.spool,
         {pipeline.name: pipeline for pipeline in pipelines},
@@ -65,7 +65,7 @@ def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> Engine
 
 
 @contextmanager
-def running(*engines: Engine) -> Iterator[None]:
+def running(*engines: JobRunner) -> Iterator[None]:
     threads = [threading.Thread(target=engine.run, daemon=True) for engine in engines]
     for thread in threads:
         thread.start()

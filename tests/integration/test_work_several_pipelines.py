@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from dicom_node.intake.recording import Recorder
 from dicom_node.report import NodeIdentity
-from dicom_node.work import engine as engine_module
-from dicom_node.work.conclude import gather, unprepared_instances
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Reporter
+from dicom_node.work import job_runner
+from dicom_node.work.case_findings import gather, unprepared_instances
+from dicom_node.work.case_report import Reporter
+from dicom_node.work.job_runner import JobRunner
 from dicom_node.work.unusable import Unusable
 from inference.dicom.header import instance_ref, read_header
 from inference.exclusions import reason
@@ -24,7 +24,7 @@ from storage.database.owner import this_process
 from storage.files.spool import Spool
 from storage.reading import cases
 from storage.states import DueReason
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from tests.contract.storing import PIPELINE, open_association, received
 from tests.unit.ultrasound_files import cine, save
 from tests.work_bench import Bench, Numbers
@@ -51,9 +51,9 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def both(bench: Bench, **others: Any) -> Engine:
+def both(bench: Bench, **others: Any) -> JobRunner:
     pipelines = {PIPELINE: bench.pipeline, **others}
-    return Engine(
+    return JobRunner(
         bench.database,
         bench.spool,
         pipelines,
@@ -116,7 +116,7 @@ def test_a_file_is_checked_and_its_header_read_once_for_all_pipelines(
         checked.append(digest)
         return reading(spool, digest)
 
-    monkeypatch.setattr(engine_module, "read_header", count_headers)
+    monkeypatch.setattr(job_runner, "read_header", count_headers)
     monkeypatch.setattr(Spool, "reading", count_checks)
     receive(bench, [PIPELINE, "second"], US, US, US)
     bench.engine = both(bench, second=Second())

@@ -12,7 +12,7 @@ from storage.audit import trail
 from storage.audit.seals import SEALED, seal_new
 from storage.audit.trail import Action, Event
 from storage.audit.verification import verify
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.migrations.upgrading import upgrade
 from tests.contract.storing import NOON, after
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dicom_node.study.decision import due_by_associations
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
 from storage.states import DueReason, Ending

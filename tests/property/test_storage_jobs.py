@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
 from storage.migrations.upgrading import upgrade
 from storage.states import JobKind, JobState

@@ -20,7 +20,7 @@ from dicom_node.delivery.climb_policy import (
     after_lookup,
     next_step,
 )
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.delivery import ladder, outbox
 from storage.delivery.commitment_answers import ask, record_answer
 from storage.delivery.ladder import Climb

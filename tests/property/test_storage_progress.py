@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from storage import tables
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 from storage.states import JobKind, JobState
 from storage.studies import preparing
-from storage.studies.completion import complete_study
+from storage.studies.revisions import complete_study
 from storage.work import jobs
 from storage.work.jobs import Job
 from tests.contract.storing import after, end_association, open_association, received, store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 
 

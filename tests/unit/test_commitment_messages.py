@@ -10,7 +10,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     Report,
     UnreadableMessageError,
     meaning,

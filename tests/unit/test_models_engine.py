@@ -9,7 +9,7 @@ from torch import nn
 import inference.bundle
 from inference.bundle.loading import load_bundle
 from inference.errors import InferenceError
-from inference.models.engine import FrameEncoder, Precision, choose_precision, frame_encoders
+from inference.models.frame_encoder import FrameEncoder, Precision, choose_precision, frame_encoders
 from inference.models.registry import ARCHITECTURES
 
 CPU = torch.device("cpu")

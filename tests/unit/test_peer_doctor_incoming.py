@@ -13,7 +13,7 @@ from dicom_node.scp import rejections
 from dicom_node.scp.rejections import Rejection
 from storage.audit import trail
 from storage.audit.trail import Action
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from tests.certificates import Authority
 
 NOW = datetime.now(UTC)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dicom_node.errors import NoProgressError
-from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait, decide, is_spent
+from dicom_node.retry_decision import Decision, Fail, Forget, Halt, Retry, Wait, decide, is_spent
 from inference.errors import BundleError, LoopUnreadableError
 from storage.errors import (
     ClaimLostError,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dicom_node.intake.recording import Recorder
-from storage.database.engine import Database, Transaction
 from storage.database.owner import this_process
+from storage.database.transactions import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageError, StorageFullError
 from storage.files.spool import Settling, SpoolFile
 from storage.intake.received import Receipt, Received

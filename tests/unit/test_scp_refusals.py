@@ -6,7 +6,7 @@ import pytest
 
 from dicom_node.scp.refusals import Refusal, Refusals
 from storage.audit.trail import Action, RecordedEvent, search
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
 
 

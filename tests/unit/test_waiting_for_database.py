@@ -8,7 +8,7 @@ import pytest
 from dicom_node import app
 from dicom_node.cli import service
 from dicom_node.settings.model import Settings
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError
 
 

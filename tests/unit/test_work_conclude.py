@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.conclude import abandoned, conclude, gather
+from dicom_node.work.case_findings import abandoned, conclude, gather
 from inference.errors import InferenceError
 from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
 from inference.types import Findings

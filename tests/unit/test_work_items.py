@@ -17,7 +17,7 @@ from dicom_node.work_items.messages import (
     progress,
     read_input,
 )
-from dicom_node.work_items.policy import (
+from dicom_node.work_items.next_step import (
     ANALYSING,
     DELIVERING,
     Cancel,

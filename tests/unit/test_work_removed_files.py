@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.conclude import conclude, gather, unprepared_instances
+from dicom_node.work.case_findings import conclude, gather, unprepared_instances
 from inference.exclusions import FILES_REMOVED
 from storage.reading.cases import Case, CaseInstance
 from tests.contract.storing import digest

@@ -16,7 +16,7 @@ from dicom_node.settings.model import PipelineSettings, Settings
 from dicom_node.tls.errors import TlsFileError
 from inference import registry
 from inference.errors import InferenceError
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
 
 _FAULTS = (NodeError, StorageError, InferenceError, OSError)

@@ -8,7 +8,7 @@ from dicom_node.errors import NodeError
 from dicom_node.peer_doctor.reporting import Reporter, TurnedAway, turned_away
 from dicom_node.settings.destinations import DestinationSettings
 from dicom_node.settings.model import Settings
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery import ladder
 from storage.delivery.listing import DeliveryView
 from storage.keeping import promises

@@ -7,11 +7,11 @@ from functools import partial
 
 from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.delivery.policy import OVERTAKEN, SOP_CLASS_REFUSED
+from dicom_node.delivery.attempt_outcome import OVERTAKEN, SOP_CLASS_REFUSED
 from dicom_node.errors import NodeError
 from dicom_node.settings.connections import Called
 from dicom_node.settings.model import AuditRepositorySettings, Settings
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.delivery import listing
 from storage.delivery.listing import DeliveryView, FailedCount
 from storage.delivery.outbox import WITHDRAWN

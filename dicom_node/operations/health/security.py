@@ -10,7 +10,7 @@ from dicom_node.errors import NodeError
 from dicom_node.operations.certificates import certificate_files, days_left, own_certificate_files
 from dicom_node.settings.model import Partner, Settings
 from dicom_node.settings.peers import PeerSettings
-from storage.database.engine import sqlite_file
+from storage.database.transactions import sqlite_file
 from storage.files.folders import open_to_others
 
 #: How long before its end a certificate is to be renewed, in days.

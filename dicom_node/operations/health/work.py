@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from dicom_node.errors import NodeError
-from dicom_node.policy import LIES_IN_THE_INSTANCE, explain
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE, explain
 from storage.alarms import about_work
 from storage.alarms.listing import study_alarms
 from storage.corrections import rejections
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.studies import refused_instances
 from storage.work import jobs, roster
 

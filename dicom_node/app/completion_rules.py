@@ -7,7 +7,7 @@ from dicom_node.app.archives import open_archive
 from dicom_node.settings.model import Settings
 from dicom_node.study.archive_count import ask_archive
 from dicom_node.study.decision import Rules
-from storage.database.engine import Database
+from storage.database.transactions import Database
 
 #: How long a due study waits for the archive's answer, in seconds; it was asked before.
 _ARCHIVE_PATIENCE_S = 10.0

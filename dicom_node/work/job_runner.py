@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import structlog
 
-from dicom_node.policy import (
+from dicom_node.retry_decision import (
     Decision,
     Fail,
     Halt,
@@ -21,17 +21,17 @@ from dicom_node.policy import (
     is_spent,
 )
 from dicom_node.work.batch import Batch, BatchSize, by_instance, encode_each
-from dicom_node.work.conclusions import Conclusions
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.conclude import Conclusions
 from dicom_node.work.encoding.local import LocalEncoder
 from dicom_node.work.holding import Holding, now_utc
 from dicom_node.work.pauses import Pauses
 from dicom_node.work.prepare import Judged, judge, preparation
-from dicom_node.work.reporting import Recipient, Reporter
 from dicom_node.work.step_watch import StepWatch
 from inference.dicom.header import read_header
 from inference.pipeline import Encoder, Pipeline
 from inference.types import Features
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
 from storage.files.spool import Spool
 from storage.intake.instances import instance_digest, instance_peer
@@ -47,7 +47,7 @@ _LOOKING_THREADS = 2
 log = structlog.get_logger()
 
 
-class Engine:
+class JobRunner:
     """Runs `prepare` and `conclude` jobs until it is stopped.
 
     While one batch of instances is encoded, the next is claimed and decoded. A `conclude` job waits

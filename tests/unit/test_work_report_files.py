@@ -8,8 +8,8 @@ import pytest
 
 from dicom_node.hl7 import envelope
 from dicom_node.report import NO_NOTICE, Notice, StudyContext
-from dicom_node.work.composing import Composer, kinds_for
 from dicom_node.work.findings_codec import encode_findings
+from dicom_node.work.report_files import Composer, kinds_for
 from inference.types import Code, Findings
 from storage.files.spool import Spool
 from storage.states import Outcome

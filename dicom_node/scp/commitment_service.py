@@ -16,7 +16,7 @@ from pynetdicom import evt
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.dsutils import encode
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     ALL_COMMITTED,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
@@ -30,7 +30,7 @@ from dicom_node.commitment import (
 )
 from dicom_node.scp.services import Reply, Request, Service, ServiceRefusedError, ServiceStatus
 from dicom_node.scp.upper_layer.transport import ReceivingAssociation
-from storage.database.engine import Database
+from storage.database.transactions import Database
 from storage.delivery.commitment_answers import record_answer
 from storage.errors import StorageError
 from storage.files.spool import Spool

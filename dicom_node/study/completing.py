@@ -8,10 +8,10 @@ import structlog
 
 from dicom_node.study.decision import Decision, Rules, decide
 from storage.alarms import missing_instances
-from storage.database.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
 from storage.studies import completeness
 from storage.studies.completeness import Evidence
-from storage.studies.completion import complete_study, due_studies
+from storage.studies.revisions import complete_study, due_studies
 
 _AT_ONCE = 100
 

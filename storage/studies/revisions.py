@@ -9,7 +9,7 @@ from sqlalchemy import Row, insert, select, update
 from storage import tables
 from storage.audit import trail
 from storage.audit.trail import Action, Detail, Event
-from storage.database.engine import Transaction
+from storage.database.transactions import Transaction
 from storage.states import Backfill, DueReason, StudyState
 from storage.work import jobs
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pydicom import Dataset
 from pynetdicom import build_context, build_role, evt
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     REQUEST,

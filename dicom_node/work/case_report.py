@@ -8,10 +8,10 @@ from pydicom import Dataset
 
 from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
 from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
-from dicom_node.work.composing import Composer
-from dicom_node.work.conclude import abandoned, conclude, gather, is_business
+from dicom_node.work.case_findings import abandoned, conclude, gather, is_business
 from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
+from dicom_node.work.report_files import Composer
 from inference.dicom.header import read_header
 from inference.pipeline import Pipeline
 from inference.types import Findings
