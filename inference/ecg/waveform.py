@@ -22,8 +22,8 @@ _SAMPLES = {
     ("SL", 32): "i4",
     ("UL", 32): "u4",
 }
-#: Channel Sensitivity Units (UCUM) in mV; the other micro sign is often meant.
-_MILLIVOLTS = {"nV": 1e-6, "uV": 1e-3, "\N{MICRO SIGN}V": 1e-3, "mV": 1.0, "V": 1e3}
+#: Units (UCUM) in mV; the other micro sign is often meant.
+MILLIVOLTS = {"nV": 1e-6, "uV": 1e-3, "\N{MICRO SIGN}V": 1e-3, "mV": 1.0, "V": 1e3}
 #: A padding value that voltages pass through is a gap where it lasts so long.
 _GAP_S = 0.04
 
@@ -153,7 +153,7 @@ def _channel(place: int, definition: Dataset, frequency_hz: float) -> Channel | 
 
 def _unit_mv(definition: Dataset) -> float | None:
     for unit in items(definition, "ChannelSensitivityUnitsSequence"):
-        return _MILLIVOLTS.get(text(unit, "CodeValue"))
+        return MILLIVOLTS.get(text(unit, "CodeValue"))
     return None
 
 
