@@ -47,9 +47,10 @@ def r_waves(leads: Leads) -> NDArray[np.int64]:
 
     `leads` are cleaned, at 500 Hz; NaN does not count.
     """
+    if (throughout := ~np.isnan(leads).any(axis=1)).any():
+        leads = leads[throughout]  # of leads one after the other, each has its own largest wave
     zeroed = np.nan_to_num(leads)
     fast = sosfiltfilt(_QRS_BAND, zeroed, axis=1)
-    # A sequential ECG has fewer leads at a time: the mean keeps one scale.
     seen = np.maximum((~np.isnan(leads)).sum(axis=0), 1)
     energy = uniform_filter1d((fast**2).sum(axis=0) / seen, _QRS)
     # QRS energies differ less than T waves lie below them.
@@ -72,9 +73,7 @@ def median_beat(leads: Leads, waves: NDArray[np.int64]) -> Beat | None:
     waves = waves + np.array([_best_shift(leads, template, int(wave)) for wave in waves])
     beats = _cut(leads, waves)
     alike = np.array([_alike(beat, template) for beat in beats])
-    if alike.any():
-        beats = beats[alike]
-    median = _median(beats)
+    median = _median(beats[alike])
     median -= np.nanmean(median[:, LEVEL], axis=1, keepdims=True)
     intervals_ms = np.diff(waves) * 1000 / RATE_HZ
     return Beat(
@@ -82,7 +81,7 @@ def median_beat(leads: Leads, waves: NDArray[np.int64]) -> Beat | None:
         rr_mean_ms=float(intervals_ms.mean()),
         rr_sd_ms=float(intervals_ms.std()),
         found=len(waves),
-        of=len(beats),
+        of=int(alike.sum()),
     )
 
 

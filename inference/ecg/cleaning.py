@@ -62,12 +62,12 @@ def without_hum(leads: Leads, mains_hz: Mains) -> Leads:
 
 
 def longest_whole(leads: Leads) -> slice:
-    """The longest stretch, up to 10 s, in which no lead that has any value has a gap."""
+    """The longest stretch in which no lead that has any value has a gap."""
     present = leads[with_values(leads)]
     start, length = longest_run(
         ~np.isnan(present.sum(axis=0)) if len(present) else np.zeros(0, bool)
     )
-    return slice(start, start + min(length, SAMPLES))
+    return slice(start, start + length)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:

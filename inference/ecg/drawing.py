@@ -50,7 +50,7 @@ def sheet(drawn: Leads, *, caption: str = "") -> Pixels:
     picture = _paper(_COLUMNS_MM + 2 * _MARGIN_MM, height)
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN_MM * _MM, _MM), caption, _INK, ImageFont.load_default(4 * _MM))
-    width = _COLUMNS_MM // len(layout[0])
+    width = _COLUMNS_MM / len(layout[0])
     for row, leads in enumerate(layout):
         middle = _HEAD_MM + (row + 0.5) * _ROW_MM
         _pulse(pen, middle)

@@ -80,9 +80,10 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
         faulty |= broken
         if not broken.all():
             leads[broken] = np.nan
-    span = slice(0, SAMPLES) if recording.sequential else longest_whole(leads)
-    verdicts = [_passed(rules.gap_free(_samples(leads, span), sequential=recording.sequential))]
-    drawn = without_wander(leads)[:, span]
+    if not recording.sequential:
+        leads = leads[:, longest_whole(leads)]
+    verdicts = [_passed(rules.gap_free(_whole_samples(leads), sequential=recording.sequential))]
+    drawn = without_wander(leads)[:, :SAMPLES]
     verdicts.append(_passed(rules.plausible_voltage(drawn)))
     faulty |= flat(drawn)
     drawn[faulty] = np.nan
@@ -109,9 +110,9 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
     )
 
 
-def _samples(leads: Leads, span: slice) -> int:
+def _whole_samples(leads: Leads) -> int:
     """How many samples the lead that has fewest has without a gap."""
-    there = ~np.isnan(leads[:, span])
+    there = ~np.isnan(leads)
     return min((longest_run(row)[1] for row in there if row.any()), default=0)
 
 

@@ -95,7 +95,7 @@ def choose(groups: Sequence[Group], content: Content = Content.RHYTHM) -> Choice
         or np.ptp(offsets_s or [0]) > _ONE_SITTING_S
     ):
         return best
-    every = _of(sorted(fitting, key=lambda group: -len(group.channels)))
+    every = _of(sorted(fitting, key=lambda group: -group.samples))
     return every if every.lead_set is LeadSet.TWELVE else best
 
 
