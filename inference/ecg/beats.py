@@ -23,7 +23,7 @@ _NEXT_P = round(0.24 * RATE_HZ)
 _SHIFT = round(0.02 * RATE_HZ)
 _AROUND_R = slice(BEFORE - round(0.06 * RATE_HZ), BEFORE + round(0.08 * RATE_HZ))
 #: Where the P wave lies, and how deep an inverted one is at least, mV.
-_P_WAVE, _P_MV = slice(BEFORE - round(0.24 * RATE_HZ), BEFORE - round(0.06 * RATE_HZ)), 0.03
+_P_WAVE, _P_MV = slice(BEFORE - round(0.24 * RATE_HZ), BEFORE - round(0.06 * RATE_HZ)), 0.02
 #: A beat whose correlation with the median beat is lower is another kind of beat.
 _ALIKE = 0.8
 
@@ -62,7 +62,7 @@ def r_waves(leads: Leads) -> NDArray[np.int64]:
 
 
 def median_beat(leads: Leads, waves: NDArray[np.int64]) -> Beat | None:
-    """The median of the beats that look alike; None with fewer than two R waves.
+    """The median of the beats that look alike; None where no two do.
 
     `leads` are cleaned, at 500 Hz. Beats are shifted onto each other before.
     """
@@ -73,6 +73,8 @@ def median_beat(leads: Leads, waves: NDArray[np.int64]) -> Beat | None:
     waves = waves + np.array([_best_shift(leads, template, int(wave)) for wave in waves])
     beats = _cut(leads, waves)
     alike = np.array([_alike(beat, template) for beat in beats])
+    if not alike.any():
+        return None
     median = _median(beats[alike])
     median -= np.nanmean(median[:, LEVEL], axis=1, keepdims=True)
     intervals_ms = np.diff(waves) * 1000 / RATE_HZ
@@ -95,13 +97,13 @@ def near(waves: NDArray[np.int64], samples: int) -> NDArray[np.bool_]:
 
 
 def arms_may_be_reversed(beat: Beat) -> bool:
-    """Whether P wave and QRS point down in I and the QRS up in aVR."""
+    """Whether P wave and QRS point down in I, and the QRS not clearly down in aVR."""
     lead_i, avr = (beat.leads[LEADS.index(name)] for name in ("I", "aVR"))
     p_wave = lead_i[_P_WAVE]
     p_mv = p_wave - np.linspace(p_wave[0], p_wave[-1], len(p_wave))
     p_down = -p_mv.min() > _P_MV and -p_mv.min() > 2 * p_mv.max()
-    qrs_down = -lead_i[_AROUND_R].min() > 2 * lead_i[_AROUND_R].max()
-    return bool(p_down and qrs_down and avr[_AROUND_R].max() > 2 * -avr[_AROUND_R].min())
+    qrs_down = -lead_i[_AROUND_R].min() > 1.5 * lead_i[_AROUND_R].max()
+    return bool(p_down and qrs_down and avr[_AROUND_R].max() > -0.4 * avr[_AROUND_R].min())
 
 
 def _largest_near(size: NDArray[np.float64], at: int) -> int:

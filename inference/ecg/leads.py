@@ -97,8 +97,7 @@ def names(chosen: Sequence[bool] | NDArray[np.bool_]) -> str:
 
 def with_values(leads: Leads) -> NDArray[np.bool_]:
     """Which rows of leads have any value."""
-    flags: NDArray[np.bool_] = np.logical_not(np.isnan(leads)).any(axis=1)
-    return flags
+    return np.array([not np.isnan(row).all() for row in leads])
 
 
 def completed(leads: Leads) -> Leads:

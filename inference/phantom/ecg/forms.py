@@ -103,8 +103,11 @@ def _coded(ecg: Ecg, code: Callable[[int], Source]) -> Waveform:
     return Waveform([Group([Channel(code(lead), samples[lead]) for lead in range(12)], USUAL_HZ)])
 
 
-def _in_unit(ecg: Ecg, **stated: str) -> Waveform:
-    return Waveform([changed(usual_group(ecg), lambda channel: replace(channel, **stated))])
+def _stated(ecg: Ecg, sensitivity: str, unit: str = "uV", correction: str = "1") -> Waveform:
+    def change(channel: Channel) -> Channel:
+        return replace(channel, sensitivity=sensitivity, unit=unit, correction=correction)
+
+    return Waveform([changed(usual_group(ecg), change)])
 
 
 def _cabrera(ecg: Ecg) -> Waveform:
@@ -202,9 +205,9 @@ FORMS: Mapping[FormKind, Form] = {
     FormKind.TEXT: Form(lambda ecg: _coded(ecg, _text), same=True),
     FormKind.CABRERA: Form(_cabrera, same=True),
     FormKind.MEASURED: Form(lambda ecg: Waveform([usual_group(ecg, _MEASURED)]), same=True),
-    FormKind.MILLIVOLT: Form(lambda e: _in_unit(e, unit="mV", sensitivity="0.0025"), same=True),
-    FormKind.VOLT: Form(lambda e: _in_unit(e, unit="V", sensitivity="2.5E-6"), same=True),
-    FormKind.CORRECTED: Form(lambda e: _in_unit(e, sensitivity="5", correction="0.5"), same=True),
+    FormKind.MILLIVOLT: Form(lambda ecg: _stated(ecg, "0.0025", "mV"), same=True),
+    FormKind.VOLT: Form(lambda ecg: _stated(ecg, "2.5E-6", "V"), same=True),
+    FormKind.CORRECTED: Form(lambda ecg: _stated(ecg, "5", correction="0.5"), same=True),
     FormKind.BASELINE: Form(_baseline, same=True),
     FormKind.PADDED: Form(_padded, same=True),
     FormKind.ZERO_PADDED: Form(_zero_padded, same=True),

@@ -97,8 +97,8 @@ _Wave = tuple[float, float, NDArray[np.float64]]
 def _all_waves(heart: Heart) -> list[_Wave]:
     _, _, right, left = heart.loads()
     return [
-        (-165, 20, np.array([0.03, 0.10, -0.03]) * (1 + 0.9 * right)),
-        (-135, 24, np.array([0.05, 0.03, 0.03]) * (1 + 1.5 * left)),
+        (-165, 20, np.array([0.04, 0.10, -0.03]) * (1 + 0.9 * right)),
+        (-135, 24, np.array([0.09, 0.03, 0.03]) * (1 + 1.5 * left)),
         (-105, 20, np.array([0.03, 0.01, 0.08]) * np.maximum(left, 0)),
         *_qrs_and_t(heart),
     ]
