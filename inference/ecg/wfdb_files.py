@@ -19,7 +19,7 @@ from inference.ecg.waveform import MILLIVOLTS
 from inference.errors import LoopUnreadableError
 
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-_RECORD = re.compile(rf"\S+ (?P<signals>\d+) (?P<rate>{_NUMBER})\S* (?P<samples>\d+)( .*)?")
+_RECORD = re.compile(rf"[^\s/]+ (?P<signals>\d+) (?P<rate>{_NUMBER})\S* (?P<samples>\d+)( .*)?")
 _SIGNAL = re.compile(
     rf"(?P<file>\S+) (?P<format>\d+)(?P<more>[x:]\S+)?(\+(?P<offset>\d+))?"
     rf"( (?P<gain>{_NUMBER})(\((?P<baseline>-?\d+)\))?(/(?P<unit>\S+))?"
