@@ -1,7 +1,7 @@
 """Make a folder of synthetic ECGs with its labels and its truth."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def write_form(path: Path, study: StudyTags, number: int, ecg: Ecg, kind: FormKi
 
 
 def write_decoy(path: Path, study: StudyTags, number: int, ecg: Ecg, kind: DecoyKind) -> Path:
-    """Write what is made of an ECG and is no usable one."""
+    """Write what is made of the first 10 s of an ECG and is no usable one."""
+    ecg = replace(ecg, leads=ecg.leads[:, : 10 * RATE_HZ])
     write = DECOYS[kind].write
     if write is not None:
         return write_waveform(path, study, number, write(ecg))
