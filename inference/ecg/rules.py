@@ -117,13 +117,9 @@ def _readable(choice: Choice, _needs: Needs) -> Verdict:
 
 
 def _voltage(choice: Choice, _needs: Needs) -> Verdict:
-    silent = [
-        source.channel.named.lead in choice.sources and source.channel.mv_per_unit is None
-        for source in (choice.sources.get(lead) for lead in range(len(choice.present)))
-        if source
-    ]
-    detail = "sensitivity or its unit is missing" if any(silent) else "in mV, uV or V"
-    return Verdict("voltage", not any(silent), detail)
+    silent = any(source.channel.mv_per_unit is None for source in choice.sources.values())
+    detail = "sensitivity or its unit is missing" if silent else "in mV, uV or V"
+    return Verdict("voltage", not silent, detail)
 
 
 def _sampling_rate(choice: Choice, _needs: Needs) -> Verdict:

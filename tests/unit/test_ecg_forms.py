@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from inference.dicom.header import read_header
 from inference.ecg.leads import LeadSet
@@ -79,6 +84,18 @@ def test_the_transfer_syntax_changes_no_number(syntax: str, ecg: Drawn, tmp_path
     list(dataset.iterall())  # else pydicom writes values as it has read them
     dataset.save_as(path, implicit_vr=implicit, little_endian=little, force_encoding=True)
     np.testing.assert_array_equal(recording(read_header(path)).mv, expected)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_an_ecg_of_a_minute_is_read_though_it_is_long(syntax: str, tmp_path: Path) -> None:
+    path = write_form(tmp_path / "ecg.dcm", STUDY, 1, drawn(seconds=60), FormKind.HZ_1000)
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(path)
+    header = read_header(path)
+    path.unlink()
+    assert isinstance(select(header, Needs()), Selected)
+    assert recording(header).mv.shape == (12, 60_000)
 
 
 @pytest.mark.parametrize("kind", [FormKind.LIMB, FormKind.ONE_CHEST, FormKind.HAND_HELD])
