@@ -73,25 +73,20 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
     Raises:
         LoopExcludedError: the samples break a rule.
     """
-    leads = at_500_hz(recording.mv, recording.frequency_hz)
-    faulty = clipped(recording.mv, recording.frequency_hz)
+    leads, faulty = _in_one_piece(recording)
+    gap_free = rules.gap_free(_whole_samples(leads), sequential=recording.sequential)
+    verdicts = [_passed(gap_free)]
+    drawn = without_wander(leads)
     if not recording.sequential:
-        broken = interrupted(leads, FEWEST_SAMPLES)
-        faulty |= broken
-        if not broken.all():
-            leads[broken] = np.nan
-    if not recording.sequential:
-        leads = leads[:, longest_whole(leads)]
-    verdicts = [_passed(rules.gap_free(_whole_samples(leads), sequential=recording.sequential))]
-    drawn = without_wander(leads)[:, :SAMPLES]
+        drawn = drawn[:, :SAMPLES]
     verdicts.append(_passed(rules.plausible_voltage(drawn)))
-    faulty |= flat(drawn)
-    drawn[faulty] = np.nan
+    drawn[faulty | flat(drawn)] = np.nan
     drawn = completed(drawn)
     usable = with_values(drawn) & ~flat(drawn)
     drawn[~usable] = np.nan
     found = lead_set(usable, _MASKED_CHEST)
-    verdicts.append(_passed(rules.usable_leads(found, faulty & ~usable, needs)))
+    lost = np.array(recording.present) & ~usable
+    verdicts.append(_passed(rules.usable_leads(found, lost, needs)))
     clean = without_hum(drawn, mains_hz)
     waves = r_waves(clean)
     beat = median_beat(clean, waves)
@@ -108,6 +103,22 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
         verdicts=tuple(verdicts),
         notes=tuple(_notes(recording, usable, beat)),
     )
+
+
+def _in_one_piece(recording: Recording) -> tuple[Leads, NDArray[np.bool_]]:
+    """The longest stretch without a gap, at 500 Hz, and which leads are clipped or interrupted.
+
+    Leads that are interrupted do not shorten it, unless all are. Leads that follow each other are
+    left as they are.
+    """
+    leads = at_500_hz(recording.mv, recording.frequency_hz)
+    faulty = clipped(recording.mv, recording.frequency_hz)
+    if recording.sequential:
+        return leads, faulty
+    broken = interrupted(leads, FEWEST_SAMPLES)
+    if (with_values(leads) & ~broken).any():
+        leads[broken] = np.nan
+    return leads[:, longest_whole(leads)], faulty | broken
 
 
 def _whole_samples(leads: Leads) -> int:

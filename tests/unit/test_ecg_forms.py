@@ -1,5 +1,6 @@
 """One ECG in every form that carts write gives the same numbers; each decoy breaks its rule."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from pydicom.uid import (
 )
 
 from inference.dicom.header import read_header
-from inference.ecg.leads import LeadSet
+from inference.ecg.drawing import lead_pictures
+from inference.ecg.leads import LEADS, LeadSet
 from inference.ecg.look import Ecg, look
 from inference.ecg.recording import Recording, choose, record
 from inference.ecg.rules import REASONS, Needs, select
@@ -22,8 +24,9 @@ from inference.ecg.waveform import Content, read_groups
 from inference.errors import LoopExcludedError
 from inference.phantom.ecg import write_decoy, write_form
 from inference.phantom.ecg.decoys import DECOYS, DecoyKind
-from inference.phantom.ecg.forms import FORMS, FormKind
+from inference.phantom.ecg.forms import FORMS, FormKind, usual_group
 from inference.phantom.ecg.signal import Ecg as Drawn
+from inference.phantom.ecg.writing import Waveform, write_waveform
 from inference.types import Rejected, Selected
 from tests.unit.ecg_phantom import STUDY, drawn
 
@@ -164,6 +167,36 @@ def test_leads_after_each_other_are_for_those_only_who_can_use_them(
             else recorded.nonzero()[0].tolist() == list(range(first, first + 1250))
         )
         assert np.corrcoef(seen.beat.leads[lead], whole.beat.leads[lead])[0, 1] > 0.97
+
+
+def test_chest_leads_may_come_after_ten_seconds_of_limb_leads(tmp_path: Path) -> None:
+    whole = usual_group(drawn(seconds=20), range(12))
+    limb, chest = (
+        replace(
+            whole,
+            channels=[replace(one, samples=one.samples[span]) for one in whole.channels[leads]],
+            offset_ms=offset_ms,
+        )
+        for leads, span, offset_ms in (
+            (slice(0, 6), slice(0, 5000), 0.0),
+            (slice(6, 12), slice(5000, 10_000), 10_000.0),
+        )
+    )
+    path = write_waveform(tmp_path / "ecg.dcm", STUDY, 1, Waveform([limb, chest]))
+    refused = select(read_header(path), Needs())
+    assert isinstance(refused, Rejected)
+    assert refused.reason == REASONS["simultaneous"]
+    seen = look(path, Needs(frozenset({LeadSet.TWELVE}), sequential=True), 50)
+    assert all(seen.usable)
+    assert (lead_pictures(seen.drawn) < 128).any(axis=(1, 2, 3)).all()
+
+
+def test_one_interrupted_chest_lead_costs_no_time(ecg: Drawn, tmp_path: Path) -> None:
+    lead = ecg.leads[7, ::2] / 0.0025
+    lead[2000:2100] = -(2**15)
+    seen = examined(tmp_path, ecg, {7: lead})
+    assert seen.drawn.shape == (12, 5000)
+    assert [name for name, usable in zip(LEADS, seen.usable, strict=True) if not usable] == ["V2"]
 
 
 @pytest.mark.parametrize("kind", DecoyKind)
