@@ -130,8 +130,12 @@ def _inflate(source: IO[bytes], target: IO[bytes], limit_bytes: int) -> None:
 def _keep_waveforms(part10: Part10) -> None:
     """Read Waveform Sequence where pydicom has left it in the file because it is long."""
     for element in part10.header.values():
-        deferred = isinstance(element, RawDataElement) and element.value is None
-        if element.tag == _WAVEFORMS and deferred and element.length <= HEADER_LIMIT_BYTES:
+        if (
+            isinstance(element, RawDataElement)
+            and element.tag == _WAVEFORMS
+            and element.value is None
+            and element.length <= HEADER_LIMIT_BYTES
+        ):
             part10.file.seek(element.value_tell)
             value = part10.file.read(element.length)
             part10.header[_WAVEFORMS] = element._replace(value=value)
