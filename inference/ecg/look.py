@@ -73,9 +73,10 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
     Raises:
         LoopExcludedError: the samples break a rule.
     """
+    verdicts = [_passed(rules.sampling_rate([recording.frequency_hz]))]
     leads, faulty = _in_one_piece(recording)
     gap_free = rules.gap_free(_whole_samples(leads), sequential=recording.sequential)
-    verdicts = [_passed(gap_free)]
+    verdicts.append(_passed(gap_free))
     drawn = without_wander(leads)
     if not recording.sequential:
         drawn = drawn[:, :SAMPLES]

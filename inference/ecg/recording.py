@@ -58,6 +58,12 @@ class Choice:
         return lead_set(self.present)
 
     @property
+    def channels(self) -> tuple[tuple[int, int], ...]:
+        """Group and channel (1-based) of each lead, in the order of `LEADS`."""
+        sources = [self.sources[lead] for lead in sorted(self.sources)]
+        return tuple((source.group.number, source.channel.number) for source in sources)
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """The groups that they are taken from."""
         used = {source.group.number: source.group for source in self.sources.values()}
@@ -113,9 +119,7 @@ def record(header: Dataset, choice: Choice) -> Recording:
         for row, channel in zip(values, group.channels, strict=True):
             if choice.sources.get(channel.named.lead) == (group, channel):
                 leads[channel.named.lead, start : start + group.samples] = row
-    sources = [choice.sources[lead] for lead in sorted(choice.sources)]
-    channels = tuple((source.group.number, source.channel.number) for source in sources)
-    return Recording(leads, frequency, channels, choice.sequential)
+    return Recording(leads, frequency, choice.channels, choice.sequential)
 
 
 def _of(groups: Sequence[Group]) -> Choice:

@@ -3,7 +3,7 @@
 Every rule has a name, a code of why an instance takes no part, and a sentence for the reader.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,9 +88,8 @@ def select(header: Dataset, needs: Needs) -> Selection:
     for verdict in verdicts:
         if not verdict.passed:
             return Rejected(instance, verdicts, REASONS[verdict.rule], verdict.detail)
-    channels = [[source.group.number, source.channel.number] for source in choice.sources.values()]
-    plan = {"leads": choice.lead_set.value, "channels": channels}
-    return Selected(instance, verdicts, plan)
+    channels = [list(channel) for channel in choice.channels]
+    return Selected(instance, verdicts, {"leads": choice.lead_set.value, "channels": channels})
 
 
 def _kind(sop_class_uid: str) -> Verdict:
@@ -123,9 +122,7 @@ def _voltage(choice: Choice, _needs: Needs) -> Verdict:
 
 
 def _sampling_rate(choice: Choice, _needs: Needs) -> Verdict:
-    rates = {group.frequency_hz for group in choice.groups}
-    passed = all(_SLOWEST_HZ <= rate <= _FASTEST_HZ for rate in rates)
-    return Verdict("sampling_rate", passed, " and ".join(f"{rate:g} Hz" for rate in rates))
+    return sampling_rate({group.frequency_hz for group in choice.groups})
 
 
 def _simultaneous(choice: Choice, needs: Needs) -> Verdict:
@@ -147,6 +144,12 @@ _RULES: tuple[Callable[[Choice, Needs], Verdict], ...] = (
     _simultaneous,
     _duration,
 )
+
+
+def sampling_rate(rates_hz: Collection[float]) -> Verdict:
+    """Rule: sampled as often as a resting ECG is (PS3.3 A.34.3)."""
+    passed = all(_SLOWEST_HZ <= rate <= _FASTEST_HZ for rate in rates_hz)
+    return Verdict("sampling_rate", passed, " and ".join(f"{rate:g} Hz" for rate in rates_hz))
 
 
 def gap_free(samples: int, *, sequential: bool) -> Verdict:

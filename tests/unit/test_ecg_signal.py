@@ -69,7 +69,7 @@ def test_wander_goes_and_the_heart_stays() -> None:
     wander = 0.8 * np.sin(2 * np.pi * 0.15 * SECONDS) + 2.0
     beat = np.sin(2 * np.pi * 4 * SECONDS)
     steady = without_wander(leads_of(wander + beat))
-    np.testing.assert_allclose(steady[0], beat, atol=0.1)
+    np.testing.assert_allclose(steady[0], beat, atol=0.3)  # at the edges, of 0.8 mV of wander
     np.testing.assert_allclose(steady[0, 1000:-1000], beat[1000:-1000], atol=0.02)
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from inference.ecg.leads import LEADS
 from inference.ecg.look import examine
-from inference.ecg.rules import Needs
+from inference.ecg.rules import REASONS, Needs
 from inference.ecg.wfdb_files import read_record
-from inference.errors import LoopUnreadableError
+from inference.errors import LoopExcludedError, LoopUnreadableError
 from tests.unit.ecg_phantom import drawn
 
 #: The order of MIMIC-IV-ECG: aVF before aVL.
@@ -140,6 +140,13 @@ def test_damaged_samples_are_refused(tmp_path: Path, samples: np.ndarray) -> Non
     (tmp_path / "r.dat").write_bytes(content)
     with pytest.raises(LoopUnreadableError, match="checksum"):
         read_record(header)
+
+
+def test_records_of_100_hz_are_too_coarse(tmp_path: Path) -> None:
+    header = write(tmp_path, np.ones((1000, 12), int), MIMIC, changed=("r 12 500", "r 12 100"))
+    with pytest.raises(LoopExcludedError) as excluded:
+        examine(read_record(header), Needs(), 50)
+    assert excluded.value.reason == REASONS["sampling_rate"]
 
 
 def test_the_same_ecg_gives_the_same_as_by_dicom(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def _begin(path: Path, study: StudyTags, number: int, sop_class_uid: str) -> Fil
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     patient_and_study(dataset, study, "ECG")
     dataset.Modality = "ECG"
-    # PS3.3 A.34: one series holds objects of one kind.
+    # A series holds objects of one kind.
     dataset.SeriesInstanceUID = uid_of(f"{study.name}/series/{sop_class_uid}")
     dataset.SeriesNumber = 1
     dataset.SeriesDescription = "SYNTHETIC"
