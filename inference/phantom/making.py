@@ -75,8 +75,8 @@ def make(  # noqa: PLR0913 - what `echonode phantom make` may be told
     for done, _ in enumerate(_write_all(out, recipe, visits, jobs), start=1):
         if on_progress is not None:
             on_progress(done, exams)
-    _write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
-    _write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
+    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
+    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
     return out
 
 
@@ -239,7 +239,7 @@ def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
         }
 
 
-def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows of the same columns; the file appears whole or not at all."""
     remaining = iter(rows)
     first = next(remaining)

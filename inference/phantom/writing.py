@@ -125,13 +125,14 @@ def _header(path: Path, study: StudyTags, instance: Instance) -> FileDataset:
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    _patient_and_study(dataset, study)
+    add_patient_and_study(dataset, study)
     _series_and_equipment(dataset, study, instance)
     _ultrasound(dataset, instance)
     return dataset
 
 
-def _patient_and_study(dataset: Dataset, study: StudyTags) -> None:
+def add_patient_and_study(dataset: Dataset, study: StudyTags) -> None:
+    """Say who is no patient: the modules of patient and study."""
     dataset.PatientName = "PHANTOM^SYNTHETIC"
     dataset.PatientID = study.patient_id
     dataset.PatientBirthDate = ""

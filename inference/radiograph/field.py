@@ -9,9 +9,10 @@ Picture = NDArray[np.float32]
 
 #: Lines are judged by so many of their pixels, evenly spread.
 _SAMPLES = 256
-#: The greys (0..1) of a line behind a blade lie within this, but for letters.
+#: The greys (0..1) of a line behind a blade lie within this, but for letters: so many percent of
+#: its pixels at either end of the greys may be any.
 _FLAT = 0.04
-_LETTERS = 5
+_LETTERS = 12
 #: No chest is a smaller share of a side than this: what looks so was judged wrongly.
 _LEAST_SHARE = 0.3
 

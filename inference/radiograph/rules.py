@@ -1,7 +1,7 @@
 """Which instances are films of an adult's chest that a model can look at, and why not."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pydicom import Dataset
 
@@ -35,6 +35,7 @@ VIEW_UNCERTAIN = reason("VIEW_UNCERTAIN", "View cannot be determined")
 
 AP_NOTE = "AP film: the model was trained on PA films."
 EITHER_NOTE = "The film is PA or AP, it does not say which: the model was trained on PA films."
+DERIVED_NOTE = "The film was derived from another image, as its Image Type says."
 
 Rule = Callable[[Dataset], Verdict]
 
@@ -50,8 +51,8 @@ _MADE_OF_FILMS = re.compile(
     | edge \W* enhanc | (line|tube|catheter|nodule) \W* enhanc | colou?ri[sz]ed | \bMIP\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-#: Derivations (PS3.16 CID 7203) that leave the picture what it is.
-_HARMLESS_DERIVATIONS = frozenset({"113040", "113085", "121327"})
+#: Derivations (PS3.16 CID 7203) that leave the picture what it is: lossy compression, resampling.
+_HARMLESS_DERIVATIONS = frozenset({"113040", "113085"})
 _ANIMALS = re.compile(r"\b(canine|feline|equine|bovine|veterinar\w*|dogs?|cats?)\b", re.IGNORECASE)
 
 
@@ -84,7 +85,7 @@ def grey(header: Dataset) -> Verdict:
     photometric = text(header, "PhotometricInterpretation").upper()
     samples = integer(header, "SamplesPerPixel") or 1
     passed = samples == 1 and photometric in {"MONOCHROME1", "MONOCHROME2"}
-    return Verdict("grey", passed, f"{samples} sample of {photometric or 'no stated kind'}")
+    return Verdict("grey", passed, f"{samples} sample(s) of {photometric or 'no stated kind'}")
 
 
 def no_animal(header: Dataset) -> Verdict:
@@ -111,10 +112,10 @@ def chest(header: Dataset) -> Verdict:
 
 
 def unprocessed(header: Dataset) -> Verdict:
-    """Rule 7: it is the film itself.
+    """Rule 7: it is the film itself, not a picture that was computed from films.
 
-    Image Type DERIVED alone does not tell: vendors write it into what they present, since that is
-    made of what was for processing; DERIVED with a derivation code of a processing does.
+    Image Type DERIVED alone does not tell: it stands in what was only compressed, and some devices
+    write it into all that they present.
     """
     said = (
         *texts(header, "ImageType"),
@@ -122,12 +123,17 @@ def unprocessed(header: Dataset) -> Verdict:
         text(header, "SeriesDescription"),
         text(header, "AcquisitionDeviceProcessingDescription"),
     )
-    if any(map(_MADE_OF_FILMS.search, said)):
-        return Verdict("unprocessed", False, "a picture that was computed from films")
+    captured = text(header, "SOPClassUID") == SECONDARY_CAPTURE  # and secondary by its nature
+    if any(map(_MADE_OF_FILMS.search, said)) or (_derived(header, "SECONDARY") and not captured):
+        return Verdict("unprocessed", False, "computed from films")
     codes = {text(item, "CodeValue") for item in items(header, "DerivationCodeSequence")} - {""}
     if codes - _HARMLESS_DERIVATIONS:
         return Verdict("unprocessed", False, "derived by more than compression")
     return Verdict("unprocessed", True, "the film itself")
+
+
+def _derived(header: Dataset, value_2: str) -> bool:
+    return texts(header, "ImageType")[:2] == ("DERIVED", value_2)
 
 
 def not_lateral(header: Dataset) -> Verdict:
@@ -167,7 +173,7 @@ REASONS: Mapping[str, Code] = {
     "not_lateral": LATERAL_VIEW,
     "frontal": OTHER_VIEW,
 }
-_NOTES = {View.AP: AP_NOTE, View.FRONTAL: EITHER_NOTE}
+_VIEW_NOTES = {View.AP: AP_NOTE, View.FRONTAL: EITHER_NOTE}
 
 
 def select(header: Dataset) -> Selection:
@@ -182,6 +188,12 @@ def select(header: Dataset) -> Selection:
         if not verdict.passed:
             return Rejected(instance, verdicts, REASONS[verdict.rule], verdict.detail)
     view = stated_view(header)
-    notes = [_NOTES[view]] if view in _NOTES else []
-    plan = {"view": "" if view is View.UNKNOWN else view.value, "notes": notes}
+    plan = {"view": "" if view is View.UNKNOWN else view.value, "notes": list(_notes(header, view))}
     return Selected(instance, verdicts, plan)
+
+
+def _notes(header: Dataset, view: View) -> Iterator[str]:
+    if view in _VIEW_NOTES:
+        yield _VIEW_NOTES[view]
+    if _derived(header, "PRIMARY") and text(header, "LossyImageCompression") != "01":
+        yield DERIVED_NOTE

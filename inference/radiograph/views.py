@@ -36,7 +36,8 @@ _WORDS = {
 }
 #: Words that make another projection of what stands beside them ("AP LLD", "AP AXIAL").
 _OTHERWISE = frozenset(
-    "LLD RLD LLO RLO LAO RAO LPO RPO OBL OBLIQUE DECUBITUS DECUB AXIAL LORDOTIC SWIMMERS".split()
+    {"LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "OBL", "OBLIQUE"}
+    | {"DECUBITUS", "DECUB", "AXIAL", "LORDOTIC", "SWIMMERS"}
 )
 
 

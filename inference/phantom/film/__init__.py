@@ -1,1 +1,1 @@
-"""Synthetic labelled chest films: valid DICOM that looks like a radiograph and belongs to nobody."""
+"""Synthetic labelled chest films: valid DICOM that looks like one and is nobody's."""

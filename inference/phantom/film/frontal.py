@@ -21,7 +21,7 @@ _VESSELS = 60
 
 
 def frontal(chest: ChestAnatomy, exposure: Exposure, rows: int, columns: int) -> Plane:
-    """Greys (rows, columns) in 0..1 of one film, PA; the patient's left is on the viewer's right."""
+    """Greys (rows, columns) in 0..1 of a PA film; the patient's left is on the right."""
     rng = np.random.default_rng(exposure.seed)
     plane = turned(
         grid(rows, columns), exposure.tilt_deg, exposure.shift_right, exposure.shift_down
@@ -36,8 +36,8 @@ def frontal(chest: ChestAnatomy, exposure: Exposure, rows: int, columns: int) ->
 
 
 def developed(dense: Plane, exposure: Exposure, rng: np.random.Generator) -> Plane:
-    """The film of a sum of attenuations: blurred by the focus, noisy, its curve flat at both ends."""
-    blurred = gaussian_filter(dense, 0.0012 / (1 / dense.shape[0]))
+    """The film of a sum of attenuations: blurred and noisy, its curve flat at both ends."""
+    blurred = gaussian_filter(dense, 0.0012 * dense.shape[0])
     noise = rng.standard_normal(dense.shape, np.float32) * np.float32(exposure.noise)
     light = np.clip(blurred + noise * (1.2 - blurred), 0, None)
     greys: Plane = (1 - np.exp(-((1.45 * light) ** 1.6))) ** np.float32(exposure.gamma)
@@ -121,7 +121,7 @@ def _fluid(plane: Grid, chest: ChestAnatomy, rng: np.random.Generator) -> Plane:
     dense: Plane = chest.haze * (0.11 * np.clip(0.5 + 1.6 * plane.y, 0, 1) + 0.022 * texture)
     if chest.septal_lines > 0.05:
         outer = inside(0.80 * chest.lung_half_width - np.abs(plane.x), 0.008)
-        lines = np.exp(-(((plane.y % 0.021) - 0.0105) / max(0.0016, 0.4 * plane.pixel)) ** 2)
+        lines = np.exp(-((((plane.y % 0.021) - 0.0105) / max(0.0016, 0.4 * plane.pixel)) ** 2))
         dense += 0.05 * chest.septal_lines * lines * outer * inside(0.06 - plane.y, 0.02)
     return dense
 
