@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating]
 
 #: Lines are judged by so many of their pixels, evenly spread.
 _SAMPLES = 256
@@ -13,6 +13,8 @@ _SAMPLES = 256
 #: its pixels at either end of the greys may be any.
 _FLAT = 0.04
 _LETTERS = 12
+#: Of so many lines one may be dead.
+_DEAD_LINES = 250
 #: No chest is a smaller share of a side than this: what looks so was judged wrongly.
 _LEAST_SHARE = 0.3
 
@@ -50,9 +52,14 @@ def _step(length: int) -> int:
 
 
 def _bounds(lines: Picture) -> tuple[int, int]:
-    """The first line that shows something, and the first behind the last; all if too few do."""
+    """The longest run of lines that show something, its end exclusive; all if it is too short.
+
+    A text in the border makes a run of its own.
+    """
     low, high = np.percentile(lines, [_LETTERS, 100 - _LETTERS], axis=1)
     lively = np.flatnonzero(high - low > _FLAT)
-    if not lively.size or lively[-1] + 1 - lively[0] < _LEAST_SHARE * len(lines):
+    gaps = np.flatnonzero(np.diff(lively) > 1 + len(lines) // _DEAD_LINES)
+    run = max(np.split(lively, gaps + 1), key=len)
+    if len(run) < _LEAST_SHARE * len(lines):
         return 0, len(lines)
-    return int(lively[0]), int(lively[-1]) + 1
+    return int(run[0]), int(run[-1]) + 1

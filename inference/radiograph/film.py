@@ -12,6 +12,7 @@ from inference.dicom.pixels.stored_values import stored_values
 from inference.errors import LoopUnreadableError
 from inference.radiograph.field import exposed_field
 from inference.radiograph.greyscale import is_inverted, modality_values, shown, stretched
+from inference.radiograph.tables import Values
 
 SIDE_PX = 512
 #: Greys of a film without LUT and window reach from the one of these percentiles to the other.
@@ -45,7 +46,7 @@ def look(path: Path, side_px: int = SIDE_PX) -> Film:
     return Film(fitted(greys, side_px), notes)
 
 
-def _greys(part10: Part10) -> tuple[Picture, tuple[str, ...]]:
+def _greys(part10: Part10) -> tuple[Values, tuple[str, ...]]:
     """The exposed field in 0..1, bones white."""
     stored, notes = stored_values(part10)
     values = modality_values(stored, part10.header)
@@ -60,12 +61,12 @@ def _greys(part10: Part10) -> tuple[Picture, tuple[str, ...]]:
     return (1 - greys if is_inverted(part10.header) else greys), notes
 
 
-def _ends(values: Picture) -> tuple[float, float]:
+def _ends(values: Values) -> tuple[float, float]:
     low, high = np.percentile(values, [_BLACK, _WHITE])
     return float(low), float(high)
 
 
-def fitted(greys: Picture, side_px: int) -> Picture:
+def fitted(greys: NDArray[np.floating], side_px: int) -> Picture:
     """A picture (rows, columns) in the middle of a black square, resized by area: (side, side)."""
     rows, columns = greys.shape
     side = max(rows, columns)

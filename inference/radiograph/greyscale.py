@@ -15,15 +15,15 @@ from inference.radiograph.tables import Values, read_table
 
 def modality_values(stored: NDArray[np.int32], header: Dataset) -> Values:
     """The values that a window is written for: by Modality LUT, else by rescale (PS3.3 C.11.1)."""
-    values: Values = stored.astype(np.float32)
+    values: Values = stored.astype(np.float64)
     table = read_table(header, "ModalityLUTSequence", signed=_signed(header))
     if table is not None:
         return table(values)
     slope, intercept = numbers(header, "RescaleSlope"), numbers(header, "RescaleIntercept")
     if slope and slope[0]:
-        values *= np.float32(slope[0])
+        values *= slope[0]
     if intercept:
-        values += np.float32(intercept[0])
+        values += intercept[0]
     return values
 
 
@@ -35,7 +35,7 @@ def shown(values: Values, header: Dataset) -> Values | None:
     signed = _signed(header) or float(values.min()) < 0
     table = read_table(header, "VOILUTSequence", signed=signed)
     if table is not None:
-        greys: Values = table(values) / np.float32(table.white)
+        greys: Values = table(values) / table.white
         return greys
     centre, width = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
     if not centre or not width:
@@ -53,19 +53,19 @@ def windowed(values: Values, centre: float, width: float, function: str = "") ->
     if width < 0 or (width == 0 and function in {"SIGMOID", "LINEAR_EXACT"}):
         return None
     if width == 0:  # a threshold
-        return (values > centre).astype(np.float32)
-    scaled: Values = (values - np.float32(centre)) / np.float32(width)
+        return (values > centre).astype(np.float64)
+    scaled: Values = (values - centre) / width
     if function == "SIGMOID":
         curved: Values = 1 / (1 + np.exp(np.clip(-4 * scaled, -80, 80)))
         return curved
-    return np.clip(scaled + np.float32(0.5), 0, 1)
+    return np.clip(scaled + 0.5, 0, 1)
 
 
 def stretched(values: Values, low: float, high: float) -> Values:
     """Greys 0..1 between two values; of values that are all the same, 0."""
     if not math.isfinite(high - low) or high <= low:
         return np.zeros_like(values)
-    return np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    return np.clip((values - low) / (high - low), 0, 1)
 
 
 def is_inverted(header: Dataset) -> bool:

@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from inference.dicom.elements import items
 
-Values = NDArray[np.float32]
+Values = NDArray[np.float64]
 
 _MOST_ENTRIES = 2**16
 
@@ -64,5 +64,5 @@ def _entries(data: Any, count: int, little_endian: bool) -> Values | None:
         order = "<" if little_endian else ">"
         wide = len(data) >= 2 * count
         data = np.frombuffer(data, f"{order}u2" if wide else np.uint8, len(data) // (1 + wide))
-    entries = np.atleast_1d(np.asarray(data, np.float32))
+    entries = np.atleast_1d(np.asarray(data, np.float64))
     return entries[:count] if 0 < count <= len(entries) else None

@@ -4,11 +4,12 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 Greys = NDArray[np.float32]
 
 _SHARE = 0.09
+_TEXT_SHARE = 0.025
 
 
 class Border(StrEnum):
@@ -30,7 +31,8 @@ def bordered(greys: Greys, border: Border) -> Greys:
     whole = np.pad(greys, margins, constant_values=float(white))
     if white:
         picture = Image.fromarray((whole * 255).astype(np.uint8))
-        ImageDraw.Draw(picture).text((2, 1), "SYNTHETIC  L", fill=90)
+        font = ImageFont.load_default(max(5, round(_TEXT_SHARE * greys.shape[0])))
+        ImageDraw.Draw(picture).text((2, 1), "SYNTHETIC  L", fill=90, font=font)
         letters = np.asarray(picture)[: margins[0][0]]
         whole[: margins[0][0]] = np.where(letters < 255, np.float32(0.35), np.float32(1))
     return whole
