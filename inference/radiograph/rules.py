@@ -124,7 +124,8 @@ def unprocessed(header: Dataset) -> Verdict:
         text(header, "AcquisitionDeviceProcessingDescription"),
     )
     captured = text(header, "SOPClassUID") == SECONDARY_CAPTURE  # and secondary by its nature
-    if any(map(_MADE_OF_FILMS.search, said)) or (_derived(header, "SECONDARY") and not captured):
+    made = any(_MADE_OF_FILMS.search(each.replace("_", " ")) for each in said)
+    if made or (_derived(header, "SECONDARY") and not captured):
         return Verdict("unprocessed", False, "computed from films")
     codes = {text(item, "CodeValue") for item in items(header, "DerivationCodeSequence")} - {""}
     if codes - _HARMLESS_DERIVATIONS:
