@@ -74,4 +74,4 @@ def fitted(greys: NDArray[np.floating], side_px: int) -> Picture:
     square = np.zeros((side, side), np.float32)
     square[above : above + rows, before : before + columns] = greys
     resized = Image.fromarray(square).resize((side_px, side_px), Image.Resampling.BOX)
-    return np.asarray(resized, np.float32)
+    return np.array(resized, np.float32)

@@ -1,4 +1,4 @@
-"""The phantom's films as others see them: dciodvfy judges every kind, DCMTK shows the same greys."""
+"""The phantom's films as others see them: dciodvfy judges each, DCMTK shows the same greys."""
 
 import subprocess
 from pathlib import Path

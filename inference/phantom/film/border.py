@@ -3,10 +3,9 @@
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Greys = NDArray[np.float32]
+from inference.phantom.film.canvas import Plane
 
 _SHARE = 0.09
 _TEXT_SHARE = 0.025
@@ -22,7 +21,7 @@ class Border(StrEnum):
     """Black, as the device masks what is white there."""
 
 
-def bordered(greys: Greys, border: Border) -> Greys:
+def bordered(greys: Plane, border: Border) -> Plane:
     """The picture within a border; on a white one stands a text, as rooms burn it in."""
     if border is Border.NONE:
         return greys

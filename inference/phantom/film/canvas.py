@@ -1,11 +1,12 @@
 """A film's plane and the soft shapes that are drawn on it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Grid:
     @property
     def pixel(self) -> float:
         """The size of a pixel."""
-        return 1 / self.x.shape[0]
+        return 1 / len(self.x)
 
 
 def grid(rows: int, columns: int) -> Grid:

@@ -91,7 +91,8 @@ def _hila(plane: Grid, chest: ChestAnatomy, lungs: Plane) -> Plane:
     left = stroke(plane, (0.100, -0.04), (0.125, 0.08))
     width = chest.right_pa_half_width
     shadows: Plane = 0.20 * inside(right - width, 0.004) + 0.13 * inside(left - width, 0.005)
-    return shadows * np.clip(lungs + 0.15, 0, 1)
+    shadows *= np.clip(lungs + 0.15, 0, 1)
+    return shadows
 
 
 def _vessels(plane: Grid, chest: ChestAnatomy, rng: np.random.Generator) -> Plane:

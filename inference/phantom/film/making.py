@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.phantom import haemodynamics
 from inference.phantom.film.anatomy import (
@@ -16,6 +15,7 @@ from inference.phantom.film.anatomy import (
     draw_exposure,
 )
 from inference.phantom.film.border import Border, bordered
+from inference.phantom.film.canvas import Plane
 from inference.phantom.film.decoys import FILM_DECOYS, FilmDecoy, FilmDecoyKind, Picture
 from inference.phantom.film.frontal import frontal
 from inference.phantom.film.other_views import hand, lateral
@@ -83,7 +83,7 @@ class _Piece:
     def file(self) -> str:
         return f"{self.tags.number:04}.dcm"
 
-    def greys(self, rows: int) -> NDArray[np.float32]:
+    def greys(self, rows: int) -> Plane:
         columns = round(_COLUMNS_PER_ROW * rows)
         if self.picture is Picture.LATERAL:
             return lateral(self.chest, self.exposure, rows, columns)

@@ -1,4 +1,4 @@
-"""Films that are no frontal chest: from the side, and of a hand."""
+"""Films that are no frontal chest: from the side, of a hand, a knee and an abdomen."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -70,3 +70,42 @@ def hand(exposure: Exposure, rows: int, columns: int) -> Plane:
             x, y = end[0] + right * 0.010, end[1] - up * 0.010
     soft = gaussian_filter(0.34 * flesh, 0.004 * rows)
     return developed(np.asarray(soft + bones, np.float32), exposure, rng)
+
+
+def knee(exposure: Exposure, rows: int, columns: int) -> Plane:
+    """Greys (rows, columns) in 0..1 of a knee from the front."""
+    rng = np.random.default_rng(exposure.seed)
+    plane = turned(
+        grid(rows, columns), exposure.tilt_deg, exposure.shift_right, exposure.shift_down
+    )
+    flesh = 0.40 * inside(np.abs(plane.x) - 0.20 + 0.06 * plane.y, 0.01)
+    dense = flesh
+    for top, bottom, condyle in ((-0.6, -0.06, -0.09), (0.09, 0.6, 0.12)):
+        dense = dense + 0.5 * bone(stroke(plane, (0.0, top), (0.0, bottom)), 0.062)
+        for side in (-0.065, 0.065):
+            end = stroke(plane, (side, condyle), (side * 0.7, condyle * 1.5))
+            dense = np.maximum(dense, flesh + 0.45 * bone(end, 0.062))
+    dense = dense + 0.35 * bone(stroke(plane, (-0.13, 0.14), (-0.12, 0.6)), 0.022)
+    return developed(np.asarray(dense, np.float32), exposure, rng)
+
+
+def abdomen(exposure: Exposure, rows: int, columns: int) -> Plane:
+    """Greys (rows, columns) in 0..1 of an abdomen from the front: spine, pelvis and bowel gas."""
+    rng = np.random.default_rng(exposure.seed)
+    plane = turned(
+        grid(rows, columns), exposure.tilt_deg, exposure.shift_right, exposure.shift_down
+    )
+    dense = 0.70 * inside(np.abs(plane.x) - 0.38, 0.01)
+    discs = 0.06 * np.cos(2 * np.pi * plane.y / 0.11)
+    dense = dense + (0.22 + discs) * inside(np.abs(plane.x) - 0.045, 0.006)
+    for side in (-1, 1):
+        wing = stroke(plane, (side * 0.07, 0.26), (side * 0.26, 0.14))
+        dense = (
+            dense
+            + 0.25 * bone(wing, 0.05)
+            + 0.2 * bone(stroke(plane, (side * 0.20, 0.24), (side * 0.12, 0.46)), 0.04)
+        )
+    for _ in range(12):
+        x, y = rng.uniform(-0.27, 0.27), rng.uniform(-0.30, 0.22)
+        dense = dense - 0.16 * dome(plane, x, y, rng.uniform(0.02, 0.07), rng.uniform(0.02, 0.05))
+    return developed(np.asarray(dense, np.float32), exposure, rng)

@@ -20,7 +20,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-Greys = NDArray[np.float32]
+from inference.phantom.film.canvas import Plane
+
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -76,7 +77,7 @@ _RESCALE_SLOPE, _RESCALE_INTERCEPT = 0.5, -100.0
 _TABLE_POWER = 0.8
 
 
-def add_pixels(dataset: Dataset, greys: Greys, storing: Storing) -> None:
+def add_pixels(dataset: Dataset, greys: Plane, storing: Storing) -> None:
     """Put greys (rows, columns) in 0..1, bones white, into a header as it is to be stored."""
     dataset.Rows, dataset.Columns = greys.shape
     dataset.SamplesPerPixel = 1
@@ -94,7 +95,7 @@ def add_pixels(dataset: Dataset, greys: Greys, storing: Storing) -> None:
         dataset["PixelData"].VR = "OB" if storing.bits == 8 else "OW"
 
 
-def _codes(dataset: Dataset, greys: Greys, storing: Storing) -> Codes:
+def _codes(dataset: Dataset, greys: Plane, storing: Storing) -> Codes:
     """What is stored of greys in 0..1, black zero; the header is told how to read it."""
     white = 255 if storing.bits == 8 else 1023 << (storing.bits - 10)
     if storing.scale in {Scale.VOI_TABLE, Scale.MODALITY_TABLE}:
@@ -109,7 +110,8 @@ def _codes(dataset: Dataset, greys: Greys, storing: Storing) -> Codes:
         dataset.VOILUTFunction = "LINEAR_EXACT"
     elif storing.scale is Scale.WINDOW:
         _add_window(dataset, white / 2 + 0.5, white + 1)
-    return np.rint(greys * np.float32(white)).astype(np.uint8 if storing.bits == 8 else np.uint16)
+    codes: Codes = np.rint(greys * white).astype(np.uint8 if storing.bits == 8 else np.uint16)
+    return codes
 
 
 def _add_window(dataset: Dataset, centre: float, width: float) -> None:
@@ -118,7 +120,7 @@ def _add_window(dataset: Dataset, centre: float, width: float) -> None:
     dataset.WindowWidth = [f"{width:.1f}", f"{width / 2:.1f}"]
 
 
-def _through_table(dataset: Dataset, greys: Greys, storing: Storing) -> Codes:
+def _through_table(dataset: Dataset, greys: Plane, storing: Storing) -> Codes:
     """Stored values that a table of 10 bits turns into greys."""
     most = 2**storing.bits - 1
     levels = np.arange(1024)
@@ -136,7 +138,7 @@ def _through_table(dataset: Dataset, greys: Greys, storing: Storing) -> Codes:
         dataset.ModalityLUTSequence = [item]
         _add_window(dataset, (1023 << 6) / 2 + 0.5, (1023 << 6) + 1)
     item.add_new(0x00283006, "OW", entries.tobytes())
-    found: Codes = stored[np.rint(greys * np.float32(1023)).astype(np.int64)]
+    found: Codes = stored[np.rint(greys * 1023).astype(np.int64)]
     return found
 
 

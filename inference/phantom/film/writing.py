@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID
 
+from inference.phantom.film.canvas import Plane
 from inference.phantom.film.storing import VARIANTS, FilmClass, Storing, add_pixels
 from inference.phantom.writing import (
     MAKER,
@@ -41,7 +40,7 @@ class FilmTags:
     also: dict[str, Any] = field(default_factory=dict)
 
 
-def write(path: Path, study: StudyTags, tags: FilmTags, greys: NDArray[np.float32]) -> Path:
+def write(path: Path, study: StudyTags, tags: FilmTags, greys: Plane) -> Path:
     """Write one film of greys (rows, columns) in 0..1, bones white."""
     storing = tags.storing
     meta = FileMetaDataset()
