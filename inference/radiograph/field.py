@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Picture = NDArray[np.floating]
+from inference.radiograph.tables import Values
 
 #: Lines are judged by so many of their pixels, evenly spread.
 _SAMPLES = 256
@@ -28,12 +27,12 @@ class Field:
     left: int
     right: int
 
-    def of(self, picture: Picture) -> Picture:
+    def of(self, picture: Values) -> Values:
         """The part of a picture (rows, columns) that lies in the field."""
         return picture[self.top : self.bottom, self.left : self.right]
 
 
-def exposed_field(picture: Picture) -> Field:
+def exposed_field(picture: Values) -> Field:
     """Find the field of a picture (rows, columns) of greys 0..1.
 
     Outside it lie whole rows and columns of one grey: white where no X-rays came, black where the
@@ -51,7 +50,7 @@ def _step(length: int) -> int:
     return max(1, length // _SAMPLES)
 
 
-def _bounds(lines: Picture) -> tuple[int, int]:
+def _bounds(lines: Values) -> tuple[int, int]:
     """The longest run of lines that show something, its end exclusive; all if it is too short.
 
     A text in the border makes a run of its own.

@@ -110,8 +110,8 @@ def _codes(dataset: Dataset, greys: Plane, storing: Storing) -> Codes:
         dataset.VOILUTFunction = "LINEAR_EXACT"
     elif storing.scale is Scale.WINDOW:
         _add_window(dataset, white / 2 + 0.5, white + 1)
-    codes: Codes = np.rint(greys * white).astype(np.uint8 if storing.bits == 8 else np.uint16)
-    return codes
+    codes = np.rint(greys * white).astype(np.uint16)
+    return codes.astype(np.uint8) if storing.bits == 8 else codes
 
 
 def _add_window(dataset: Dataset, centre: float, width: float) -> None:

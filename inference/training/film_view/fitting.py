@@ -46,7 +46,7 @@ def fit_film_view(films_per_view: int = 400, seed: int = 1) -> FilmViewNetwork:
                 network(pixels[chosen]), targets[chosen], label_smoothing=0.02
             )
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return network.eval()
