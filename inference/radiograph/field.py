@@ -36,8 +36,8 @@ def exposed_field(picture: Values) -> Field:
     """Find the field of a picture (rows, columns) of greys 0..1.
 
     Outside it lie whole rows and columns of one grey: white where no X-rays came, black where the
-    device masked them. The collimator's edges in the header are not asked: some devices write
-    them in millimetres where pixels are due.
+    device masked them. The collimator's edges in the header are not asked: a real film of
+    our tests has them outside of its rows and columns.
     """
     rows, columns = picture.shape
     top, bottom = _bounds(picture[:, :: _step(columns)])

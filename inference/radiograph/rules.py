@@ -114,8 +114,7 @@ def chest(header: Dataset) -> Verdict:
 def unprocessed(header: Dataset) -> Verdict:
     """Rule 7: it is the film itself, not a picture that was computed from films.
 
-    Image Type DERIVED alone does not tell: it stands in what was only compressed, and some devices
-    write it into all that they present.
+    Image Type DERIVED\\PRIMARY alone does not tell, as it stands in what was only compressed, too.
     """
     said = (
         *texts(header, "ImageType"),

@@ -92,7 +92,7 @@ def _add_digital_x_ray(dataset: Dataset, tags: FilmTags) -> None:
     dataset.AnatomicRegionSequence = [_code(*(_HAND if tags.part == "HAND" else _CHEST))]
     dataset.ViewCodeSequence = [_code(*_VIEWS[tags.view])] if tags.view else []
     dataset.PixelIntensityRelationship = "LOG"
-    dataset.PixelIntensityRelationshipSign = -1 if tags.storing.white_is_zero else 1
+    dataset.PixelIntensityRelationshipSign = 1 if tags.storing.white_is_zero else -1
     if "ModalityLUTSequence" not in dataset and "RescaleSlope" not in dataset:
         dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "US"
     dataset.PresentationLUTShape = "INVERSE" if tags.storing.white_is_zero else "IDENTITY"
