@@ -20,6 +20,8 @@ _BLACK, _WHITE = 0.5, 99.5
 NO_WINDOW_NOTE = "The film states no window: its greys were stretched."
 #: A picture whose greys all lie this close together shows nothing.
 _BLANK = 0.01
+#: No film is longer than so many of its widths; its square would fill the memory.
+_LONGEST = 4
 
 Picture = NDArray[np.float32]
 
@@ -39,10 +41,13 @@ def look(path: Path, side_px: int = SIDE_PX) -> Film:
         LoopUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
-    with open_part10(path) as part10:
+    with open_part10(path) as part10, np.errstate(over="ignore", invalid="ignore"):
         greys, notes = _greys(part10)
-    if float(np.ptp(np.percentile(greys, [_BLACK, _WHITE]))) < _BLANK:
+        black, white = _ends(greys)
+    if white - black < _BLANK:
         raise LoopUnreadableError("the film holds no picture: all its pixels are the same")
+    if max(greys.shape) > _LONGEST * min(greys.shape):
+        raise LoopUnreadableError("no film is {} x {} pixels".format(*greys.shape))
     return Film(fitted(greys, side_px), notes)
 
 

@@ -216,6 +216,12 @@ def test_a_film_of_one_grey_is_unreadable(tmp_path: Path) -> None:
         look(tmp_path / "b.dcm")
 
 
+def test_a_film_of_one_row_is_unreadable(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.dcm", Rows=1, Columns=ROWS * COLUMNS)
+    with pytest.raises(LoopUnreadableError, match="no film is 1 x"):
+        look(path)
+
+
 @pytest.mark.parametrize("kept", [0, 0.5])
 def test_a_film_that_is_cut_short_is_unreadable(kept: float, tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.dcm")
