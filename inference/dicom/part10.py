@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset, read_partial, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -21,6 +22,7 @@ INFLATED_LIMIT_BYTES = 2**30
 _DEFER_BYTES = 2**20
 _CHUNK_BYTES = 2**20
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+_WAVEFORMS = BaseTag(0x54000100)
 _PIXEL_DATA = 0x7FE00010
 _LAST_HEADER_TAG = 0x7FE00003  # the extended offset table stands right before the pixels
 
@@ -61,6 +63,7 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
                 part10 = _read_inflated(inflated, meta)
             else:
                 part10 = _read_plain(file)
+            _keep_waveforms(part10)
         yield part10
 
 
@@ -122,6 +125,21 @@ def _inflate(source: IO[bytes], target: IO[bytes], limit_bytes: int) -> None:
         except zlib.error:
             return
         pending = inflater.unconsumed_tail or source.read(_CHUNK_BYTES)
+
+
+def _keep_waveforms(part10: Part10) -> None:
+    """Read Waveform Sequence where pydicom has left it in the file because it is long."""
+    for element in part10.header.values():
+        if (
+            isinstance(element, RawDataElement)
+            and element.tag == _WAVEFORMS
+            and element.value is None
+            and element.length <= HEADER_LIMIT_BYTES
+        ):
+            part10.file.seek(element.value_tell)
+            value = part10.file.read(element.length)
+            part10.header[_WAVEFORMS] = element._replace(value=value)
+            return
 
 
 class _StopAtPixels:

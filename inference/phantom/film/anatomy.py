@@ -11,9 +11,6 @@ import numpy as np
 
 from inference.phantom.haemodynamics import Haemodynamics
 
-#: How much patients of equal pressures differ, by preset. Of 1, 2 and 3, a linear model that
-#: sees the whole film explains about 0.85, 0.45 and 0.18 of the variance of mPAP.
-SPREADS = {"easy": 2.0, "realistic": 3.0, "hard": 4.0}
 _NOISE = 0.012
 
 

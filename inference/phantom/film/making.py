@@ -1,19 +1,15 @@
 """Make a folder of studies of the chest with their labels and their truth."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from inference.phantom import haemodynamics
-from inference.phantom.film.anatomy import (
-    SPREADS,
-    ChestAnatomy,
-    Exposure,
-    draw_chest,
-    draw_exposure,
-)
+from inference.phantom.cohort_folder import LABELS, TRUTH, Row, claim, write_csv, write_studies
+from inference.phantom.film.anatomy import ChestAnatomy, Exposure, draw_chest, draw_exposure
 from inference.phantom.film.border import Border, bordered
 from inference.phantom.film.canvas import Plane
 from inference.phantom.film.decoys import FILM_DECOYS, FilmDecoy, FilmDecoyKind, Picture
@@ -22,15 +18,15 @@ from inference.phantom.film.other_views import hand, lateral
 from inference.phantom.film.storing import VARIANTS, FilmClass
 from inference.phantom.film.writing import FilmTags, write
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
-from inference.phantom.making import LABELS, TRUTH, Row, write_csv
+from inference.phantom.patients import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags, sop_instance_uid
 
 #: Stands in every UID; raise it when the same seed gives other pixels.
 _EDITION = 1
-#: Random streams of one seed, beside those of echo exams.
-_PATIENT, _EXAM, _FILM = 2, 13, 14
+#: Random streams of one seed, beside those of patients and echo exams.
+_EXAM, _FILM = 13, 14
 _DECOYS_PER_EXAM = 2
 #: Of so many studies one holds an AP film of the same day, too.
 _AP_EVERY = 3
@@ -55,16 +51,13 @@ def draw_film_exam(preset: str, seed: int, visit: Visit) -> FilmExam:
     Raises:
         ValueError: there is no preset of this name.
     """
-    spread = SPREADS[preset_named(preset).name]
-    course = np.random.default_rng([seed, visit.patient, _PATIENT])
-    course.normal()  # the body of the echo phantom
-    truth = haemodynamics.draw(course)
-    for _ in range(visit.return_visit):
-        truth = haemodynamics.later(truth, course)
+    hardness = preset_named(preset)
+    truth = draw_patient(seed, visit.patient, visit.return_visit).truth
     rng = np.random.default_rng([seed, visit.exam, _EXAM])
-    catheter = haemodynamics.measure(truth, preset_named(preset).label_noise_mmhg, rng)
-    chest = draw_chest(truth, rng, spread)
-    return FilmExam(truth, catheter, chest, draw_exposure(rng, spread, (seed, visit.exam, _FILM)))
+    catheter = haemodynamics.measure(truth, hardness.label_noise_mmhg, rng)
+    chest = draw_chest(truth, rng, hardness.film_spread)
+    exposure = draw_exposure(rng, hardness.film_spread, (seed, visit.exam, _FILM))
+    return FilmExam(truth, catheter, chest, exposure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +85,17 @@ class _Piece:
         return bordered(frontal(self.chest, self.exposure, rows, columns), self.border)
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """All that a cohort follows from."""
+
+    films: int
+    preset: str
+    seed: int
+    rows: int
+    decoys: bool
+
+
 def make_films(
     out: Path,
     *,
@@ -99,36 +103,46 @@ def make_films(
     preset: str = "realistic",
     seed: int = 1,
     rows: int = 512,
+    jobs: int = 1,
     decoys: bool = True,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write `exams` studies into `out`, each in a folder of its own, and labels.csv and truth.csv.
 
-    `rows` is the height of a film in pixels. The same arguments give the same bytes.
+    `rows` is the height of a film in pixels. The same arguments give the same bytes, whatever
+    `jobs` is. Called again after an interruption, the studies that are there are kept.
 
     Raises:
         ValueError: unknown preset, or no exams.
-        FileExistsError: `out` is not empty.
+        FileExistsError: `out` holds something else, or a phantom of other arguments.
     """
-    if exams < 1:
-        raise ValueError("exams must be at least 1")
+    if exams < 1 or jobs < 1:
+        raise ValueError("exams and jobs must be at least 1")
     preset_named(preset)
-    if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} is not empty; choose another folder")
-    labels: list[Row] = []
-    truths: list[Row] = []
-    for visit in draw_visits(exams, seed):
-        name = f"films/{_EDITION}/{preset}/{seed}/{rows}/{decoys}/{visit.exam}"
-        study = StudyTags(name, f"PHANTOM-{seed}-{visit.patient:05}", visit.exam_date)
-        exam = draw_film_exam(preset, seed, visit)
-        folder = out / f"exam-{visit.exam:05}"
-        folder.mkdir(parents=True)
-        labels.append(_label_row(study, visit, exam.catheter))
-        for piece in _pieces(exam, visit, decoys=decoys):
-            write(folder / piece.file, study, piece.tags, piece.greys(rows))
-            truths.append(_truth_row(study, exam, piece, f"{folder.name}/{piece.file}"))
-    write_csv(out / LABELS, labels)
-    write_csv(out / TRUTH, truths)
+    recipe = _Recipe(exams, preset, seed, rows, decoys)
+    claim(out, {"edition": _EDITION, **asdict(recipe)})
+    visits = draw_visits(exams, seed)
+    studies = {_folder(visit): partial(_write_study, recipe, visit) for visit in visits}
+    write_studies(out, studies, jobs, on_progress)
+    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
+    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
     return out
+
+
+def _folder(visit: Visit) -> str:
+    return f"exam-{visit.exam:05}"
+
+
+def _tags(recipe: _Recipe, visit: Visit) -> StudyTags:
+    cohort = f"films/{_EDITION}/{recipe.preset}/{recipe.seed}/{recipe.rows}/{recipe.decoys}"
+    patient_id = f"PHANTOM-{recipe.seed}-{visit.patient:05}"
+    return StudyTags(f"{cohort}/{visit.exam}", patient_id, visit.exam_date)
+
+
+def _write_study(recipe: _Recipe, visit: Visit, folder: Path) -> None:
+    exam, study = draw_film_exam(recipe.preset, recipe.seed, visit), _tags(recipe, visit)
+    for piece in _pieces(exam, visit, decoys=recipe.decoys):
+        write(folder / piece.file, study, piece.tags, piece.greys(recipe.rows))
 
 
 def _pieces(exam: FilmExam, visit: Visit, *, decoys: bool) -> Iterator[_Piece]:
@@ -184,7 +198,9 @@ def _again(exposure: Exposure, number: int) -> Exposure:
     return replace(exposure, seed=(*exposure.seed, number))
 
 
-def _label_row(study: StudyTags, visit: Visit, catheter: Catheterisation) -> Row:
+def _label_row(recipe: _Recipe, visit: Visit) -> Row:
+    catheter = draw_film_exam(recipe.preset, recipe.seed, visit).catheter
+    study = _tags(recipe, visit)
     done = visit.rhc_date is not None
     return {
         "patient_id": study.patient_id,
@@ -197,19 +213,21 @@ def _label_row(study: StudyTags, visit: Visit, catheter: Catheterisation) -> Row
     }
 
 
-def _truth_row(study: StudyTags, exam: FilmExam, piece: _Piece, file: str) -> Row:
-    """What a file is, and the state and anatomy that it shows."""
-    shown = {**asdict(exam.truth), "pvr_wu": exam.truth.pvr_wu, **asdict(piece.chest)}
-    return {
-        "file": file,
-        "patient_id": study.patient_id,
-        "study_instance_uid": study.uid,
-        "sop_instance_uid": sop_instance_uid(study, piece.tags.number),
-        "kind": piece.kind,
-        "breaks": piece.breaks,
-        "shows": piece.picture.value,
-        "view": piece.tags.view,
-        "border": piece.border.value,
-        "stored": piece.tags.storing.scale.value,
-        **{name: f"{value:.4f}" for name, value in shown.items()},
-    }
+def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
+    """One row per file: what it is, and the state and anatomy that it shows."""
+    exam, study = draw_film_exam(recipe.preset, recipe.seed, visit), _tags(recipe, visit)
+    state = {**asdict(exam.truth), "pvr_wu": exam.truth.pvr_wu}
+    for piece in _pieces(exam, visit, decoys=recipe.decoys):
+        yield {
+            "file": f"{_folder(visit)}/{piece.file}",
+            "patient_id": study.patient_id,
+            "study_instance_uid": study.uid,
+            "sop_instance_uid": sop_instance_uid(study, piece.tags.number),
+            "kind": piece.kind,
+            "breaks": piece.breaks,
+            "shows": piece.picture.value,
+            "view": piece.tags.view,
+            "border": piece.border.value,
+            "stored": piece.tags.storing.scale.value,
+            **{name: f"{value:.4f}" for name, value in {**state, **asdict(piece.chest)}.items()},
+        }

@@ -12,7 +12,7 @@ from inference.phantom.film.storing import VARIANTS, FilmClass, Storing, add_pix
 from inference.phantom.writing import (
     MAKER,
     StudyTags,
-    add_patient_and_study,
+    patient_and_study,
     sop_instance_uid,
     uid_of,
 )
@@ -50,8 +50,7 @@ def write(path: Path, study: StudyTags, tags: FilmTags, greys: Plane) -> Path:
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    add_patient_and_study(dataset, study)
-    dataset.StudyDescription = "SYNTHETIC CHEST FILM PHANTOM"
+    patient_and_study(dataset, study, "CHEST FILM")
     _add_series_and_equipment(dataset, study, tags)
     if storing.film_class is FilmClass.SECONDARY_CAPTURE:
         dataset.ConversionType, dataset.Laterality = "DF", ""
