@@ -9,21 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from inference.dicom.codestreams import START_BYTES, Coding, coding_by_start, stated_coding
 from inference.dicom.elements import decimal_commas
-from inference.dicom.frame_bytes import ITEM_TAG, EncapsulatedFrames
-from inference.dicom.frame_count import FrameCount, count_frames, extended_offsets
-from inference.dicom.part10 import Part10, PixelElement, open_part10
-from inference.errors import LoopExcludedError, LoopUnreadableError
-from inference.ultrasound.compressed import decode_stills
-from inference.ultrasound.native import NativeFrames
+from inference.dicom.frame_count import FrameCount, count_frames
+from inference.dicom.part10 import Part10, open_part10
+from inference.dicom.pixels.frames import decoded_frames, faults_as_unreadable
+from inference.dicom.pixels.pixel_format import read_pixel_format
+from inference.dicom.pixels.samples import Decoded
+from inference.errors import LoopUnreadableError
 from inference.ultrasound.palette import read_palette
 from inference.ultrasound.photometric import ClipColours
-from inference.ultrasound.pixel_format import PixelFormat, read_pixel_format
 from inference.ultrasound.reading import SampleReader
 from inference.ultrasound.rendering import Palette, to_grey, to_rgb
-from inference.ultrasound.samples import Decoded
-from inference.ultrasound.video import decode_video
 
 _CLOCKS = ("FrameTime", "FrameTimeVector", "RWaveTimeVector")
 
@@ -124,23 +120,18 @@ class OpenClip:
         if self._whole and self._count.fault:
             raise LoopUnreadableError(self._count.fault)
         wanted = sorted(set(indices))
-        try:
+        with faults_as_unreadable():
             palette = self._palette.colours if self._palette else None
             rendered = [self._render(frame, palette) for frame in self._read(wanted)]
-        except (LoopUnreadableError, LoopExcludedError, MemoryError):
-            raise  # a machine short of memory says nothing about the pixels
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the disk's own; Pillow uses the type for broken pictures too
-            message = f"the pixels cannot be decoded ({type(error).__name__})"
-            raise LoopUnreadableError(message) from error
         pictures = dict(zip(wanted, rendered, strict=True))
         return Pictures(np.stack([pictures[index] for index in indices]), tuple(self._notes()))
 
     def _read(self, wanted: Sequence[int]) -> list[Decoded]:
         """The wanted frames with samples of 8 bits, or of a palette's values."""
         written, clip = self.written, self._colours
-        decoded = list(_decoded(self._part10, self._pixels, written, wanted, self._luma_only, clip))
+        decoded = list(
+            decoded_frames(self._part10, self._pixels, written, wanted, self._luma_only, clip)
+        )
         frames = self._reader.read(decoded)
         if self._palette:
             self._palette.check([frame.samples for frame in frames])
@@ -160,39 +151,3 @@ def _header_notes(header: Dataset, count: FrameCount) -> list[str]:
     if commas:
         notes.append(f"{' and '.join(commas)}: a decimal comma was read as a point.")
     return notes
-
-
-def _decoded(
-    part10: Part10,
-    pixels: PixelElement,
-    written: PixelFormat,
-    wanted: Sequence[int],
-    luma_only: bool,
-    clip: ClipColours,
-) -> Iterator[Decoded]:
-    stated = stated_coding(written.transfer_syntax)
-    limit_bytes = 2 * written.frame_bytes + 2**20
-    start = _start(part10, pixels, START_BYTES)
-    if start.startswith(ITEM_TAG) and (stated or pixels.length_bytes is None):
-        offsets = extended_offsets(part10.header)
-        frames = EncapsulatedFrames(part10.file, pixels.offset, written.frames, offsets)
-        if stated is Coding.VIDEO:
-            yield from decode_video(part10.file, frames.all_fragments(), written, wanted)
-        else:
-            codestreams = [frames.read(index, limit_bytes) for index in wanted]
-            yield from decode_stills(codestreams, written, luma_only, clip)
-    elif stated and coding_by_start(start) and written.frames == 1:
-        # A codestream without any items, as some write it.
-        yield from decode_stills([_start(part10, pixels, limit_bytes)], written, luma_only, clip)
-    elif pixels.length_bytes is not None:
-        native = NativeFrames(part10.file, pixels, written)
-        yield from (native.read(index) for index in wanted)
-    else:
-        raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
-
-
-def _start(part10: Part10, pixels: PixelElement, most_bytes: int) -> bytes:
-    """The beginning of the pixel data's value."""
-    part10.file.seek(pixels.offset)
-    length_bytes = most_bytes if pixels.length_bytes is None else pixels.length_bytes
-    return part10.file.read(min(length_bytes, most_bytes))

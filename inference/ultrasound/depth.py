@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Samples, to_8_bit
 from inference.errors import LoopExcludedError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Samples, to_8_bit
 
 BITS_UNCERTAIN = reason("BITS_UNCERTAIN", "Bit depth of the pixels cannot be determined")
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.dicom.pixels.samples import Samples
 from inference.errors import LoopExcludedError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.samples import Samples
 
 LAYOUT_UNCERTAIN = reason("LAYOUT_UNCERTAIN", "Order of colour samples cannot be determined")
 

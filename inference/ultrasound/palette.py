@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from inference.dicom.elements import numbers
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Samples, to_8_bit
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Samples, to_8_bit
 
 PALETTE_MISFIT = reason("PALETTE_MISFIT", "Colour palette does not fit the pixels")
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Colours
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Colours
 
 COLOUR_UNCERTAIN = reason("COLOUR_UNCERTAIN", "Colour space (RGB or YCbCr) cannot be determined")
 
@@ -87,10 +87,12 @@ class ClipColours:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def settle(self, said: Colours | None, pictures: Callable[[int], Pictures]) -> Colours:
+    def settle(
+        self, said: Colours | None, pictures: Callable[[int], Sequence[Pictures]]
+    ) -> Colours:
         """The colours of samples of which the codestream says `said`, of None nothing.
 
-        `pictures(n)` gives up to n frames of 8-bit samples (k, h, w, 3); one is mostly enough.
+        `pictures(n)` gives up to n frames of 8-bit samples (h, w, 3); one is mostly enough.
 
         Raises:
             LoopExcludedError: neither picture nor statements decide.
@@ -100,9 +102,11 @@ class ClipColours:
             self._settled[said] = self._judge(said, pictures)
         return self._settled[said]
 
-    def _judge(self, said: Colours | None, pictures: Callable[[int], Pictures]) -> Colours:
+    def _judge(
+        self, said: Colours | None, pictures: Callable[[int], Sequence[Pictures]]
+    ) -> Colours:
         claimed = said or labelled_colours(self._written)
-        seen = colours_seen(pictures(1), claimed) or colours_seen(pictures(_FRAMES), claimed)
+        seen = _seen(pictures(1), claimed) or _seen(pictures(_FRAMES), claimed)
         if seen is None:
             if said is None or said is not self._label:
                 detail = "neither RGB nor YCbCr clearly makes a grey picture of the pixels"
@@ -112,6 +116,10 @@ class ClipColours:
             label = self._written.photometric or "nothing"
             self.note(f"Pixels are {seen} although labelled {label}; corrected.")
         return seen
+
+
+def _seen(pictures: Sequence[Pictures], claimed: Colours) -> Colours | None:
+    return colours_seen(coarse(pictures), claimed)
 
 
 def colours_seen(pictures: Pictures, claimed: Colours) -> Colours | None:

@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 import pytest
 
 import inference.ecg
+import inference.radiograph
 import inference.ultrasound
 from dicom_node.report.source_codes import codes_in
 from inference import exclusions, population
@@ -14,7 +15,7 @@ from inference.types import Code
 
 
 def _codes() -> Iterator[Code]:
-    rooms = (inference.ultrasound, inference.ecg)
+    rooms = (inference.ultrasound, inference.ecg, inference.radiograph)
     names = [
         f"{room.__name__}.{item.name}" for room in rooms for item in iter_modules(room.__path__)
     ]

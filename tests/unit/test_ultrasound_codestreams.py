@@ -6,8 +6,8 @@ from pydicom import Dataset
 from pydicom.uid import MPEG2MPML, UID, ExplicitVRLittleEndian, RLELossless
 
 from inference.dicom.codestreams import Coding, coding_by_start, coding_of
+from inference.dicom.pixels.jpeg_xl import read_jpeg_xl_size
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.jpeg_xl import read_jpeg_xl_size
 from tests.unit.ultrasound_files import cine, echo_pictures, jpeg
 
 PICTURE = echo_pictures(1)[0]

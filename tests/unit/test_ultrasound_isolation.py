@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from inference.dicom.pixels.isolation import run_isolated
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolation import run_isolated
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_crashes_and_bombs_are_an_unreadable_loop(code: str, reason: str, progra
 
 
 def test_it_may_not_run_for_ever(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.ultrasound.isolation._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("inference.dicom.pixels.isolation._TIMEOUT_S", 0.2)
     program.write_text("import time; time.sleep(60)")
     with pytest.raises(LoopUnreadableError, match="too long"):
         run_isolated(program, [], b"")
@@ -70,7 +70,7 @@ def test_a_decoder_that_never_ends_is_stopped_by_its_limit_of_time(
     program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {resource.RLIMIT_CPU: 1}
-    monkeypatch.setattr("inference.ultrasound.isolation._LIMITS", limits)
+    monkeypatch.setattr("inference.dicom.pixels.isolation._LIMITS", limits)
     program.write_text("while True: pass")
     with pytest.raises(LoopUnreadableError, match=f"signal {int(signal.SIGXCPU)}"):
         run_isolated(program, [], b"")

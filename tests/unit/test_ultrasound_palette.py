@@ -8,9 +8,9 @@ import pytest
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
+from inference.dicom.pixels.pixel_format import read_pixel_format
 from inference.errors import LoopExcludedError, LoopUnreadableError
 from inference.ultrasound.palette import expand, read_palette
-from inference.ultrasound.pixel_format import read_pixel_format
 from tests.unit.ultrasound_files import cine
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

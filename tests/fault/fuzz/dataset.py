@@ -19,10 +19,10 @@ from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10
+from inference.dicom.pixels.native import NativeFrames
+from inference.dicom.pixels.pixel_format import read_pixel_format
 from inference.errors import LoopUnreadableError
 from inference.types import Rejected, Selected
-from inference.ultrasound.native import NativeFrames
-from inference.ultrasound.pixel_format import read_pixel_format
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
 from tests.fault.fuzz.pdu import memory_disk

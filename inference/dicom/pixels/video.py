@@ -8,10 +8,10 @@ from typing import IO
 import numpy as np
 
 from inference.dicom.frame_bytes import Fragment
+from inference.dicom.pixels.isolation import run_isolated
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Colours, Decoded
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolation import run_isolated
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Colours, Decoded
 
 _PROGRAM = Path(__file__).with_name("video_program.py")
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from inference.dicom.pixels.isolation import run_isolated
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Samples
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolation import run_isolated
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Samples
 
 _PROGRAM = Path(__file__).with_name("still_program.py")
 

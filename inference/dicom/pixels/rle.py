@@ -7,9 +7,9 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Decoded, Samples
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Decoded, Samples
 
 _HEADER_BYTES = 64
 

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from inference.dicom.pixels.samples import Colours
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.samples import Colours
 
 SEQUENTIAL_PROCESSES = frozenset({0xC0, 0xC1, 0xC3})
 LOSSLESS_PROCESS = 0xC3

@@ -1,7 +1,9 @@
 """What every decoder returns: one frame's samples, and how to read them."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,25 @@ class Colours(StrEnum):
     RGB = "RGB"
     YBR = "YCbCr"
     YBR_TWICE = "YCbCr, transformed twice"
+
+
+class Clip(Protocol):
+    """What the decoders ask and tell of the frames of one instance, all together."""
+
+    def note(self, sentence: str) -> None:
+        """Say something of the clip, once."""
+
+    def settle(
+        self, said: Colours | None, pictures: Callable[[int], Sequence[NDArray[np.uint8]]]
+    ) -> Colours:
+        """The colours of samples of which the codestream says `said`, of None nothing.
+
+        `pictures(n)` gives up to n frames of 8-bit samples (h, w, 3); one is mostly enough.
+
+        Raises:
+            LoopExcludedError: neither picture nor statements decide.
+            LoopUnreadableError: nothing says anything of three samples.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import imagecodecs
 
 from inference.dicom.codestreams import JPEG_2000_START
+from inference.dicom.pixels.pixel_format import PixelFormat, check_size
+from inference.dicom.pixels.samples import Clip, Colours, Decoded, Samples
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.photometric import ClipColours
-from inference.ultrasound.pixel_format import PixelFormat, check_size
-from inference.ultrasound.samples import Colours, Decoded, Samples
 
 _FILE_HEADER_BYTES = 4096
 _START_OF_TILE = b"\xff\x90"
@@ -34,7 +33,7 @@ class Jpeg2000Stream:
     colour_transform: bool
 
 
-def decode_jpeg_2000(codestream: bytes, written: PixelFormat, clip: ClipColours) -> Decoded:
+def decode_jpeg_2000(codestream: bytes, written: PixelFormat, clip: Clip) -> Decoded:
     """Decode one frame; its colour transform, where it has one, is undone.
 
     A missing end marker is put there and noted with the clip: a decoder then sees what is missing,

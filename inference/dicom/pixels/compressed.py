@@ -4,19 +4,18 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from inference.dicom.codestreams import Coding, coding_of
+from inference.dicom.pixels.jpeg_2000 import decode_jpeg_2000
+from inference.dicom.pixels.jpeg_decoder import JpegDecoder
+from inference.dicom.pixels.jpeg_xl import decode_jpeg_xl
+from inference.dicom.pixels.native import decode_native
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.rle import decode_rle
+from inference.dicom.pixels.samples import Clip, Decoded
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.jpeg_2000 import decode_jpeg_2000
-from inference.ultrasound.jpeg_decoder import JpegDecoder
-from inference.ultrasound.jpeg_xl import decode_jpeg_xl
-from inference.ultrasound.native import decode_native
-from inference.ultrasound.photometric import ClipColours
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.rle import decode_rle
-from inference.ultrasound.samples import Decoded
 
 
 def decode_stills(
-    codestreams: Sequence[bytes], written: PixelFormat, luma_only: bool, clip: ClipColours
+    codestreams: Sequence[bytes], written: PixelFormat, luma_only: bool, clip: Clip
 ) -> Iterator[Decoded]:
     """Decode frames of one clip in their order; its first one tells what they are.
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from inference.dicom.codestreams import JPEG_XL_FILE_START, JPEG_XL_START
+from inference.dicom.pixels.isolated_stills import decode_isolated
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Colours, Decoded
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolated_stills import decode_isolated
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Colours, Decoded
 
 _SIZE_BITS = (9, 13, 18, 30)
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}

@@ -9,9 +9,8 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from inference.dicom.codestreams import fill_bytes
-from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolated_stills import decode_isolated
-from inference.ultrasound.jpeg import (
+from inference.dicom.pixels.isolated_stills import decode_isolated
+from inference.dicom.pixels.jpeg import (
     JPEG_LS_PROCESS,
     LOSSLESS_PROCESS,
     JpegStream,
@@ -19,9 +18,9 @@ from inference.ultrasound.jpeg import (
     read_jpeg,
     with_end,
 )
-from inference.ultrasound.photometric import ClipColours, coarse
-from inference.ultrasound.pixel_format import PixelFormat, check_size
-from inference.ultrasound.samples import Colours, Decoded
+from inference.dicom.pixels.pixel_format import PixelFormat, check_size
+from inference.dicom.pixels.samples import Clip, Colours, Decoded
+from inference.errors import LoopUnreadableError
 
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
 _JUDGED_SIDE_PX = 48
@@ -44,10 +43,11 @@ class JpegDecoder:
     that is all a grey picture needs.
     """
 
-    def __init__(self, written: PixelFormat, luma_only: bool, clip: ClipColours) -> None:
+    def __init__(self, written: PixelFormat, luma_only: bool, clip: Clip) -> None:
         self._written = written
         self._luma_only = luma_only
         self._clip = clip
+        self._cut = False
 
     def decode(self, codestreams: Sequence[bytes]) -> Iterator[Decoded]:
         """Decode the frames in their order.
@@ -74,12 +74,13 @@ class JpegDecoder:
             raise LoopUnreadableError("a JPEG has more scans than any picture needs")
         if not ends(codestream):
             codestream = with_end(codestream, stream)
+            self._cut = True
             self._clip.note(END_NOTE)
         return _Frame(codestream, stream)
 
     def _deep(self, frames: Sequence[_Frame]) -> Iterator[Decoded]:
         """Frames of 12 to 16 bits, whose decoder fills in what is missing without a word."""
-        if END_NOTE in self._clip.notes:
+        if self._cut:
             raise LoopUnreadableError("a JPEG ends before its picture does")
         codestreams = [frame.codestream for frame in frames]
         decoded = decode_isolated("jpeg", codestreams, self._written)
@@ -93,7 +94,7 @@ class JpegDecoder:
         if stream.process == LOSSLESS_PROCESS or self._written.samples == 1:
             return Decoded(self._stored(frame), 8, self._said(stream))
         colours = self._clip.settle(
-            self._said(stream), lambda count: coarse([_small(each) for each in following[:count]])
+            self._said(stream), lambda count: [_small(each) for each in following[:count]]
         )
         if colours is Colours.RGB:
             return Decoded(self._stored(frame), 8, colours, judged=True)

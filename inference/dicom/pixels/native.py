@@ -6,9 +6,9 @@ import numpy as np
 
 from inference.dicom.frame_count import shares_chroma
 from inference.dicom.part10 import PixelElement
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Colours, Decoded, Samples
 from inference.errors import LoopUnreadableError
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Colours, Decoded, Samples
 
 
 class NativeFrames:
