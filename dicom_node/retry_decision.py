@@ -160,7 +160,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _code_of(error: BaseException) -> str:
-    """LoopUnreadableError -> LOOP_UNREADABLE."""
+    """InstanceUnreadableError -> LOOP_UNREADABLE."""
     if is_out_of_memory(error):
         return _OUT_OF_MEMORY
     name = type(error).__name__.removesuffix("Error")

@@ -3,8 +3,8 @@
 InferenceError
 ├── UnknownPipelineError     no pipeline of that name
 ├── PipelineUnusableError    a pipeline's package is broken, or it breaks the rules of a plug-in
-├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
-├── LoopExcludedError        one instance takes no part, as its pixels show
+├── InstanceUnreadableError  one instance cannot be looked at; the rest of the study can
+├── InstanceExcludedError    one instance takes no part, as its pixels show
 ├── BundleError              a bundle cannot be used; the message says what to do
 │   └── UnknownArchitectureError    it or a recipe names an architecture that is not known here
 └── TrainingDataError        labels, cohort or recipe are wrong; the message names row and remedy
@@ -36,11 +36,11 @@ class PipelineUnusableError(InferenceError):
         super().__init__(f"pipeline {name}: {why}")
 
 
-class LoopUnreadableError(InferenceError):
+class InstanceUnreadableError(InferenceError):
     """The pixels of one instance cannot be decoded or hold no picture."""
 
 
-class LoopExcludedError(InferenceError):
+class InstanceExcludedError(InferenceError):
     """The pixels of one instance show that it takes no part after all: `verdict` says why."""
 
     def __init__(self, verdict: Verdict, reason: Code) -> None:

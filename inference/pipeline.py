@@ -47,8 +47,9 @@ class Chooser(Protocol):
         """Decode what `encode` needs of one selected instance.
 
         Raises:
-            inference.errors.LoopExcludedError: the pixels show that it takes no part after all.
-            inference.errors.LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+            inference.errors.InstanceExcludedError: the pixels show that it takes no part after all.
+            inference.errors.InstanceUnreadableError: the pixels cannot be decoded or hold no
+                picture.
         """
 
 

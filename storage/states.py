@@ -1,6 +1,10 @@
 """The words that state columns hold."""
 
 from enum import StrEnum
+from typing import Literal
+
+#: What is made for a study: report, picture, key objects, page, rejection note, HL7 message.
+ResultKind = Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
 
 
 class StudyState(StrEnum):

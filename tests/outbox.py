@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from pydicom import dcmread
 from pydicom.uid import generate_uid
@@ -26,12 +25,10 @@ from storage.intake.instances import record_instance
 from storage.intake.received import Received
 from storage.migrations.upgrading import upgrade
 from storage.reading.browse import show_study
-from storage.states import Outcome
+from storage.states import Outcome, ResultKind
 from storage.studies.associations import Association, open_association
 from storage.work.results import Report, ResultObject, record_report
 from tests.objects import COMPREHENSIVE_3D, write_object
-
-Kind = Literal["SR", "SC", "KOS", "PDF"]
 
 
 class Outbox:
@@ -47,12 +44,12 @@ class Outbox:
     def queue(
         self,
         destination: str,
-        kind: Kind = "SR",
+        kind: ResultKind = "SR",
         classes: Sequence[str] = (COMPREHENSIVE_3D,),
         *,
         pixels: bytes = b"",
         expires_in_s: float = 3600,
-        beside: Sequence[tuple[Kind, str]] = (),
+        beside: Sequence[tuple[ResultKind, str]] = (),
     ) -> tuple[str, ...]:
         """Queue one object, in one rendition per class; returns their SOP Instance UIDs.
 
@@ -194,7 +191,7 @@ class Outbox:
             return show_study(tx, study_uid).summary.study_id
 
     def _spooled(
-        self, kind: Kind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str
+        self, kind: ResultKind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str
     ) -> ResultObject:
         path = write_object(
             self.folder / "object.dcm",

@@ -14,7 +14,7 @@ from dicom_node.report import NodeIdentity
 from dicom_node.work.case_report import Recipient, Reporter
 from dicom_node.work.job_runner import JobRunner
 from inference.dicom.header import instance_ref
-from inference.errors import InferenceError, LoopUnreadableError
+from inference.errors import InferenceError, InstanceUnreadableError
 from inference.registry import Business
 from inference.types import Case, Exclusion, Features, Findings, ModelCard, Selected, Standing
 from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
@@ -54,7 +54,7 @@ class Numbers:
     def look(self, instance: Path, selected: Selected) -> int:
         number = selected.instance.instance_number or 0
         if number in self.unreadable:
-            raise LoopUnreadableError("no picture")
+            raise InstanceUnreadableError("no picture")
         return number
 
     def encode(self, looks: Sequence[int]) -> list[Features]:

@@ -20,7 +20,7 @@ from pydicom.uid import UID
 
 from dicom_node.intake.pixel_content import Pixels, look_the_same
 from inference.dicom.part10 import HEADER_LIMIT_BYTES, open_part10
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 #: An instance that is larger is not compared; the largest cines of carts have a tenth of it.
 LARGEST_BYTES = 2 << 30
@@ -109,7 +109,7 @@ def compare(stored: Path, other: Path) -> Comparison | None:
             routes = tuple(_routes(one.header, two.header))
             pixels = Pixels(stored, one), Pixels(other, two)
             same = look_the_same(*pixels, deadline)
-    except (UndecidedError, LoopUnreadableError):
+    except (UndecidedError, InstanceUnreadableError):
         return None
     return None if same is None else Comparison(differences, not same, routes)
 

@@ -8,7 +8,7 @@ import structlog
 
 from dicom_node.intake.rejection_note import REJECTION_NOTE_CLASS, read_rejection_note
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from storage.corrections import rejections
 from storage.corrections.rejections import Note
 from storage.database.transactions import Database
@@ -30,7 +30,7 @@ def note_in(file: Path, sop_class_uid: str, *, may_reject: bool) -> Note | None:
         return None
     try:
         note = read_rejection_note(read_header(file))
-    except LoopUnreadableError:
+    except InstanceUnreadableError:
         return None
     if note is None:
         return None

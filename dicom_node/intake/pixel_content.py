@@ -68,7 +68,7 @@ def look_the_same(one: Pixels, other: Pixels, deadline: float) -> bool | None:
     """Whether two files show the same; None: it takes longer than until `deadline` (monotonic, s).
 
     Raises:
-        inference.errors.LoopUnreadableError: one of them cannot be decoded.
+        inference.errors.InstanceUnreadableError: one of them cannot be decoded.
         OSError: a file cannot be read.
     """
     if one.part10.pixels is None or other.part10.pixels is None:

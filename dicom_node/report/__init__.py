@@ -13,7 +13,7 @@
 The law of the objects is shared/REPORT_OBJECTS.md; only this room knows highdicom.
 """
 
-from dicom_node.report.build import KINDS, BuiltObject, Kind, build
+from dicom_node.report.build import KINDS, BuiltObject, build
 from dicom_node.report.conformance import check
 from dicom_node.report.context import (
     NO_NOTICE,
@@ -32,7 +32,6 @@ __all__ = [
     "NO_NOTICE",
     "BuiltObject",
     "DocumentRef",
-    "Kind",
     "Made",
     "NodeIdentity",
     "Notice",

@@ -36,7 +36,7 @@ from pydicom.uid import UID
 from pynetdicom import evt
 
 from dicom_node.intake.identification import is_uid
-from dicom_node.scp.peers import Right
+from dicom_node.rights import Right
 from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
 from storage.audit import trail
 from storage.database.transactions import Database

@@ -6,8 +6,7 @@ from pydantic import Field, model_validator
 
 from dicom_node.settings.connections import CalledByDicomOrWeb
 from dicom_node.settings.section import AETitle, Port, Seconds
-
-ObjectKind = Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
+from storage.states import ResultKind
 
 
 class DestinationSettings(CalledByDicomOrWeb):
@@ -19,7 +18,7 @@ class DestinationSettings(CalledByDicomOrWeb):
     """HL7: application that messages are addressed to (MSH-5)."""
     receiving_facility: str = ""
     """HL7: facility that messages are addressed to (MSH-6)."""
-    kinds: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = ("SR", "SC", "KOS")
+    kinds: Annotated[tuple[ResultKind, ...], Field(min_length=1)] = ("SR", "SC", "KOS")
     """Objects to send: SR, picture (SC), key objects (KOS), PDF, rejection notes (RN); HL7: ORU."""
     maximum_age_s: Seconds = 259_200.0
     """Seconds after which an undelivered object is given up (state "failed")."""

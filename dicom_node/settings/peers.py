@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from dicom_node.rights import Right
 from dicom_node.settings.connections import Tls
 from dicom_node.settings.section import AETitle, Network, Port, Seconds, Section
 from inference.ultrasound.profile import Profile
-
-Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
 
 
 class PeerSettings(Section):

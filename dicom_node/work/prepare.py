@@ -9,7 +9,7 @@ from typing import Any
 from pydicom import Dataset
 
 from dicom_node.work.feature_codec import encode_features
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NOT_DECODABLE
 from inference.pipeline import Pipeline, require_own
 from inference.types import Features, Rejected, Selected, Selection
@@ -46,12 +46,12 @@ def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None =
         return Judged(selection, settings)
     try:
         return Judged(selection, settings, pipeline.look(file, selection))
-    except LoopExcludedError as error:
+    except InstanceExcludedError as error:
         verdicts = (*selection.verdicts, error.verdict)
         return Judged(
             Rejected(selection.instance, verdicts, error.reason, error.verdict.detail), settings
         )
-    except LoopUnreadableError as error:
+    except InstanceUnreadableError as error:
         return Judged(
             Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)), settings
         )

@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset, read_partial, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 HEADER_LIMIT_BYTES = 64 * 2**20
 INFLATED_LIMIT_BYTES = 2**30
@@ -52,7 +52,7 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
     inflated into an unnamed temporary file, up to the limit.
 
     Raises:
-        LoopUnreadableError: the bytes are no DICOM dataset, or its header is beyond all bounds.
+        InstanceUnreadableError: the bytes are no DICOM dataset, or its header is beyond all bounds.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file, tempfile.SpooledTemporaryFile(_CHUNK_BYTES) as inflated:
@@ -71,14 +71,14 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
 def _as_unreadable() -> Iterator[None]:
     try:
         yield
-    except (LoopUnreadableError, MemoryError):
+    except (InstanceUnreadableError, MemoryError):
         raise  # a machine short of memory says nothing about the file
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own; pydicom uses the type for missing tags too
         # Not chained: pydicom's messages quote the dataset.
         message = f"the file cannot be read as a DICOM dataset ({type(error).__name__})"
-        raise LoopUnreadableError(message) from None
+        raise InstanceUnreadableError(message) from None
 
 
 def _read_meta(file: BinaryIO) -> Dataset:
@@ -168,7 +168,7 @@ class _Bounded:
     def read(self, size: int) -> bytes:
         self._left_bytes -= size
         if size < 0 or self._left_bytes < 0:
-            raise LoopUnreadableError("the header claims more bytes than any header can have")
+            raise InstanceUnreadableError("the header claims more bytes than any header can have")
         return self._file.read(size)
 
     def __getattr__(self, name: str) -> Any:

@@ -26,7 +26,7 @@ from inference.ecg.leads import Leads, LeadSet, completed, lead_set, names, with
 from inference.ecg.recording import Recording, choose, record
 from inference.ecg.rules import REASONS, Needs
 from inference.ecg.waveform import read_groups
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.types import Rejected, Verdict
 
 #: Of twelve leads, so many chest leads may be masked.
@@ -55,14 +55,14 @@ def look(path: Path, needs: Needs, mains_hz: Mains) -> Ecg:
     """Read and examine the ECG of a DICOM file whose header was selected.
 
     Raises:
-        LoopUnreadableError: the file is not what was selected.
-        LoopExcludedError: the samples break a rule.
+        InstanceUnreadableError: the file is not what was selected.
+        InstanceExcludedError: the samples break a rule.
         OSError: the file cannot be read.
     """
     with open_part10(path) as part10:
         selection = rules.select(part10.header, needs)
         if isinstance(selection, Rejected):
-            raise LoopUnreadableError(f"no ECG that can be used: {selection.detail}")
+            raise InstanceUnreadableError(f"no ECG that can be used: {selection.detail}")
         recording = record(part10.header, choose(read_groups(part10.header)))
     return examine(recording, needs, mains_hz)
 
@@ -71,7 +71,7 @@ def examine(recording: Recording, needs: Needs, mains_hz: Mains) -> Ecg:
     """Clean a recording, find its beats and judge its samples.
 
     Raises:
-        LoopExcludedError: the samples break a rule.
+        InstanceExcludedError: the samples break a rule.
     """
     verdicts = [_passed(rules.sampling_rate([recording.frequency_hz]))]
     leads, faulty = _in_one_piece(recording)
@@ -130,7 +130,7 @@ def _whole_samples(leads: Leads) -> int:
 
 def _passed(verdict: Verdict) -> Verdict:
     if not verdict.passed:
-        raise LoopExcludedError(verdict, REASONS[verdict.rule])
+        raise InstanceExcludedError(verdict, REASONS[verdict.rule])
     return verdict
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inference.ecg.leads import LEADS, Named, lead_called
 from inference.ecg.recording import Recording
 from inference.ecg.waveform import MILLIVOLTS
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _RECORD = re.compile(rf"[^\s/]+ (?P<signals>\d+) (?P<rate>{_NUMBER})\S* (?P<samples>\d+)( .*)?")
@@ -49,7 +49,7 @@ def read_record(header: Path) -> Recording:
     `header` is its .hea file; what is no lead is left out.
 
     Raises:
-        LoopUnreadableError: header or samples are damaged, or of a kind that is not read.
+        InstanceUnreadableError: header or samples are damaged, or of a kind that is not read.
         OSError: a file cannot be read.
     """
     lines = header.read_text("utf-8", errors="replace").splitlines()
@@ -134,4 +134,4 @@ _READERS: dict[str, Callable[[bytes], Samples]] = {"16": _of_16, "212": _of_212}
 
 
 def _refuse(why: str) -> NoReturn:
-    raise LoopUnreadableError(f"the WFDB record cannot be read: {why}")
+    raise InstanceUnreadableError(f"the WFDB record cannot be read: {why}")

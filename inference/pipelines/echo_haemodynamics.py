@@ -152,9 +152,9 @@ class EchoHaemodynamics:
         """Decode the first heartbeat of a loop.
 
         Raises:
-            LoopExcludedError: the pixels break a rule of the profile that selected it, or no
+            InstanceExcludedError: the pixels break a rule of the profile that selected it, or no
                 heartbeat can be determined.
-            LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+            InstanceUnreadableError: the pixels cannot be decoded or hold no picture.
         """
         size_px = self._manifest.preprocessing.frame_size_px
         allowed = self._without_heartbeat

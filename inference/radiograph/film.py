@@ -9,7 +9,7 @@ from PIL import Image
 
 from inference.dicom.part10 import Part10, open_part10
 from inference.dicom.pixels.stored_values import stored_values
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.radiograph.field import exposed_field
 from inference.radiograph.greyscale import is_inverted, modality_values, shown, stretched
 from inference.radiograph.tables import Values
@@ -38,16 +38,16 @@ def look(path: Path, side_px: int = SIDE_PX) -> Film:
     """Bring a film into the encoder's shape: as a viewer shows it, its exposed field only.
 
     Raises:
-        LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+        InstanceUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
     with open_part10(path) as part10, np.errstate(over="ignore", invalid="ignore"):
         greys, notes = _greys(part10)
         black, white = _ends(greys)
     if white - black < _BLANK:
-        raise LoopUnreadableError("the film holds no picture: all its pixels are the same")
+        raise InstanceUnreadableError("the film holds no picture: all its pixels are the same")
     if max(greys.shape) > _LONGEST * min(greys.shape):
-        raise LoopUnreadableError("no film is {} x {} pixels".format(*greys.shape))
+        raise InstanceUnreadableError("no film is {} x {} pixels".format(*greys.shape))
     return Film(fitted(greys, side_px), notes)
 
 

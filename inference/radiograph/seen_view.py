@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.models.film_view import FILM_VIEWS, SIDE_PX
 from inference.radiograph.film import Picture, fitted
 from inference.radiograph.rules import LATERAL_VIEW, OTHER_VIEW, VIEW_UNCERTAIN
@@ -36,11 +36,11 @@ def require_frontal(seen: SeenView) -> None:
     """Let a film pass that is frontal beyond doubt.
 
     Raises:
-        LoopExcludedError: it shows something else, or the network is in doubt.
+        InstanceExcludedError: it shows something else, or the network is in doubt.
     """
     certain = seen.probability >= LEAST_PROBABILITY
     if certain and seen.view == "frontal":
         return
     detail = f"the picture looks {seen.view} ({seen.probability:.0%})"
     why = _REASONS[seen.view] if certain else VIEW_UNCERTAIN
-    raise LoopExcludedError(Verdict("frontal_picture", False, detail), why)
+    raise InstanceExcludedError(Verdict("frontal_picture", False, detail), why)

@@ -15,7 +15,7 @@ from inference.dicom.part10 import Part10, open_part10
 from inference.dicom.pixels.frames import decoded_frames, faults_as_unreadable
 from inference.dicom.pixels.pixel_format import read_pixel_format
 from inference.dicom.pixels.samples import Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.palette import read_palette
 from inference.ultrasound.photometric import ClipColours
 from inference.ultrasound.reading import SampleReader
@@ -40,8 +40,8 @@ def decode_frames(path: Path, frame_indices: Sequence[int]) -> NDArray[np.uint8]
     Only these frames are read and decoded, of a video those that they are made from as well.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
         OSError: the file cannot be read.
     """
     return _rendered(path, frame_indices, to_grey, luma_only=True).frames
@@ -53,8 +53,8 @@ def colour_frames(instance: Path, frames: Sequence[int]) -> NDArray[np.uint8]:
     An image without colour has three equal samples.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
         OSError: the file cannot be read.
     """
     return _rendered(instance, frames, to_rgb, luma_only=False).frames
@@ -64,8 +64,8 @@ def grey_pictures(path: Path, frame_indices: Sequence[int]) -> Pictures:
     """What `decode_frames` gives of an image that is whole, with notes.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: as `decode_frames`, or frames are missing that the header counts.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: as `decode_frames`, or frames are missing that the header counts.
         OSError: the file cannot be read.
     """
     with open_grey(path) as clip:
@@ -77,7 +77,7 @@ def open_grey(path: Path) -> Iterator["OpenClip"]:
     """Open an image that is whole, to decode its frames to grey in one go or in several.
 
     Raises:
-        LoopUnreadableError: it holds no pixel data, or is described in a way that no image is.
+        InstanceUnreadableError: it holds no pixel data, or is described in a way that no image is.
         OSError: the file cannot be read.
     """
     with open_part10(path) as part10:
@@ -99,7 +99,7 @@ class OpenClip:
         self._count = count_frames(part10)
         self.written = replace(read_pixel_format(part10.header), frames=self._count.true)
         if part10.pixels is None:
-            raise LoopUnreadableError("there are no pixel data")
+            raise InstanceUnreadableError("there are no pixel data")
         self._pixels = part10.pixels
         indexed = self.written.photometric == "PALETTE COLOR" and self.written.samples == 1
         self._palette = read_palette(part10.header, self.written) if indexed else None
@@ -110,15 +110,16 @@ class OpenClip:
         """Decode some frames, by zero-based index.
 
         Raises:
-            LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-            LoopUnreadableError: these frames are missing, damaged, cut short or in an unknown
+            InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels
+                are.
+            InstanceUnreadableError: these frames are missing, damaged, cut short or in an unknown
                 syntax.
             OSError: the file cannot be read.
         """
         if not indices or not all(0 <= index < self.written.frames for index in indices):
-            raise LoopUnreadableError(f"there are only {self.written.frames} frames")
+            raise InstanceUnreadableError(f"there are only {self.written.frames} frames")
         if self._whole and self._count.fault:
-            raise LoopUnreadableError(self._count.fault)
+            raise InstanceUnreadableError(self._count.fault)
         wanted = sorted(set(indices))
         with faults_as_unreadable():
             palette = self._palette.colours if self._palette else None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Colours
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
 
@@ -51,11 +51,11 @@ def labelled_colours(written: PixelFormat) -> Colours:
     YBR_ICT, YBR_RCT and XYB name a transform that the decoder undoes.
 
     Raises:
-        LoopUnreadableError: it says something that three samples cannot be, or nothing.
+        InstanceUnreadableError: it says something that three samples cannot be, or nothing.
     """
     label = _label(written)
     if label is None:
-        raise LoopUnreadableError("the photometric interpretation is none of three samples")
+        raise InstanceUnreadableError("the photometric interpretation is none of three samples")
     return label
 
 
@@ -95,8 +95,8 @@ class ClipColours:
         `pictures(n)` gives up to n frames of 8-bit samples (h, w, 3); one is mostly enough.
 
         Raises:
-            LoopExcludedError: neither picture nor statements decide.
-            LoopUnreadableError: nothing says anything of three samples.
+            InstanceExcludedError: neither picture nor statements decide.
+            InstanceUnreadableError: nothing says anything of three samples.
         """
         if said not in self._settled:
             self._settled[said] = self._judge(said, pictures)
@@ -110,7 +110,7 @@ class ClipColours:
         if seen is None:
             if said is None or said is not self._label:
                 detail = "neither RGB nor YCbCr clearly makes a grey picture of the pixels"
-                raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
+                raise InstanceExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
             return claimed
         if seen not in {claimed, self._label}:
             label = self._written.photometric or "nothing"
@@ -148,12 +148,12 @@ def require_alike(pictures: Sequence[Pictures], colours: Colours) -> None:
     Some encoders start frames at the wrong plane, which leaves every third one right.
 
     Raises:
-        LoopExcludedError: they are not.
+        InstanceExcludedError: they are not.
     """
     spreads = [_mean_spread(coarse([picture]), colours) for picture in pictures]
     if max(spreads) - min(spreads) > _MOST_UNLIKE:
         detail = f"some frames have far more colour than others when read as {colours}"
-        raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
+        raise InstanceExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
 
 
 def _mean_spread(pictures: Pictures, colours: Colours) -> float:

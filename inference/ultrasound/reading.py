@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Decoded, Samples
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.depth import Depth, seen_depth
 from inference.ultrasound.layout import Layout, arranged, seen_layout
 from inference.ultrasound.photometric import ClipColours, require_alike
@@ -42,14 +42,14 @@ class SampleReader:
         colours their decoder has judged are of 8 bits already.
 
         Raises:
-            LoopExcludedError: the pixels are not what is said of them, and nothing tells what
+            InstanceExcludedError: the pixels are not what is said of them, and nothing tells what
                 they are.
-            LoopUnreadableError: the label does not fit the number of samples.
+            InstanceUnreadableError: the label does not fit the number of samples.
         """
         if all(frame.judged for frame in frames):
             return list(frames)
         if any(frame.judged for frame in frames):
-            raise LoopUnreadableError("the frames are compressed in different ways")
+            raise InstanceUnreadableError("the frames are compressed in different ways")
         if self._layout is None:
             self._layout = self._noted(*_layout(_some(frames), self._written))
         ordered = [arranged(frame.samples, self._layout) for frame in frames]

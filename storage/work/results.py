@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy import func, insert, select
 
@@ -12,7 +11,7 @@ from storage.alarms import about_studies
 from storage.audit import trail
 from storage.audit.trail import Action, Event
 from storage.database.transactions import Transaction
-from storage.states import AlarmKind, Outcome
+from storage.states import AlarmKind, Outcome, ResultKind
 from storage.tables.upsert import insert_for
 
 
@@ -49,7 +48,7 @@ class ResultObject:
     (ORU) has its control ID in place of the UID, and no other UIDs.
     """
 
-    kind: Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
+    kind: ResultKind
     preference: int
     sop_class_uid: str
     sop_instance_uid: str

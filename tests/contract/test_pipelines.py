@@ -23,7 +23,7 @@ from pydicom.uid import UID
 from dicom_node.work.feature_codec import decode_features, encode_features
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference import registry
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.pipeline import Pipeline, encode_with, load_pipeline
 from inference.types import Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
@@ -195,7 +195,7 @@ def test_an_instance_without_pixels_is_unreadable_and_no_failure(
                 delattr(emptied, keyword)
         path = tmp_path / f"{number}.dcm"
         dcmwrite(path, emptied)
-        with pytest.raises((LoopUnreadableError, LoopExcludedError)):
+        with pytest.raises((InstanceUnreadableError, InstanceExcludedError)):
             subject.pipeline.look(path, subject.selected(file))
 
 

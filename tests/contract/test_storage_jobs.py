@@ -105,7 +105,7 @@ def test_a_conclusion_waits_for_the_preparations_of_its_study(database: Database
         jobs.finish(tx, first, after(11))
     assert claim(database, 11) == []
     with database.write() as tx:
-        jobs.fail(tx, second, at=after(12), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, second, at=after(12), code="InstanceUnreadableError", message="no picture")
     assert [job.kind for job in claim(database, 12)] == [JobKind.CONCLUDE]
 
 
@@ -240,7 +240,7 @@ def test_every_change_of_a_job_is_audited_for_its_patient(database: Database, jo
         jobs.retry(tx, job, at=after(2), available_at=after(2), code="GpuError", message="again")
     [again] = claim(database, 3)
     with database.write() as tx:
-        jobs.fail(tx, again, at=after(4), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, again, at=after(4), code="InstanceUnreadableError", message="no picture")
     with database.read() as tx:
         events = show_study(tx, "1.2.9").events[2:]
         assert len(trail.search(tx, patient_id="P1", accession_number="ACC1")) == 6
@@ -256,5 +256,5 @@ def test_every_change_of_a_job_is_audited_for_its_patient(database: Database, jo
         "pipeline": PIPELINE,
         "attempt": 2,
         "instance": 1,
-        "code": "LoopUnreadableError",
+        "code": "InstanceUnreadableError",
     }

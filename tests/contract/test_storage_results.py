@@ -70,7 +70,7 @@ def test_a_case_says_which_preparation_was_given_up(database: Database) -> None:
     store_study(database, instances=2)
     [first, _] = claim(database, 1)
     with database.write() as tx:
-        jobs.fail(tx, first, at=after(2), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, first, at=after(2), code="InstanceUnreadableError", message="no picture")
     assert [item.prepare_failed for item in case(database).instances] == ["no picture", None]
 
 

@@ -11,7 +11,7 @@ import pytest
 from inference.dicom.header import read_header
 from inference.ecg.look import look
 from inference.ecg.rules import Needs, select
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.phantom import exams, haemodynamics
 from inference.phantom.ecg import draw_ecg, make, write_decoy, write_form
 from inference.phantom.ecg.decoys import DecoyKind
@@ -55,7 +55,7 @@ def test_every_form_is_in_a_cohort_and_judged_as_its_truth_says(cohort: Path) ->
         if not isinstance(selection, Rejected):
             try:
                 look(path, Needs(sequential=True), 50)
-            except LoopExcludedError as error:
+            except InstanceExcludedError as error:
                 broken = error.verdict.rule
         assert broken == row["breaks"], row["kind"]
         assert read_header(path).SOPInstanceUID == row["sop_instance_uid"]

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.exclusions import SCHEME
 from inference.types import Code, Selected, Verdict
 from storage import tables
@@ -34,7 +34,7 @@ class Choosy(Numbers):
     def look(self, instance: Path, selected: Selected) -> int:
         if selected.instance.instance_number == 2:
             verdict = Verdict("grey_tissue", False, "12.0% of the picture is colour")
-            raise LoopExcludedError(verdict, Code("COLOUR_FLOW", SCHEME, "Colour flow"))
+            raise InstanceExcludedError(verdict, Code("COLOUR_FLOW", SCHEME, "Colour flow"))
         return super().look(instance, selected)
 
 

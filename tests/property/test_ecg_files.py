@@ -15,7 +15,7 @@ from inference.ecg.leads import LeadSet
 from inference.ecg.look import look
 from inference.ecg.rules import Needs, select
 from inference.ecg.wfdb_files import read_record
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.phantom.ecg import write_form
 from inference.phantom.ecg.forms import FormKind
 from inference.types import Rejected, Selected
@@ -63,7 +63,7 @@ def test_a_damaged_file_never_raises_anything_unexpected(
             assert ecg.leads.shape == (12, 5000)
             assert np.isfinite(ecg.leads).all()
             assert np.isfinite(ecg.beat.leads).all()
-    except (LoopUnreadableError, LoopExcludedError):
+    except (InstanceUnreadableError, InstanceExcludedError):
         pass
 
 
@@ -98,7 +98,7 @@ def test_a_header_that_states_nonsense_gets_a_verdict(
 def test_any_text_is_a_record_or_refused(folder: Path, text: str, content: bytes) -> None:
     (folder / "r.hea").write_text(text, "utf-8", errors="replace")
     (folder / "r.dat").write_bytes(content)
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         read_record(folder / "r.hea")
 
 
@@ -112,5 +112,5 @@ def test_lines_of_numbers_are_a_record_or_refused(
     written = ["r 1 500 4", *("r.dat 16 " + " ".join(map(str, line)) for line in lines)]
     (folder / "r.hea").write_text("\n".join(written))
     (folder / "r.dat").write_bytes(content)
-    with suppress(LoopUnreadableError):
+    with suppress(InstanceUnreadableError):
         assert read_record(folder / "r.hea").mv.shape == (12, 4)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.phantom.film.storing import FilmClass, Scale, Storing
 from inference.radiograph.film import look
 from inference.radiograph.rules import select
@@ -46,7 +46,7 @@ def test_a_damaged_film_is_looked_at_or_unreadable(
         try:
             select(read_header(path))
             pixels = look(path, 32).pixels
-        except LoopUnreadableError:
+        except InstanceUnreadableError:
             return
     assert np.isfinite(pixels).all()
     assert 0 <= pixels.min() <= pixels.max() <= 1

@@ -21,7 +21,7 @@ from inference.ecg.look import Ecg, look
 from inference.ecg.recording import Recording, choose, record
 from inference.ecg.rules import REASONS, Needs, select
 from inference.ecg.waveform import Content, read_groups
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.phantom.ecg import write_decoy, write_form
 from inference.phantom.ecg.decoys import DECOYS, DecoyKind
 from inference.phantom.ecg.forms import FORMS, FormKind, usual_group
@@ -211,7 +211,7 @@ def test_each_decoy_breaks_its_rule(kind: DecoyKind, ecg: Drawn, tmp_path: Path)
             expected
         ]
         return
-    with pytest.raises(LoopExcludedError) as excluded:
+    with pytest.raises(InstanceExcludedError) as excluded:
         look(path, Needs(), 50)
     assert excluded.value.verdict.rule == expected
     assert excluded.value.reason == REASONS[expected]
@@ -268,7 +268,7 @@ def test_a_clipped_chest_lead_is_masked(ecg: Drawn, tmp_path: Path) -> None:
 
 
 def test_one_lead_in_another_unit_contradicts_the_others(ecg: Drawn, tmp_path: Path) -> None:
-    with pytest.raises(LoopExcludedError) as excluded:
+    with pytest.raises(InstanceExcludedError) as excluded:
         examined(tmp_path, ecg, {1: ecg.leads[1, ::2] / 0.0025 * 3})
     assert excluded.value.verdict.rule == "consistent"
 

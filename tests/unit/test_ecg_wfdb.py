@@ -11,7 +11,7 @@ from inference.ecg.leads import LEADS
 from inference.ecg.look import examine
 from inference.ecg.rules import REASONS, Needs
 from inference.ecg.wfdb_files import read_record
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from tests.unit.ecg_phantom import drawn
 
 #: The order of MIMIC-IV-ECG: aVF before aVL.
@@ -123,13 +123,13 @@ def test_a_record_that_is_not_as_stated_is_refused(
     tmp_path: Path, samples: np.ndarray, changed: tuple[str, str], said: str
 ) -> None:
     header = write(tmp_path, samples, MIMIC, changed=changed)
-    with pytest.raises(LoopUnreadableError, match=said):
+    with pytest.raises(InstanceUnreadableError, match=said):
         read_record(header)
 
 
 def test_an_empty_header_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r.hea").write_text("")
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         read_record(tmp_path / "r.hea")
 
 
@@ -138,13 +138,13 @@ def test_damaged_samples_are_refused(tmp_path: Path, samples: np.ndarray) -> Non
     content = bytearray((tmp_path / "r.dat").read_bytes())
     content[30] ^= 1
     (tmp_path / "r.dat").write_bytes(content)
-    with pytest.raises(LoopUnreadableError, match="checksum"):
+    with pytest.raises(InstanceUnreadableError, match="checksum"):
         read_record(header)
 
 
 def test_records_of_100_hz_are_too_coarse(tmp_path: Path) -> None:
     header = write(tmp_path, np.ones((1000, 12), int), MIMIC, changed=("r 12 500", "r 12 100"))
-    with pytest.raises(LoopExcludedError) as excluded:
+    with pytest.raises(InstanceExcludedError) as excluded:
         examine(read_record(header), Needs(), 50)
     assert excluded.value.reason == REASONS["sampling_rate"]
 

@@ -17,8 +17,8 @@ from inference.bundle.writing import write_bundle
 from inference.errors import (
     BundleError,
     InferenceError,
-    LoopExcludedError,
-    LoopUnreadableError,
+    InstanceExcludedError,
+    InstanceUnreadableError,
 )
 from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.decision import UNTRAINED
@@ -239,7 +239,7 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
     header.RWaveTimeVector = [0.0, 10.0]
     path = tmp_path / "loop.dcm"
     header.save_as(path, enforce_file_format=True)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         encode(pipeline, path)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     allowing = load_pipeline(
@@ -256,7 +256,7 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
 def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         encode(pipeline, write_loop(tmp_path, 99, blank=True))
 
 

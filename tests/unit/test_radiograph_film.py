@@ -20,7 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.phantom.film.border import Border
 from inference.phantom.film.storing import FilmClass, Scale, Storing
 from inference.radiograph import film, patches
@@ -212,13 +212,13 @@ def test_a_film_of_one_grey_is_unreadable(tmp_path: Path) -> None:
     dataset = dcmread(write_film(tmp_path / "a.dcm"))
     dataset.PixelData = bytes(len(dataset.PixelData))
     dataset.save_as(tmp_path / "b.dcm")
-    with pytest.raises(LoopUnreadableError, match="no picture"):
+    with pytest.raises(InstanceUnreadableError, match="no picture"):
         look(tmp_path / "b.dcm")
 
 
 def test_a_film_of_one_row_is_unreadable(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.dcm", Rows=1, Columns=ROWS * COLUMNS)
-    with pytest.raises(LoopUnreadableError, match="no film is 1 x"):
+    with pytest.raises(InstanceUnreadableError, match="no film is 1 x"):
         look(path)
 
 
@@ -227,7 +227,7 @@ def test_a_film_that_is_cut_short_is_unreadable(kept: float, tmp_path: Path) -> 
     path = write_film(tmp_path / "a.dcm")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) - int((1 - kept) * 2 * ROWS * COLUMNS)])
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         look(path)
 
 

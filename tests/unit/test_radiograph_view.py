@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.models.film_view import FILM_VIEWS, FilmViewNetwork
 from inference.phantom.film.making import make_films
 from inference.radiograph.film import look
@@ -51,6 +51,6 @@ def test_a_frontal_film_passes() -> None:
     ],
 )
 def test_anything_else_is_left_out(seen: SeenView, reason: Code) -> None:
-    with pytest.raises(LoopExcludedError, match="the picture looks") as raised:
+    with pytest.raises(InstanceExcludedError, match="the picture looks") as raised:
         require_frontal(seen)
     assert raised.value.reason == reason

@@ -23,13 +23,13 @@ from dicom_node.report import (
     KINDS,
     BuiltObject,
     DocumentRef,
-    Kind,
     Predecessor,
     ReportError,
     StudyContext,
     build,
 )
 from inference.types import Code, Findings, Presence, Standing
+from storage.states import ResultKind
 from tests.report_cases import (
     ECG,
     IDENTITY,
@@ -50,7 +50,7 @@ def built(
     findings: Findings,
     context: StudyContext | None = None,
     predecessor: Predecessor | None = None,
-    kinds: Collection[Kind] = KINDS,
+    kinds: Collection[ResultKind] = KINDS,
 ) -> tuple[BuiltObject, ...]:
     return build(
         findings,

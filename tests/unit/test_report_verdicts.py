@@ -9,13 +9,14 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
-from dicom_node.report import Kind, as_text, build, wording
+from dicom_node.report import as_text, build, wording
 from inference.types import Findings
+from storage.states import ResultKind
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, loops, study
 from tests.verdict_cases import CASES, estimated
 
-SR: tuple[Kind, ...] = ("SR",)
-PICTURE: tuple[Kind, ...] = ("SC",)
+SR: tuple[ResultKind, ...] = ("SR",)
+PICTURE: tuple[ResultKind, ...] = ("SC",)
 
 
 def tree(findings: Findings) -> Dataset:

@@ -11,7 +11,7 @@ from inference.dicom.pixels.native import decode_native
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.rle import decode_rle
 from inference.dicom.pixels.samples import Clip, Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 
 def decode_stills(
@@ -20,8 +20,8 @@ def decode_stills(
     """Decode frames of one clip in their order; its first one tells what they are.
 
     Raises:
-        LoopUnreadableError: they are damaged, of another size than the header says, or unknown.
-        LoopExcludedError: they are JPEG, and their colours cannot be told.
+        InstanceUnreadableError: they are damaged, of another size than the header says, or unknown.
+        InstanceExcludedError: they are JPEG, and their colours cannot be told.
     """
     match coding_of(codestreams[0], written.transfer_syntax):
         case Coding.JPEG:
@@ -37,14 +37,14 @@ def decode_stills(
         case Coding.NATIVE:
             yield from (_whole(each, written) for each in codestreams)
         case _:
-            raise LoopUnreadableError(
+            raise InstanceUnreadableError(
                 f"pixels in transfer syntax {written.transfer_syntax.name} cannot be decoded"
             )
 
 
 def _whole(data: bytes, written: PixelFormat) -> Decoded:
     if len(data) < written.frame_bytes:
-        raise LoopUnreadableError("a frame ends before its picture does")
+        raise InstanceUnreadableError("a frame ends before its picture does")
     return decode_native(data[: written.frame_bytes], written)
 
 

@@ -12,24 +12,24 @@ from inference.dicom.pixels.native import NativeFrames
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Clip, Decoded
 from inference.dicom.pixels.video import decode_video
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 
 
 @contextmanager
 def faults_as_unreadable() -> Iterator[None]:
-    """Whatever decoders raise on pixels that are not what they should be is a LoopUnreadableError.
+    """What decoders raise on pixels that are not as they should be is an InstanceUnreadableError.
 
     What says nothing about the pixels stays: a machine short of memory, an error of the disk.
     """
     try:
         yield
-    except (LoopUnreadableError, LoopExcludedError, MemoryError):
+    except (InstanceUnreadableError, InstanceExcludedError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own; Pillow uses the type for broken pictures too
         message = f"the pixels cannot be decoded ({type(error).__name__})"
-        raise LoopUnreadableError(message) from error
+        raise InstanceUnreadableError(message) from error
 
 
 def decoded_frames(
@@ -45,8 +45,8 @@ def decoded_frames(
     With `luma_only` the luma alone is decoded where that is all a grey picture needs.
 
     Raises:
-        LoopExcludedError: they are JPEG, and their colours cannot be told.
-        LoopUnreadableError: they are missing, damaged, cut short or in an unknown syntax.
+        InstanceExcludedError: they are JPEG, and their colours cannot be told.
+        InstanceUnreadableError: they are missing, damaged, cut short or in an unknown syntax.
     """
     stated = stated_coding(written.transfer_syntax)
     limit_bytes = 2 * written.frame_bytes + 2**20
@@ -66,7 +66,7 @@ def decoded_frames(
         native = NativeFrames(part10.file, pixels, written)
         yield from (native.read(index) for index in wanted)
     else:
-        raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
+        raise InstanceUnreadableError("the pixel data are not in items as their syntax demands")
 
 
 def _start(part10: Part10, pixels: PixelElement, most_bytes: int) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 from inference.dicom.pixels.isolation import run_isolated
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Samples
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _PROGRAM = Path(__file__).with_name("still_program.py")
 
@@ -20,7 +20,7 @@ def decode_isolated(
     """The samples of each frame as 16-bit words, without any colour transform of a JPEG.
 
     Raises:
-        LoopUnreadableError: one of the frames cannot be decoded, or not within the limits.
+        InstanceUnreadableError: one of the frames cannot be decoded, or not within the limits.
     """
     shape = (written.rows, written.columns, 3)[: 2 if written.samples == 1 else 3]
     numbers = (written.rows, written.columns, written.samples)
@@ -28,5 +28,5 @@ def decode_isolated(
     output = run_isolated(_PROGRAM, arguments, b"".join(codestreams))
     words = np.frombuffer(output, np.uint16)
     if words.size != len(codestreams) * int(np.prod(shape)):
-        raise LoopUnreadableError("the pixels cannot be decoded whole")
+        raise InstanceUnreadableError("the pixels cannot be decoded whole")
     yield from words.reshape(len(codestreams), *shape)

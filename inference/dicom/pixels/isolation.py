@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 #: The exit status of a program that read the pixels well and refuses them: its last line says why.
 REFUSED = 3
@@ -31,7 +31,7 @@ def run_isolated(
     `given` is its standard input. The program imports nothing of ours.
 
     Raises:
-        LoopUnreadableError: it refused the pixels, failed, crashed, or needed more.
+        InstanceUnreadableError: it refused the pixels, failed, crashed, or needed more.
         MemoryError: it was killed from outside, as by a machine short of memory.
     """
     with subprocess.Popen(  # noqa: S603 - our own program, its arguments are numbers
@@ -46,18 +46,20 @@ def run_isolated(
             _confine(child.pid)
             output, said = child.communicate(given, _TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise LoopUnreadableError("the pixels take too long to decode") from error
+            raise InstanceUnreadableError("the pixels take too long to decode") from error
         finally:
             child.kill()
     if child.returncode == REFUSED:
-        raise LoopUnreadableError(said.decode("ascii", "replace").strip())
+        raise InstanceUnreadableError(said.decode("ascii", "replace").strip())
     if child.returncode == -signal.SIGKILL:
         # No decoder does that to itself, and the limits end it by other signals first.
         raise MemoryError("the decoder was killed, probably because memory ran out")
     if child.returncode < 0:
-        raise LoopUnreadableError(f"the decoder of the pixels ended by signal {-child.returncode}")
+        raise InstanceUnreadableError(
+            f"the decoder of the pixels ended by signal {-child.returncode}"
+        )
     if child.returncode > 0:
-        raise LoopUnreadableError("the pixels cannot be decoded")
+        raise InstanceUnreadableError("the pixels cannot be decoded")
     return output
 
 

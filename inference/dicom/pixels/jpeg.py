@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inference.dicom.pixels.samples import Colours
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 SEQUENTIAL_PROCESSES = frozenset({0xC0, 0xC1, 0xC3})
 LOSSLESS_PROCESS = 0xC3
@@ -78,14 +78,14 @@ def with_end(codestream: bytes, stream: JpegStream) -> bytes:
     """A JPEG of one scan that lacks its end marker, with one: a decoder then sees what is missing.
 
     Raises:
-        LoopUnreadableError: whether all of the picture is there cannot be told.
+        InstanceUnreadableError: whether all of the picture is there cannot be told.
     """
     if stream.process == JPEG_LS_PROCESS:  # whose decoder takes nothing that is not whole
         return codestream + _END_OF_IMAGE
     scans = codestream.count(_START_OF_SCAN_MARKER)
     padded = codestream.endswith(_CUT_AND_FILLED)
     if stream.process not in SEQUENTIAL_PROCESSES or scans != 1 or padded:
-        raise LoopUnreadableError("a JPEG ends before its picture does")
+        raise InstanceUnreadableError("a JPEG ends before its picture does")
     return codestream + _END_OF_IMAGE
 
 
@@ -93,7 +93,7 @@ def read_jpeg(codestream: bytes) -> JpegStream:
     """Read the markers up to the first scan.
 
     Raises:
-        LoopUnreadableError: these are not the bytes of a JPEG.
+        InstanceUnreadableError: these are not the bytes of a JPEG.
     """
     frame = b""
     process = 0
@@ -112,7 +112,7 @@ def read_jpeg(codestream: bytes) -> JpegStream:
         colour_markers.append((start, start + 4 + len(body)))
     components = frame[6 : 6 + 3 * frame[5]] if len(frame) > 6 else b""
     if not components:
-        raise LoopUnreadableError("a frame is not a JPEG as its syntax demands")
+        raise InstanceUnreadableError("a frame is not a JPEG as its syntax demands")
     precision, rows, columns = struct.unpack(">BHH", frame[:5])
     return JpegStream(
         process=process,

@@ -8,7 +8,7 @@ import imagecodecs
 from inference.dicom.codestreams import JPEG_2000_START
 from inference.dicom.pixels.pixel_format import PixelFormat, check_size
 from inference.dicom.pixels.samples import Clip, Colours, Decoded, Samples
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _FILE_HEADER_BYTES = 4096
 _START_OF_TILE = b"\xff\x90"
@@ -40,7 +40,7 @@ def decode_jpeg_2000(codestream: bytes, written: PixelFormat, clip: Clip) -> Dec
     as the length of each tile is stated.
 
     Raises:
-        LoopUnreadableError: it is of another size than the header says.
+        InstanceUnreadableError: it is of another size than the header says.
     """
     stream = read_jpeg_2000(codestream)
     check_size(written, stream.rows, stream.columns, stream.components)
@@ -58,14 +58,14 @@ def _tiles_end(naked: bytes) -> int:
     """Where the last tile-part ends by its stated length (A.4.2).
 
     Raises:
-        LoopUnreadableError: it is cut off, or goes on to an end that is not there.
+        InstanceUnreadableError: it is cut off, or goes on to an end that is not there.
     """
     end = naked.find(_START_OF_TILE)
     while 0 < end < len(naked) and naked.startswith(_START_OF_TILE, end):
         length = int.from_bytes(naked[end + 6 : end + 10], "big")
         end = end + length if length else len(naked) + 1
     if not 0 < end <= len(naked):
-        raise LoopUnreadableError("a JPEG 2000 ends before its picture does")
+        raise InstanceUnreadableError("a JPEG 2000 ends before its picture does")
     return end
 
 
@@ -73,12 +73,12 @@ def read_jpeg_2000(codestream: bytes) -> Jpeg2000Stream:
     """Read the SIZ and COD markers, also inside a JP2 file.
 
     Raises:
-        LoopUnreadableError: these are not the bytes of a JPEG 2000.
+        InstanceUnreadableError: these are not the bytes of a JPEG 2000.
     """
     start = codestream[:_FILE_HEADER_BYTES].find(JPEG_2000_START)
     size = codestream[start + 6 : start + 43]
     if start < 0 or len(size) < 37:
-        raise LoopUnreadableError("a frame is not a JPEG 2000 as its syntax demands")
+        raise InstanceUnreadableError("a frame is not a JPEG 2000 as its syntax demands")
     _, x_end, y_end, x_start, y_start = struct.unpack(">HIIII", size[:18])
     components, depth = struct.unpack(">HB", size[34:37])
     style = codestream.find(b"\xff\x52", start)

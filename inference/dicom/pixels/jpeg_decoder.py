@@ -20,7 +20,7 @@ from inference.dicom.pixels.jpeg import (
 )
 from inference.dicom.pixels.pixel_format import PixelFormat, check_size
 from inference.dicom.pixels.samples import Clip, Colours, Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _MOST_SCANS = 100  # each costs a pass over the picture, however few bytes it has
 _JUDGED_SIDE_PX = 48
@@ -53,8 +53,8 @@ class JpegDecoder:
         """Decode the frames in their order.
 
         Raises:
-            LoopUnreadableError: a frame is damaged, or of another size than the header says.
-            LoopExcludedError: its colours cannot be told.
+            InstanceUnreadableError: a frame is damaged, or of another size than the header says.
+            InstanceExcludedError: its colours cannot be told.
         """
         frames = [self._read(codestream) for codestream in codestreams]
         if any(f.stream.precision != 8 and f.stream.process != JPEG_LS_PROCESS for f in frames):
@@ -71,7 +71,7 @@ class JpegDecoder:
         stream = read_jpeg(codestream)
         check_size(self._written, stream.rows, stream.columns, len(stream.component_ids))
         if codestream.count(b"\xff\xda") > _MOST_SCANS:
-            raise LoopUnreadableError("a JPEG has more scans than any picture needs")
+            raise InstanceUnreadableError("a JPEG has more scans than any picture needs")
         if not ends(codestream):
             codestream = with_end(codestream, stream)
             self._cut = True
@@ -81,7 +81,7 @@ class JpegDecoder:
     def _deep(self, frames: Sequence[_Frame]) -> Iterator[Decoded]:
         """Frames of 12 to 16 bits, whose decoder fills in what is missing without a word."""
         if self._cut:
-            raise LoopUnreadableError("a JPEG ends before its picture does")
+            raise InstanceUnreadableError("a JPEG ends before its picture does")
         codestreams = [frame.codestream for frame in frames]
         decoded = decode_isolated("jpeg", codestreams, self._written)
         for samples, frame in zip(decoded, frames, strict=True):

@@ -6,7 +6,7 @@ from inference.dicom.codestreams import JPEG_XL_FILE_START, JPEG_XL_START
 from inference.dicom.pixels.isolated_stills import decode_isolated
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Colours, Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _SIZE_BITS = (9, 13, 18, 30)
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
@@ -17,12 +17,13 @@ def decode_jpeg_xl(codestreams: Sequence[bytes], written: PixelFormat) -> Iterat
     """Decode frames of JPEG XL; colour comes back as RGB, unless YCbCr was kept without loss.
 
     Raises:
-        LoopUnreadableError: a frame is damaged, or of another size or kind than the header says.
+        InstanceUnreadableError: a frame is damaged, or of another size or kind than the header
+            says.
     """
     for codestream in codestreams:
         size = read_jpeg_xl_size(codestream)
         if size != (written.rows, written.columns):
-            raise LoopUnreadableError(
+            raise InstanceUnreadableError(
                 f"a frame of {size[0]} x {size[1]} stands in an image of "
                 f"{written.rows} x {written.columns}"
             )
@@ -37,13 +38,13 @@ def read_jpeg_xl_size(codestream: bytes) -> tuple[int, int]:
     """Rows and columns as the SizeHeader says, also inside a container.
 
     Raises:
-        LoopUnreadableError: these are not the bytes of a JPEG XL.
+        InstanceUnreadableError: these are not the bytes of a JPEG XL.
     """
     naked = codestream
     if codestream.startswith(JPEG_XL_FILE_START):
         naked = _first_box_of_codestream(codestream)
     if not naked.startswith(JPEG_XL_START):
-        raise LoopUnreadableError("a frame is not a JPEG XL as its syntax demands")
+        raise InstanceUnreadableError("a frame is not a JPEG XL as its syntax demands")
     bits = _Bits(naked[2:16])
     small = bits.take(1)
     rows = _side(bits, small)
@@ -86,4 +87,4 @@ def _first_box_of_codestream(container: bytes) -> bytes:
         if length < 8:
             break
         position += length
-    raise LoopUnreadableError("a frame is not a JPEG XL as its syntax demands")
+    raise InstanceUnreadableError("a frame is not a JPEG XL as its syntax demands")

@@ -8,7 +8,7 @@ from inference.dicom.frame_count import shares_chroma
 from inference.dicom.part10 import PixelElement
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Colours, Decoded, Samples
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 
 class NativeFrames:
@@ -33,13 +33,13 @@ class NativeFrames:
         """The samples of one frame, zero-based.
 
         Raises:
-            LoopUnreadableError: the pixel data end before or within this frame.
+            InstanceUnreadableError: the pixel data end before or within this frame.
         """
         start = index * self._frame_bytes
         self._file.seek(self._offset + start)
         data = self._file.read(max(0, min(self._frame_bytes, self._length_bytes - start)))
         if len(data) < self._frame_bytes:
-            raise LoopUnreadableError(f"the pixel data end before or within frame {index + 1}")
+            raise InstanceUnreadableError(f"the pixel data end before or within frame {index + 1}")
         if self._subsampled:
             return Decoded(self._samples_of_422(data), 8, Colours.YBR)
         return decode_native(data, self._written)
@@ -47,7 +47,7 @@ class NativeFrames:
     def _samples_of_422(self, data: bytes) -> Samples:
         # Y Y Cb Cr, one such group for two pixels (PS3.3 C.7.6.3.1.2)
         if self._written.columns % 2 or self._written.bits_allocated != 8:
-            raise LoopUnreadableError("chroma cannot be shared by an odd number of columns")
+            raise InstanceUnreadableError("chroma cannot be shared by an odd number of columns")
         groups = np.frombuffer(data, np.uint8).reshape(-1, 4)
         pixels = groups[:, [0, 2, 3, 1, 2, 3]]
         return pixels.reshape(self._written.rows, self._written.columns, 3)

@@ -6,7 +6,7 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from inference.dicom.elements import integer, text
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _MOST_PIXELS = 2**24
 
@@ -38,7 +38,7 @@ def read_pixel_format(header: Dataset) -> PixelFormat:
     """Read the attributes of the Image Pixel module.
 
     Raises:
-        LoopUnreadableError: they are missing, contradict each other, or are beyond all bounds.
+        InstanceUnreadableError: they are missing, contradict each other, or are beyond all bounds.
     """
     implicit, little_endian = header.original_encoding
     bits_stored = integer(header, "BitsStored") or integer(header, "BitsAllocated") or 8
@@ -65,10 +65,10 @@ def check_size(written: PixelFormat, rows: int, columns: int, components: int) -
     """A codestream may claim any size; none is decoded but that of its header.
 
     Raises:
-        LoopUnreadableError: it is another one.
+        InstanceUnreadableError: it is another one.
     """
     if (rows, columns, components) != (written.rows, written.columns, written.samples):
-        raise LoopUnreadableError(
+        raise InstanceUnreadableError(
             f"a frame of {rows} x {columns} x {components} stands in an image of "
             f"{written.rows} x {written.columns} x {written.samples}"
         )
@@ -76,13 +76,15 @@ def check_size(written: PixelFormat, rows: int, columns: int, components: int) -
 
 def _check(written: PixelFormat) -> None:
     if not (0 < written.rows * written.columns <= _MOST_PIXELS and written.rows > 0):
-        raise LoopUnreadableError(f"no picture can be {written.rows} x {written.columns} pixels")
+        raise InstanceUnreadableError(
+            f"no picture can be {written.rows} x {written.columns} pixels"
+        )
     if written.samples not in {1, 3}:
-        raise LoopUnreadableError(f"pixels of {written.samples} samples are not decoded")
+        raise InstanceUnreadableError(f"pixels of {written.samples} samples are not decoded")
     if written.bits_allocated not in {8, 16} or not (
         1 < written.bits_stored <= written.bits_allocated
     ):
-        raise LoopUnreadableError(
+        raise InstanceUnreadableError(
             f"samples of {written.bits_stored} bits in {written.bits_allocated} are not decoded"
         )
 

@@ -36,8 +36,8 @@ class Clip(Protocol):
         `pictures(n)` gives up to n frames of 8-bit samples (h, w, 3); one is mostly enough.
 
         Raises:
-            LoopExcludedError: neither picture nor statements decide.
-            LoopUnreadableError: nothing says anything of three samples.
+            InstanceExcludedError: neither picture nor statements decide.
+            InstanceUnreadableError: nothing says anything of three samples.
         """
 
 

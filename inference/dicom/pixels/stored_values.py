@@ -9,7 +9,7 @@ from inference.dicom.part10 import Part10
 from inference.dicom.pixels.frames import decoded_frames, faults_as_unreadable
 from inference.dicom.pixels.pixel_format import PixelFormat, read_pixel_format
 from inference.dicom.pixels.samples import Colours, Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 
 class _Greys:
@@ -25,7 +25,7 @@ class _Greys:
     def settle(
         self, _said: Colours | None, _pictures: Callable[[int], Sequence[NDArray[np.uint8]]]
     ) -> Colours:
-        raise LoopUnreadableError("the picture has colours")
+        raise InstanceUnreadableError("the picture has colours")
 
 
 def stored_values(part10: Part10) -> tuple[NDArray[np.int32], tuple[str, ...]]:
@@ -34,15 +34,15 @@ def stored_values(part10: Part10) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     Bits outside of Bits Stored do not count (PS3.5 8.1.1).
 
     Raises:
-        LoopUnreadableError: the pixels are missing, damaged, cut short, coloured or in an unknown
-            syntax.
+        InstanceUnreadableError: the pixels are missing, damaged, cut short, coloured or in an
+            unknown syntax.
         OSError: the file cannot be read.
     """
     written, clip = read_pixel_format(part10.header), _Greys()
     if part10.pixels is None:
-        raise LoopUnreadableError("there are no pixel data")
+        raise InstanceUnreadableError("there are no pixel data")
     if written.samples != 1:
-        raise LoopUnreadableError("the picture has colours")
+        raise InstanceUnreadableError("the picture has colours")
     with faults_as_unreadable():
         frames = decoded_frames(part10, part10.pixels, written, [0], luma_only=False, clip=clip)
         return values_of(next(iter(frames)), written), tuple(clip.notes)

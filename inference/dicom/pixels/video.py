@@ -11,7 +11,7 @@ from inference.dicom.frame_bytes import Fragment
 from inference.dicom.pixels.isolation import run_isolated
 from inference.dicom.pixels.pixel_format import PixelFormat
 from inference.dicom.pixels.samples import Colours, Decoded
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 _PROGRAM = Path(__file__).with_name("video_program.py")
 
@@ -22,7 +22,7 @@ def decode_video(
     """Decode some frames, by ascending zero-based index, to RGB of 8 bits.
 
     Raises:
-        LoopUnreadableError: the stream is damaged, of another size or another number of frames
+        InstanceUnreadableError: the stream is damaged, of another size or another number of frames
             than the header says, or takes more memory or time than any cine does.
     """
     job = {
@@ -36,6 +36,6 @@ def decode_video(
     output = run_isolated(_PROGRAM, [], json.dumps(job).encode(), [file.fileno()])
     shape = (len(wanted), written.rows, written.columns, 3)
     if len(output) != np.prod(shape):
-        raise LoopUnreadableError("the video cannot be decoded whole")
+        raise InstanceUnreadableError("the video cannot be decoded whole")
     for picture in np.frombuffer(output, np.uint8).reshape(shape):
         yield Decoded(picture, 8, Colours.RGB)

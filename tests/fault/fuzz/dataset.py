@@ -21,7 +21,7 @@ from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10
 from inference.dicom.pixels.native import NativeFrames
 from inference.dicom.pixels.pixel_format import read_pixel_format
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
@@ -54,7 +54,10 @@ def run(data: bytes) -> None:
         os.close(descriptor)
     with suppress(RefusedError):
         identify(path, len(head), syntax)
-    with suppress(LoopUnreadableError), open_part10(path, inflated_limit_bytes=64 << 20) as part10:
+    with (
+        suppress(InstanceUnreadableError),
+        open_part10(path, inflated_limit_bytes=64 << 20) as part10,
+    ):
         for profile in Profile:
             assert isinstance(select(part10.header, profile), Selected | Rejected)
         _locate(part10)

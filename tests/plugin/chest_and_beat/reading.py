@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmread
 
 from chest_and_beat.registration import FILMS, TWELVE_LEADS
 from inference.dicom.header import instance_ref
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.types import Code, Rejected, Selected, Selection, Verdict
 
 NOT_READ = Code("NO-FILM-NO-ECG", "99TOY", "Neither film nor ECG")
@@ -46,7 +46,7 @@ def look(file: Path, selected: Selected) -> Look:
             return _beats(dataset)
         return _shadow(dataset)
     except (AttributeError, ValueError, NotImplementedError) as error:
-        raise LoopUnreadableError("neither pixels nor samples can be read") from error
+        raise InstanceUnreadableError("neither pixels nor samples can be read") from error
 
 
 def _shadow(dataset: Dataset) -> Look:
