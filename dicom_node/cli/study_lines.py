@@ -29,6 +29,7 @@ def study_lines(shown: StudyShown, *, verbose: bool) -> Iterator[str]:
     yield from _heading(detail)
     yield from _stuck(shown)
     yield from _received(shown, verbose=verbose)
+    yield from _other_studies(shown)
     yield from _selected(detail.instances)
     yield from _concluded(detail, verbose=verbose)
     yield from _sent(detail.deliveries, verbose=verbose)
@@ -79,6 +80,15 @@ def _received(shown: StudyShown, *, verbose: bool) -> Iterator[str]:
     for item in detail.instances if verbose else ():
         name = f"#{text(item.instance_number) or '-'}"
         yield f"  {name:5} {text(item.sop_instance_uid)}  file {item.digest}"
+
+
+def _other_studies(shown: StudyShown) -> Iterator[str]:
+    if shown.companions or shown.anchors:
+        yield "\nOther studies of the patient"
+    for number, pipeline in shown.companions:
+        yield f"  study {number} takes part in the report of {pipeline}"
+    for number, pipeline in shown.anchors:
+        yield f"  this study takes part in the report of {pipeline} on study {number}"
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:

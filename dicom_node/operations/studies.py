@@ -16,17 +16,24 @@ from storage.database.transactions import Database
 from storage.reading import browse, study_list
 from storage.reading.browse import StudyDetail
 from storage.reading.study_list import Place, StudySearch, StudySummary
+from storage.studies import anchors
 
 
 @dataclass(frozen=True, slots=True)
 class StudyShown:
-    """All that is known about one study, and what of it is stuck."""
+    """All that is known about one study, and what of it is stuck.
+
+    `companions` take part in its reports and `anchors` are those that it takes part in: each a
+    study's number and the pipeline of the report.
+    """
 
     stuck: Sequence[Stuck]
     detail: StudyDetail
     completeness: Completeness
     rejection_notes: Sequence[NoteView]
     corrections: Sequence[Correction]
+    companions: Sequence[tuple[int, str]]
+    anchors: Sequence[tuple[int, str]]
 
 
 def list_studies(
@@ -69,4 +76,6 @@ def show_study(database: Database, who: str, key: str) -> StudyShown:
             known,
             rejections.notes_of(tx, number),
             ordered.corrections_of(tx, number),
+            anchors.companions_of(tx, number),
+            anchors.anchors_of(tx, number),
         )

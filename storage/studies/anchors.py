@@ -35,6 +35,13 @@ def anchors_of(tx: Transaction, companion_id: int) -> Sequence[tuple[int, str]]:
     return [(study_id, pipeline) for study_id, pipeline in tx.execute(query)]
 
 
+def companions_of(tx: Transaction, study_id: int) -> Sequence[tuple[int, str]]:
+    """Each study that took part in the last report on a study, with the pipeline of the report."""
+    row = Companion
+    query = select(row.companion_id, row.pipeline).where(row.study_id == study_id)
+    return [(other, pipeline) for other, pipeline in tx.execute(query.order_by(row.companion_id))]
+
+
 def revise_anchors(tx: Transaction, anchors: Iterable[tuple[int, str]], now: datetime) -> None:
     """Report on studies again, each for a pipeline, since one that takes part has changed.
 

@@ -18,7 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select, update
 
 from dicom_node.app.pipelines import load_pipelines
-from dicom_node.operations import purging
+from dicom_node.cli.study_lines import study_lines
+from dicom_node.operations import purging, studies
 from dicom_node.report import NodeIdentity
 from dicom_node.settings.model import Settings
 from dicom_node.work.case_report import Recipient, Reporter
@@ -298,6 +299,14 @@ def test_an_ecg_in_another_study_takes_part_whichever_comes_first(
             each.ecg_uid: {str(dcmread(each.ecg).SOPInstanceUID)}
         }
         assert [item.StudyInstanceUID for item in evidence_of_key_objects(made)] == [each.film_uid]
+        film, ecg = (
+            studies.show_study(site.database, "admin", uid) for uid in (each.film_uid, each.ecg_uid)
+        )
+        assert film.companions == [(ecg.detail.summary.study_id, TOY)]
+        assert ecg.anchors == [(film.detail.summary.study_id, TOY)]
+        shown = "\n".join(study_lines(film, verbose=False))
+        number = ecg.detail.summary.study_id
+        assert f"study {number} takes part in the report of {TOY}" in shown
 
 
 def test_a_report_waits_for_the_ecg_that_is_being_prepared(site: Site, tmp_path: Path) -> None:
