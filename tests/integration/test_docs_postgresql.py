@@ -67,5 +67,5 @@ def test_roles_upgrade_backup_and_restore(tmp_path: Path, postgresql_server: str
     again.run("db check", by="service")
     again.run("spool check", by="service")
     again.run("audit verify", by="service")
-    (study,) = json.loads(again.run("study list --json", by="service"))
+    (study,) = json.loads(again.run("study list --json", by="service"))["rows"]
     assert study["instances"] == 1
