@@ -194,15 +194,9 @@ def test_a_case_holds_what_stands_of_companions_and_its_classes(database: Databa
     ecg(database, 2)
     for number, sop_class in ((3, ECG), (4, "1.2.840.10008.5.1.4.1.1.7")):
         ecg(database, number, study_instance_uid="1.2.9.2", sop_class_uid=sop_class)
-    note = rejections.Note(
-        instance_id=4,
-        code="113001",
-        rejected={"1.2.3.3": "1.2.9.2"},
-        ignored_because="",
-        recorded_at=after(5),
-    )
+    note = rejections.Note("113001", {"1.2.3.3": "1.2.9.2"})
     with database.write() as tx:
-        rejections.record_note(tx, note, [PIPELINE])
+        rejections.record_note(tx, 4, note, after(5), [PIPELINE])
     with database.read() as tx:
         case = cases.load_case(tx, 1, PIPELINE, REACH)
         alone = cases.load_case(tx, 1, PIPELINE)
