@@ -79,7 +79,7 @@ _WHATEVER_THE_ATTEMPT: tuple[tuple[type[BaseException], Decision], ...] = (
     (NoProgressError, Fail("NO_PROGRESS")),
 )
 #: The failures that lie in the instance itself: its file is whole, and nothing helps.
-LIES_IN_THE_INSTANCE = frozenset({"INFERENCE", "LOOP_UNREADABLE"})
+LIES_IN_THE_INSTANCE = frozenset({"INFERENCE", "INSTANCE_UNREADABLE", "LOOP_UNREADABLE"})
 
 
 def decide(error: BaseException, attempt: int, maximum_attempts: int) -> Decision:
@@ -160,7 +160,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _code_of(error: BaseException) -> str:
-    """InstanceUnreadableError -> LOOP_UNREADABLE."""
+    """InstanceUnreadableError -> INSTANCE_UNREADABLE."""
     if is_out_of_memory(error):
         return _OUT_OF_MEMORY
     name = type(error).__name__.removesuffix("Error")

@@ -170,7 +170,11 @@ class _Study:
         self, row: int, kind: str, instance: int | None, revision: int | None, state: str, at_s: int
     ) -> None:
         ended = None if state == "queued" else self._at(at_s + 2)
-        why = ("LOOP_UNREADABLE", "InstanceUnreadableError") if state == "failed" else (None, None)
+        why = (
+            ("INSTANCE_UNREADABLE", "InstanceUnreadableError")
+            if state == "failed"
+            else (None, None)
+        )
         self.into["job"].append(
             (
                 kind,

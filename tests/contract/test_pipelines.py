@@ -26,7 +26,7 @@ from inference import registry
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.pipeline import Pipeline, encode_with, load_pipeline
-from inference.types import Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
+from inference.types import Case, Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
 from tests import plug_ins
 from tests.integration.test_plug_in import PLUGIN, ecg, film
 from tests.phantom_model import PHANTOM_BUNDLE
@@ -62,7 +62,7 @@ class Subject:
         return [Encoded(*pair) for pair in zip(instances, self.encode(looks), strict=True)]
 
     def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion] = ()) -> Findings:
-        return self.pipeline.conclude(case, exclusions)
+        return self.pipeline.conclude(Case(case), exclusions)
 
 
 def echo_haemodynamics(folder: Path) -> Subject:

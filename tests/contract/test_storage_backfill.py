@@ -140,7 +140,7 @@ def test_a_backfill_finishes_a_study_before_it_begins_the_next(database: Databas
             store(database, received(2 * number + count, **uid), [])  # type: ignore[arg-type]
         end_association(database, f"a{number}", at_s=1)
         with database.write() as tx:
-            complete_study(tx, number, after(10), [])
+            complete_study(tx, number, after(10), [], reason=DueReason.QUIET_PERIOD)
     order(database, [1, 2], at_s=20)
     seen = []
     while claimed := claim(database, 30, limit=1):

@@ -18,7 +18,7 @@ from dicom_node.work.job_runner import JobRunner
 from dicom_node.work.step_watch import StepWatch
 from storage import tables
 from storage.database.owner import this_process
-from storage.states import JobState
+from storage.states import DueReason, JobState
 from storage.studies.revisions import complete_study
 from storage.work import jobs
 from storage.work.jobs import STEP_HUNG
@@ -58,7 +58,8 @@ class Site:
 
     def complete(self) -> None:
         with self.bench.database.write() as tx:
-            complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE, BAD])
+            now = datetime(2200, 1, 1, tzinfo=UTC)
+            complete_study(tx, 1, now, [PIPELINE, BAD], reason=DueReason.QUIET_PERIOD)
 
     def states(self, pipeline: str) -> list[tuple[str, int, str | None]]:
         """State, attempt and error of each job of a pipeline."""

@@ -48,6 +48,7 @@ SHOWING = {
     "pull show": ["pull show 1", "pull show 1 --json"],
     "pipeline list": ["pipeline list", "pipeline list --json"],
     "pipeline forget": ["pipeline forget nobody-runs-it"],
+    "shadow compare": ["shadow compare one other", "shadow compare one other --json"],
     "spool adopt": ["spool adopt"],
     "spool check": ["spool check", "spool check --json"],
     "spool held": ["spool held", "spool held --json"],
@@ -66,7 +67,15 @@ SHOWING = {
 }
 #: These run on, or act on files that are named to them: no patient of the database is shown.
 NOT_SHOWING = {
-    *("backup", "restore", "db upgrade", "config check", "config example", "config show"),
+    *(
+        "backfill",
+        "backup",
+        "restore",
+        "db upgrade",
+        "config check",
+        "config example",
+        "config show",
+    ),
     *("run", "listen", "work", "deliver", "demo", "peer echo", "tls init", "tls show"),
     *("bundle card", "bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from storage import tables
 from storage.database.transactions import Database
 from storage.migrations.upgrading import upgrade
-from storage.states import JobKind, JobState
+from storage.states import DueReason, JobKind, JobState
 from storage.studies import preparing
 from storage.studies.revisions import complete_study
 from storage.work import jobs
@@ -66,7 +66,9 @@ class Site:
         self.now_s = 700.0
         with self.database.write() as tx:
             for study_id in range(1, STUDIES + 1):
-                complete_study(tx, study_id, after(self.now_s), PIPELINES)
+                complete_study(
+                    tx, study_id, after(self.now_s), PIPELINES, reason=DueReason.QUIET_PERIOD
+                )
 
     def claim(self, event: Event) -> list[Job]:
         with self.database.write() as tx:

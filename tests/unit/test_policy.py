@@ -33,7 +33,7 @@ from storage.work.jobs import WORKER_DIED
         (SchemaMismatchError("x"), Halt("SCHEMA_MISMATCH")),
         (BundleError("x"), Fail("BUNDLE")),
         (SpoolDamagedError("x"), Fail("SPOOL_DAMAGED")),
-        (InstanceUnreadableError("x"), Fail("LOOP_UNREADABLE")),
+        (InstanceUnreadableError("x"), Fail("INSTANCE_UNREADABLE")),
         (RuntimeError("x"), Retry(2.0, "RUNTIME")),
         (MemoryError(), Retry(2.0, "OUT_OF_MEMORY")),
         (torch.OutOfMemoryError("x"), Retry(2.0, "OUT_OF_MEMORY")),

@@ -177,7 +177,7 @@ def test_code_that_breaks_the_rules_of_a_plug_in_is_refused(
 def options(site: Path, factory: str, **given: object) -> Pipeline:
     install(site, factory=f"chest_model:{factory}")
     table = {"name": "chest", "bundle": site, "options": given}
-    return open_pipeline(Settings.model_validate({"pipeline": [table]}).pipeline[0])
+    return open_pipeline(Settings.model_validate({"pipeline": [table]}).pipeline[0], 60.0)
 
 
 @pytest.mark.parametrize(
