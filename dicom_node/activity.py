@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from storage import audit
-from storage.audit import Action, Event
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action, Event
+from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.owner import this_process
 
 log = structlog.get_logger()
 
@@ -32,6 +32,6 @@ def _record(database: Database, action: Action, role: str) -> None:
     event = Event(action=action, at=datetime.now(UTC), actor=this_process(), detail={"role": role})
     try:
         with database.write() as tx:
-            audit.record(tx, event)
+            trail.record(tx, event)
     except StorageError as error:
         log.warning("start or stop not recorded", role=role, exc_info=error)

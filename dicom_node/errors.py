@@ -2,11 +2,12 @@
 
 NodeError
 ├── SettingsError        the settings cannot be used; the message names the key and the remedy
+├── OrderError           what was asked for cannot be done as given; the message says why
 ├── DemoError            the demonstration did not come to its end; the message says why
 ├── PortTakenError       another process listens on the node's port
 ├── NoProgressError      a job was put off too often; the message says why
 ├── TlsFileError         (tls/errors) a certificate, key or revocation list cannot be used
-├── HandshakeError       (scp/handshake) no TLS came about
+├── HandshakeError       (scp/upper_layer) no TLS came about
 ├── UnreadableMessageError (commitment) a request or report on storage commitment makes no sense
 ├── ReportError          (report/errors) an object would not be valid and is not sent
 ├── ClassesRefusedError, OvertakenError, UnreachedError
@@ -31,6 +32,10 @@ class PortTakenError(NodeError):
 
 class NoProgressError(NodeError):
     """A job was put off so often that somebody must look."""
+
+
+class OrderError(NodeError):
+    """What an operator asks for cannot be done as it was given."""
 
 
 class DemoError(NodeError):

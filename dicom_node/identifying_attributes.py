@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-#: Field of `storage.corrections.Identification` -> DICOM keyword.
+#: Field of `storage.corrections.ordered.Identification` -> DICOM keyword.
 CORRECTABLE: Mapping[str, str] = {
     "patient_name": "PatientName",
     "patient_id": "PatientID",

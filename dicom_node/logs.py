@@ -51,6 +51,7 @@ FIELDS = frozenset(
         "size_bytes",
         "state",
         "status",
+        "step",
         "study",
         "timestamp",
         "where",

@@ -1,6 +1,6 @@
 """Retention, minute by minute: files that nobody needs any more leave the spool.
 
-Nothing is deleted by a time of day that is in doubt: see `storage.clock_readings`.
+Nothing is deleted by a time of day that is in doubt: see `storage.clock.readings`.
 """
 
 import time
@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import structlog
 
-from storage import inventory, removal, retention
-from storage.clock_readings import TimeOfDay
-from storage.engine import Database
-from storage.retention import Rules
-from storage.spool import Spool
+from storage.clock.readings import TimeOfDay
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.keeping import inventory, removal, retention
+from storage.keeping.retention import Rules
 
 #: How often to look, in seconds.
 EVERY_S = 60.0

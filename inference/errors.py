@@ -2,9 +2,11 @@
 
 InferenceError
 ├── UnknownPipelineError     no pipeline of that name
-├── LoopUnreadableError      one instance cannot be looked at; the rest of the study can
-├── LoopExcludedError        one instance takes no part, as its pixels show
+├── PipelineUnusableError    a pipeline's package is broken, or it breaks the rules of a plug-in
+├── InstanceUnreadableError  one instance cannot be looked at; the rest of the study can
+├── InstanceExcludedError    one instance takes no part, as its pixels show
 ├── BundleError              a bundle cannot be used; the message says what to do
+│   └── UnknownArchitectureError    it or a recipe names an architecture that is not known here
 └── TrainingDataError        labels, cohort or recipe are wrong; the message names row and remedy
 """
 
@@ -22,15 +24,23 @@ class UnknownPipelineError(InferenceError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"unknown pipeline {name!r}: correct its [[pipeline]] name; known: {', '.join(known)}"
+            f"unknown pipeline {name!r}: correct its [[pipeline]] name; "
+            f"known: {', '.join(known) or 'none, so install echonode again'}"
         )
 
 
-class LoopUnreadableError(InferenceError):
+class PipelineUnusableError(InferenceError):
+    """The code of a pipeline cannot be used: its author or the administrator must repair it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"pipeline {name}: {why}")
+
+
+class InstanceUnreadableError(InferenceError):
     """The pixels of one instance cannot be decoded or hold no picture."""
 
 
-class LoopExcludedError(InferenceError):
+class InstanceExcludedError(InferenceError):
     """The pixels of one instance show that it takes no part after all: `verdict` says why."""
 
     def __init__(self, verdict: Verdict, reason: Code) -> None:
@@ -41,6 +51,16 @@ class LoopExcludedError(InferenceError):
 
 class BundleError(InferenceError):
     """A bundle is damaged, incomplete, too new, or made for something else."""
+
+
+class UnknownArchitectureError(BundleError):
+    """A bundle or a recipe names a network that this version cannot build."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"unknown architecture {name!r}; known: {', '.join(known)}: "
+            "correct the name or upgrade (pip install --upgrade echonode)"
+        )
 
 
 class TrainingDataError(InferenceError):

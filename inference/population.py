@@ -21,8 +21,10 @@ UNDER_18 = reason("UNDER_18", f"Patient is under {ADULT_YEARS} years old")
 AGE_UNKNOWN = (
     f"The patient's age is unknown; the model is for adults ({ADULT_YEARS} years or older) only."
 )
-#: Detail of a verdict of `adult` that was made without an age.
+#: Detail of a verdict on the age that was made without one.
 _NO_AGE = "age unknown"
+
+OUTSIDE_AGES = reason("OUTSIDE_AGES", "Patient's age is not one that the model is for")
 
 _PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 _DATES = ("StudyDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
@@ -34,6 +36,15 @@ def adult(header: Dataset) -> Verdict:
     if years is None:
         return Verdict("adult", True, _NO_AGE)
     return Verdict("adult", years >= ADULT_YEARS, f"patient is {int(years)} years old")
+
+
+def of_age(header: Dataset, from_years: float, below_years: float | None) -> Verdict:
+    """Rule: the patient is at least as old as one age, younger than another, or of unknown age."""
+    years = age_years(header)
+    if years is None:
+        return Verdict("of_age", True, _NO_AGE)
+    passed = from_years <= years and (below_years is None or years < below_years)
+    return Verdict("of_age", passed, f"patient is {int(years)} years old")
 
 
 def human(header: Dataset) -> Verdict:

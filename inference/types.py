@@ -3,20 +3,52 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.codes import Code
+from inference.results import (
+    Assessment,
+    Classification,
+    Grade,
+    Measurement,
+    Normality,
+    Presence,
+    Withheld,
+    as_percent,
+)
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A coded concept (PS3.3 section 8): value, coding scheme designator, meaning."""
-
-    value: str
-    scheme: str
-    meaning: str
+__all__ = [
+    "Assessment",
+    "Case",
+    "Classification",
+    "Code",
+    "Encoded",
+    "Evidence",
+    "Exclusion",
+    "Familiarity",
+    "Features",
+    "Findings",
+    "Grade",
+    "InstanceRef",
+    "Measurement",
+    "ModelCard",
+    "Normality",
+    "Picture",
+    "Presence",
+    "Rejected",
+    "Selected",
+    "Selection",
+    "Standing",
+    "StudyRef",
+    "Verdict",
+    "Withheld",
+    "Words",
+    "as_percent",
+    "by_relevance",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,171 +119,67 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyRef:
+    """A study, and when it was, YYYYMMDDHHMMSS in the local time of its source; "": not known."""
+
+    uid: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """One selected instance and its features, as a study is concluded from them."""
+    """One selected instance, its features, and the study that it is of."""
 
     instance: InstanceRef
     features: Features
-
-
-class Normality(StrEnum):
-    """Where a measurement lies against the upper limit of normal, as printed."""
-
-    NORMAL = "normal"
-    HIGH = "above normal"
-    BORDERLINE = "borderline"
-    UNJUDGED = "not judged"
+    study: StudyRef = StudyRef()
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """One estimated quantity.
+class Case:
+    """What is concluded: the selected instances of a study, and what of the patient's others is in
+    reach of the pipeline's business.
 
-    `low` and `high` bound the interval that holds the true value with probability `coverage`;
-    all three are None where the bundle brings no calibration. `upper_limit` is the upper end of
-    the normal range (same unit) and `authority` who set it. `site` is the finding site.
-    `model_range` is the range in which an estimate has a meaning: `value`, `low` and `high` are
-    kept to it, and a number at one of its ends means "there or beyond". What is judged and said
-    rests on numbers as printed, at `decimals`, so that no reader can find a contradiction.
+    `study` is the one that is reported on.
     """
 
-    name: str
-    concept: Code
-    value: float
-    unit: Code
-    low: float | None
-    high: float | None
-    coverage: float | None
-    upper_limit: float
-    authority: str
-    site: Code | None = None
-    equivalent: Code | None = None
-    decimals: int = 0
-    model_range: tuple[float, float] | None = None
-
-    def printed(self, number: float) -> float:
-        """A number of this quantity as a reader sees it; never -0."""
-        return float(f"{number:z.{self.decimals}f}")
-
-    def below_range(self, number: float) -> bool:
-        """Whether a number means "at the lower end of the model's range, or below it"."""
-        return self.model_range is not None and number <= self.model_range[0]
-
-    def above_range(self, number: float) -> bool:
-        """Whether a number means "at the upper end of the model's range, or above it"."""
-        return self.model_range is not None and number >= self.model_range[1]
-
-    @property
-    def beyond_range(self) -> bool:
-        """Whether the estimate itself lies at or beyond an end of the model's range."""
-        return self.below_range(self.value) or self.above_range(self.value)
-
-    def exceeds(self, limit: float) -> bool | None:
-        """Whether the printed value is above a limit; None where it does not tell."""
-        return _exceeds(self._least(self.value), self._most(self.value), limit)
-
-    def surely_exceeds(self, limit: float) -> bool | None:
-        """The same for value and printed interval together; None without an interval."""
-        if self.low is None or self.high is None:
-            return None
-        numbers = (self.value, self.low, self.high)
-        return _exceeds(min(map(self._least, numbers)), max(map(self._most, numbers)), limit)
-
-    @property
-    def normality(self) -> Normality:
-        """Against the upper limit: only where value and interval lie on one side of it."""
-        if self.low is None or self.high is None:
-            return Normality.UNJUDGED
-        exceeds = self.surely_exceeds(self.upper_limit)
-        if exceeds is None:
-            return Normality.BORDERLINE
-        return Normality.HIGH if exceeds else Normality.NORMAL
-
-    def _least(self, number: float) -> float:
-        return -inf if self.below_range(number) else self.printed(number)
-
-    def _most(self, number: float) -> float:
-        return inf if self.above_range(number) else self.printed(number)
-
-
-def _exceeds(least: float, most: float, limit: float) -> bool | None:
-    return True if least > limit else False if most <= limit else None
-
-
-class Presence(StrEnum):
-    """CID 240: whether a condition is there."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    UNDETERMINED = "undetermined"
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """A yes-or-no verdict with the guideline's rule that it follows.
-
-    `name` is short, such as "PH". `probability`, in 0..1 where calibrated, is that of the
-    condition, whatever the verdict. `reason` says why nothing is stated.
-    """
-
-    name: str
-    concept: Code
-    presence: Presence
-    criterion: str
-    probability: float | None = None
-    reason: str = ""
-
-    @property
-    def percent(self) -> int | None:
-        """The probability of the condition as printed; no estimate is certain, so 1 to 99."""
-        return None if self.probability is None else as_percent(self.probability)
-
-    @property
-    def certainty_percent(self) -> int | None:
-        """How certain that is what is stated: of an absence 100 - `percent`; None if nothing is."""
-        if self.percent is None or self.presence is Presence.UNDETERMINED:
-            return None
-        return self.percent if self.presence is Presence.PRESENT else 100 - self.percent
-
-
-def as_percent(probability: float) -> int:
-    """A probability (0..1) as printed, in percent: 1 to 99."""
-    return min(99, max(1, round(100 * probability)))
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """Which one of several classes the findings fall into, such as a haemodynamic class.
-
-    `concept` names the division and `value` the class. `criterion` is the guideline's rule that
-    the class follows, empty where nothing is `determined`; `reason` then says why.
-    """
-
-    name: str
-    concept: Code
-    value: Code
-    criterion: str = ""
-    determined: bool = True
-    reason: str = ""
+    encoded: Sequence[Encoded]
+    study: StudyRef = StudyRef()
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One loop that the estimate rests on; rank 1 is the most relevant.
+    """One input that the estimate rests on; rank 1 is the most relevant.
 
-    `weight` is the share of the exam's attention (all weights sum to 1) and `effects` the change of
-    each estimate, in its unit, when the loop is left out. `relevant` means that both are high.
+    `weight` is the share of the exam's attention (all weights sum to 1), None where the pipeline
+    has none, and `effects` the change of each estimate, in its unit, when the input is left out.
+    `relevant` means that both are high. `noun` says what it is where that differs from the noun of
+    the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
+    the pipeline's map of what it looked at.
     """
 
     instance: InstanceRef
     frames: tuple[int, ...]
     rank: int
-    weight: float
+    weight: float | None
     score: float
     effects: Mapping[str, float]
     relevant: bool
     notes: tuple[str, ...] = ()
     preview: NDArray[np.uint8] | None = field(default=None, compare=False)
+    noun: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a pipeline draws for the reader: RGB (height, width, 3), and a caption.
+
+    `method` is how a map of what the model looked at was made (PS3.16 CID 217); None: it is none.
+    """
+
+    caption: str
+    pixels: NDArray[np.uint8] = field(compare=False)
+    method: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +216,12 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Which algorithm and which weights made the findings (TID 4019 and IHE AIR equipment)."""
+    """Which algorithm and which weights made the findings (TID 4019 and IHE AIR equipment).
+
+    `remarks` are for the administrator, in a few words each, and stand in no report. `preparing`
+    are the settings that `select`, `look` and `encode` follow: what was prepared under others is
+    prepared again. It holds nothing that differs between machines, such as the device.
+    """
 
     algorithm: str
     version: str
@@ -299,6 +232,8 @@ class ModelCard:
     standing: Standing
     intended_use: str
     parameters: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    preparing: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:
@@ -311,18 +246,43 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything that one pipeline has to say about one study.
+class Words:
+    """What a report calls things: the pipeline's own terms, which the rest of the node only prints.
 
-    Without `measurements` the pipeline abstains and `abstention` says why: a reason to be put
-    behind "No estimate: ". `cautions` are sentences that stand in plain sight on every form of
-    the report, beside the values that they concern. `familiarity` is None where it was not judged.
+    `noun` and `nouns` name one input and several ("film", "films"). `reference` is what estimates
+    are calibrated to ("catheter value"); `reservation` the sentence that tells them from it.
+    `finding` is what the estimates together are. Where the source names no procedure, `procedure`
+    is what is certain of it; None: that it is imaging. `body_part` is Body Part Examined (CS) of
+    what is drawn, one that is not paired, "" where not certain; `hl7_section` the diagnostic
+    service (HL7 table 0074).
+    """
+
+    noun: str = "input"
+    nouns: str = "inputs"
+    reference: str = "reference value"
+    reservation: str = ""
+    finding: Code | None = None
+    procedure: Code | None = None
+    body_part: str = ""
+    hl7_section: str = "IMG"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that one pipeline has to say about one study, in its own words.
+
+    Without any result (measurement, assessment, grade, withheld finding) the pipeline abstains and
+    `abstention` says why: a reason to be put behind "No estimate: ". `cautions` are sentences that
+    stand in plain sight on every form of the report, beside the values that they concern.
+    `familiarity` is None where it was not judged.
     """
 
     title: str
     model: ModelCard
     measurements: tuple[Measurement, ...] = ()
     assessments: tuple[Assessment, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     limitations: tuple[str, ...] = ()
@@ -330,10 +290,13 @@ class Findings:
     cautions: tuple[str, ...] = ()
     classification: Classification | None = None
     familiarity: Familiarity | None = None
+    pictures: tuple[Picture, ...] = ()
+    words: Words = Words()
 
     def __post_init__(self) -> None:
-        if bool(self.measurements) == (self.abstention is not None):
-            raise ValueError("findings either hold measurements or an abstention, not both")
+        results = (*self.measurements, *self.assessments, *self.grades, *self.withheld)
+        if bool(results) == (self.abstention is not None):
+            raise ValueError("findings either hold results or an abstention, not both")
 
     def normality(self, measurement: Measurement) -> Normality:
         """Of one of the measurements; an untrained model has no say in what is normal."""

@@ -1,6 +1,10 @@
 """The words that state columns hold."""
 
 from enum import StrEnum
+from typing import Literal
+
+#: What is made for a study: report, picture, key objects, page, rejection note, HL7 message.
+ResultKind = Literal["SR", "SC", "KOS", "PDF", "RN", "ORU"]
 
 
 class StudyState(StrEnum):
@@ -21,6 +25,7 @@ class DueReason(StrEnum):
     ASSOCIATION_BROKEN = "association broken"
     ORDERED = "ordered by hand"
     RERUN = "rerun"
+    COMPANION = "companion changed"
 
 
 class AnnouncementKind(StrEnum):
@@ -52,6 +57,13 @@ class JobKind(StrEnum):
 
     PREPARE = "prepare"
     CONCLUDE = "conclude"
+
+
+class Backfill(StrEnum):
+    """What a job behind live work makes: a REPORTED result, or one that is only STORED."""
+
+    REPORTED = "reported"
+    STORED = "stored"
 
 
 class JobState(StrEnum):

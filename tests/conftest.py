@@ -7,8 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from storage.engine import Database, upgrade
-from storage.schema import Base
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
+from storage.tables import Base
 from tests import postgresql
 
 

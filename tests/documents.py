@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
 
 import click
-from pydantic import BaseModel
 
 from dicom_node.cli import cli
 
@@ -132,10 +130,3 @@ def _fault_of_leaf(command: click.Command, rest: list[str], *, whole: bool) -> s
         if whole and parameter.required and not is_given:
             return f"{command.name} needs {parameter.name}"
     return ""
-
-
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The table of settings that a field holds, once or several times; None: it holds none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := model_in(part))), None)

@@ -7,15 +7,15 @@ from datetime import date
 from pathlib import Path
 
 from dicom_node.dicomweb.session import Session, WebService
+from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.criteria import Criteria
 from dicom_node.retrieval.pulling import Puller
 from dicom_node.retrieval.web_archive import WebArchive
-from dicom_node.scp.keeping import Keeper
 from dicom_node.scu.peer import RemoteNode
-from storage import retrieval
-from storage.retrieval import PullView, StudyView, held_instances
+from storage.retrieval.listing import PullView, StudyView, studies_of
+from storage.retrieval.pulls import held_instances
 from tests.scp_listening import Node
 
 WEEK = Criteria(first_day=date(2026, 11, 1), last_day=date(2026, 11, 7))
@@ -54,9 +54,7 @@ class Fetcher:
 
     @property
     def keeper(self) -> Keeper:
-        return Keeper(
-            self.node.database, self.node.spool, pipelines=["echo_haemodynamics"], hard_limit_s=600
-        )
+        return Keeper(self.node.database, self.node.spool, pipelines=["echo_haemodynamics"])
 
     @property
     def carrier(self) -> Carrier:
@@ -67,7 +65,6 @@ class Fetcher:
             its_ae_title="PACS",
             address="127.0.0.1",
             quiet_s=60,
-            release_quiet_s=3,
         )
 
     def pull(self, archive: Archive, criteria: Criteria = WEEK, priors: int = 0) -> PullView:
@@ -89,7 +86,7 @@ class Fetcher:
 
     def studies(self, pull_id: int) -> list[StudyView]:
         with self.node.database.read() as tx:
-            return retrieval.studies_of(tx, pull_id)
+            return studies_of(tx, pull_id)
 
 
 def dataset_of(path: Path) -> bytes:

@@ -14,10 +14,9 @@ from typing import Any
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import FileResult, send_files
 from inference.bundle.untrained import make_untrained
-from storage import index
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.index import StudyDetail
+from storage.reading.browse import StudyDetail, show_study
 from tests.peers import free_port, listens, wait_until
 
 CART = "CART"
@@ -131,7 +130,7 @@ class Node:
 
     def study(self, study_instance_uid: str) -> StudyDetail:
         with self.database() as database, database.read() as tx:
-            return index.show_study(tx, study_instance_uid)
+            return show_study(tx, study_instance_uid)
 
     def wait_for_report(
         self, study_instance_uid: str, revision: int = 1, timeout_s: float = 90

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from pydicom import dcmread
 from pydicom.uid import generate_uid
@@ -16,16 +15,20 @@ from sqlalchemy import update
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.worker import Deliverer
 from dicom_node.scu.peer import RemoteNode
-from storage import index, outbox, schema
-from storage.engine import Database, upgrade
-from storage.index import Association, Received
-from storage.outbox import DeliveryView
-from storage.owner import this_process
-from storage.results import Outcome, Report, ResultObject, record_report
-from storage.spool import Spool
+from storage import tables
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.delivery import outbox
+from storage.delivery.listing import DeliveryView, listing
+from storage.files.spool import Spool
+from storage.intake.instances import record_instance
+from storage.intake.received import Received
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.states import Outcome, ResultKind
+from storage.studies.associations import Association, open_association
+from storage.work.results import Report, ResultObject, record_report
 from tests.objects import COMPREHENSIVE_3D, write_object
-
-Kind = Literal["SR", "SC", "KOS", "PDF"]
 
 
 class Outbox:
@@ -41,12 +44,12 @@ class Outbox:
     def queue(
         self,
         destination: str,
-        kind: Kind = "SR",
+        kind: ResultKind = "SR",
         classes: Sequence[str] = (COMPREHENSIVE_3D,),
         *,
         pixels: bytes = b"",
         expires_in_s: float = 3600,
-        beside: Sequence[tuple[Kind, str]] = (),
+        beside: Sequence[tuple[ResultKind, str]] = (),
     ) -> tuple[str, ...]:
         """Queue one object, in one rendition per class; returns their SOP Instance UIDs.
 
@@ -82,15 +85,15 @@ class Outbox:
         """Let what waits for a destination be due in so many seconds."""
         with self.database.write() as tx:
             tx.execute(
-                update(schema.Delivery)
-                .where(schema.Delivery.destination == destination)
+                update(tables.Delivery)
+                .where(tables.Delivery.destination == destination)
                 .values(available_at=datetime.now(UTC) + timedelta(seconds=seconds))
             )
 
     def deliveries(self, destination: str | None = None) -> list[DeliveryView]:
         """All deliveries, newest first."""
         with self.database.read() as tx:
-            return outbox.listing(tx, destination=destination, limit=1000)
+            return listing(tx, destination=destination, limit=1000)
 
     def states(self, destination: str | None = None) -> set[str]:
         """The states that deliveries are in."""
@@ -150,7 +153,7 @@ class Outbox:
         now = datetime.now(UTC)
         association_id, study_uid = uuid.uuid4().hex, study_uid or str(generate_uid())
         with self.database.write() as tx:
-            index.open_association(
+            open_association(
                 tx,
                 Association(
                     association_id=association_id,
@@ -162,7 +165,7 @@ class Outbox:
                     opened_at=now,
                 ),
             )
-            index.record_instance(
+            record_instance(
                 tx,
                 Received(
                     sop_class_uid="1.2.840.10008.5.1.4.1.1.3.1",
@@ -182,14 +185,13 @@ class Outbox:
                     peer="cart",
                     received_at=now,
                     quiet_s=60,
-                    hard_limit_s=3600,
                 ),
                 pipelines=(),
             )
-            return index.show_study(tx, study_uid).summary.study_id
+            return show_study(tx, study_uid).summary.study_id
 
     def _spooled(
-        self, kind: Kind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str
+        self, kind: ResultKind, preference: int, sop_class_uid: str, pixels: bytes, study_uid: str
     ) -> ResultObject:
         path = write_object(
             self.folder / "object.dcm",

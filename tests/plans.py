@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.engine import Transaction
-from storage.schema import Base
+from storage.database.transactions import Transaction
+from storage.tables import Base
 
 #: These hold the few rows that are in work, so reading one whole costs nothing.
 PARTIAL = {

@@ -7,6 +7,7 @@ import numpy as np
 
 from dicom_node.report import NodeIdentity, StudyContext
 from inference.exclusions import UNFAMILIAR
+from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.types import (
     Assessment,
     Code,
@@ -212,13 +213,16 @@ def estimate(
         evidence=loops(count),
         exclusions=exclusions() if excluded is None else excluded,
         limitations=("Not validated in patients with congenital heart disease.",),
+        words=WORDS,
     )
 
 
 def abstention(excluded: tuple[Exclusion, ...] | None = None) -> Findings:
+    left_out = exclusions() if excluded is None else excluded
     return Findings(
         title="Pulmonary haemodynamics estimated from echocardiography",
         model=card(),
-        exclusions=exclusions() if excluded is None else excluded,
+        exclusions=left_out,
         abstention="no instance of the study is a usable B-mode cine loop.",
+        words=words_without_estimate(item.instance for item in left_out),
     )

@@ -8,19 +8,26 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from sqlalchemy import select
 
-from dicom_node.corrections.receiving import NoteKeeper
+from dicom_node.intake.note_keeping import note_in
 from dicom_node.report import NodeIdentity
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.study.completing import complete_due_studies
+from dicom_node.study.decision import Rules
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from inference.pipeline import Pipeline
-from storage import audit, index, outbox, schema
-from storage.audit import Action
-from storage.corrections import Order
-from storage.engine import Database, upgrade
-from storage.index import Association, Received
-from storage.jobs import JobState
-from storage.results import Outcome
-from storage.spool import Spool
+from storage import tables
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.delivery import outbox
+from storage.files.spool import Spool
+from storage.intake.instances import record_instance
+from storage.intake.received import Received
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.states import JobState, Outcome
+from storage.studies.associations import Association, open_association
+from storage.studies.orders import Order
 from tests.peers import wait_until
 
 PIPELINE = "echo_haemodynamics"
@@ -29,17 +36,20 @@ PIPELINE = "echo_haemodynamics"
 class Node:
     """A database, a spool and an engine that sends to one PACS and obeys one archive."""
 
-    def __init__(self, folder: Path, pipeline: Pipeline) -> None:
-        self.database = Database(f"sqlite:///{folder / 'node.db'}")
-        upgrade(self.database)
+    def __init__(self, folder: Path, pipeline: Pipeline, database: Database | None = None) -> None:
+        """Begin with an empty database, or go on with one that holds something."""
+        self.database = database or Database(f"sqlite:///{folder / 'node.db'}")
         self.spool = Spool(folder / "spool", low_water_bytes=0)
         self.pipeline = pipeline
+        if database is not None:
+            return
+        upgrade(self.database)
         with self.database.write() as tx:
             for name in ("archive", "cart"):
                 opened = Association(
                     name, name, "AE", "ECHONODE", "10.0.0.7", "here:1:boot.1", datetime.now(UTC)
                 )
-                index.open_association(tx, opened)
+                open_association(tx, opened)
 
     def receive(self, *files: bytes, peer: str = "cart") -> None:
         for data in files:
@@ -65,17 +75,19 @@ class Node:
                 peer=peer,
                 received_at=datetime.now(UTC) - timedelta(seconds=2),
                 quiet_s=1,
-                hard_limit_s=60,
+                note=note_in(
+                    self.spool.path(file.digest),
+                    header.SOPClassUID,
+                    may_reject=peer == "archive",
+                ),
             )
             with self.database.write() as tx:
-                index.record_instance(tx, received, [PIPELINE])
+                record_instance(tx, received, [PIPELINE])
 
     def work(self) -> None:
         """Complete what is due and run all jobs to their end."""
-        with self.database.write() as tx:
-            for due in index.due_studies(tx, datetime.now(UTC), 10):
-                index.complete_study(tx, due.study_id, datetime.now(UTC), [PIPELINE])
-        engine = Engine(
+        complete_due_studies(self.database, datetime.now(UTC), [PIPELINE], Rules())
+        engine = JobRunner(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},
@@ -84,7 +96,6 @@ class Node:
             owner="here:1:boot.1",
             lease_s=30,
             maximum_attempts=2,
-            notes=NoteKeeper(frozenset({"archive"})),
         )
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()
@@ -95,7 +106,7 @@ class Node:
             thread.join(10)
 
     def _is_idle(self) -> bool:
-        job = schema.Job
+        job = tables.Job
         with self.database.read() as tx:
             open_ = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
             return tx.scalar(open_.limit(1)) is None
@@ -112,12 +123,12 @@ class Node:
 
     def outcomes(self, study_id: int = 1) -> list[Outcome]:
         with self.database.read() as tx:
-            return [report.outcome for report in index.show_study(tx, str(study_id)).reports]
+            return [report.outcome for report in show_study(tx, str(study_id)).reports]
 
     def newest(self, kind: str = "SR", study_id: int = 1) -> Dataset:
         """The best rendition of one kind of object in the last report that has it."""
         with self.database.read() as tx:
-            reports = index.show_study(tx, str(study_id)).reports
+            reports = show_study(tx, str(study_id)).reports
         made = [item for report in reports for item in report.objects if item.kind == kind]
         best = [item for item in made if item.preference == 0]
         return dcmread(self.spool.path(best[-1].digest))
@@ -127,4 +138,4 @@ class Node:
 
     def actions(self) -> list[Action]:
         with self.database.read() as tx:
-            return [event.action for event in audit.search(tx, limit=1000)]
+            return [event.action for event in trail.search(tx, limit=1000)]

@@ -24,14 +24,18 @@ from pynetdicom.dimse_primitives import C_STORE
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
 from dicom_node.scp.contexts import STORAGE_CLASSES
 from dicom_node.tls.watched import Watched
-from storage.audit import Action, RecordedEvent, search
-from storage.engine import Database, upgrade
-from storage.index import StudyDetail, list_studies, show_study
-from storage.spool import Spool
+from storage.audit.trail import Action, RecordedEvent, search
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import StudyDetail, show_study
+from storage.reading.study_list import list_studies
 from tests.peers import free_port, wait_until
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+#: Of a class that a pipeline reads.
+ECHO_CINE = "1.2.840.10008.5.1.4.1.1.3.1"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
@@ -158,7 +162,7 @@ def item(**values: Any) -> Item:
         if value is not None:
             setattr(dataset, keyword, value)
     return (
-        SECONDARY_CAPTURE,
+        str(dataset.get("SOPClassUID", SECONDARY_CAPTURE)),
         str(dataset.get("SOPInstanceUID", generate_uid())),
         EXPLICIT_LITTLE,
         encoded(dataset),

@@ -1,29 +1,28 @@
 """Findings that follow from estimates, by the targets and curves of the tests' bundle."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.loading import read_manifest
+from inference.bundle.manifest import Manifest
+from inference.bundle.targets import ValueTarget
 from inference.pipelines.haemodynamic_class import classify
 from inference.pipelines.haemodynamics import assess, measure
 from inference.types import Findings
 from tests.phantom_model import PHANTOM_BUNDLE
 from tests.report_cases import estimate
 
-_MANIFEST = PHANTOM_BUNDLE / "manifest.json"
-
 
 @cache
 def demonstration() -> Manifest:
     """The manifest of the tests' own bundle."""
-    return Manifest.model_validate_json(json.dumps(json.loads(_MANIFEST.read_text())))
+    return read_manifest(PHANTOM_BUNDLE)
 
 
-def targets() -> dict[str, Target]:
+def targets() -> dict[str, ValueTarget]:
     """The targets of the tests' bundle by name."""
-    return {target.name: target for target in demonstration().targets}
+    return demonstration().quantities
 
 
 def estimated(estimates: Mapping[str, float], count: int = 5) -> Findings:

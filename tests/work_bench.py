@@ -11,26 +11,34 @@ from pydicom import Dataset
 from sqlalchemy import select
 
 from dicom_node.report import NodeIdentity
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
 from inference.dicom.header import instance_ref
-from inference.errors import InferenceError, LoopUnreadableError
-from inference.types import Encoded, Exclusion, Features, Findings, ModelCard, Selected, Standing
-from storage import index, jobs, schema
-from storage.engine import Database, upgrade
-from storage.index import StudyDetail
-from storage.jobs import JobKind
-from storage.owner import this_process
-from storage.spool import Spool
+from inference.errors import InferenceError, InstanceUnreadableError
+from inference.registry import Business
+from inference.types import Case, Exclusion, Features, Findings, ModelCard, Selected, Standing
+from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
+from storage import tables
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import StudyDetail, show_study
+from storage.states import DueReason, JobKind
+from storage.studies.revisions import complete_study
+from storage.work import jobs
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.unit.ultrasound_files import cine, save
+
+NODE = NodeIdentity("m", "m", "1", "S")
 
 
 class Numbers:
     """A pipeline whose feature is the instance number; what it is told to do, it does."""
 
     name, version = PIPELINE, "1"
+    business = Business(reads=ULTRASOUND_SOP_CLASS_UIDS, anchors=ULTRASOUND_SOP_CLASS_UIDS)
     model = ModelCard("x", "1", "x", "1", "d" * 64, "1.2", Standing.UNTRAINED, "")
 
     def __init__(self) -> None:
@@ -40,16 +48,13 @@ class Numbers:
         self.on_encode: Callable[[Sequence[int]], None] = lambda _: None
         self.on_conclude: Callable[[], None] = lambda: None
 
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        return True
-
     def select(self, header: Dataset, profile: str | None = None) -> Selected:
         return Selected(instance_ref(header), (), {})
 
     def look(self, instance: Path, selected: Selected) -> int:
         number = selected.instance.instance_number or 0
         if number in self.unreadable:
-            raise LoopUnreadableError("no picture")
+            raise InstanceUnreadableError("no picture")
         return number
 
     def encode(self, looks: Sequence[int]) -> list[Features]:
@@ -59,7 +64,7 @@ class Numbers:
             raise InferenceError("not finite")
         return [Features({"n": np.array([n], np.float32)}, (1,)) for n in looks]
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         self.batches.append([])
         self.on_conclude()
         return self.abstain(exclusions, "none")
@@ -86,13 +91,12 @@ class Bench:
         self.pipeline = Numbers()
         self.engine = self.new_engine()
 
-    def new_engine(self, profiles: Mapping[str, str] | None = None) -> Engine:
-        identity = NodeIdentity("m", "m", "1", "S")
-        return Engine(
+    def new_engine(self, profiles: Mapping[str, str] | None = None) -> JobRunner:
+        return JobRunner(
             self.database,
             self.spool,
             {PIPELINE: self.pipeline},
-            Reporter(self.spool, identity),
+            Reporter(self.spool, NODE),
             [Recipient("pacs", self.kinds, 3600.0)],
             owner=this_process(),
             lease_s=30,
@@ -122,7 +126,7 @@ class Bench:
 
     def jobs(self) -> dict[int, tuple[str, int, str | None]]:
         """State, attempt and error of each `prepare` job, by instance."""
-        job = schema.Job
+        job = tables.Job
         with self.database.read() as tx:
             rows = tx.execute(
                 select(job.instance_id, job.state, job.attempt, job.error_code).where(
@@ -137,9 +141,10 @@ class Bench:
     def complete(self, study_id: int = 1) -> None:
         """Make the study complete now."""
         with self.database.write() as tx:
-            index.complete_study(tx, study_id, datetime(2200, 1, 1, tzinfo=UTC), [PIPELINE])
+            at = datetime(2200, 1, 1, tzinfo=UTC)
+            complete_study(tx, study_id, at, [PIPELINE], reason=DueReason.QUIET_PERIOD)
             # It is due by the story's clock; the job is by today's.
-            job = schema.Job.__table__
+            job = tables.Job.__table__
             tx.execute(
                 job.update()  # type: ignore[attr-defined]
                 .where(job.c.kind == JobKind.CONCLUDE)
@@ -149,7 +154,7 @@ class Bench:
     def study(self) -> StudyDetail:
         """All that is known of the study."""
         with self.database.read() as tx:
-            return index.show_study(tx, 1)
+            return show_study(tx, 1)
 
     def reported(self) -> bool:
         """Whether no job waits or runs any more and there is a report or a failure to be seen."""

@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 
 import dicom_node
 from dicom_node import retention
-from dicom_node.app.partners import certificate_rule, credentials, listening_tls, receiver
+from dicom_node.app.partners import (
+    authority,
+    certificate_rule,
+    credentials,
+    listening_tls,
+    receiver,
+)
 from dicom_node.app.spools import open_spool as open_spool
-from dicom_node.settings import AuditRepositorySettings, Settings
-from storage.engine import Database, check, require_current, upgrade
-from storage.folders import make_folder, make_private_file
-from storage.owner import this_process
-from storage.retention import Rules
-from storage.spool import Spool
+from dicom_node.settings.model import AuditRepositorySettings, Settings
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.files.folders import make_folder, make_private_file
+from storage.files.spool import Spool
+from storage.keeping.retention import Rules
+from storage.migrations.upgrading import check, require_current, upgrade
 from storage.states import Rung
 
 if TYPE_CHECKING:
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
     from dicom_node.report import NodeIdentity
     from dicom_node.scp import Listener
     from dicom_node.study.wall_clock import ClockWatch, WallClock
-    from dicom_node.tls.profile import Credentials
     from dicom_node.work.worker import Worker
 
 
@@ -85,8 +91,6 @@ def make_listener(settings: Settings) -> "Listener":
         network_timeout_s=receive.network_timeout_s,
         acse_timeout_s=receive.acse_timeout_s,
         dimse_timeout_s=receive.dimse_timeout_s,
-        release_quiet_s=settings.completion.release_quiet_s,
-        hard_limit_s=settings.completion.hard_limit_s,
         pipelines=tuple(pipeline.name for pipeline in settings.pipeline),
         shares_port=receive.processes > 1,
     )
@@ -99,37 +103,27 @@ def make_worker(settings: Settings) -> "Worker":
     """The process that analyses.
 
     Raises:
-        inference.errors.BundleError: a bundle cannot be used.
+        inference.errors.InferenceError: none of the pipelines can be used.
     """
     import torch
 
-    from dicom_node.app.completion import archive_question, completion_rules
-    from dicom_node.corrections.receiving import NoteKeeper
+    from dicom_node.app.completion_rules import archive_question, completion_rules
+    from dicom_node.app.pipelines import load_pipelines
+    from dicom_node.intake.note_keeping import read_waiting_notes
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
-    from dicom_node.work.composing import kinds_for
-    from dicom_node.work.engine import Engine
-    from dicom_node.work.reporting import Recipient, Reporter
+    from dicom_node.work.case_report import Recipient, Reporter
+    from dicom_node.work.job_runner import JobRunner
+    from dicom_node.work.report_files import kinds_for
     from dicom_node.work.second_chances import SECOND_CHANCES_EVERY_S, give_second_chances
+    from dicom_node.work.step_watch import StepWatch
     from dicom_node.work.worker import Worker
     from inference.models.allocator import keep_freed_memory
-    from inference.pipeline import load_pipeline
 
     keep_freed_memory()
     if settings.work.threads:
         torch.set_num_threads(settings.work.threads)
-    pipelines = {
-        item.name: load_pipeline(
-            item.name,
-            item.bundle,
-            item.device,
-            item.precision,
-            item.selection,
-            item.without_heartbeat,
-            item.unfamiliar,
-        )
-        for item in settings.pipeline
-    }
+    pipelines = load_pipelines(settings)
     database = open_database(settings)
     spool = open_spool(settings, database)
     identity = node_identity(settings)
@@ -137,7 +131,9 @@ def make_worker(settings: Settings) -> "Worker":
         Recipient(item.name, frozenset(item.kinds), item.maximum_age_s)
         for item in settings.destination
     ]
-    engine = Engine(
+    may_reject = {peer.name for peer in settings.peer if "reject" in peer.may}
+    read_waiting_notes(database, spool, may_reject, list(pipelines))
+    engine = JobRunner(
         database,
         spool,
         pipelines,
@@ -146,8 +142,9 @@ def make_worker(settings: Settings) -> "Worker":
         owner=this_process(),
         lease_s=settings.work.lease_s,
         maximum_attempts=settings.work.maximum_attempts,
-        notes=NoteKeeper(frozenset(peer.name for peer in settings.peer if "reject" in peer.may)),
         profiles={peer.name: peer.selection for peer in settings.peer if peer.selection},
+        shadows=settings.shadows,
+        watch=StepWatch(settings.work.step_limit_s, last_resort=True),
     )
     wall = WallClock(database)
     chores = [
@@ -249,17 +246,9 @@ def audit_repository(settings: Settings, item: AuditRepositorySettings) -> "Repo
         name=item.name,
         host=item.host,
         port=item.port,
-        own=_audit_credentials(settings, item),
-        ca=item.ca or settings.tls.ca or Path(),
+        own=credentials(settings, item),
+        ca=authority(settings, item) or Path(),
         kinds=frozenset(item.kinds),
         timeout_s=item.timeout_s,
         maximum_retry_s=item.maximum_retry_s,
     )
-
-
-def _audit_credentials(settings: Settings, item: AuditRepositorySettings) -> "Credentials":
-    from dicom_node.tls.profile import Credentials
-
-    if item.certificate and item.key:
-        return Credentials(item.certificate, item.key)
-    return credentials(settings)

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dicom_node import app
 from dicom_node.app import partners
-from dicom_node.archive_settings import ArchiveSettings
+from dicom_node.app.spools import open_spool
 from dicom_node.dicomweb.session import open_session
+from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.archive import Archive, GettingArchive, MovingArchive
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.web_archive import WebArchive
-from dicom_node.scp.keeping import Keeper
-from dicom_node.scp.listener import tolerate_real_devices
-from dicom_node.settings import Settings
-from storage.engine import Database
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.model import Settings
+from storage.database.transactions import Database
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def open_archive(
     yield GettingArchive(
         node,
         standstill_s=archive.retrieve_timeout_s,
-        spool=app.open_spool(settings, database),
+        spool=open_spool(settings, database),
         keeper=_keeper(settings, database),
         carrier=_carrier(settings, archive, database),
     )
@@ -57,7 +57,7 @@ def _web_archive(
         yield WebArchive(
             service,
             session,
-            spool=app.open_spool(settings, database),
+            spool=open_spool(settings, database),
             keeper=_keeper(settings, database),
             carrier=_carrier(settings, archive, database),
         )
@@ -66,9 +66,8 @@ def _web_archive(
 def _keeper(settings: Settings, database: Database) -> Keeper:
     return Keeper(
         database,
-        app.open_spool(settings, database),
+        open_spool(settings, database),
         pipelines=[pipeline.name for pipeline in settings.pipeline],
-        hard_limit_s=settings.completion.hard_limit_s,
     )
 
 
@@ -80,5 +79,7 @@ def _carrier(settings: Settings, archive: ArchiveSettings, database: Database) -
         its_ae_title=archive.ae_title or "",
         address=archive.host or archive.url or "",
         quiet_s=settings.completion.quiet_s,
-        release_quiet_s=settings.completion.release_quiet_s,
+        may_reject=any(
+            peer.name == archive.name and "reject" in peer.may for peer in settings.peer
+        ),
     )

@@ -6,11 +6,11 @@ Imports of the parts stay inside the functions; see `app`.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicom_node.archive_settings import ArchiveSettings
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.errors import SettingsError
-from dicom_node.settings import PeerSettings, Settings
-from dicom_node.work_list_settings import WorkListSettings
+from dicom_node.settings.connections import Called, CalledByDicomOrWeb, PartnerTls
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import Partner, Settings
+from dicom_node.settings.peers import PeerSettings
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -24,15 +24,9 @@ if TYPE_CHECKING:
     from dicom_node.tls.watched import Watched
 
 
-#: Systems that the node calls for its studies and reports.
-Called = DestinationSettings | ArchiveSettings | WorkListSettings
-
-
 def receiver(settings: Settings, partner: Called) -> "Receiver":
     """A destination, an archive or a work list as the network sees it, whatever it speaks."""
-    if isinstance(partner, WorkListSettings):
-        return remote_node(settings, partner)
-    if partner.url is not None:
+    if isinstance(partner, CalledByDicomOrWeb) and partner.url is not None:
         return web_service(settings, partner)
     if isinstance(partner, DestinationSettings) and partner.protocol == "hl7":
         return _mllp_node(settings, partner)
@@ -55,14 +49,14 @@ def remote_node(settings: Settings, partner: Called) -> "RemoteNode":
         port=partner.port,
         ae_title=partner.ae_title,
         calling_ae_title=partner.calling_ae_title or settings.receive.ae_title,
-        connect_timeout_s=partner.connect_timeout_s,
-        acse_timeout_s=partner.response_timeout_s,
-        dimse_timeout_s=partner.response_timeout_s,
+        connect_timeout_s=partner.timeouts.connect_s,
+        acse_timeout_s=partner.timeouts.response_s,
+        dimse_timeout_s=partner.timeouts.response_s,
         tls=calling_tls(settings, partner, partner.host) if partner.tls else None,
     )
 
 
-def web_service(settings: Settings, item: DestinationSettings | ArchiveSettings) -> "WebService":
+def web_service(settings: Settings, item: CalledByDicomOrWeb) -> "WebService":
     """A destination or an archive as its DICOMweb service.
 
     Raises:
@@ -72,18 +66,18 @@ def web_service(settings: Settings, item: DestinationSettings | ArchiveSettings)
 
     if item.url is None:
         raise SettingsError(f"{item.name} has no url")
-    own = credentials(settings) if item.tls else None
+    own = credentials(settings, item) if item.tls and item.tls.mutual else None
     return WebService(
         name=item.name,
         url=item.url,
-        ca=item.tls_ca or settings.tls.ca,
+        ca=authority(settings, item),
         certificate=own.certificate if own else None,
         key=own.key if own else None,
         user=item.user,
         password=item.password.get_secret_value() if item.password else None,
         bearer_token=item.bearer_token.get_secret_value() if item.bearer_token else None,
-        connect_timeout_s=item.connect_timeout_s,
-        timeout_s=item.response_timeout_s,
+        connect_timeout_s=item.timeouts.connect_s,
+        timeout_s=item.timeouts.response_s,
     )
 
 
@@ -96,8 +90,8 @@ def _mllp_node(settings: Settings, item: DestinationSettings) -> "MllpNode":
         port=item.port or 0,
         application=item.receiving_application,
         facility=item.receiving_facility,
-        connect_timeout_s=item.connect_timeout_s,
-        response_timeout_s=item.response_timeout_s,
+        connect_timeout_s=item.timeouts.connect_s,
+        response_timeout_s=item.timeouts.response_s,
         tls=calling_tls(settings, item, item.host) if item.tls else None,
     )
 
@@ -112,7 +106,7 @@ def listening_tls(settings: Settings) -> "Watched[SSLContext]":
     """
     from dicom_node.tls.profile import listening_context
 
-    everybody = [settings.tls.ca, *(peer.tls_ca for peer in settings.peer)]
+    everybody = [settings.tls.ca, *(peer.tls.ca for peer in settings.peer if peer.tls)]
     trusted = dict.fromkeys(file for file in everybody if file is not None)
     return listening_context(credentials(settings), trusted, settings.tls.crl)
 
@@ -125,19 +119,16 @@ def certificate_rule(settings: Settings, peer: PeerSettings) -> "CertificateRule
     """
     from dicom_node.tls.certificates import CertificateRule, authorities
 
+    tls = peer.tls or PartnerTls()
     return CertificateRule(
         authorities=authorities(_authority(settings, peer)),
-        fingerprints=frozenset(peer.tls_fingerprints),
-        name=peer.tls_name,
+        fingerprints=frozenset(tls.fingerprints),
+        name=tls.name,
     )
 
 
-def calling_tls(
-    settings: Settings,
-    destination: DestinationSettings | ArchiveSettings | WorkListSettings | PeerSettings,
-    host: str | None = None,
-) -> "TlsTrust":
-    """How somebody that we call at `host` is known, and how we show us.
+def calling_tls(settings: Settings, partner: Partner, host: str | None = None) -> "TlsTrust":
+    """How a system that we call at `host` is known, and the certificate that we show it.
 
     Raises:
         dicom_node.tls.errors.TlsFileError: a file cannot be used.
@@ -145,39 +136,39 @@ def calling_tls(
     from dicom_node.scu.peer import TlsTrust
     from dicom_node.tls.profile import calling_context
 
-    is_pinned = bool(destination.tls_fingerprints)
+    tls = partner.tls or PartnerTls()
     context = calling_context(
-        credentials(settings),
-        [_authority(settings, destination)],
+        credentials(settings, partner),
+        [_authority(settings, partner)],
         settings.tls.crl,
-        checks_name=bool(destination.tls_name) or not is_pinned,
+        checks_name=bool(tls.name) or not tls.fingerprints,
     )
     return TlsTrust(
-        context=context,
-        name=destination.tls_name or host or "",
-        fingerprints=frozenset(destination.tls_fingerprints),
+        context=context, name=tls.name or host or "", fingerprints=frozenset(tls.fingerprints)
     )
 
 
-def credentials(settings: Settings) -> "Credentials":
-    """The certificate that we show, and its key.
+def credentials(settings: Settings, partner: Partner | None = None) -> "Credentials":
+    """The certificate that we show, to a partner if it has one of its own, and its key.
 
     Raises:
         SettingsError: there is none.
     """
     from dicom_node.tls.profile import Credentials
 
-    certificate, key = settings.tls.certificate, settings.tls.key
-    if certificate is None or key is None:  # `Settings` sees to it
-        raise SettingsError("TLS needs tls.certificate and tls.key")
-    return Credentials(certificate, key)
+    for tls in (partner.tls if partner else None, settings.tls):
+        if tls and tls.certificate and tls.key:
+            return Credentials(tls.certificate, tls.key)
+    raise SettingsError("TLS needs tls.certificate and tls.key")  # `Settings` sees to it
 
 
-def _authority(
-    settings: Settings,
-    partner: PeerSettings | DestinationSettings | ArchiveSettings | WorkListSettings,
-) -> Path:
-    file = partner.tls_ca or settings.tls.ca
+def authority(settings: Settings, partner: Partner) -> Path | None:
+    """The file of the authorities that a partner's certificate is checked against, if any."""
+    return (partner.tls and partner.tls.ca) or settings.tls.ca
+
+
+def _authority(settings: Settings, partner: Partner) -> Path:
+    file = authority(settings, partner)
     if file is None:  # `Settings` sees to it
         raise SettingsError(f"{partner.name}: no authority")
     return file

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-from dicom_node.settings import Settings
-from storage import spool_identity, spool_marker
-from storage.engine import Database
+from dicom_node.settings.model import Settings
+from storage.database.faults import translated_disk
+from storage.database.transactions import Database
 from storage.errors import SpoolAwayError
-from storage.faults import translated_disk
-from storage.folders import make_folder
-from storage.spool import Spool
+from storage.files import marker
+from storage.files.folders import make_folder
+from storage.files.spool import Spool
+from storage.keeping import spool_identity
 
 
 def open_spool(settings: Settings, database: Database) -> Spool:
@@ -35,7 +36,7 @@ def _first(settings: Settings, database: Database) -> str:
     """Create the spool of a new database, or mark the spool of an earlier version."""
     root = settings.spool_dir
     with database.read() as tx, translated_disk():
-        is_ours = spool_marker.read(root) is not None or spool_identity.holds_our_files(tx, root)
+        is_ours = marker.read(root) is not None or spool_identity.holds_our_files(tx, root)
     if not is_ours:
         raise SpoolAwayError(
             f"{root} does not hold the files that the database names: mount the spool's volume "

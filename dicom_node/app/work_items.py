@@ -9,19 +9,19 @@ from threading import Event
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.app.archives import open_archive
-from dicom_node.archive_settings import ArchiveSettings
-from dicom_node.destination_settings import DestinationSettings
 from dicom_node.retrieval.criteria import Criteria
 from dicom_node.retrieval.pulling import Puller
 from dicom_node.scu.work_items import WorkItemQuery
-from dicom_node.settings import Settings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.work_lists import WorkListSettings
 from dicom_node.work_items.messages import Location
 from dicom_node.work_items.performer import Performer
 from dicom_node.work_items.performing import WorkListRules
-from dicom_node.work_list_settings import WorkListSettings
 from inference.exclusions import SCHEME
 from inference.types import Code
-from storage.engine import Database
+from storage.database.transactions import Database
 
 
 def make_performer(settings: Settings) -> Performer:
@@ -42,6 +42,7 @@ def _rules(settings: Settings, item: WorkListSettings, database: Database) -> Wo
         maximum_age_s=item.maximum_age_s,
         locations={each.name: _location(each) for each in settings.destination},
         fetch=functools.partial(_fetch, settings, archive, database) if archive else None,
+        shadows=settings.shadows,
     )
 
 

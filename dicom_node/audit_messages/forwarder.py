@@ -6,7 +6,7 @@ from threading import Event
 from dicom_node.audit_messages.message import AuditSource
 from dicom_node.audit_messages.repository import Repository, Teller
 from dicom_node.service import Loops
-from storage.engine import Database
+from storage.database.transactions import Database
 
 
 class Forwarder(Loops):

@@ -11,8 +11,8 @@ from dicom_node.audit_messages.message import (
     Participant,
     ParticipantObject,
 )
-from storage.audit import RecordedEvent
-from storage.audit_telling import Subject
+from storage.audit.telling import Subject
+from storage.audit.trail import RecordedEvent
 
 
 def sent(event: RecordedEvent, ae_title: str) -> tuple[Participant, ...]:

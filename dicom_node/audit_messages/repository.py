@@ -16,9 +16,9 @@ from dicom_node.audit_messages.translation import ACTIONS, messages
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.tls.profile import Credentials, calling_context
 from dicom_node.tls.watched import Watched
-from storage import audit_telling
-from storage.audit_seals import seal_new
-from storage.engine import Database
+from storage.audit import telling
+from storage.audit.seals import seal_new
+from storage.database.transactions import Database
 
 #: Events looked at for one connection.
 BATCH = 200
@@ -88,7 +88,7 @@ class Teller:
         position = self._cursor(now)
         seal_new(self._database, now)
         with self._database.read() as tx:
-            told, last = audit_telling.after(tx, position, ACTIONS, BATCH)
+            told, last = telling.after(tx, position, ACTIONS, BATCH)
         lines = [
             line(message, self._source, self._hostname)
             for item in told
@@ -99,15 +99,15 @@ class Teller:
             send(lines, repository.host, repository.port, context, repository.timeout_s)
         if last != position:
             with self._database.write() as tx:
-                audit_telling.advance(tx, repository.name, position, last, datetime.now(UTC))
+                telling.advance(tx, repository.name, position, last, datetime.now(UTC))
         return last != position
 
     def _cursor(self, now: datetime) -> int:
         with self._database.read() as tx:
-            position = audit_telling.cursor(tx, self._repository.name)
+            position = telling.cursor(tx, self._repository.name)
         if position is None:
             with self._database.write() as tx:
-                position = audit_telling.begin(tx, self._repository.name, now)
+                position = telling.begin(tx, self._repository.name, now)
         return position
 
     def _trusting_context(self) -> ssl.SSLContext:

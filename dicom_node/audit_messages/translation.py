@@ -19,8 +19,8 @@ from dicom_node.audit_messages.message import (
     Participant,
     ParticipantObject,
 )
-from storage.audit import Action, RecordedEvent
-from storage.audit_telling import Subject, ToTell
+from storage.audit.telling import Subject, ToTell
+from storage.audit.trail import Action, RecordedEvent
 
 
 def messages(told: ToTell, kinds: frozenset[Kind], ae_title: str) -> Iterator[AuditMessage]:

@@ -5,13 +5,13 @@ import sys
 import click
 
 from dicom_node.cli.audit import audit
+from dicom_node.cli.backfill import backfill
 from dicom_node.cli.backups import backup, restore
 from dicom_node.cli.bundles import bundle
 from dicom_node.cli.clock import clock
 from dicom_node.cli.cohort import cohort
 from dicom_node.cli.configuration import config
 from dicom_node.cli.conformance import conformance
-from dicom_node.cli.corrections import correct, reinstate, withdraw
 from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
 from dicom_node.cli.destinations import destination
@@ -24,9 +24,19 @@ from dicom_node.cli.pipelines import pipeline
 from dicom_node.cli.pull import pull
 from dicom_node.cli.purging import purge, purged
 from dicom_node.cli.service import deliver, listen, run, work
+from dicom_node.cli.shadow import shadow
 from dicom_node.cli.spool import spool
 from dicom_node.cli.studies import study
-from dicom_node.cli.study_orders import complete, hold, release, rerun, settle
+from dicom_node.cli.study_orders import (
+    complete,
+    correct,
+    hold,
+    reinstate,
+    release,
+    rerun,
+    settle,
+    withdraw,
+)
 from dicom_node.cli.tls import tls
 from dicom_node.cli.training import evaluate, train
 from dicom_node.cli.weights import weights
@@ -41,7 +51,7 @@ EXIT_USAGE = 2
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="echonode")
 def cli() -> None:
-    """A DICOM node that answers echo studies with a Structured Report.
+    """A DICOM node that analyses studies and answers with Structured Reports.
 
     Commands that work on a node take --config FILE (or the variable ECHONODE_CONFIG; default
     node.toml), and most commands --json. Start with `echonode doctor`.
@@ -59,6 +69,8 @@ for command in (
     destination,
     peer,
     pipeline,
+    backfill,
+    shadow,
     pull,
     tls,
     bundle,

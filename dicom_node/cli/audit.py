@@ -2,19 +2,16 @@
 
 import re
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from dicom_node import app
-from dicom_node.cli.options import Moment, with_json, with_limit, with_settings
-from dicom_node.cli.output import print_csv, print_rows, say, text, to_json
-from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from storage.audit import Action
-from storage.audit import search as search_audit
-from storage.audit_verification import Finding, Verification, verify
+from dicom_node.cli.options import Moment, with_json, with_page
+from dicom_node.cli.output import print_csv, print_page, say, text, to_json
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import audit as operations
+from storage.audit.trail import Action
+from storage.audit.verification import Finding, Verification
 
 _COLUMNS = {
     "id": "id",
@@ -55,7 +52,12 @@ def audit() -> None:
 @click.option("--peer", help="Name of the peer.")
 @click.option("--patient", "patient_id", help="Patient ID.")
 @click.option("--accession", "accession_number", help="Accession number.")
-@click.option("--action", type=click.Choice([item.value for item in Action], case_sensitive=False))
+@click.option(
+    "--action",
+    type=click.Choice([item.value for item in Action], case_sensitive=False),
+    metavar="ACTION",
+    help="Kind of event, such as report_made; an unknown one lists all.",
+)
 @click.option("--study", "study_id", type=int, help="Number (id) of the study.")
 @click.option(
     "--format",
@@ -63,24 +65,23 @@ def audit() -> None:
     type=click.Choice(["text", "csv", "json"]),
     default="text",
     show_default=True,
+    help="Form of the output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@with_limit
-@with_settings
-def search(settings: Settings, limit: int, form: str, as_json: bool, **criteria: Any) -> None:
+@with_page
+@with_session
+def search(
+    session: Session, limit: int, after: str | None, form: str, as_json: bool, **criteria: Any
+) -> None:
     """Search the audit, newest first; all conditions must hold."""
     criteria["action"] = Action(criteria["action"]) if criteria["action"] else None
-    told = {key: _criterion(value) for key, value in criteria.items()}
-    with looking(settings, "audit", **told) as tx:
-        found = search_audit(tx, limit=limit, **criteria)
+    found = operations.search(session.database, session.who, criteria, limit=limit, after=after)
     if form == "csv" and not as_json:
-        print_csv(found, _CSV)
+        print_csv(found.rows, _CSV)
+        if found.next:
+            say(f"more: --after {found.next}", err=True)
     else:
-        print_rows(found, _COLUMNS, as_json=as_json or form == "json", empty="No matching events.")
-
-
-def _criterion(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+        print_page(found, _COLUMNS, as_json=as_json or form == "json", empty="No matching events.")
 
 
 class _Head(click.ParamType[tuple[int, str]]):
@@ -102,20 +103,15 @@ class _Head(click.ParamType[tuple[int, str]]):
     type=_Head(),
     help="Head that an earlier run printed: finds events that were cut off at the end since.",
 )
-@with_settings
+@with_session
 @with_json
-def verify_(settings: Settings, expect: tuple[int, str] | None, as_json: bool) -> None:
+def verify_(session: Session, expect: tuple[int, str] | None, as_json: bool) -> None:
     """Check whether events were changed, removed or moved since they were sealed, and name them.
 
     Events are sealed a second after they happened, in a chain of digests. Keep the printed head on
     another machine, and give it to --expect the next time. Exit status 1 if something was changed.
     """
-    database = app.open_database(settings)
-    try:
-        with database.read() as tx:
-            found = verify(tx, datetime.now(UTC), expect)
-    finally:
-        database.close()
+    found = operations.verify(session.database, expect)
     if as_json:
         click.echo(to_json({"sound": found.is_sound, "result": found}))
     else:

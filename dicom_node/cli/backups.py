@@ -2,19 +2,17 @@
 
 import getpass
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from dicom_node import app
 from dicom_node.app.spools import new_spool
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
-from dicom_node.settings import Settings
-from storage import audit, clock_readings, engine, spool_identity
-from storage.backup import Backup, make_backup, restore_backup
-from storage.engine import Database
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import backups
+from dicom_node.settings.model import Settings
+from storage.keeping.backup import Backup
 
 
 @click.command()
@@ -25,19 +23,14 @@ from storage.engine import Database
     type=click.Path(path_type=Path),
     help="Folder, preferably on another disk; a second backup into it copies only new files.",
 )
-@with_settings
+@with_session
 @with_json
-def backup(folder: Path, settings: Settings, as_json: bool) -> None:
+def backup(folder: Path, session: Session, as_json: bool) -> None:
     """Back up database and spool, also while the node runs.
 
     Exit status 1 if files are missing.
     """
-    database = app.open_database(settings)
-    try:
-        made = make_backup(database, app.open_spool(settings, database), folder, datetime.now(UTC))
-        _record(database, audit.Action.BACKUP_MADE, made)
-    finally:
-        database.close()
+    made = backups.backup(session.database, session.spool(), folder, session.who)
     _tell(made, "backed up", as_json=as_json)
     sys.exit(1 if made.missing else 0)
 
@@ -57,31 +50,9 @@ def restore(folder: Path, settings: Settings, as_json: bool) -> None:
 
     The settings name it. Start the node only when the restore has ended.
     """
-    url = settings.database_url
     spool = new_spool(settings)
-    restored = restore_backup(folder, url, spool)
-    database = Database(url)
-    try:
-        engine.upgrade(database)
-        with database.write() as tx:
-            spool_identity.adopt(tx, spool.identity, getpass.getuser(), datetime.now(UTC))
-            clock_readings.database_was_away(tx)
-        _record(database, audit.Action.BACKUP_RESTORED, restored)
-    finally:
-        database.close()
+    restored = backups.restore(folder, settings.database_url, spool, getpass.getuser())
     _tell(restored, "restored", as_json=as_json)
-
-
-def _record(database: Database, action: audit.Action, about: Backup) -> None:
-    event = audit.Event(
-        action=action,
-        at=datetime.now(UTC),
-        actor=getpass.getuser(),
-        outcome="failure" if about.missing else "success",
-        detail={"made_at": about.made_at, "files": about.count, "missing": len(about.missing)},
-    )
-    with database.write() as tx:
-        audit.record(tx, event)
 
 
 def _tell(about: Backup, done: str, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ def bundle() -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Check whether a bundle can be used, and show what it withholds; exit status 1 if it cannot.
 
-    Shows too whether it carries familiarity: data to recognise loops unlike its training.
+    Shows too whether it carries familiarity: data to recognise inputs unlike its training.
     """
     from inference.bundle.loading import read_manifest
 
@@ -56,7 +56,7 @@ def bundle_problems(folder: Path) -> list[str]:
 
 
 def familiarity_of(folder: Path) -> str:
-    """What a usable bundle carries to tell loops unlike those of its training."""
+    """What a usable bundle carries to tell inputs unlike those of its training."""
     from inference.bundle.checking import familiarity
     from inference.bundle.loading import read_manifest
 
@@ -89,8 +89,8 @@ def card(folder: Path, out: Path | None) -> None:
     page = read_model_card(folder, read_manifest(folder))
     if page is None:
         raise click.ClickException(
-            f"{folder} carries no model card, since an older version packed it; "
-            "`echonode evaluate --bundle` writes one beside its report"
+            f"{folder} has no model card: an older version packed it. `echonode evaluate --bundle` "
+            "writes one beside its report"
         )
     if out is None:
         click.echo(page, nl=False)
@@ -106,6 +106,11 @@ def card(folder: Path, out: Path | None) -> None:
 @click.option("--version", default="1", show_default=True, help="Version of the bundle.")
 @click.option("--licence", default="", help="Licence of the weights.")
 @click.option(
+    "--ages",
+    type=(float, float),
+    help="Ages that it is for, in years: from the first, below the second; empty: all adults.",
+)
+@click.option(
     "--weights",
     default="float32",
     show_default=True,
@@ -114,12 +119,25 @@ def card(folder: Path, out: Path | None) -> None:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-def pack(cohort: Path, frames: Path, weights: Any, run: Path, out: Path, **stated: str) -> None:
+def pack(
+    cohort: Path,
+    frames: Path,
+    weights: Any,
+    run: Path,
+    out: Path,
+    ages: tuple[float, float] | None,
+    **stated: str,
+) -> None:
     """Pack the evaluated model in RUN into a bundle in OUT, calibrated on the validation split."""
+    from inference.bundle.manifest import Population
     from inference.training.packing import pack as pack_bundle
     from inference.training.trained import Statement
 
     given: dict[str, Any] = {key: value for key, value in stated.items() if value}
+    if ages is not None:
+        if not 0 <= ages[0] < ages[1]:
+            raise click.BadParameter("give the lower age first, in years", param_hint="--ages")
+        given["population"] = Population(from_years=ages[0], below_years=ages[1])
     manifest = pack_bundle(
         run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
     )

@@ -116,7 +116,7 @@ def build(
     )
     for note in summary.notes:
         click.echo(f"note: {note}")
-    click.echo(f"how it came about: {out / 'exclusions.csv'} and {out / 'flow.csv'}")
+    click.echo(f"what was excluded, and why: {out / 'exclusions.csv'}, {out / 'flow.csv'}")
 
 
 @cohort.command()

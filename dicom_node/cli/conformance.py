@@ -11,12 +11,14 @@ from pydantic_core import PydanticUndefined
 
 import dicom_node
 from dicom_node import app
-from dicom_node.archive_settings import ArchiveSettings
 from dicom_node.cli.options import with_settings
 from dicom_node.conformance.facts import Facts, Parameter, Partner, Way
-from dicom_node.destination_settings import DestinationSettings
-from dicom_node.settings import PeerSettings, Settings
-from dicom_node.work_list_settings import WorkListSettings
+from dicom_node.settings.archives import ArchiveSettings
+from dicom_node.settings.destinations import DestinationSettings
+from dicom_node.settings.model import Settings
+from dicom_node.settings.peers import PeerSettings
+from dicom_node.settings.section import table_in
+from dicom_node.settings.work_lists import WorkListSettings
 
 #: What is about the network; where files lie and how jobs are run is nobody else's business.
 _TABLES = ("receive", "completion", "retention")
@@ -26,7 +28,12 @@ _UNTOLD = ("host",)
 
 @click.command()
 @click.option(
-    "--format", "form", type=click.Choice(["md", "html"]), default="md", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["md", "html"]),
+    default="md",
+    show_default=True,
+    help="Markdown or one HTML page.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; empty: print it.")
 @with_settings
@@ -81,7 +88,7 @@ def _partners(settings: Settings) -> Iterator[Partner]:
             name=peer.name,
             ae_title=peer.ae_title,
             way="DIMSE",
-            tls=peer.tls,
+            tls=peer.is_encrypted,
             does=peer.may,
         )
     for destination in settings.destination:
@@ -94,7 +101,7 @@ def _partners(settings: Settings) -> Iterator[Partner]:
             name=item.name,
             ae_title=item.ae_title,
             way="DIMSE",
-            tls=item.tls,
+            tls=item.is_encrypted,
             does=(),
         )
 
@@ -109,7 +116,7 @@ def _called(
         name=item.name,
         ae_title=item.ae_title or "",
         way=_way(item),
-        tls=item.tls or (item.url or "").startswith("https:"),
+        tls=item.is_encrypted,
         does=does,
     )
 
@@ -135,8 +142,9 @@ def _keys(
     name: str, section: type[BaseModel], configured: BaseModel | None = None
 ) -> Iterator[Parameter]:
     """The keys of one table; a table that may stand several times has its own values each time."""
+    tables = {key: table_in(field.annotation) for key, field in section.model_fields.items()}
     for key, field in section.model_fields.items():
-        if key in _UNTOLD:
+        if key in _UNTOLD or tables[key]:
             continue
         yield Parameter(
             key=f"{name}.{key}",
@@ -144,6 +152,9 @@ def _keys(
             value=_shown(getattr(configured, key)) if configured else "each its own",
             description=(field.description or "").split("\n")[0],
         )
+    for key, below in tables.items():
+        if below:
+            yield from _keys(f"{name}.{key}", below)
 
 
 def _shown(value: Any) -> str:

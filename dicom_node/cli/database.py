@@ -7,8 +7,8 @@ import click
 from dicom_node import app
 from dicom_node.cli.options import with_json, with_settings
 from dicom_node.cli.output import to_json
-from dicom_node.settings import Settings
-from storage import engine
+from dicom_node.settings.model import Settings
+from storage.migrations import upgrading
 
 
 @click.group()
@@ -21,8 +21,8 @@ def db() -> None:
 def upgrade(settings: Settings) -> None:
     """Upgrade the schema to this version. Stop the node first; safe to repeat."""
     database = app.open_database(settings, must_be_current=False)
-    engine.upgrade(database)
-    click.echo(f"database is at revision {engine.check(database).current}")
+    upgrading.upgrade(database)
+    click.echo(f"database is at revision {upgrading.check(database).current}")
 
 
 @db.command()
@@ -30,7 +30,7 @@ def upgrade(settings: Settings) -> None:
 @with_json
 def check(settings: Settings, as_json: bool) -> None:
     """Check whether the schema is that of this version; exit status 1 if not."""
-    state = engine.check(app.open_database(settings, must_be_current=False))
+    state = upgrading.check(app.open_database(settings, must_be_current=False))
     is_current = state.current == state.head
     if as_json:
         click.echo(to_json({"current": state.current, "head": state.head, "good": is_current}))

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,9 @@ class Moment(click.ParamType[datetime]):
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
-            self.fail(f"{value!r} is no time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx)
+            self.fail(
+                f"{value!r} is not a time: write 2026-11-21T10:00, 90m, 24h or 7d", param, ctx
+            )
 
 
 class Days(click.ParamType[tuple[date, date]]):
@@ -86,6 +88,17 @@ def with_settings(command: F) -> F:
     )(command)
 
 
+def _not_blank(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("is empty")
+    return value
+
+
+def with_reason(words: str = "Reason, recorded in the audit.") -> Callable[[F], F]:
+    """`--reason TEXT`, required."""
+    return click.option("--reason", required=True, callback=_not_blank, help=words)
+
+
 def with_json(command: F) -> F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
@@ -93,6 +106,18 @@ def with_json(command: F) -> F:
 
 def with_limit(command: F) -> F:
     """`--limit N`."""
-    return click.option("--limit", default=50, show_default=True, help="Maximum number of rows.")(
-        command
+    return click.option(
+        "--limit",
+        type=click.IntRange(1),
+        default=50,
+        show_default=True,
+        help="Maximum number of rows.",
+    )(command)
+
+
+def with_page(command: F) -> F:
+    """`--limit N` and `--after CURSOR`."""
+    after = click.option(
+        "--after", metavar="CURSOR", help="Next page: the cursor that the page before it gave."
     )
+    return with_limit(after(command))

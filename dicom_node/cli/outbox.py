@@ -2,21 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import click
 
-from dicom_node import app
-from dicom_node.cli import commitment_checks
-from dicom_node.cli.options import with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, say, text, to_json
-from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from storage import ladder, outbox_list
-from storage import outbox as storage_outbox
-from storage.outbox import DeliveryState
-from storage.outbox_list import DeliveryView
-from storage.states import ClimbState
+from dicom_node.cli.options import with_json, with_page
+from dicom_node.cli.output import print_page, say, text, to_json
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import deliveries
+from dicom_node.operations.deliveries import DeliveryShown
+from storage.states import ClimbState, DeliveryState
 
 _COLUMNS = {
     "id": "id",
@@ -49,51 +43,46 @@ def outbox() -> None:
     help="State of the confirmation (climb_to) of an accepted delivery.",
 )
 @click.option("--destination", help="Name of the destination.")
-@with_limit
-@with_settings
+@with_page
+@with_session
 @with_json
 def list_(
     state: str | None,
     climb: str | None,
     destination: str | None,
     limit: int,
-    settings: Settings,
+    after: str | None,
+    session: Session,
     as_json: bool,
 ) -> None:
     """List deliveries, newest first."""
-    with looking(settings, "outbox list", state=state, climb=climb, destination=destination) as tx:
-        found = storage_outbox.listing(
-            tx,
-            state=DeliveryState(state) if state else None,
-            climb=ClimbState(climb) if climb else None,
-            destination=destination,
-            limit=limit,
-        )
-    print_rows(found, _COLUMNS, as_json=as_json, empty="No matching deliveries.")
+    found = deliveries.list_deliveries(
+        session.database,
+        session.who,
+        state=DeliveryState(state) if state else None,
+        climb=ClimbState(climb) if climb else None,
+        destination=destination,
+        limit=limit,
+        after=after,
+    )
+    print_page(found, _COLUMNS, as_json=as_json, empty="No matching deliveries.")
 
 
 @outbox.command()
 @click.argument("number", type=int)
-@with_settings
+@with_session
 @with_json
-def show(number: int, settings: Settings, as_json: bool) -> None:
+def show(number: int, session: Session, as_json: bool) -> None:
     """Show how far one delivery is confirmed, by which evidence, and what it waits for."""
-    with looking(settings, "outbox show", delivery=number) as tx:
-        found = outbox_list.show(tx, number)
+    found = deliveries.show_delivery(session.settings, session.database, session.who, number)
     if as_json:
-        click.echo(to_json(found))
-        return
-    say(*_lines(found), *_refused(settings, found))
+        click.echo(to_json(found.delivery))
+    else:
+        say(*_lines(found))
 
 
-def _refused(settings: Settings, view: DeliveryView) -> Iterator[str]:
-    """What came from its destination, may have been the report it waits for, and was refused."""
-    for item in commitment_checks.refused_reports(settings, view):
-        yield f"  refused    {text(item)}"
-        yield f"             -> {text(item.advice)}"
-
-
-def _lines(view: DeliveryView) -> Iterator[str]:
+def _lines(shown: DeliveryShown) -> Iterator[str]:
+    view = shown.delivery
     yield f"Delivery {view.id}  {view.kind} of study {view.study_id} to {view.destination}"
     yield f"  {view.standing}"
     yield f"  pending    {text(view.created_at)}"
@@ -110,6 +99,9 @@ def _lines(view: DeliveryView) -> Iterator[str]:
         yield f"  trouble    {text(view.trouble)}"
     if view.climb is ClimbState.CLIMBING:
         yield f"  given up   on {text(view.climb_expires_at)} if nothing changes"
+    for item in shown.refused:
+        yield f"  refused    {text(item)}"
+        yield f"             -> {text(item.advice)}"
 
 
 @outbox.command()
@@ -118,13 +110,13 @@ def _lines(view: DeliveryView) -> Iterator[str]:
 @click.option(
     "--all", "everything", is_flag=True, help="All that failed, are waiting or have stalled."
 )
-@with_settings
+@with_session
 @with_json
 def retry(
     ids: tuple[int, ...],
     destination: str | None,
     everything: bool,
-    settings: Settings,
+    session: Session,
     as_json: bool,
 ) -> None:
     """Try deliveries again now: those with the given IDS, of a destination, or all.
@@ -134,21 +126,8 @@ def retry(
     """
     if not (ids or destination or everything):
         raise click.UsageError("name deliveries by id, --destination NAME, or --all")
-    now = datetime.now(UTC)
-    longest_s = max((item.maximum_age_s for item in settings.destination), default=86_400.0)
-    expires_at = now + timedelta(seconds=longest_s)
-    database = app.open_database(settings)
-    with database.write() as tx:
-        count = storage_outbox.requeue(
-            tx,
-            ids=ids or None,
-            destination=destination,
-            states=(DeliveryState.FAILED, DeliveryState.PENDING),
-            now=now,
-            expires_at=expires_at,
-        )
-        count += ladder.resume(
-            tx, ids=ids or None, destination=destination, now=now, expires_at=expires_at
-        )
+    count = deliveries.retry(
+        session.settings, session.database, session.who, ids=ids or None, destination=destination
+    )
     click.echo(to_json({"requeued": count}) if as_json else f"{count} delivery(s) queued again")
     sys.exit(0 if count else 1)

@@ -20,6 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dicom_node.operations.local_time import local_time
+from dicom_node.operations.paging import Page
+
 _PIPE_WIDTH = 400
 #: What one cell of a table shows; no value of a sane peer is longer, and JSON has all of it.
 _WIDEST_CELL = 200
@@ -69,6 +72,16 @@ def print_rows(
     Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
 
+def print_page(page: Page[Any], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
+    """Print a page of dataclasses as `print_rows` does, and the cursor of the next one."""
+    if as_json:
+        click.echo(to_json(page))
+        return
+    print_rows(page.rows, columns, as_json=False, empty=empty)
+    if page.next:
+        say(f"more: --after {page.next}")
+
+
 def print_csv(rows: Iterable[Any], columns: Mapping[str, str]) -> None:
     """Print dataclasses as CSV with a heading line; a cell like a formula begins with `'`."""
     stream = io.StringIO()
@@ -84,7 +97,7 @@ def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return local_time(value)
     if isinstance(value, Mapping):
         return " ".join(f"{key}={text(item)}" for key, item in value.items())
     return visible(str(value))

@@ -14,15 +14,30 @@ def phantom() -> None:
 
 
 @phantom.command()
-@click.option("--exams", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--exams",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of exams.",
+)
 @click.option(
     "--preset",
     default="realistic",
     show_default=True,
     type=click.Choice(["easy", "realistic", "hard"]),
+    help="How hard it is to read the pressures from the loops.",
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
-@click.option("--size", default="cart", show_default=True, type=click.Choice(["cart", "small"]))
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Random seed."
+)
+@click.option(
+    "--size",
+    default="cart",
+    show_default=True,
+    type=click.Choice(["cart", "small"]),
+    help="Size of the pictures: as a cart exports them, or small, for quick tests.",
+)
 @click.option(
     "--scanner",
     default="phantom",

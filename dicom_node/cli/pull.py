@@ -1,32 +1,24 @@
 """`echonode pull`: fetch studies from an archive."""
 
-import getpass
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dicom_node import app, logs
-from dicom_node.archive_settings import ArchiveSettings
+from dicom_node import logs
 from dicom_node.cli.interruption import interruptible
-from dicom_node.cli.options import Days, config_file, with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, to_json
+from dicom_node.cli.options import Days, config_file, with_json, with_page
+from dicom_node.cli.output import print_page, print_rows, to_json
 from dicom_node.cli.progress import progress_bar
-from dicom_node.cli.viewing import looking
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
-from storage import retrieval
-from storage.engine import Database
-from storage.owner import is_dead, this_process
-from storage.retrieval import Order, PullState, PullView
+from dicom_node.cli.session import Session, session_of, with_session
+from dicom_node.operations import pulls
+from dicom_node.settings.file import read_settings
+from storage.retrieval.listing import PullView
+from storage.states import PullState
 
 if TYPE_CHECKING:
-    from dicom_node.retrieval.archive import Archive
     from dicom_node.retrieval.criteria import Criteria
 
 _PULLS = {
@@ -61,19 +53,6 @@ _FOUND = {
     "prior of": "prior_of_uid",
 }
 _NEWEST = "newest"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A study that would be fetched, and how many of its instances are here."""
-
-    study_instance_uid: str
-    patient_id: str
-    accession_number: str
-    study_date: str
-    listed: int | None
-    here: int
-    prior_of_uid: str
 
 
 def _literal(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -142,109 +121,61 @@ def pull(
     asked = {key for key in criteria.given() if key != "modality"}
     if bool(asked) == bool(resume):
         raise click.UsageError("say what to pull: --accession, --date, ..., or --resume")
-    settings = read_settings(config_path)
-    database = app.open_database(settings)
-    try:
-        if resume:
-            view = _resumed(settings, database, resume)
-        elif dry_run:
-            _show_found(settings, database, name, criteria, priors, as_json=as_json)
+    if resume and resume != _NEWEST and not resume.isdecimal():
+        raise click.BadParameter(
+            f"{resume!r} is not the number of a pull: see `echonode pull list`"
+        )
+    _pull(config_path, criteria, name, priors, dry_run=dry_run, resume=resume, as_json=as_json)
+
+
+def _pull(
+    config_path: Path,
+    criteria: "Criteria",
+    name: str | None,
+    priors: int,
+    *,
+    dry_run: bool,
+    resume: str | None,
+    as_json: bool,
+) -> None:
+    logs.configure("warning")
+    with session_of(read_settings(config_path)) as session:
+        asked = session.settings, session.database, session.who
+        if dry_run and not resume:
+            found = pulls.find(*asked, criteria, archive=name, priors=priors)
+            print_rows(found, _FOUND, as_json=as_json, empty="The archive has no matching studies.")
             return
-        else:
-            view = _ordered(settings, database, name, criteria, priors)
-    finally:
-        database.close()
+        with interruptible() as stop, progress_bar() as report:
+            if resume:
+                number = None if resume == _NEWEST else int(resume)
+                view = pulls.resume(*asked[:2], number, stop, report)
+            else:
+                view = pulls.pull(*asked, criteria, stop, report, archive=name, priors=priors)
     _show_end(view, as_json=as_json)
     sys.exit(0 if view.state is PullState.DONE else 1)
 
 
 @pull.command("list")
-@with_limit
-@with_settings
+@with_page
+@with_session
 @with_json
-def list_(limit: int, settings: Settings, as_json: bool) -> None:
+def list_(limit: int, after: str | None, session: Session, as_json: bool) -> None:
     """List pulls, newest first."""
-    with looking(settings, "pull list") as tx:
-        found = retrieval.list_pulls(tx, limit)
-    print_rows(found, _PULLS, as_json=as_json, empty="nothing was pulled")
+    found = pulls.list_pulls(session.database, session.who, limit=limit, after=after)
+    print_page(found, _PULLS, as_json=as_json, empty="No pulls yet.")
 
 
 @pull.command()
 @click.argument("pull_id", type=int)
-@with_settings
+@with_session
 @with_json
-def show(pull_id: int, settings: Settings, as_json: bool) -> None:
+def show(pull_id: int, session: Session, as_json: bool) -> None:
     """List the studies of one pull, and what is missing of them."""
-    with looking(settings, "pull show", pull=pull_id) as tx:
-        view = retrieval.find_pull(tx, pull_id)
-        studies = retrieval.studies_of(tx, pull_id)
+    found = pulls.show_pull(session.database, session.who, pull_id)
     if as_json:
-        click.echo(to_json({"pull": view, "studies": studies}))
+        click.echo(to_json(found))
     else:
-        print_rows(studies, _STUDIES, as_json=False, empty="no study was found")
-
-
-def _ordered(
-    settings: Settings, database: Database, name: str | None, criteria: "Criteria", priors: int
-) -> PullView:
-    from dicom_node.retrieval.pulling import Puller
-
-    with (
-        _opened(settings, _archive(settings, name), database) as archive,
-        interruptible() as stop,
-        progress_bar() as report,
-    ):
-        puller = Puller(database, archive, stop, report)
-        return puller.run(puller.order(criteria, priors=priors, actor=getpass.getuser()))
-
-
-def _resumed(settings: Settings, database: Database, which: str) -> PullView:
-    from dicom_node.retrieval.pulling import Puller
-
-    if which != _NEWEST and not which.isdecimal():
-        raise click.BadParameter(f"{which!r} is not the number of a pull: see `echonode pull list`")
-    with database.write() as tx:
-        number = None if which == _NEWEST else int(which)
-        left = retrieval.resume(tx, number, this_process(), is_dead)
-        _archive(settings, left.archive)  # one that is gone from the settings leaves it as it is
-    with (
-        _opened(settings, _archive(settings, left.archive), database) as archive,
-        interruptible() as stop,
-        progress_bar() as report,
-    ):
-        return Puller(database, archive, stop, report).run(left.id)
-
-
-def _show_found(
-    settings: Settings,
-    database: Database,
-    name: str | None,
-    criteria: "Criteria",
-    priors: int,
-    *,
-    as_json: bool,
-) -> None:
-    from dicom_node.retrieval.searching import search
-
-    item = _archive(settings, name)
-    order = Order(
-        archive=item.name,
-        actor=getpass.getuser(),
-        criteria=criteria.given(),
-        priors=priors,
-        at=datetime.now(UTC),
-    )
-    with database.write() as tx:
-        retrieval.record_search(tx, order, dry_run=True)
-    rows = []
-    with _opened(settings, item, database) as archive:
-        for batch in search(archive, criteria, priors):
-            for study in batch:
-                with database.read() as tx:
-                    here = len(retrieval.held_instances(tx, study.study_instance_uid))
-                values = {field: getattr(study, field) for field in study.__dataclass_fields__}
-                rows.append(_Found(**values, here=here))
-    print_rows(rows, _FOUND, as_json=as_json, empty="the archive has no such study")
+        print_rows(found.studies, _STUDIES, as_json=False, empty="No matching studies.")
 
 
 def _show_end(view: PullView, *, as_json: bool) -> None:
@@ -259,22 +190,3 @@ def _show_end(view: PullView, *, as_json: bool) -> None:
         click.echo(f"see what is missing: echonode pull show {view.id}")
     elif view.state is not PullState.DONE:
         click.echo(f"stopped; continue with: echonode pull --resume {view.id}")
-
-
-def _archive(settings: Settings, name: str | None) -> ArchiveSettings:
-    known = {item.name: item for item in settings.archive}
-    if name is None and len(known) == 1:
-        return next(iter(known.values()))
-    if name in known:
-        return known[name]
-    names = ", ".join(known) or "none configured; see [[archive]] in the settings"
-    raise click.BadParameter(f"give the name of an archive; known: {names}", param_hint="--archive")
-
-
-@contextmanager
-def _opened(settings: Settings, item: ArchiveSettings, database: Database) -> "Iterator[Archive]":
-    from dicom_node.app import archives
-
-    logs.configure("warning")
-    with archives.open_archive(settings, item, database) as archive:
-        yield archive

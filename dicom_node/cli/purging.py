@@ -1,20 +1,11 @@
 """`echonode study purge` and `study purged`: remove a patient's data, and prove it afterwards."""
 
-import getpass
-from datetime import UTC, datetime
-
 import click
 
-from dicom_node import app
-from dicom_node.cli.options import with_json, with_settings
+from dicom_node.cli.options import with_json, with_reason
 from dicom_node.cli.output import print_rows, to_json
-from dicom_node.settings import Settings
-from dicom_node.study.wall_clock import clock_standing
-from storage import corrections, removal
-from storage import purge as purging
-from storage.engine import Database
-from storage.purge import Purged
-from storage.spool import Spool
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import purging
 
 _PROOF = {
     "id": "study_id",
@@ -28,10 +19,10 @@ _PROOF = {
 @click.command()
 @click.argument("key", required=False)
 @click.option("--patient", "patient_id", help="All studies of this Patient ID instead of one.")
-@click.option("--reason", required=True, help="Reason. It is kept for ever: enter no patient data.")
+@with_reason("Reason. It is kept for ever: enter no patient data.")
 @click.option("--force", is_flag=True, help="Even while it is being received, analysed or sent.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@with_settings
+@with_session
 @with_json
 def purge(
     key: str | None,
@@ -39,7 +30,7 @@ def purge(
     reason: str,
     force: bool,
     yes: bool,
-    settings: Settings,
+    session: Session,
     as_json: bool,
 ) -> None:
     """Remove a study for good: files, findings, reports, identities; KEY is its UID or id.
@@ -49,75 +40,33 @@ def purge(
     """
     if (key is None) == (patient_id is None):
         raise click.UsageError("give either KEY or --patient")
-    if not reason.strip():
-        raise click.UsageError("--reason is empty")
-    database = app.open_database(settings)
-    try:
-        spool = app.open_spool(settings, database)
-        numbers = _numbers(database, key, patient_id)
-        if not numbers:
-            raise click.UsageError("this patient has no study here")
-        if not yes:
-            named = ", ".join(map(str, numbers))
-            click.confirm(f"Remove study {named} for good?", abort=True)
-        done = [_purge(database, number, reason, force=force) for number in numbers]
-        waiting = _remove_files(database, spool)
-        in_log = not purging.forget_deleted(database)
-    finally:
-        database.close()
+    spool = session.spool()
+    studies = purging.studies_meant(session.database, key, patient_id)
+    if not yes:
+        named = ", ".join(map(str, studies))
+        click.confirm(f"Remove study {named} for good?", abort=True)
+    done = purging.purge(
+        session.database, spool, studies, who=session.who, reason=reason, force=force
+    )
     if as_json:
-        click.echo(to_json({"purged": done, "files_waiting": waiting, "log_waits": in_log}))
+        click.echo(to_json(done))
         return
-    for item in done:
+    for item in done.purged:
         click.echo(
             f"study {item.study_id}: {item.instances} instance(s), {item.files} file(s) removed; "
             f"{item.audit_events} audit event(s) about it stay"
         )
-    if waiting:
-        click.echo(f"{waiting} file(s) will be deleted within an hour (automatic)")
-    if in_log:
+    if done.files_waiting:
+        click.echo(f"{done.files_waiting} file(s) will be deleted within an hour (automatic)")
+    if done.log_waits:
         click.echo("the database's log still holds deleted rows: repeat when the node is idle")
 
 
 @click.command()
 @click.argument("study_instance_uid")
-@with_settings
+@with_session
 @with_json
-def purged(study_instance_uid: str, settings: Settings, as_json: bool) -> None:
+def purged(study_instance_uid: str, session: Session, as_json: bool) -> None:
     """Show the proof that a study was purged, by its Study Instance UID."""
-    database = app.open_database(settings)
-    try:
-        with database.read() as tx:
-            found = purging.proofs(tx, study_instance_uid)
-    finally:
-        database.close()
-    print_rows(found, _PROOF, as_json=as_json, empty="no study with this UID was purged here")
-
-
-def _numbers(database: Database, key: str | None, patient_id: str | None) -> list[int]:
-    with database.read() as tx:
-        if patient_id is not None:
-            return list(purging.studies_of(tx, patient_id))
-        return [corrections.study_id_of(tx, key or "")]
-
-
-def _purge(database: Database, number: int, reason: str, *, force: bool) -> Purged:
-    with database.write() as tx:
-        return purging.purge_study(
-            tx,
-            number,
-            actor=getpass.getuser(),
-            reason=reason,
-            now=datetime.now(UTC),
-            force=force,
-        )
-
-
-def _remove_files(database: Database, spool: Spool) -> int:
-    """Remove what may go at once; how many files are left to the node."""
-    time_of_day, set_by = clock_standing(database)
-    is_steady = time_of_day is None or (not set_by and time_of_day.is_steady(removal.YOUNG))
-    with removal.holding(spool) as ours:
-        if ours and is_steady:
-            removal.remove_queued(database, spool, datetime.now(UTC))
-    return removal.waiting(database)
+    found = purging.proofs(session.database, study_instance_uid)
+    print_rows(found, _PROOF, as_json=as_json, empty="No study with this UID was purged here.")

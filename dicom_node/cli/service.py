@@ -15,8 +15,8 @@ from dicom_node.cli.options import config_file
 from dicom_node.errors import PortTakenError
 from dicom_node.ports import require_free
 from dicom_node.service import Service, Together, serve
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import former_keys, read_settings
+from dicom_node.settings.model import Settings
 from dicom_node.supervisor import PORT_TAKEN, Supervisor
 from storage.errors import DatabaseUnavailableError
 
@@ -40,6 +40,7 @@ def run(config_path: Path) -> None:
     """
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
+    _log_former_keys(config_path)
     receive = settings.receive
     ports = [port for port in (receive.port, receive.tls_port) if port]
     require_free(receive.host, ports, _PORT_PATIENCE_S)
@@ -67,7 +68,7 @@ def work(config_path: Path, supervised: bool) -> None:
 @config_file
 @supervised_option
 def deliver(config_path: Path, supervised: bool) -> None:
-    """Deliver only: send reports and audit messages."""
+    """Deliver only: send reports and audit messages, and perform work items."""
     _serve("deliver", config_path, _delivery, supervised)
 
 
@@ -76,13 +77,13 @@ def _reception(settings: Settings) -> Service:
 
 
 def _delivery(settings: Settings) -> Service:
-    from dicom_node.app import commitment, work_items
+    from dicom_node.app import ladders, work_items
 
     return Together(
         app.make_clock_watch(settings),
         app.make_deliverer(settings),
-        commitment.make_climber(settings),
-        commitment.make_commitment_reports(settings),
+        ladders.make_climber(settings),
+        ladders.make_commitment_reports(settings),
         work_items.make_performer(settings),
         app.make_forwarder(settings),
     )
@@ -93,6 +94,8 @@ def _serve(
 ) -> None:
     settings = read_settings(config_path)
     logs.configure(settings.log.level)
+    if not supervised:  # else `run` has said it
+        _log_former_keys(config_path)
     _wait_for_database(settings, supervised=supervised)
     service = make(settings)
     with recorded(app.open_database(settings), role):
@@ -105,6 +108,11 @@ def _serve(
             sys.exit(PORT_TAKEN)
     if getattr(service, "unusable", False):
         raise click.ClickException("the worker halted; the log says why")
+
+
+def _log_former_keys(config_path: Path) -> None:
+    for words in former_keys(config_path):
+        log.warning("former settings key", reason=words)
 
 
 def _wait_for_database(settings: Settings, *, supervised: bool) -> None:

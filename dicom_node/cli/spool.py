@@ -1,20 +1,13 @@
 """`echonode spool`: the files that were received, what they lack and why they stay."""
 
-import getpass
 import sys
-from datetime import UTC, datetime, timedelta
 
 import click
 
-from dicom_node import app
-from dicom_node.cli.options import with_json, with_limit, with_settings
+from dicom_node.cli.options import with_json, with_limit
 from dicom_node.cli.output import print_rows, to_json
-from dicom_node.errors import NodeError
-from dicom_node.settings import Settings
-from storage import inventory, removal, retention, spool_identity, spool_marker
-from storage.faults import translated_disk
-from storage.folders import make_folder
-from storage.spool import Spool
+from dicom_node.cli.session import Session, with_session
+from dicom_node.operations import spool as operations
 
 _HELD = {"study": "study_id", "complete since": "completed_at", "files stay because": "reason"}
 
@@ -25,77 +18,46 @@ def spool() -> None:
 
 
 @spool.command()
-@with_settings
+@with_session
 @with_json
-def check(settings: Settings, as_json: bool) -> None:
+def check(session: Session, as_json: bool) -> None:
     """Compare files and database both ways; exit status 1 when a file is missing."""
-    database = app.open_database(settings)
-    files = app.open_spool(settings, database)
-    # While it is held, no file leaves between the look at the database and the look at the spool.
-    with removal.holding(files, wait=True), database.read() as tx:
-        found = list(inventory.differences(inventory.needed_files(tx), files))
-        missing = {
-            item.digest: inventory.study_of_file(tx, item.digest)
-            for item in found
-            if item.what == "no file"
-        }
-    database.close()
-    strays = len(found) - len(missing)
+    found = operations.check(session.database, session.spool())
     if as_json:
-        click.echo(to_json({"missing": missing, "without_row": strays}))
+        click.echo(to_json(found))
     else:
-        for digest, study_id in missing.items():
+        for digest, study_id in found.missing.items():
             click.echo(f"study {study_id}: file {digest} is missing")
-        harmless = " (harmless; deleted after one day)" if strays else ""
+        harmless = " (harmless; deleted after one day)" if found.without_row else ""
         click.echo(
-            f"{len(missing)} file(s) missing, {strays} file(s) not in the database{harmless}"
+            f"{len(found.missing)} file(s) missing, "
+            f"{found.without_row} file(s) not in the database{harmless}"
         )
-    sys.exit(1 if missing else 0)
+    sys.exit(1 if found.missing else 0)
 
 
 @spool.command()
 @with_limit
-@with_settings
+@with_session
 @with_json
-def held(limit: int, settings: Settings, as_json: bool) -> None:
+def held(limit: int, session: Session, as_json: bool) -> None:
     """List studies that are past their retention time, and why their files stay."""
-    database = app.open_database(settings)
-    before = datetime.now(UTC) - timedelta(days=settings.retention.keep_days)
-    with database.read() as tx:
-        found = retention.held_studies(tx, before, limit)
-    database.close()
-    print_rows(found, _HELD, as_json=as_json, empty="no study is held")
+    keep_days = session.settings.retention.keep_days
+    found = operations.held(session.database, keep_days, limit=limit)
+    print_rows(found, _HELD, as_json=as_json, empty="No studies are held.")
 
 
 @spool.command()
 @click.option("--incomplete", is_flag=True, help="Adopt it even if files are missing.")
-@with_settings
-def adopt(incomplete: bool, settings: Settings) -> None:
+@with_session
+def adopt(incomplete: bool, session: Session) -> None:
     """Declare the folder in the settings to be the spool of this database.
 
     For a spool whose file `spool.id` was lost, or that was moved on purpose. Before that, make sure
     that its volume is mounted: an empty mount point is not a spool.
     """
-    root, now = settings.spool_dir, datetime.now(UTC)
-    database = app.open_database(settings)
-    try:
-        with database.read() as tx:
-            named, missing = spool_identity.count_files(tx, root)
-            recorded = spool_identity.recorded(tx)
-        if missing and not incomplete:
-            raise NodeError(
-                f"{root} lacks {missing} of the {named} files that the database names: mount the "
-                "spool's volume, or, if they are lost, repeat this with --incomplete"
-            )
-        make_folder(root)
-        with translated_disk():
-            if recorded and spool_marker.read(root) is None:
-                spool_marker.overwrite(root, recorded)
-        identity = Spool(root).identity
-        with database.write() as tx:
-            spool_identity.adopt(tx, identity, getpass.getuser(), now)
-    finally:
-        database.close()
-    click.echo(f"{root} is the spool now, with {named - missing} of {named} file(s)")
-    if identity != recorded:
+    root = session.settings.spool_dir
+    done = operations.adopt(session.database, root, session.who, incomplete=incomplete)
+    click.echo(f"{done.root} is now the spool, with {done.present} of {done.named} file(s)")
+    if done.must_restart:
         click.echo("restart the node's processes: they still use the previous spool")

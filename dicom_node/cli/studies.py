@@ -1,21 +1,18 @@
-"""`echonode study`: what was received, what became of it."""
+"""`echonode study list` and `study show`: what was received, and what became of it."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import date
 
 import click
 
-from dicom_node.cli.completeness import completeness_lines, completeness_of
-from dicom_node.cli.options import with_json, with_limit, with_settings
-from dicom_node.cli.output import print_rows, say, text, to_json
-from dicom_node.cli.viewing import looking
-from dicom_node.policy import LIES_IN_THE_INSTANCE
-from dicom_node.settings import Settings
-from storage import corrections, index, rejections
-from storage.alarm_list import study_alarms
-from storage.corrections import Correction
-from storage.index import InstanceView, ReportView, StudyDetail, StudyState
-from storage.rejections import NoteView
+from dicom_node.cli.options import Days, with_json, with_page
+from dicom_node.cli.output import print_page, say, to_json
+from dicom_node.cli.session import Session, with_session
+from dicom_node.cli.study_lines import study_lines
+from dicom_node.operations import studies
+from dicom_node.operations.paging import Page
+from storage.reading.study_list import StudySearch
+from storage.states import StudyState
 
 _COLUMNS = {
     "id": "study_id",
@@ -23,7 +20,7 @@ _COLUMNS = {
     "rev": "revision",
     "instances": "instances",
     "received": "last_received_at",
-    "due": "due_at",
+    "next check": "look_at",
     "result": "outcomes",
     "patient": "patient_id",
     "accession": "accession_number",
@@ -50,127 +47,61 @@ def study() -> None:
     help="State of the study.",
 )
 @click.option("--patient", "patient_id", help="Patient ID.")
+@click.option(
+    "--name",
+    "patient_name",
+    help="Patient's Name, as Family^Given; * and ? are wildcards. Case and accents do not count.",
+)
 @click.option("--accession", "accession_number", help="Accession number.")
+@click.option("--date", "days", type=Days(), help="Study date: a day, or FIRST..LAST.")
+@click.option("--pipeline", help="Only studies that this pipeline works on, or did.")
 @click.option("--alarms", is_flag=True, help="Only studies with an alarm.")
-@with_limit
-@with_settings
+@with_page
+@with_session
 @with_json
 def list_(
     state: str | None,
-    patient_id: str | None,
-    accession_number: str | None,
+    days: tuple[date, date] | None,
     alarms: bool,
     limit: int,
-    settings: Settings,
+    after: str | None,
+    session: Session,
     as_json: bool,
+    **keys: str | None,
 ) -> None:
-    """List studies, the last received first; with --alarms the last alarm first."""
+    """List studies, the last received first; with --date the latest study date first.
+
+    With --alarms the last alarm first.
+    """
     if alarms:
-        if state or patient_id or accession_number:
+        if state or days or after or any(keys.values()):
             raise click.UsageError("--alarms cannot be combined with other filters")
-        with looking(settings, "study list", alarms=True) as tx:
-            raised = study_alarms(tx, limit, LIES_IN_THE_INSTANCE)
-        print_rows(raised, _ALARM_COLUMNS, as_json=as_json, empty="No study has an alarm.")
+        raised = studies.list_alarms(session.database, session.who, limit=limit)
+        none = "No study has an alarm."
+        print_page(Page(raised, None), _ALARM_COLUMNS, as_json=as_json, empty=none)
         return
-    with looking(
-        settings,
-        "study list",
-        state=state,
-        patient_id=patient_id,
-        accession_number=accession_number,
-    ) as tx:
-        found = index.list_studies(
-            tx,
-            state=StudyState(state) if state else None,
-            patient_id=patient_id,
-            accession_number=accession_number,
-            limit=limit,
-        )
-    print_rows(found, _COLUMNS, as_json=as_json, empty="No matching studies.")
+    first, last = (f"{day:%Y%m%d}" for day in days) if days else (None, None)
+    wanted = StudySearch(
+        state=StudyState(state) if state else None, first_day=first, last_day=last, **keys
+    )
+    found = studies.list_studies(session.database, session.who, wanted, limit=limit, after=after)
+    print_page(found, _COLUMNS, as_json=as_json, empty="No matching studies.")
 
 
 @study.command()
 @click.argument("key")
-@with_settings
+@click.option("--verbose", is_flag=True, help="Also UIDs, digests, earlier reports, all events.")
+@with_session
 @with_json
-def show(key: str, settings: Settings, as_json: bool) -> None:
-    """Show everything about one study; KEY is its UID, accession number or id."""
-    with looking(settings, "study show", study=key) as tx:
-        detail = index.show_study(tx, key)
-        study_id = detail.summary.study_id
-        notes = rejections.notes_of(tx, study_id)
-        ordered = corrections.corrections_of(tx, study_id)
-        known = completeness_of(tx, study_id)
+def show(key: str, verbose: bool, session: Session, as_json: bool) -> None:
+    """Show everything about one study; KEY is its UID, accession number or id.
+
+    First what is stuck and what to do; then what came, what was selected, what was concluded, and
+    what was sent.
+    """
+    found = studies.show_study(session.database, session.who, key)
     if as_json:
-        more = {"completeness": known, "rejection_notes": notes, "corrections": ordered}
-        click.echo(to_json(asdict(detail) | more))
-        return
-    say(*_lines(detail), *completeness_lines(known), *_correction_lines(notes, ordered))
-
-
-def _lines(detail: StudyDetail) -> Iterator[str]:
-    summary = detail.summary
-    yield f"Study {summary.study_id}  {text(summary.study_instance_uid)}"
-    patient, accession = text(summary.patient_id), text(summary.accession_number) or "-"
-    yield f"  patient {patient}  accession {accession}"
-    yield f"  {summary.state}, revision {summary.revision}, {summary.instances} instance(s)"
-    if summary.patient_conflict:
-        yield "  INSTANCES OF MORE THAN ONE PATIENT: no estimate is made"
-    if summary.due_at:
-        yield f"  due by its associations at {text(summary.due_at)} ({summary.due_reason})"
-    yield "\nInstances"
-    for instance in detail.instances:
-        yield from _instance_lines(instance)
-    yield "\nRevisions"
-    for revision in detail.revisions:
-        at = text(revision.completed_at)
-        count = f"{revision.instances} instance(s)"
-        yield f"  {revision.revision}: {count}, complete at {at}: {revision.reason}"
-        for pipeline, why in revision.failures.items():
-            yield f"     {pipeline}: FAILED: {why}"
-    for report in detail.reports:
-        yield from _report_lines(report)
-    yield "\nDeliveries"
-    for item in detail.deliveries:
-        trouble = f"  {text(item.trouble)}" if item.trouble else ""
-        yield f"  {item.id}: {item.kind} to {item.destination}: {item.standing}{trouble}"
-    yield "\nEvents"
-    for event in detail.events:
-        yield f"  {text(event.at)}  {event.action:22} {text(event.detail)}"
-
-
-def _correction_lines(notes: Sequence[NoteView], ordered: Sequence[Correction]) -> Iterator[str]:
-    if notes or ordered:
-        yield "\nCorrections"
-    for note in notes:
-        effect = f": ignored, {note.ignored_because}" if note.ignored_because else ""
-        what = f"rejection note {note.code} on {note.instances} instance(s)"
-        yield f"  {text(note.recorded_at)}  {what}, from {note.peer}{effect}"
-    for item in ordered:
-        what = f"{item.kind} {text(item.identification.given())}".rstrip()
-        yield f"  {text(item.at)}  {what}, by {item.actor}: {item.reason}"
-
-
-def _instance_lines(instance: InstanceView) -> Iterator[str]:
-    number = instance.instance_number or "-"
-    modality, uid = text(instance.modality), text(instance.sop_instance_uid)
-    yield f"  #{number:4} {modality:3} {uid}  from {instance.peer}"
-    for made in instance.preparations:
-        if made.selected is None:
-            verdict = f"{made.state}{f': {made.error}' if made.error else ''}"
-        elif made.selected:
-            verdict = "selected"
-        else:
-            verdict = f"rejected: {made.reason_meaning} - {made.detail}"
-        yield f"        {made.pipeline}: {verdict}"
-
-
-def _report_lines(report: ReportView) -> Iterator[str]:
-    yield f"\nReport of revision {report.revision}, {report.pipeline}: {report.outcome}"
-    if report.findings_json:
-        from dicom_node.report.rendering import as_text
-        from dicom_node.work.findings_codec import decode_findings
-
-        yield from as_text(decode_findings(report.findings_json)).split("\n")
-    for item in report.objects:
-        yield f"  {item.kind:3} {item.sop_class_uid:32} {item.sop_instance_uid}"
+        more = {name: value for name, value in asdict(found).items() if name != "detail"}
+        click.echo(to_json(asdict(found.detail) | more))
+    else:
+        say(*study_lines(found, verbose=verbose))

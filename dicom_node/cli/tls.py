@@ -1,7 +1,6 @@
 """`echonode tls`: make certificates for a trial, and show those in use."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,8 @@ import click
 
 from dicom_node.cli.options import config_file, with_json
 from dicom_node.cli.output import print_rows
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
-from dicom_node.settings_section import TlsPartner
+from dicom_node.operations.certificates import certificate_files
+from dicom_node.settings.file import read_settings
 
 #: What can be a file name and a DNS name at once.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -23,7 +21,9 @@ class _Name(click.ParamType[str]):
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         if not _NAME.fullmatch(value) or value in ("ca", "node"):
             self.fail(
-                f"{value!r}: letters, digits, dots and dashes, not `ca` or `node`", param, ctx
+                f"{value!r}: use letters, digits, dots and dashes; `ca` and `node` are taken",
+                param,
+                ctx,
             )
         return str(value)
 
@@ -37,8 +37,10 @@ def tls() -> None:
 @click.option(
     "--dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write to."
 )
-@click.option("--host", "hosts", multiple=True, help="Name or address of this node, repeatable.")
-@click.option("--peer", "peers", multiple=True, type=_Name(), help="A peer's name, repeatable.")
+@click.option(
+    "--host", "hosts", multiple=True, help="Host name or address of this node. Repeatable."
+)
+@click.option("--peer", "peers", multiple=True, type=_Name(), help="Name of a peer. Repeatable.")
 def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
     """Create a certificate authority, a certificate for this node and one for each peer.
 
@@ -60,7 +62,7 @@ def init(folder: Path, hosts: tuple[str, ...], peers: tuple[str, ...]) -> None:
         f"[receive]\ntls_port = 2762\n\n"
         f'[tls]\ncertificate = "{folder / "node.pem"}"\nkey = "{folder / "node.key"}"\n'
         f'ca = "{folder / "ca.pem"}"\n\n'
-        "and in a [[peer]]: tls = true, tls_name = its name"
+        'and in the [[peer]] cart-1, for example: tls = { name = "cart-1" }'
     )
 
 
@@ -81,25 +83,4 @@ def show(files: tuple[Path, ...], config_path: Path, as_json: bool) -> None:
         "expires": "expires_at",
         "sha-256": "fingerprint",
     }
-    print_rows(rows, columns, as_json=as_json, empty="no certificates configured")
-
-
-def own_certificate_files(settings: Settings) -> list[Path]:
-    """The files of the certificates that the node shows to others."""
-    given = [settings.tls.certificate, *(item.certificate for item in settings.audit_repository)]
-    return list(dict.fromkeys(file for file in given if file is not None))
-
-
-def certificate_files(settings: Settings) -> list[Path]:
-    """Every file of certificates that the settings name."""
-    partners: list[TlsPartner] = [*settings.peer, *settings.destination]
-    partners += [*settings.archive, *settings.work_list]
-    given = [settings.tls.ca, *(item.tls_ca for item in partners)]
-    given += [item.ca for item in settings.audit_repository]
-    authorities = [file for file in given if file is not None]
-    return list(dict.fromkeys([*own_certificate_files(settings), *authorities]))
-
-
-def days_left(expires_at: datetime) -> int:
-    """Whole days until a moment; negative once it is over."""
-    return (expires_at - datetime.now(UTC)).days
+    print_rows(rows, columns, as_json=as_json, empty="No certificates configured.")

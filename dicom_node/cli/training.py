@@ -193,7 +193,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
     if (bundle is None) is (run is None):
         raise click.UsageError("give either RUN or --bundle")
     if (folder is None) is (out is None):
-        raise click.UsageError("say once where the report goes: OUT or --out")
+        raise click.UsageError("give the folder of the report once: OUT or --out")
     into = cast("Path", folder or out)
     alien, owner = (how, "--bundle") if bundle is None else (("probes", "clips"), "RUN")
     for name in alien:

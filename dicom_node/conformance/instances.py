@@ -64,7 +64,7 @@ def instances(created: Sequence[CreatedInstance]) -> Section:
             Section(
                 "Content trees", sections=tuple(_tree(i) for i in _one_of_each_tree(documents))
             ),
-            _private_codes(),
+            _private_codes(documents),
         ),
     )
 
@@ -160,11 +160,22 @@ def _coded(item: Dataset) -> str:
     return f"({item.CodeValue}, {item.CodingSchemeDesignator}, {item.CodeMeaning})"
 
 
-def _private_codes() -> Section:
-    found = {code.value: code for module in (concepts, exclusions) for code in _codes(module)}
+def _private_codes(documents: Sequence[CreatedInstance]) -> Section:
+    listed = [code for module in (concepts, exclusions) for code in _codes(module)]
+    listed += [code for item in documents for code in _coded_privately(item.dataset)]
+    found = {code.value: code for code in listed}
     rows = [(code.value, code.meaning) for code in found.values()]
     codes = Table(f"Codes of {concepts.PRIVATE_SCHEME}", ("Code value", "Code meaning"), rows)
     return Section("Private codes", (_CODES, codes))
+
+
+def _coded_privately(item: Dataset) -> Iterator[Code]:
+    """The private codes of a tree, such as those that hold a noun of the pipeline."""
+    for name in item.get("ConceptNameCodeSequence", []):
+        if name.CodingSchemeDesignator == concepts.PRIVATE_SCHEME:
+            yield Code(name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning)
+    for child in item.get("ContentSequence", []):
+        yield from _coded_privately(child)
 
 
 def _codes(module: ModuleType) -> Iterator[Code]:

@@ -9,9 +9,9 @@ from dicom_node.conformance.proposed import Used
 from dicom_node.scp.offered import Offered
 
 _WHAT_IT_DOES = (
-    "receives echocardiography studies from ultrasound systems and archives, estimates pulmonary "
-    "haemodynamics with a deep learning model, and stores its result as a Structured Report with a "
-    "summary picture and key objects. It is not a medical device."
+    "receives studies from modalities and archives, analyses them with deep learning models "
+    "(pipelines, see section 3), and stores each result as a Structured Report with a summary "
+    "picture and key objects. It is not a medical device."
 )
 _AUDIENCE = "Integrators and administrators of imaging networks who know DICOM's terms."
 _REMARKS = (

@@ -6,8 +6,8 @@ from itertools import groupby
 from dicom_node.conformance.described import described
 from dicom_node.conformance.document import Section, Table
 from dicom_node.delivery.best_rendition import MOST_REFUSALS
+from dicom_node.intake import statuses as c_store
 from dicom_node.scp import services as dimse_n
-from dicom_node.scp import statuses as c_store
 from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED, means_stored
 
 _ECHO = (

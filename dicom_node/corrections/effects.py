@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from pydicom.datadict import dictionary_description
 
-from dicom_node.corrections.reasons import (
+from dicom_node.identifying_attributes import CORRECTABLE
+from dicom_node.intake.rejection_reasons import (
     NOT_TO_BE_SHOWN,
     PATIENT_SAFETY,
     REASONS,
     WRONG_WORKLIST_ENTRY,
 )
-from dicom_node.identifying_attributes import CORRECTABLE
 from dicom_node.report import DocumentRef, Notice, StudyContext
 from inference.types import Code
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
 
 
 def reason_of(item: CaseInstance) -> Code | None:
@@ -41,15 +41,15 @@ def is_filed_anew(case: Case) -> bool:
 def why_withdrawn(case: Case, *, concerned: bool) -> str | None:
     """Why nothing reported of a study holds any more, if so.
 
-    An administrator withdrew it, or notes took back all its loops, or all that made the study the
-    pipeline's business; `concerned` says whether what still stands is its business.
+    An administrator withdrew it, or notes took back all that was analysed, or all that made the
+    study the pipeline's business; `concerned` says whether what still stands is its business.
     """
     if case.withdrawn is not None:
         return f"The study was withdrawn: {_sentence(case.withdrawn)}"
     if not any(item.rejected for item in case.instances):
         return None
-    loops = [item for item in case.instances if item.preparation and item.preparation.selected]
-    lost_all = bool(loops) and all(item.rejected for item in loops)
+    used = [item for item in case.instances if item.preparation and item.preparation.selected]
+    lost_all = bool(used) and all(item.rejected for item in used)
     if concerned and not lost_all:
         return None
     return f"The images that it rests on were rejected at the archive. {_told(case, named=False)}"

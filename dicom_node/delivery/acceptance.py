@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED
-from storage.destinations import Answer
+from storage.delivery.destinations import Answer
 
 NEGOTIATION = "negotiation"
 HTTP_CLASS_REFUSED = 415

@@ -10,8 +10,8 @@ from pydicom.uid import UID
 
 from dicom_node.delivery.errors import ClassesRefusedError
 from dicom_node.delivery.transport import Offer, Rendition
-from storage.outbox import Delivery
-from storage.spool import Spool
+from storage.delivery.outbox import Delivery
+from storage.files.spool import Spool
 
 
 def offer_of(delivery: Delivery, spool: Spool) -> Offer:

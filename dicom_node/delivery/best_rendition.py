@@ -9,7 +9,7 @@ the destination (out of resources, away) never gives way: the next would fare no
 from collections.abc import Callable, Iterable
 
 from dicom_node.delivery.acceptance import HTTP_CLASS_REFUSED, Acceptance
-from dicom_node.delivery.policy import Outcome
+from dicom_node.delivery.attempt_outcome import Outcome
 from dicom_node.delivery.transport import Rendition
 from dicom_node.dicomweb.errors import WebRefusedError
 from dicom_node.scu.statuses import SOP_CLASS_NOT_SUPPORTED

@@ -11,20 +11,28 @@ from threading import Event
 
 import structlog
 
+from dicom_node.delivery.attempt_outcome import (
+    AWAY,
+    NEVER_REACHED,
+    Failed,
+    Outcome,
+    RetryAt,
+    Sent,
+    decide,
+)
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.destination import Destination
-from dicom_node.delivery.policy import AWAY, NEVER_REACHED, Failed, Outcome, RetryAt, Sent, decide
 from dicom_node.delivery.waking import Waking
-from storage import ladder, outbox
-from storage.engine import Database, Transaction
+from storage.database.owner import is_dead
+from storage.database.transactions import Database, Transaction
+from storage.delivery import ladder, outbox
+from storage.delivery.outbox import Delivery
 from storage.errors import (
     ClaimLostError,
     DatabaseUnavailableError,
     StorageError,
     StorageFullError,
 )
-from storage.outbox import Delivery
-from storage.owner import is_dead
 from storage.states import Rung
 
 #: A delivery of a dead machine is taken over at most a tenth of a lease after its lease ended.

@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dicom_node.commitment import meaning
-from dicom_node.delivery.policy import describe
+from dicom_node.commitment_messages import meaning
+from dicom_node.delivery.attempt_outcome import describe
 from dicom_node.errors import NodeError
 from dicom_node.scu.errors import NoAcceptedContextError, RequestRefusedError
-from storage.commitment import FailureReason
-from storage.commitment_answers import Answer
-from storage.ladder import Climb
+from storage.delivery.commitment_answers import Answer
+from storage.delivery.ladder import Climb
+from storage.keeping.promises import FailureReason
 from storage.states import Rung
 
 #: An object that a destination loses so often is not lost by accident.

@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING
 
 import structlog
 from pydicom.uid import generate_uid
 
-from dicom_node.commitment import Report
+from dicom_node.commitment_messages import Report
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.climb_policy import (
     Ask,
@@ -30,18 +29,16 @@ from dicom_node.delivery.climb_policy import (
     after_lookup,
     next_step,
 )
+from dicom_node.delivery.ladder import Ladder
 from dicom_node.errors import NodeError, SettingsError
-from dicom_node.scu.commitment import request_commitment
+from dicom_node.scu.commitment_requests import request_commitment
 from dicom_node.scu.errors import NoAcceptedContextError
-from storage import commitment_answers, ladder
-from storage.commitment import Reference
-from storage.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
+from storage.delivery import commitment_answers, ladder
+from storage.delivery.ladder import Climb
 from storage.errors import ClaimLostError
-from storage.ladder import Climb
+from storage.keeping.promises import Reference
 from storage.states import Rung
-
-if TYPE_CHECKING:
-    from dicom_node.delivery.ladder import Ladder
 
 #: Objects in one request for commitment.
 BATCH = 64
@@ -54,7 +51,7 @@ log = structlog.get_logger()
 class Climbing:
     """The climbs of one destination, as one thread works them off until `stopping` is set."""
 
-    def __init__(self, way: "Ladder", database: Database, stopping: Event) -> None:
+    def __init__(self, way: Ladder, database: Database, stopping: Event) -> None:
         self._way = way
         self._database = database
         self._stopping = stopping

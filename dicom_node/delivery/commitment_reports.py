@@ -11,13 +11,15 @@ from threading import Event
 
 import structlog
 
-from dicom_node.commitment import Report
+from dicom_node.commitment_messages import Report
 from dicom_node.delivery.backoff import retry_delay_s
-from dicom_node.scu.commitment import send_report
+from dicom_node.scu.commitment_requests import send_report
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.service import Loops, keep_stepping
-from storage.commitment import (
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.keeping.promises import (
     Owed,
     claim_owed,
     give_up,
@@ -27,8 +29,6 @@ from storage.commitment import (
     mark_reported,
     report_later,
 )
-from storage.engine import Database
-from storage.spool import Spool
 
 #: How long one peer may take until the report is sent to it by somebody else too.
 _PATIENCE = timedelta(minutes=5)

@@ -10,15 +10,15 @@ import structlog
 
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.alternatives import offer_of
+from dicom_node.delivery.attempt_outcome import Outcome
 from dicom_node.delivery.best_rendition import is_of_object
 from dicom_node.delivery.claims import Claims
 from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.errors import OvertakenError
 from dicom_node.delivery.memory import Memory
-from dicom_node.delivery.policy import Outcome
 from dicom_node.delivery.transport import Line, Offer, Transport
-from storage.outbox import Delivery
-from storage.spool import Spool
+from storage.delivery.outbox import Delivery
+from storage.files.spool import Spool
 
 #: Deliveries sent over one line before the outbox is asked again.
 BATCH = 16

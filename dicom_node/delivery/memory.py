@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import structlog
 
 from dicom_node.delivery.acceptance import Acceptance
-from storage import destinations
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.delivery import destinations
+from storage.delivery.outbox import Delivery
 from storage.errors import StorageError
-from storage.outbox import Delivery
 
 log = structlog.get_logger()
 

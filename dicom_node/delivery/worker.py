@@ -11,8 +11,8 @@ from dicom_node.delivery.destination import Destination
 from dicom_node.delivery.destination_queue import DestinationQueue
 from dicom_node.delivery.memory import Memory
 from dicom_node.delivery.ways import transport_to
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 
 #: How long an interrupted send may take to hand back what it holds.
 _HAND_BACK_S = 5.0
@@ -23,9 +23,9 @@ log = structlog.get_logger()
 class Deliverer:
     """Sends what the outbox holds for the given destinations.
 
-    `owner` names this process in claims (`storage.owner.this_process`). A claim lasts `lease_s` and
-    is renewed by a thread of its own, however long a send takes. An idle queue looks at the
-    database every `poll_s`.
+    `owner` names this process in claims (`storage.database.owner.this_process`). A claim lasts
+    `lease_s` and is renewed by a thread of its own, however long a send takes. An idle queue looks
+    at the database every `poll_s`.
     """
 
     def __init__(

@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 from pydicom import dcmread
 
+from dicom_node.demo.archive import SmallArchive
 from dicom_node.demo.ports import free_port, wait_for_port
-from dicom_node.scp.archive import Archive
 
 
 class Pacs(Protocol):
@@ -109,7 +109,7 @@ class BundledPacs:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._folder = folder
-        self._archive = Archive(folder, self.port, self.ae_title)
+        self._archive = SmallArchive(folder, self.port, self.ae_title)
 
     def __enter__(self) -> Self:
         self._archive.start()

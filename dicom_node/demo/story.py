@@ -20,9 +20,10 @@ from dicom_node.report import wording
 from dicom_node.report.rendering import as_text
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
 from dicom_node.work.findings_codec import decode_findings
-from storage import index, results
+from storage.reading.browse import show_study
+from storage.work import results
 
 _PIPELINE = "echo_haemodynamics"
 #: What every report consists of, and what one with an estimate has besides.
@@ -123,7 +124,7 @@ def _show(
     settings = read_settings(node.settings_file)
     database = app.open_database(settings)
     with database.read() as tx:
-        detail = index.show_study(tx, study.study_instance_uid)
+        detail = show_study(tx, study.study_instance_uid)
         report = results.latest_report(tx, detail.summary.study_id, _PIPELINE)
     database.close()
     if report is None:

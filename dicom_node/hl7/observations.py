@@ -6,7 +6,16 @@ from enum import StrEnum
 
 from dicom_node.hl7.segments import Value, segment
 from dicom_node.report import concepts, wording
-from inference.types import Assessment, Code, Findings, Measurement, Normality
+from inference.types import (
+    Assessment,
+    Code,
+    Findings,
+    Grade,
+    Measurement,
+    Normality,
+    Presence,
+    Withheld,
+)
 
 #: IHE CARD, Displayable Reports: the study that the observations are about.
 _DICOM_STUDY = Code("113014", "DCM", "DICOM Study")
@@ -45,7 +54,7 @@ def coded(code: Code) -> Value:
 
 
 def observed(findings: Findings) -> list[Observation]:
-    """Each estimate, each verdict and the class; or the status that no estimate was made."""
+    """Each estimate, verdict and grade, and the class; or the status that no estimate was made."""
     if findings.abstention is not None:
         status = coded(concepts.NOT_ESTIMATED)
         notes = (wording.no_estimate(findings.abstention), wording.NOT_NORMAL)
@@ -53,7 +62,9 @@ def observed(findings: Findings) -> list[Observation]:
     return [
         *(_estimate(item, findings) for item in findings.measurements),
         *(_verdict(item) for item in findings.assessments),
+        *(_grade(item) for item in findings.grades),
         *_class(findings),
+        *(_withheld(item) for item in findings.withheld),
     ]
 
 
@@ -122,15 +133,16 @@ def _estimate(measurement: Measurement, findings: Findings) -> Observation:
     end = measurement.value
     sign = "<" if measurement.below_range(end) else ">" if measurement.above_range(end) else ""
     number = wording.printed(measurement, end)
-    notes = f"{wording.value(measurement)}, {wording.interval(measurement)}"
+    said = f"{wording.value(measurement)}, {wording.interval(measurement)}"
+    limit = measurement.upper_limit
     return Observation(
         "SN" if sign else "NM",
         measurement.concept,
         (sign, number) if sign else number,
         units=coded(measurement.unit),
-        limit=f"<={measurement.upper_limit:g}",
+        limit="" if limit is None else f"<={limit:g}",
         flag=_FLAGS.get(findings.normality(measurement), ""),
-        notes=(f"{notes}; {wording.judgement(measurement)}",),
+        notes=("; ".join(filter(None, [said, wording.judgement(measurement)])),),
     )
 
 
@@ -144,6 +156,24 @@ def _verdict(assessment: Assessment) -> Observation:
         probability="" if certainty is None else f"{certainty / 100:.2f}",
         notes=(wording.verdict(assessment),),
     )
+
+
+def _grade(grade: Grade) -> Observation:
+    """OBX-9 is the certainty of the level; nothing where none is stated."""
+    level = grade.level or concepts.PRESENCE[Presence.UNDETERMINED]
+    certainty = "" if grade.percent is None else f"{grade.percent / 100:.2f}"
+    return Observation(
+        "CE",
+        grade.concept,
+        coded(level),
+        probability=certainty,
+        notes=(wording.grade(grade),),
+    )
+
+
+def _withheld(item: Withheld) -> Observation:
+    undetermined = coded(concepts.PRESENCE[Presence.UNDETERMINED])
+    return Observation("CE", item.concept, undetermined, notes=(wording.withheld(item),))
 
 
 def _class(findings: Findings) -> Iterator[Observation]:

@@ -18,8 +18,6 @@ from dicom_node.report.relations import procedures_reported
 from dicom_node.report.uids import object_uid
 from inference.types import Findings, Standing
 
-#: HL7 table 0074: cardiac ultrasound; and imaging, where nothing shows that it was of a heart.
-_CARDIAC_ULTRASOUND, _IMAGING = "CUS", "IMG"
 #: HL7 table 0103: what an untrained or phantom's model says is for training, not for production.
 _PRODUCTION, _TRAINING = "P", "T"
 #: MSH-10 holds no more characters.
@@ -139,7 +137,7 @@ class _Writer:
                 18: study.accession_number,
                 19: next((item.procedure_id for item in study.requested_procedures), ""),
                 22: origin.analysed_at,
-                24: _IMAGING if self.findings.abstention else _CARDIAC_ULTRASOUND,
+                24: self.findings.words.hl7_section,
                 25: (Status.CORRECTION if corrects else Status.PRELIMINARY).value,
             },
         )

@@ -3,15 +3,15 @@
 import threading
 from collections.abc import Sequence
 
-from dicom_node.commitment import Report, meaning
+from dicom_node.commitment_messages import Report, meaning
 from dicom_node.peer_doctor import advice
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.report import BuiltObject
 from dicom_node.report.uids import uid_of
-from dicom_node.scu.commitment import request_commitment
+from dicom_node.scu.commitment_requests import request_commitment
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.peer import RemoteNode
-from storage.commitment import Reference
+from storage.keeping.promises import Reference
 
 #: How long a report on the same association is waited for, in seconds.
 _LINGER_S = 3.0

@@ -14,9 +14,9 @@ from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.scp import rejections
 from dicom_node.tls.certificates import describe
 from dicom_node.tls.errors import TlsFileError
-from storage import audit
-from storage.audit import Action, RecordedEvent
-from storage.engine import Transaction
+from storage.audit import trail
+from storage.audit.trail import Action, RecordedEvent
+from storage.database.transactions import Transaction
 
 #: How far back refusals are looked at.
 _RECENT = timedelta(days=7)
@@ -64,7 +64,7 @@ def _last_association(peer: KnownPeer, came: RecordedEvent | None) -> Step:
 def _refusals(tx: Transaction, peer: KnownPeer, came: RecordedEvent | None) -> Steps:
     refused = [
         event
-        for event in audit.search(
+        for event in trail.search(
             tx,
             since=datetime.now(UTC) - _RECENT,
             action=Action.ASSOCIATION_REFUSED,
@@ -105,7 +105,7 @@ def _concerns(event: RecordedEvent, peer: KnownPeer) -> bool:
 
 def _instances(tx: Transaction, peer: KnownPeer) -> Step:
     stored = _latest(tx, peer, Action.INSTANCE_STORED)
-    refused = audit.search(
+    refused = trail.search(
         tx,
         since=datetime.now(UTC) - _RECENT,
         peer=peer.name,
@@ -145,14 +145,14 @@ def _certificate(peer: KnownPeer) -> Steps:
     try:
         issuers = [found.subject for found in describe(peer.tls_ca)] if peer.tls_ca else []
     except TlsFileError as error:
-        yield Step("TLS", Verdict.FAILS, str(error), "here: correct `tls_ca`")
+        yield Step("TLS", Verdict.FAILS, str(error), "here: correct `tls.ca`")
         return
     rules += [f"issued by {subject}" for subject in issuers]
     yield Step("TLS", Verdict.WORKS, f"it must show a certificate {', '.join(rules)}")
 
 
 def _latest(tx: Transaction, peer: KnownPeer, action: Action) -> RecordedEvent | None:
-    found = audit.search(tx, peer=peer.name, action=action, limit=1)
+    found = trail.search(tx, peer=peer.name, action=action, limit=1)
     return found[0] if found else None
 
 
@@ -181,8 +181,8 @@ def _on_plain(peer: KnownPeer, _event: RecordedEvent) -> str:
 
 def _on_certificate(_peer: KnownPeer, _event: RecordedEvent) -> str:
     return (
-        "here: it came by TLS, but not as agreed: compare `tls`, `tls_name`, `tls_fingerprints` "
-        "and `tls_ca` with the certificate it shows (`echonode tls show FILE`)"
+        "here: it came by TLS, but not as agreed: compare `tls.name`, `tls.fingerprints` and "
+        "`tls.ca` with the certificate it shows (`echonode tls show FILE`)"
     )
 
 

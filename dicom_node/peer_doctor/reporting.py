@@ -10,9 +10,9 @@ from datetime import datetime
 
 from dicom_node.peer_doctor.steps import Step, Steps, Verdict
 from dicom_node.scp import rejections
-from storage import audit
-from storage.audit import Action, RecordedEvent
-from storage.engine import Transaction
+from storage.audit import trail
+from storage.audit.trail import Action, RecordedEvent
+from storage.database.transactions import Transaction
 
 _MOST_EVENTS = 1000
 _REPORT = "N-EVENT-REPORT"
@@ -56,7 +56,7 @@ def turned_away(tx: Transaction, reporter: Reporter, since: datetime) -> list[Tu
         (Action.ASSOCIATION_REFUSED, _association_reason),
         (Action.REQUEST_REFUSED, _request_reason),
     ):
-        for event in audit.search(tx, since=since, action=action, limit=_MOST_EVENTS):
+        for event in trail.search(tx, since=since, action=action, limit=_MOST_EVENTS):
             reason = reason_of(event, reporter)
             if reason:
                 found.setdefault(reason, []).append(event)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dicom_node.corrections.reasons import PATIENT_SAFETY
+from dicom_node.intake.rejection_reasons import PATIENT_SAFETY
 from dicom_node.report import (
     KINDS,
     BuiltObject,
@@ -20,6 +20,7 @@ from dicom_node.report import (
     build,
 )
 from dicom_node.report.uids import uid_of
+from inference.exclusions import SCHEME
 from inference.types import (
     Assessment,
     Code,
@@ -31,16 +32,16 @@ from inference.types import (
     Presence,
     Standing,
 )
-from storage.results import LAST_RESORT
+from storage.work.results import LAST_RESORT
 
 PATIENT_ID = "ECHONODE-TEST"
 PATIENT_NAME = "ECHONODE^TEST"
 
 _TITLE = "Connection test"
 _WHY_WITHDRAWN = "The connection test is over; no such patient exists."
-_MMHG = Code("mm[Hg]", "UCUM", "mmHg")
-_MPAP = Code("8414-5", "LN", "Pulmonary artery Mean blood pressure")
-_PH = Code("70995007", "SCT", "Pulmonary hypertension")
+_NO_UNITS = Code("1", "UCUM", "no units")
+_VALUE = Code("TEST-VALUE", SCHEME, "Value of a connection test")
+_VERDICT = Code("TEST-VERDICT", SCHEME, "Verdict of a connection test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _abstention() -> Findings:
 
 
 def _findings(picture: BuiltObject) -> Findings:
-    """One value, which is zero, and one loop, which is a picture: a report in its full shape."""
+    """One value, which is zero, and one input, which is a picture: a report in its full shape."""
     instance = InstanceRef(
         sop_class_uid=picture.sop_class_uid,
         sop_instance_uid=picture.sop_instance_uid,
@@ -147,12 +148,13 @@ def _findings(picture: BuiltObject) -> Findings:
         instance_number=1,
         modality="OT",
     )
-    value = Measurement("mPAP", _MPAP, 0.0, _MMHG, None, None, None, 20, "none: this is a test")
+    rule = "none: this is a test"
+    value = Measurement("test", _VALUE, 0.0, _NO_UNITS, None, None, None, 20, rule)
     return Findings(
         title=_TITLE,
         model=_model(),
         measurements=(value,),
-        assessments=(Assessment("ph", _PH, Presence.UNDETERMINED, "none: this is a test"),),
+        assessments=(Assessment("test", _VERDICT, Presence.UNDETERMINED, rule),),
         evidence=(
             Evidence(
                 instance,
@@ -160,7 +162,7 @@ def _findings(picture: BuiltObject) -> Findings:
                 rank=1,
                 weight=1.0,
                 score=1.0,
-                effects={"mPAP": 0.0},
+                effects={"test": 0.0},
                 relevant=True,
             ),
         ),

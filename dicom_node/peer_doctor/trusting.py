@@ -81,7 +81,7 @@ def _judged(handshake: Handshake, fingerprints: frozenset[str]) -> Step:
             name,
             Verdict.FAILS,
             f"it refuses our certificate: {handshake.refused_by_peer}",
-            "there: trust the authority of the certificate in tls.certificate "
+            "there: trust the authority of the certificate of [tls] "
             "(`echonode tls show` prints it), for TLS clients",
         )
     if handshake.refused_by_peer:
@@ -97,7 +97,7 @@ def _judged(handshake: Handshake, fingerprints: frozenset[str]) -> Step:
         return Step(
             name,
             Verdict.FAILS,
-            "its certificate is trusted, but is none of those in `tls_fingerprints`",
+            "its certificate is trusted, but is none of those in `tls.fingerprints`",
             "here: if the certificate below is known to be its own, add its fingerprint",
         )
     return Step(name, Verdict.WORKS, f"{handshake.protocol}, {handshake.suite}, trusted both ways")
@@ -106,14 +106,16 @@ def _judged(handshake: Handshake, fingerprints: frozenset[str]) -> Step:
 def _why_we_refuse(reason: str) -> str:
     words = reason.lower()
     if "mismatch" in words or "not valid for" in words:
-        return "here: set `tls_name` to one of the names below, or `host` to the name it carries"
+        return "here: set `tls.name` to one of the names below, or `host` to the name it carries"
     if "expired" in words:
         return "there: renew the certificate; it ended on the day below"
     if "not yet valid" in words:
         return "check the clocks of both machines; the certificate begins in the future"
     if "crl" in words or "revoked" in words:
-        return "its authority took the certificate back, or its list in tls.crl is out of date"
-    return "here: put the authority that issued it (see below) into `tls_ca` or tls.ca"
+        return (
+            "its authority took the certificate back, or its list in `crl` of [tls] is out of date"
+        )
+    return "here: put the authority that issued it (see below) into its `tls.ca` or `ca` of [tls]"
 
 
 def _certificate(shown: Description) -> Step:

@@ -2,7 +2,7 @@
 
     content -> measurement_groups, image_library -> items      the SR tree with numbers, by template
     basic_text -> narrative -> wording                         the SR tree in words
-    picture -> canvas; page -> sheet, letters; gauge           what is drawn
+    drawn -> picture -> canvas; page -> sheet, letters; gauge, headlines    what is drawn
     structured_report, secondary_capture, encapsulated_pdf, key_objects, rejection_note
                                                                one module for each kind of object
     source, context, character_sets, requested_procedures      what is carried through
@@ -13,7 +13,7 @@
 The law of the objects is shared/REPORT_OBJECTS.md; only this room knows highdicom.
 """
 
-from dicom_node.report.build import KINDS, BuiltObject, Kind, build
+from dicom_node.report.build import KINDS, BuiltObject, build
 from dicom_node.report.conformance import check
 from dicom_node.report.context import (
     NO_NOTICE,
@@ -32,7 +32,6 @@ __all__ = [
     "NO_NOTICE",
     "BuiltObject",
     "DocumentRef",
-    "Kind",
     "Made",
     "NodeIdentity",
     "Notice",

@@ -16,8 +16,8 @@ from dicom_node.report.items import (
     INFERRED_FROM,
     code,
     container,
-    image,
     root,
+    source,
     text,
 )
 from inference.types import Code, Evidence, Findings
@@ -39,15 +39,13 @@ def basic_text_content(
     opening = [*narrative.opening(findings, notice), *narrative.changes(predecessor, notice)]
     opening += narrative.abstention(findings, notice)
     values = (wording.estimate(measurement) for measurement in findings.measurements)
-    verdicts = [wording.verdict(assessment) for assessment in findings.assessments]
-    verdicts += filter(None, [wording.classification(findings)])
     remarks = [*findings.cautions, *filter(None, [wording.familiarity(findings)])]
     remarks += narrative.reservations(findings)
-    if findings.measurements:
+    if findings.abstention is None:
         remarks += filter(None, [wording.not_analysed(findings)])
     done = ", ".join(code.meaning for code in study.procedures)
     procedure = f"{done}, analysed by" if done else "Analysed by"
-    described = [] if only_summary else wording.described_loops(findings)
+    described = [] if only_summary else wording.described_evidence(findings)
     return root(
         concepts.TEXT_REPORT_TITLE,
         "2000",
@@ -58,13 +56,16 @@ def basic_text_content(
             *_section(concepts.FINDINGS, _texts(concepts.FINDING, values)),
             *_section(
                 concepts.IMPRESSIONS,
-                [*_texts(concepts.IMPRESSION, verdicts), *_texts(concepts.COMMENT, remarks)],
+                [
+                    *_texts(concepts.IMPRESSION, narrative.verdicts(findings)),
+                    *_texts(concepts.COMMENT, remarks),
+                ],
             ),
             *_section(
                 concepts.PROCEDURE_DESCRIPTIONS,
                 _texts(concepts.PROCEDURE_DESCRIPTION, [f"{procedure} {wording.model(findings)}"]),
             ),
-            *_section(concepts.KEY_IMAGES, [_loop(item, findings) for item in described]),
+            *_section(concepts.KEY_IMAGES, [_evidence(item, findings) for item in described]),
         ],
     )
 
@@ -79,24 +80,17 @@ def _texts(name: Code, sentences: Iterable[str]) -> Iterator[ContentItem]:
     return (text(name, sentence) for sentence in sentences)
 
 
-def _loop(evidence: Evidence, findings: Findings) -> ContentItem:
-    """Such as "Loop 1 of 5, instance 12 (A4C): weight 0.50, relevant, without it: mPAP -2.1."."""
+def _evidence(evidence: Evidence, findings: Findings) -> ContentItem:
+    """Such as "Film 1 of 5, instance 12 (PA): weight 0.50, relevant, without it: ratio -2.1."."""
     told = [
-        f"weight {evidence.weight:.2f}",
+        wording.weight(evidence),
         "relevant" if evidence.relevant else "not relevant",
         wording.effects(evidence, findings),
         *evidence.notes,
     ]
-    place = f"Loop {evidence.rank} of {len(findings.evidence)}"
+    place = wording.place(evidence, findings)
     return text(
         concepts.COMMENT,
-        f"{place}, {wording.loop_name(evidence.instance)}: {wording.listed(told)}.",
-        children=[
-            image(
-                evidence.instance,
-                concepts.SOURCE_OF_MEASUREMENT,
-                INFERRED_FROM,
-                frames=evidence.frames,
-            )
-        ],
+        f"{place}, {wording.instance_name(evidence.instance)}: {wording.listed(told)}.",
+        children=source(evidence, concepts.SOURCE_OF_MEASUREMENT, INFERRED_FROM),
     )

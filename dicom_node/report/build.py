@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from typing import Literal, get_args
 
 from pydicom import Dataset
 
@@ -22,13 +21,13 @@ from dicom_node.report.errors import ReportError
 from dicom_node.report.header import declare_schemes, encode, name_by_content
 from dicom_node.report.key_objects import key_object_selection
 from dicom_node.report.rejection_note import rejection_note
-from dicom_node.report.secondary_capture import secondary_capture
+from dicom_node.report.secondary_capture import secondary_captures
 from dicom_node.report.source_codes import codes_in
 from dicom_node.report.structured_report import structured_reports
 from inference.types import Findings
+from storage.states import ResultKind
 
-Kind = Literal["SR", "SC", "KOS", "RN", "PDF"]
-KINDS: frozenset[Kind] = frozenset(get_args(Kind))
+KINDS: frozenset[ResultKind] = frozenset({"SR", "SC", "KOS", "RN", "PDF"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class BuiltObject:
     A rejection note is for one `destination` alone.
     """
 
-    kind: Kind
+    kind: ResultKind
     preference: int
     sop_class_uid: str
     sop_instance_uid: str
@@ -55,7 +54,7 @@ def build(
     made_at: datetime,
     predecessor: Predecessor | None = None,
     notice: Notice = NO_NOTICE,
-    kinds: Collection[Kind] = KINDS,
+    kinds: Collection[ResultKind] = KINDS,
     only_summary: bool = False,
 ) -> tuple[BuiltObject, ...]:
     """Make and check the objects of one revision; the same arguments give the same bytes.
@@ -103,10 +102,10 @@ def _datasets(
     made_at: datetime,
     predecessor: Predecessor | None,
     notice: Notice,
-    kinds: Collection[Kind],
+    kinds: Collection[ResultKind],
     only_summary: bool,
-) -> Iterator[tuple[Kind, int, str, Dataset]]:
-    """Kind, preference, destination (empty: every one) and what is to be encoded."""
+) -> Iterator[tuple[ResultKind, int, str, Dataset]]:
+    """ResultKind, preference, destination (empty: every one) and what is to be encoded."""
     if "SR" in kinds:
         documents = structured_reports(
             findings, study, identity, made_at, predecessor, notice, only_summary=only_summary
@@ -114,7 +113,9 @@ def _datasets(
         for preference, document in enumerate(documents):
             yield "SR", preference, "", document
     if "SC" in kinds:
-        yield "SC", 0, "", secondary_capture(findings, study, identity, made_at, notice)
+        pictures = secondary_captures(findings, study, identity, made_at, notice)
+        for preference, picture in enumerate(pictures):
+            yield "SC", preference, "", picture
     if "PDF" in kinds:
         page = encapsulated_pdf(findings, study, identity, made_at, predecessor, notice)
         yield "PDF", 0, "", page

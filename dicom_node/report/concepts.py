@@ -37,7 +37,6 @@ DEVICE_MANUFACTURER = Code("121014", "DCM", "Device Observer Manufacturer")
 DEVICE_MODEL_NAME = Code("121015", "DCM", "Device Observer Model Name")
 DEVICE_SERIAL_NUMBER = Code("121016", "DCM", "Device Observer Serial Number")
 PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
-ULTRASONOGRAPHY = Code("16310003", "SCT", "Diagnostic ultrasonography")
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 
@@ -45,7 +44,6 @@ PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
 TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
 FINDING = Code("121071", "DCM", "Finding")
-HAEMODYNAMICS = Code("44324008", "SCT", "Hemodynamic Measurements")
 METHOD = Code("370129005", "SCT", "Measurement Method")
 AI_ESTIMATION = Code("AI-ESTIMATION", PRIVATE_SCHEME, "Estimation by artificial intelligence")
 ALGORITHM_FAMILY = Code("111000", "DCM", "Algorithm Family")
@@ -71,8 +69,6 @@ UNCERTAINTY_ABOVE = Code("371886008", "SCT", "+, range of upper measurement unce
 UNCERTAINTY_BELOW = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
-ATTENTION_WEIGHT = Code("ATTENTION-WEIGHT", PRIVATE_SCHEME, "Attention weight of the loop")
-LOOP_RELEVANT = Code("LOOP-RELEVANT", PRIVATE_SCHEME, "Loop is relevant for the estimate")
 YES = Code("373066001", "SCT", "Yes")
 NO = Code("373067005", "SCT", "No")
 
@@ -96,10 +92,26 @@ PRESENCE = {
 }
 
 
-def effect_of_leaving_out(measurement: str) -> Code:
-    """The private concept "how much this estimate changes when the loop is left out"."""
+def attention_weight(noun: str) -> Code:
+    """The private concept "share of the model's attention that one input has"."""
+    return Code("ATTENTION-WEIGHT", PRIVATE_SCHEME, f"Attention weight of the {noun}"[:64])
+
+
+def relevance(noun: str) -> Code:
+    """The private concept "whether one input is relevant for the estimate"."""
+    meaning = f"{noun[:1].upper()}{noun[1:]} is relevant for the estimate"
+    return Code(f"{_short(noun, 7)}-RELEVANT", PRIVATE_SCHEME, meaning[:64])
+
+
+def effect_of_leaving_out(measurement: str, noun: str) -> Code:
+    """The private concept "how much this estimate changes when an input is left out"."""
     return Code(
         f"LEFT-OUT-{measurement.upper()}"[:16],
         PRIVATE_SCHEME,
-        f"Change of {measurement} when the loop is left out"[:64],
+        f"Change of {measurement} when the {noun} is left out"[:64],
     )
+
+
+def _short(words: str, most: int) -> str:
+    """Words as a part of a code value (SH, 16 characters in all)."""
+    return words.upper().replace(" ", "-")[:most]

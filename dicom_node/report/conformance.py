@@ -105,7 +105,8 @@ def _undeclared(dataset: Dataset, used: frozenset[str]) -> Iterator[str]:
 def _evidence(dataset: Dataset) -> frozenset[str]:
     return frozenset(
         str(reference.ReferencedSOPInstanceUID)
-        for study in dataset.get("CurrentRequestedProcedureEvidenceSequence", [])
+        for keyword in ("CurrentRequestedProcedureEvidence", "PertinentOtherEvidence")
+        for study in dataset.get(f"{keyword}Sequence", [])
         for series in study.ReferencedSeriesSequence
         for reference in series.ReferencedSOPSequence
     )

@@ -21,7 +21,7 @@ from dicom_node.report.items import (
 )
 from dicom_node.report.measurement_groups import imaging_measurements
 from dicom_node.report.relations import procedures_reported
-from inference.types import Findings, ModelCard
+from inference.types import Findings, ModelCard, Presence
 
 
 def report_content(
@@ -86,6 +86,10 @@ def _evaluations(
         yield code(concepts.ESTIMATE_STATUS, concepts.NOT_ESTIMATED)
     for assessment in findings.assessments:
         yield code(assessment.concept, concepts.PRESENCE[assessment.presence])
+    for grade in findings.grades:
+        yield code(grade.concept, grade.level or concepts.PRESENCE[Presence.UNDETERMINED])
+    for item in findings.withheld:
+        yield code(item.concept, concepts.PRESENCE[Presence.UNDETERMINED])
     if findings.classification is not None:
         yield code(findings.classification.concept, findings.classification.value)
     if not findings.measurements:

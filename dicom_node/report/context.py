@@ -67,9 +67,10 @@ class StudyContext:
     `procedures` are those that the source names; empty where it names none. `input_digest`
     identifies what a report is made of: after a restored backup the same revision may be concluded
     from other instances. `content_at` is when the newest instance of the study was acquired, in the
-    local time of the study, without a zone; None where it is not known. `verbatim` holds, by DICOM
-    keyword, the bytes of attributes as the source wrote them in `character_set`. It has no repr: an
-    identity must not reach a log by accident.
+    local time of the study, without a zone; None where it is not known. `elsewhere` gives the Study
+    Instance UID of instances, by their UID, that are of the patient's other studies. `verbatim`
+    holds, by DICOM keyword, the bytes of attributes as the source wrote them in `character_set`. It
+    has no repr: an identity must not reach a log by accident.
     """
 
     study_instance_uid: str
@@ -94,6 +95,7 @@ class StudyContext:
     verbatim: Mapping[str, bytes] = field(default_factory=dict)
     input_digest: str = ""
     content_at: datetime | None = None
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_header(cls, header: Dataset, *, revision: int) -> Self:

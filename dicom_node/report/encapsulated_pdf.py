@@ -23,7 +23,7 @@ def encapsulated_pdf(
     predecessor: Predecessor | None,
     notice: Notice,
 ) -> Dataset:
-    """An Encapsulated PDF (PS3.3 A.45.1) that names every loop that it rests on as its source."""
+    """An Encapsulated PDF (PS3.3 A.45.1) that names all that it rests on as its source."""
     spec = ObjectSpec(
         sop_class_uid=EncapsulatedPDFStorage,
         kind="PDF",

@@ -13,15 +13,16 @@ from itertools import combinations
 
 import structlog
 
-from dicom_node.report.build import BuiltObject, Kind, build
+from dicom_node.report.build import BuiltObject, build
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.errors import ReportError
-from dicom_node.report.references import can_be_referenced, is_image
+from dicom_node.report.references import can_be_referenced
 from inference.types import Findings
+from storage.states import ResultKind
 
 log = structlog.get_logger()
 
-_SHOWN_AS: dict[Kind, str] = {
+_SHOWN_AS: dict[ResultKind, str] = {
     "SC": "the summary picture",
     "PDF": "the PDF page",
     "KOS": "the key object selection",
@@ -66,16 +67,13 @@ def _in_utf_8(draft: _Draft) -> _Draft:
 def _without_bad_references(draft: _Draft) -> _Draft:
     """Without previews, too: what cannot be pointed at need not be shown."""
     findings = draft.findings
-    evidence = [
-        item
-        for item in findings.evidence
-        if can_be_referenced(item.instance) and is_image(item.instance.sop_class_uid)
-    ]
+    evidence = [item for item in findings.evidence if can_be_referenced(item.instance)]
     return replace(
         draft,
         findings=replace(
             findings,
             evidence=tuple(replace(item, preview=None) for item in evidence),
+            pictures=(),
             exclusions=tuple(
                 item for item in findings.exclusions if can_be_referenced(item.instance)
             ),
@@ -109,7 +107,7 @@ def build_what_passes(
     made_at: datetime,
     predecessor: Predecessor | None,
     notice: Notice,
-    kinds: Collection[Kind],
+    kinds: Collection[ResultKind],
 ) -> Made:
     """Make and check the objects of one revision, as `build` does, or the most that passes.
 
@@ -117,7 +115,7 @@ def build_what_passes(
         ReportError: not even the summary of the report passes.
     """
 
-    def attempt(draft: _Draft, kind: Kind) -> tuple[BuiltObject, ...]:
+    def attempt(draft: _Draft, kind: ResultKind) -> tuple[BuiltObject, ...]:
         return build(
             draft.findings,
             draft.study,
@@ -148,9 +146,9 @@ def build_what_passes(
 
 def _most_that_passes(
     full: _Draft,
-    kind: Kind,
+    kind: ResultKind,
     ways: Sequence[tuple[_Step, ...]],
-    attempt: Callable[[_Draft, Kind], tuple[BuiltObject, ...]],
+    attempt: Callable[[_Draft, ResultKind], tuple[BuiltObject, ...]],
 ) -> tuple[tuple[BuiltObject, ...], list[str]]:
     """The objects of one kind, and what each step that was needed left out."""
     problems: Sequence[str] = ()

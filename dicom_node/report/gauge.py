@@ -19,7 +19,9 @@ class Gauge:
 
 
 def gauge(measurement: Measurement) -> Gauge:
-    """Without an interval, it begins and ends at the value."""
+    """Without an interval, it begins and ends at the value; without a limit it just holds them."""
     low = measurement.value if measurement.low is None else measurement.low
     high = measurement.value if measurement.high is None else measurement.high
-    return Gauge(low, high, end=max(3 * measurement.upper_limit, 1.1 * high))
+    limit = measurement.upper_limit
+    least = 1.5 * high if limit is None else 3 * limit
+    return Gauge(low, high, end=max(least, 1.1 * high) or 1.0)

@@ -23,7 +23,8 @@ def image_library(findings: Findings) -> ContentItem:
 
     Readers of TID 1500 (OHIF, dcmjs) fail where there is no library at all.
     """
-    analysed = by_relevance(findings.evidence)
+    ranked = by_relevance(findings.evidence)
+    analysed = [item for item in ranked if is_image(item.instance.sop_class_uid)]
     by_modality = groupby(analysed, key=lambda item: item.instance.modality)
     groups = []
     for modality, members in by_modality:
@@ -42,8 +43,8 @@ def image_library(findings: Findings) -> ContentItem:
 
 
 def _line(item: Evidence) -> str:
-    """Such as "instance 12 (A4C), weight 0.31; no R wave found: frames spread over the loop"."""
-    name = f"{wording.loop_name(item.instance)}, weight {item.weight:.2f}"
+    """Such as "instance 12 (PA), weight 0.31; left border cut off"."""
+    name = wording.listed([wording.instance_name(item.instance), wording.weight(item)])
     return "; ".join([name, *filter(None, item.notes)])
 
 
@@ -77,7 +78,7 @@ def _excluded(members: Sequence[Exclusion]) -> Iterator[ContentItem]:
 
 def _name(item: Exclusion) -> str:
     instance = item.instance
-    name = wording.loop_name(instance)
+    name = wording.instance_name(instance)
     if is_image(instance.sop_class_uid):
         return name
     return f"{instance.modality or 'object'}, {name}"

@@ -6,7 +6,7 @@ document classes are not used, because highdicom 0.28.2
 - gives measurement uncertainties the unit "1" where TID 310 wants the unit of the value;
 - attaches the group's Measurement Method with CONTAINS where TID 1501 wants HAS CONCEPT MOD;
 - offers no Qualitative Evaluations, which TID 1500 needs for an abstention;
-- refuses the retired ultrasound classes in the image library, and headers that lack a Type 2
+- refuses retired image classes in the image library, and headers that lack a Type 2
   attribute;
 - stamps documents with the clock and with itself as Processing Equipment, which IHE AIR takes
   for an algorithm.
@@ -30,8 +30,8 @@ from highdicom.sr import (
 )
 from pydicom import Dataset
 
-from dicom_node.report.references import frame_numbers
-from inference.types import Code, InstanceRef
+from dicom_node.report.references import frame_numbers, is_image
+from inference.types import Code, Evidence, InstanceRef
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 HAS_ACQ_CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
@@ -127,6 +127,18 @@ def image(
         relationship_type=relationship,
     )
     return _with_children(item, children)
+
+
+def source(
+    evidence: Evidence, name: Code, relationship: RelationshipTypeValues = CONTAINS
+) -> list[ContentItem]:
+    """A reference to what an estimate rests on; none where that is no image.
+
+    highdicom's reader fails on items that point at a waveform. The evidence sequence names all.
+    """
+    if not is_image(evidence.instance.sop_class_uid):
+        return []
+    return [image(evidence.instance, name, relationship, frames=evidence.frames)]
 
 
 def composite(

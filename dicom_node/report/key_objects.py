@@ -1,5 +1,6 @@
-"""The Key Object Selection: the loops worth a second look, for viewers that jump to them."""
+"""The Key Object Selection: the images worth a second look, for viewers that jump to them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydicom import Dataset
@@ -17,42 +18,44 @@ from dicom_node.report.items import (
     root,
     text,
 )
-from dicom_node.report.references import evidence_sequence
-from dicom_node.report.relations import add_requests
+from dicom_node.report.references import is_image
+from dicom_node.report.relations import add_evidence, add_requests
 from inference.types import Evidence, Findings
 
 #: More than this is no selection any more.
-MOST_LOOPS = 6
+MOST_IMAGES = 6
 
 
 def key_object_selection(
     findings: Findings, study: StudyContext, identity: NodeIdentity, made_at: datetime
 ) -> Dataset | None:
-    """The relevant loops, best first (TID 2010, "Of Interest"); None where there is no loop."""
-    loops = wording.shown_loops(findings, MOST_LOOPS)
-    if not loops:
+    """The relevant images, best first (TID 2010, "Of Interest"); None where there is none.
+
+    They are of the report's own study: a document that names others must be stored in each of them
+    too (PS3.3 table C.17.6-2).
+    """
+    shown = _shown(findings, study)
+    instances = [item.instance for item in shown]
+    if not instances:
         return None
     spec = ObjectSpec(
         sop_class_uid=KeyObjectSelectionDocumentStorage,
         kind="KOS",
         modality="KO",
         series_number=9002,
-        series_description=wording.series_description(findings, "AI key loops"),
+        series_description=wording.series_description(findings, f"AI key {findings.words.nouns}"),
     )
     document = start(spec, study, identity, findings.model, made_at)
     document.ReferencedPerformedProcedureStepSequence = []
     add_requests(document, study)
-    instances = [item.instance for item in loops]
-    document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
-        study.study_instance_uid, instances
-    )
+    add_evidence(document, study, instances)
     content = root(
         concepts.KEY_OBJECT_TITLE,
         "2010",
         [
             code(concepts.LANGUAGE, concepts.ENGLISH, HAS_CONCEPT_MOD),
             *device_observer(findings.model, identity),
-            text(concepts.KEY_OBJECT_DESCRIPTION, _description(findings)),
+            text(concepts.KEY_OBJECT_DESCRIPTION, _description(findings, shown)),
             *(image(instance, concepts.SOURCE) for instance in instances),
         ],
     )
@@ -61,17 +64,23 @@ def key_object_selection(
     return document
 
 
-def _description(findings: Findings) -> str:
-    loops = wording.shown_loops(findings, MOST_LOOPS)
+def _shown(findings: Findings, study: StudyContext) -> list[Evidence]:
+    shown = wording.shown_evidence(findings, MOST_IMAGES)
+    images = (item for item in shown if is_image(item.instance.sop_class_uid))
+    return [item for item in images if item.instance.sop_instance_uid not in study.elsewhere]
+
+
+def _description(findings: Findings, shown: Sequence[Evidence]) -> str:
+    nouns = wording.nouns(findings)
     lines = [
         findings.model.warning,
         f"{wording.NOT_VERIFIED}.",
-        f"Loops that mattered most, best first, of {len(findings.evidence)} analysed:",
+        f"{nouns} that mattered most, best first, of {len(findings.evidence)} analysed:",
     ]
-    lines += [_line(item) for item in loops]
+    lines += [_line(item) for item in shown]
     return "\r\n".join(lines)
 
 
 def _line(item: Evidence) -> str:
-    told = [f"weight {item.weight:.2f}", wording.strangeness(item)]
-    return f"{wording.loop_name(item.instance)}: {wording.listed(told)}"
+    told = wording.listed([wording.weight(item), wording.strangeness(item)])
+    return ": ".join(filter(None, [wording.instance_name(item.instance), told]))

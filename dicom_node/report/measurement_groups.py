@@ -1,8 +1,9 @@
 """The Imaging Measurements of the report: measurement groups by TID 1501."""
 
 from collections.abc import Iterator
+from itertools import chain
 
-from highdicom.sr import ContentItem, RelationshipTypeValues
+from highdicom.sr import ContentItem
 
 from dicom_node.report import concepts, wording
 from dicom_node.report.context import NodeIdentity, StudyContext
@@ -15,8 +16,8 @@ from dicom_node.report.items import (
     code,
     concept,
     container,
-    image,
     number,
+    source,
     text,
     uid,
 )
@@ -26,6 +27,7 @@ from inference.types import (
     Code,
     Evidence,
     Findings,
+    Grade,
     Measurement,
 )
 
@@ -33,21 +35,28 @@ from inference.types import (
 def imaging_measurements(
     findings: Findings, study: StudyContext, identity: NodeIdentity
 ) -> list[ContentItem]:
-    """All groups: the estimates, each verdict with its certainty, the relevant loops best first.
+    """All groups: the estimates, each verdict with its certainty, the relevant inputs best first.
 
     The algorithm is identified with the estimates, once. A verdict without a certainty has no
-    number and stands among the Qualitative Evaluations only: OHIF's reader fails on a group without
-    a NUM.
+    number and stands among the Qualitative Evaluations only, as an input has none without a weight:
+    OHIF's reader fails on a group without a NUM.
     """
-    if not findings.measurements:
-        return []
-    groups = [_estimates(findings, study, identity)]
+    groups = [_estimates(findings, study, identity)] if findings.measurements else []
     groups += [
         _verdict(assessment, assessment.certainty_percent, findings, study)
         for assessment in findings.assessments
         if assessment.certainty_percent is not None
     ]
-    return groups + [_loop(item, findings, study) for item in wording.described_loops(findings)]
+    groups += [
+        _grade(grade, grade.level, grade.percent, findings, study)
+        for grade in findings.grades
+        if grade.level is not None and grade.percent is not None
+    ]
+    return groups + [
+        _evidence(item, findings, study)
+        for item in wording.described_evidence(findings)
+        if item.weight is not None or item.effects
+    ]
 
 
 def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) -> ContentItem:
@@ -55,7 +64,7 @@ def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) 
         concepts.MEASUREMENT_GROUP,
         [
             *_tracking(findings.title, study, findings, "estimates"),
-            code(concepts.FINDING, concepts.HAEMODYNAMICS),
+            *([code(concepts.FINDING, found)] if (found := findings.words.finding) else []),
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
             *_algorithm(findings, identity),
             *(_estimate(measurement, findings) for measurement in findings.measurements),
@@ -78,7 +87,10 @@ def _estimate(measurement: Measurement, findings: Findings) -> ContentItem:
             *_site(measurement),
             *_normality(measurement, findings),
             *_uncertainty(measurement),
-            *(_source(loop, INFERRED_FROM) for loop in wording.shown_loops(findings, most=6)),
+            *chain.from_iterable(
+                source(item, concepts.SOURCE_OF_MEASUREMENT, INFERRED_FROM)
+                for item in wording.shown_evidence(findings, most=6)
+            ),
         ],
     )
 
@@ -89,7 +101,9 @@ def _site(measurement: Measurement) -> Iterator[ContentItem]:
 
 
 def _normality(measurement: Measurement, findings: Findings) -> Iterator[ContentItem]:
-    """Against the upper limit; nothing is said where the interval spans it."""
+    """Against the upper limit, if any; of normality nothing where the interval spans it."""
+    if measurement.upper_limit is None:
+        return
     grade = concepts.NORMALITIES.get(findings.normality(measurement))
     if grade is not None:
         yield code(concepts.NORMALITY, grade, HAS_PROPERTIES)
@@ -141,36 +155,59 @@ def _verdict(
 
     No "Finding = the condition" here: it reads as positive even where the value is Absent.
     """
+    stated = code(assessment.concept, concepts.PRESENCE[assessment.presence])
+    label, said = assessment.concept.meaning, wording.verdict(assessment)
+    tracking = _tracking(label, study, findings, assessment.name)
+    return _certain(tracking, stated, certainty_percent, said)
+
+
+def _grade(
+    grade: Grade, level: Code, percent: int, findings: Findings, study: StudyContext
+) -> ContentItem:
+    """A stated grade with the certainty of its level."""
+    tracking = _tracking(grade.concept.meaning, study, findings, grade.name)
+    return _certain(tracking, code(grade.concept, level), percent, wording.grade(grade))
+
+
+def _certain(
+    tracking: Iterator[ContentItem], stated: ContentItem, percent: int, said: str
+) -> ContentItem:
+    """What is stated, with its certainty and in words."""
     return container(
         concepts.MEASUREMENT_GROUP,
         [
-            *_tracking(assessment.concept.meaning, study, findings, assessment.name),
+            *tracking,
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
             number(
                 concept(concepts.CERTAINTY),
-                certainty_percent,
+                percent,
                 concepts.PERCENT,
                 decimals=0,
                 children=[code(concepts.DERIVATION, concepts.CALCULATED, HAS_CONCEPT_MOD)],
             ),
-            code(assessment.concept, concepts.PRESENCE[assessment.presence]),
-            text(concepts.COMMENT, wording.verdict(assessment)),
+            stated,
+            text(concepts.COMMENT, said),
         ],
     )
 
 
-def _loop(evidence: Evidence, findings: Findings, study: StudyContext) -> ContentItem:
-    """One loop: its weight, what the estimates would be without it, and the frames looked at."""
-    label = f"Loop {evidence.rank} of {len(findings.evidence)}: "
-    label += wording.loop_name(evidence.instance)
+def _evidence(evidence: Evidence, findings: Findings, study: StudyContext) -> ContentItem:
+    """One input: its weight, what the estimates would be without it, and the frames looked at."""
+    noun = wording.noun(evidence, findings)
+    label = f"{wording.place(evidence, findings)}: {wording.instance_name(evidence.instance)}"
+    weight = evidence.weight
     return container(
         concepts.MEASUREMENT_GROUP,
         [
-            *_tracking(label, study, findings, "loop", evidence.instance.sop_instance_uid),
-            _calculated(concepts.ATTENTION_WEIGHT, evidence.weight, 3, concepts.NO_UNITS),
+            *_tracking(label, study, findings, noun, evidence.instance.sop_instance_uid),
+            *(
+                [_calculated(concepts.attention_weight(noun), weight, 3, concepts.NO_UNITS)]
+                if weight is not None
+                else []
+            ),
             *_effects(evidence, findings),
-            code(concepts.LOOP_RELEVANT, concepts.YES if evidence.relevant else concepts.NO),
-            _source(evidence, CONTAINS),
+            code(concepts.relevance(noun), concepts.YES if evidence.relevant else concepts.NO),
+            *source(evidence, concepts.SOURCE_OF_MEASUREMENT, CONTAINS),
         ],
     )
 
@@ -179,7 +216,7 @@ def _effects(evidence: Evidence, findings: Findings) -> Iterator[ContentItem]:
     for measurement in findings.measurements:
         if measurement.name in evidence.effects:
             yield _calculated(
-                concepts.effect_of_leaving_out(measurement.name),
+                concepts.effect_of_leaving_out(measurement.name, wording.noun(evidence, findings)),
                 evidence.effects[measurement.name],
                 measurement.decimals + 1,
                 measurement.unit,
@@ -190,12 +227,6 @@ def _calculated(name: Code, value: float, decimals: int, unit: Code) -> ContentI
     """Each NUM has a child, since OHIF's reader fails on one without."""
     derivation = code(concepts.DERIVATION, concepts.CALCULATED, HAS_CONCEPT_MOD)
     return number(concept(name), value, unit, decimals=decimals, children=[derivation])
-
-
-def _source(evidence: Evidence, relationship: RelationshipTypeValues) -> ContentItem:
-    return image(
-        evidence.instance, concepts.SOURCE_OF_MEASUREMENT, relationship, frames=evidence.frames
-    )
 
 
 def _tracking(

@@ -40,17 +40,25 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Cautions first, then every value, verdict and class, then how familiar the loops are."""
+    """Cautions first, then every value and verdict, then how familiar the inputs are."""
     yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
+    yield from verdicts(findings)
+    yield from filter(None, [wording.familiarity(findings)])
+
+
+def verdicts(findings: Findings) -> Iterator[str]:
+    """Every verdict, grade and class, and what is withheld."""
     yield from (wording.verdict(assessment) for assessment in findings.assessments)
-    yield from filter(None, [wording.classification(findings), wording.familiarity(findings)])
+    yield from (wording.grade(grade) for grade in findings.grades)
+    yield from filter(None, [wording.classification(findings)])
+    yield from (wording.withheld(item) for item in findings.withheld)
 
 
 def reservations(findings: Findings) -> Iterator[str]:
-    """The limits of the values: not invasive, coverage of intervals, intended use, limitations."""
-    if findings.measurements:
-        yield wording.NOT_INVASIVE
+    """The limits of the values: not measured, coverage of intervals, intended use, limitations."""
+    if findings.abstention is None:
+        yield from filter(None, [findings.words.reservation])
     intended = findings.model.intended_use
     yield from filter(None, [wording.coverage(findings), intended and f"Intended use: {intended}"])
     yield from filter(None, findings.limitations)

@@ -8,6 +8,7 @@ from dicom_node.report import narrative, wording
 from dicom_node.report.canvas import BAND
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.gauge import gauge
+from dicom_node.report.headlines import Headline, headlines
 from dicom_node.report.identification import identification
 from dicom_node.report.letters import letters_for
 from dicom_node.report.sheet import (
@@ -25,13 +26,11 @@ from dicom_node.report.sheet import (
     Sheet,
 )
 from inference.types import (
-    Assessment,
     Classification,
     Evidence,
     Findings,
     Measurement,
     Normality,
-    Presence,
     Standing,
     by_relevance,
 )
@@ -44,7 +43,7 @@ _PREVIEW = (164.0, 123.0)
 _PREVIEW_PIXELS = (480, 360)
 _FOOTER_TOP = HEIGHT - 52
 _SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
-_VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
+_SIGNS = {True: AMBER, False: GREEN, None: DIM}
 
 
 def report_page(
@@ -68,11 +67,11 @@ def report_page(
     for measurement in findings.measurements:
         y = _draw_measurement(sheet, y, measurement, findings)
     y += _GAP / 2
-    for assessment in findings.assessments:
-        y = _draw_assessment(sheet, y, assessment)
+    for verdict in headlines(findings):
+        y = _draw_verdict(sheet, y, verdict)
     if findings.classification is not None:
         y = _draw_class(sheet, y, findings.classification)
-    y = _draw_loops(sheet, y + _GAP, findings)
+    y = _draw_evidence(sheet, y + _GAP, findings)
     remarks = _remarks(findings, predecessor, notice)
     _draw_remarks(sheet, y + _GAP, remarks)
     _draw_footer(sheet, findings, study, identity, made_at)
@@ -129,21 +128,20 @@ def _draw_bar(sheet: Sheet, middle: float, measurement: Measurement, colour: Col
     if scale.high > scale.low:
         sheet.box((x(scale.low), middle - 4, x(scale.high), middle + 4), colour, radius=4)
     sheet.dot(x(measurement.value), middle, 5, colour)
-    limit = x(measurement.upper_limit)
-    sheet.box((limit - 0.6, middle - 11, limit + 0.6, middle + 11), RED)
-    sheet.centred(limit, middle + 13, f"limit {measurement.upper_limit:g}", 7.5, RED)
+    if measurement.upper_limit is not None:
+        limit = x(measurement.upper_limit)
+        sheet.box((limit - 0.6, middle - 11, limit + 0.6, middle + 11), RED)
+        sheet.centred(limit, middle + 13, f"limit {measurement.upper_limit:g}", 7.5, RED)
     sheet.text(_BAR_LEFT, middle + 13, "0", 7.5, DIM)
     end = f"{scale.end:.0f} {measurement.unit.meaning}"
     sheet.right(_BAR_RIGHT, middle + 13, end, 7.5, DIM)
 
 
-def _draw_assessment(sheet: Sheet, top: float, assessment: Assessment) -> float:
-    sheet.text(_LEFT, top + 1.5, assessment.concept.meaning, 10)
-    presence = assessment.presence.value.upper()
-    behind = sheet.text(_BAR_LEFT, top, presence, 12, _VERDICTS[assessment.presence])
-    sheet.text(behind + 8, top + 2, wording.probability(assessment), 9)
-    why = wording.reasoning(assessment)
-    return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, why, 7.5, DIM) + 4
+def _draw_verdict(sheet: Sheet, top: float, verdict: Headline) -> float:
+    sheet.text(_LEFT, top + 1.5, verdict.name, 10)
+    behind = sheet.text(_BAR_LEFT, top, verdict.stated, 12, _SIGNS[verdict.sign])
+    sheet.text(behind + 8, top + 2, verdict.certainty, 9)
+    return sheet.paragraph(_BAR_LEFT, top + 16, _RIGHT - _BAR_LEFT, verdict.why, 7.5, DIM) + 4
 
 
 def _draw_class(sheet: Sheet, top: float, found: Classification) -> float:
@@ -164,37 +162,37 @@ def _draw_refusal(sheet: Sheet, top: float, word: str, colour: Colour, said: lis
     return y
 
 
-def _draw_loops(sheet: Sheet, top: float, findings: Findings) -> float:
-    """The three loops with the highest weight, and what the estimate would be without each."""
+def _draw_evidence(sheet: Sheet, top: float, findings: Findings) -> float:
+    """The three inputs with the highest weight, and what the estimate would be without each."""
     best = by_relevance(findings.evidence)[:3]
     if not best:
         return top
-    heading = f"Loops with the highest weight, of {len(findings.evidence)} analysed"
-    sheet.text(_LEFT, top, heading, 9, DIM)
+    sheet.text(_LEFT, top, wording.ranking(findings), 9, DIM)
     step = (_RIGHT - _LEFT - _PREVIEW[0]) / 2
     return max(
-        _draw_loop(sheet, _LEFT + index * step, top + 16, loop, findings)
-        for index, loop in enumerate(best)
+        _draw_input(sheet, _LEFT + index * step, top + 16, shown, findings)
+        for index, shown in enumerate(best)
     )
 
 
-def _draw_loop(sheet: Sheet, left: float, top: float, loop: Evidence, findings: Findings) -> float:
+def _draw_input(
+    sheet: Sheet, left: float, top: float, shown: Evidence, findings: Findings
+) -> float:
     width, height = _PREVIEW
     sheet.box((left, top, left + width, top + height), INK)
-    if loop.preview is None:
+    if shown.preview is None:
         sheet.centred(left + width / 2, top + height / 2 - 5, "no preview", 9, LINE)
     else:
-        preview = Image.fromarray(loop.preview)
+        preview = Image.fromarray(shown.preview)
         preview.thumbnail(_PREVIEW_PIXELS)
         sheet.picture((left + 1, top + 1, left + width - 1, top + height - 1), preview)
-    number = loop.instance.instance_number
-    name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
-    relevant = ", relevant" if loop.relevant else ""
+    told = wording.listed([wording.weight(shown), "relevant" if shown.relevant else ""])
+    name = ": ".join(filter(None, [wording.input_name(shown, findings), told]))
     y = top + height + 4
-    y = sheet.paragraph(left, y, width, f"{name}: weight {loop.weight:.2f}{relevant}", 8.5)
-    y = sheet.paragraph(left, y, width, wording.effects(loop, findings), 6.6, DIM)
-    y = sheet.paragraph(left, y, width, wording.plain(loop.instance.description), 6.6, DIM)
-    return sheet.paragraph(left, y, width, wording.strangeness(loop), 6.6, AMBER)
+    y = sheet.paragraph(left, y, width, name, 8.5)
+    y = sheet.paragraph(left, y, width, wording.effects(shown, findings), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.plain(shown.instance.description), 6.6, DIM)
+    return sheet.paragraph(left, y, width, wording.strangeness(shown), 6.6, AMBER)
 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:

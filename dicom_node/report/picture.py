@@ -21,14 +21,13 @@ from dicom_node.report.canvas import (
 )
 from dicom_node.report.context import NO_NOTICE, Notice, StudyContext
 from dicom_node.report.gauge import gauge
+from dicom_node.report.headlines import Headline, headlines
 from inference.types import (
-    Assessment,
     Classification,
     Evidence,
     Findings,
     Measurement,
     Normality,
-    Presence,
     Standing,
     by_relevance,
 )
@@ -39,9 +38,11 @@ _TOP, _MIDDLE = 182, 560
 _CLASS_HEIGHT = 104
 #: So many characters of a value leave room for its unit in large letters.
 _LARGE_DIGITS = 4
+#: So many characters of a verdict have room in large letters.
+_LARGE_WORD = 14
 _THUMBNAIL = (280, 210)
 _SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
-_VERDICTS = {Presence.PRESENT: AMBER, Presence.ABSENT: GREEN, Presence.UNDETERMINED: DIM}
+_SIGNS = {True: AMBER, False: GREEN, None: DIM}
 
 
 def summary_picture(
@@ -50,7 +51,7 @@ def summary_picture(
     """RGB, shape (HEIGHT, WIDTH, 3)."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
     canvas = Canvas(ImageDraw.Draw(image))
-    _draw_heading(canvas, findings)
+    draw_heading(canvas, findings)
     if notice.withdrawn is not None:
         _draw_withdrawal(canvas, notice.withdrawn)
     elif findings.abstention is not None:
@@ -58,12 +59,13 @@ def summary_picture(
     else:
         _draw_measurements(canvas, findings)
         _draw_verdicts(canvas, findings)
-        _draw_loops(image, canvas, findings)
+        _draw_evidence(image, canvas, findings)
     _draw_footer(canvas, findings, study)
     return np.asarray(image, dtype=np.uint8)
 
 
-def _draw_heading(canvas: Canvas, findings: Findings) -> None:
+def draw_heading(canvas: Canvas, findings: Findings) -> None:
+    """What no picture of ours is without: the standing, the title, that nobody verified it."""
     canvas.box((0, 0, WIDTH, 64), BAND[findings.model.standing])
     canvas.centred(WIDTH // 2, 32, findings.model.warning, 30, (0, 0, 0))
     canvas.text(MARGIN, 86, findings.title, 27)
@@ -104,9 +106,10 @@ def _draw_measurement(
     if scale.high > scale.low:
         canvas.box((x(scale.low), middle - 9, x(scale.high), middle + 9), colour, radius=9)
     canvas.dot(x(measurement.value), middle, 11, words, outline=colour)
-    limit = x(measurement.upper_limit)
-    canvas.box((limit - 1, middle - 26, limit + 2, middle + 26), RED)
-    canvas.centred(limit, middle + 40, f"limit {measurement.upper_limit:g}", 17, RED)
+    if measurement.upper_limit is not None:
+        limit = x(measurement.upper_limit)
+        canvas.box((limit - 1, middle - 26, limit + 2, middle + 26), RED)
+        canvas.centred(limit, middle + 40, f"limit {measurement.upper_limit:g}", 17, RED)
     canvas.text(_BAR_LEFT, middle + 31, "0", 17, DIM)
     canvas.right(_BAR_RIGHT, middle + 31, f"{scale.end:.0f} {measurement.unit.meaning}", 17, DIM)
 
@@ -117,23 +120,26 @@ def _draw_verdicts(canvas: Canvas, findings: Findings) -> None:
     if findings.classification is not None:
         bottom -= _CLASS_HEIGHT + 16
         _draw_class(canvas, bottom, findings.classification)
-    row = (bottom - _VERDICTS_TOP) // max(2, len(findings.assessments))
-    for index, assessment in enumerate(findings.assessments):
-        _draw_verdict(canvas, _VERDICTS_TOP + index * row, row - 16, assessment)
+    verdicts = list(headlines(findings))
+    row = (bottom - _VERDICTS_TOP) // max(2, len(verdicts))
+    for index, verdict in enumerate(verdicts):
+        _draw_verdict(canvas, _VERDICTS_TOP + index * row, row - 16, verdict)
 
 
-def _draw_verdict(canvas: Canvas, top: int, height: int, assessment: Assessment) -> None:
+def _draw_verdict(canvas: Canvas, top: int, height: int, verdict: Headline) -> None:
     left, width = _panel(canvas, top, height)
     name = (left, top + 9, left + width, top + 35)
-    canvas.fitted(name, assessment.concept.meaning, 19, BRIGHT)
-    presence = assessment.presence.value.upper()
-    canvas.text(left, top + 32, presence, 30, _VERDICTS[assessment.presence])
+    canvas.fitted(name, verdict.name, 19, BRIGHT)
+    if len(verdict.stated) <= _LARGE_WORD:
+        canvas.text(left, top + 32, verdict.stated, 30, _SIGNS[verdict.sign])
+    else:
+        stated = (left, top + 36, left + width, top + 66)
+        canvas.fitted(stated, verdict.stated, 24, _SIGNS[verdict.sign])
     y = top + 68
-    if assessment.percent is not None:
-        canvas.text(left, y, wording.probability(assessment), 19, BRIGHT)
+    if verdict.certainty:
+        canvas.text(left, y, verdict.certainty, 19, BRIGHT)
         y += 26
-    why = (left, y, left + width, top + height - 5)
-    canvas.fitted(why, wording.reasoning(assessment), 17, DIM)
+    canvas.fitted((left, y, left + width, top + height - 5), verdict.why, 17, DIM)
 
 
 def _draw_class(canvas: Canvas, top: int, found: Classification) -> None:
@@ -150,37 +156,35 @@ def _panel(canvas: Canvas, top: int, height: int) -> tuple[int, int]:
     return _VERDICTS_LEFT + 22, WIDTH - MARGIN - _VERDICTS_LEFT - 44
 
 
-def _draw_loops(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
-    """The three loops with the highest weight, and what the estimate would be without each."""
-    total = len(findings.evidence)
-    canvas.text(MARGIN, _MIDDLE + 4, f"Loops with the highest weight, of {total} analysed", 20, DIM)
+def _draw_evidence(image: Image.Image, canvas: Canvas, findings: Findings) -> None:
+    """The three inputs with the highest weight, and what the estimate would be without each."""
+    canvas.text(MARGIN, _MIDDLE + 4, wording.ranking(findings), 20, DIM)
     found = findings.familiarity
     colour = DIM if found is None or found.familiar == found.judged else AMBER
-    canvas.right(WIDTH - MARGIN, _MIDDLE + 4, wording.familiar_loops(findings), 20, colour)
-    for index, loop in enumerate(by_relevance(findings.evidence)[:3]):
+    canvas.right(WIDTH - MARGIN, _MIDDLE + 4, wording.familiar_inputs(findings), 20, colour)
+    for index, shown in enumerate(by_relevance(findings.evidence)[:3]):
         left = MARGIN + index * ((WIDTH - 2 * MARGIN) // 3)
-        _draw_preview(image, canvas, (left, _MIDDLE + 32), loop)
+        _draw_preview(image, canvas, (left, _MIDDLE + 32), shown)
         text_top = _MIDDLE + 32 + _THUMBNAIL[1] + 6
-        marked = "  relevant" if loop.relevant else ""
-        number = loop.instance.instance_number
-        name = f"Instance {number}" if number is not None else f"Loop {loop.rank}"
-        canvas.text(left, text_top, f"{name}   weight {loop.weight:.2f}{marked}", 20, BRIGHT)
-        canvas.text(left, text_top + 24, wording.effects(loop, findings), 16, DIM)
-        canvas.line(left, text_top + 43, 385, wording.plain(loop.instance.description), 16, DIM)
+        marked = "  relevant" if shown.relevant else ""
+        words = [wording.input_name(shown, findings), f"{wording.weight(shown)}{marked}"]
+        canvas.text(left, text_top, "   ".join(words).rstrip(), 20, BRIGHT)
+        canvas.text(left, text_top + 24, wording.effects(shown, findings), 16, DIM)
+        canvas.line(left, text_top + 43, 385, wording.plain(shown.instance.description), 16, DIM)
         below = (left, text_top + 62, left + 385, HEIGHT - 54)
-        canvas.fitted(below, wording.strangeness(loop), 16, AMBER)
+        canvas.fitted(below, wording.strangeness(shown), 16, AMBER)
 
 
 def _draw_preview(
-    image: Image.Image, canvas: Canvas, corner: tuple[int, int], loop: Evidence
+    image: Image.Image, canvas: Canvas, corner: tuple[int, int], shown: Evidence
 ) -> None:
     left, top = corner
     width, height = _THUMBNAIL
     canvas.box((left, top, left + width, top + height), (0, 0, 0), outline=LINE)
-    if loop.preview is None:
+    if shown.preview is None:
         canvas.centred(left + width // 2, top + height // 2, "no preview", 18, DIM)
         return
-    preview = Image.fromarray(loop.preview)
+    preview = Image.fromarray(shown.preview)
     preview.thumbnail((width - 4, height - 4))
     scale = min((width - 4) / preview.width, (height - 4) / preview.height)
     preview = preview.resize((round(preview.width * scale), round(preview.height * scale)))

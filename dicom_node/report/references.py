@@ -18,12 +18,6 @@ def is_image(sop_class_uid: str) -> bool:
     return "Image Storage" in UID(sop_class_uid).name or sop_class_uid in _OTHER_IMAGE_CLASSES
 
 
-def is_ultrasound_image(sop_class_uid: str) -> bool:
-    """Whether this is a class of ultrasound images, retired or not."""
-    named = is_image(sop_class_uid) and "Ultrasound" in UID(sop_class_uid).name
-    return named or sop_class_uid == EnhancedUSVolumeStorage
-
-
 def can_be_referenced(instance: InstanceRef) -> bool:
     """Whether a reference to this instance would be valid: class and UIDs are UIDs."""
     uids = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_instance_uid)
@@ -49,19 +43,16 @@ def frame_numbers(instance: InstanceRef, frames: Iterable[int]) -> list[int]:
     return sorted(set(frames))
 
 
-def evidence_sequence(study_instance_uid: str, instances: Iterable[InstanceRef]) -> list[Dataset]:
-    """The items of (0040,A375): one study, its series, their instances, each once."""
-    by_uid = {instance.sop_instance_uid: instance for instance in instances}
-    ordered = sorted(by_uid.values(), key=lambda i: (i.series_instance_uid, i.sop_instance_uid))
-    if not ordered:
-        return []
+def evidence_of(study_instance_uid: str, instances: Iterable[InstanceRef]) -> Dataset:
+    """An item of (0040,A375) or (0040,A385): a study, its series, their instances."""
+    ordered = sorted(instances, key=lambda i: (i.series_instance_uid, i.sop_instance_uid))
     study = Dataset()
     study.StudyInstanceUID = study_instance_uid
     study.ReferencedSeriesSequence = [
         _series(series_uid, members)
         for series_uid, members in groupby(ordered, key=lambda i: i.series_instance_uid)
     ]
-    return [study]
+    return study
 
 
 def sop_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

@@ -20,8 +20,8 @@ from dicom_node.report.items import (
     root,
     text,
 )
-from dicom_node.report.references import evidence_sequence, is_image
-from dicom_node.report.relations import add_requests
+from dicom_node.report.references import is_image
+from dicom_node.report.relations import add_evidence, add_requests
 from dicom_node.report.uids import uid_of
 from inference.types import Findings, InstanceRef
 
@@ -50,9 +50,7 @@ def rejection_note(
     document.SOPInstanceUID = uid_of(document.SOPInstanceUID, where)
     document.ReferencedPerformedProcedureStepSequence = []
     add_requests(document, study)
-    document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(
-        study.study_instance_uid, map(_instance, notice.rejects)
-    )
+    add_evidence(document, study, map(_instance, notice.rejects))
     assert notice.rejection is not None  # noqa: S101 - the caller's promise
     content = root(notice.rejection, "2010", _items(notice, findings, identity))
     drop_names(content, concepts.SOURCE)

@@ -1,25 +1,23 @@
-"""What a document says of the documents and orders around it (PS3.3 C.17.2, C.17.6, C.24.2)."""
+"""What a document says of the objects and orders around it (PS3.3 C.17.2, C.17.6, C.24.2)."""
+
+from collections.abc import Iterable
+from itertools import groupby
 
 from pydicom import Dataset
 
 from dicom_node.report import concepts
 from dicom_node.report.context import DocumentRef, Predecessor, StudyContext
-from dicom_node.report.references import every_instance, is_ultrasound_image, sop_reference
+from dicom_node.report.references import evidence_of, sop_reference
 from dicom_node.report.requested_procedures import referenced_requests
-from inference.types import Code, Findings
+from inference.types import Code, Findings, InstanceRef
 
 
 def procedures_reported(findings: Findings, study: StudyContext) -> tuple[Code, ...]:
     """The procedure as the source names it; TID 1500 asks for one at least.
 
-    Where the source names none, no more is claimed than what its instances show: that it is
-    ultrasound, or that it is imaging. What was examined is not claimed.
+    Where the source names none, no more is claimed than what the pipeline is certain of.
     """
-    is_ultrasound = any(
-        is_ultrasound_image(instance.sop_class_uid) for instance in every_instance(findings)
-    )
-    least = concepts.ULTRASONOGRAPHY if is_ultrasound else concepts.IMAGING_PROCEDURE
-    return study.procedures or (least,)
+    return study.procedures or (findings.words.procedure or concepts.IMAGING_PROCEDURE,)
 
 
 def add_requests(document: Dataset, study: StudyContext) -> None:
@@ -29,6 +27,23 @@ def add_requests(document: Dataset, study: StudyContext) -> None:
     )
     if items:
         document.ReferencedRequestSequence = items
+
+
+def add_evidence(document: Dataset, study: StudyContext, instances: Iterable[InstanceRef]) -> None:
+    """Name the instances of the study, and beside them those of other studies (PS3.3 C.17.2)."""
+    by_uid = {instance.sop_instance_uid: instance for instance in instances}
+    others = {uid: item for uid, item in by_uid.items() if uid in study.elsewhere}
+    own = [item for uid, item in by_uid.items() if uid not in others]
+    if own:
+        document.CurrentRequestedProcedureEvidenceSequence = [
+            evidence_of(study.study_instance_uid, own)
+        ]
+    if others:
+        ordered = sorted(others, key=lambda uid: (study.elsewhere[uid], uid))
+        document.PertinentOtherEvidenceSequence = [
+            evidence_of(study_uid, [others[uid] for uid in members])
+            for study_uid, members in groupby(ordered, key=lambda uid: study.elsewhere[uid])
+        ]
 
 
 def add_predecessors(

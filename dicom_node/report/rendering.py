@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dicom_node.report import narrative, wording
 from inference.types import Findings, Normality
 
-#: Loops listed by name in plain text.
-MOST_LOOPS = 6
+#: Inputs listed by name in plain text.
+MOST_INPUTS = 6
 _SIDES = {Normality.HIGH: "above the ", Normality.NORMAL: "not above the "}
 
 
 def as_text(findings: Findings) -> str:
-    """Estimates with intervals, verdicts, relevant loops, exclusions by reason; standing first."""
+    """Estimates with intervals, verdicts, relevant inputs, exclusions by reason; standing first."""
     return "\n".join(_lines(findings))
 
 
@@ -22,10 +22,9 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  {wording.no_estimate(findings.abstention)}"
         yield f"  {wording.NOT_NORMAL}"
     yield from _estimates(findings)
-    yield from (f"  {wording.verdict(assessment)}" for assessment in findings.assessments)
-    told = [wording.classification(findings), *findings.cautions, wording.familiarity(findings)]
+    told = [*narrative.verdicts(findings), *findings.cautions, wording.familiarity(findings)]
     yield from (f"  {sentence}" for sentence in filter(None, told))
-    yield from _loops(findings)
+    yield from _evidence(findings)
     yield from _exclusions(findings)
     reservations = [f"  {sentence}" for sentence in narrative.reservations(findings)]
     yield from ["Limitations", *reservations] if reservations else []
@@ -38,19 +37,19 @@ def _estimates(findings: Findings) -> Iterator[str]:
         yield (
             f"  {m.name:<6} {wording.value(m):>10}   {wording.interval(m)}   "
             f"{side}{wording.judgement(m)}"
-        )
-
-
-def _loops(findings: Findings) -> Iterator[str]:
-    loops = wording.shown_loops(findings, MOST_LOOPS)
-    if loops:
-        yield f"Loops that mattered most, of {len(findings.evidence)} analysed"
-    for loop in loops:
-        yield (
-            f"  {loop.rank:>3}. {wording.loop_name(loop.instance)}   weight {loop.weight:.2f}   "
-            f"{wording.effects(loop, findings)}"
         ).rstrip()
-        if strange := wording.strangeness(loop):
+
+
+def _evidence(findings: Findings) -> Iterator[str]:
+    shown = wording.shown_evidence(findings, MOST_INPUTS)
+    if shown:
+        yield f"{wording.nouns(findings)} that mattered most, of {len(findings.evidence)} analysed"
+    for item in shown:
+        yield (
+            f"  {item.rank:>3}. {wording.instance_name(item.instance)}   {wording.weight(item)}   "
+            f"{wording.effects(item, findings)}"
+        ).rstrip()
+        if strange := wording.strangeness(item):
             yield f"       {strange}"
 
 

@@ -10,6 +10,7 @@ from pydicom.uid import (
     EncapsulatedPDFStorage,
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
 )
 
@@ -103,5 +104,9 @@ REQUIRED: Mapping[str, Required] = {
         {"CurrentRequestedProcedureEvidenceSequence"}, set()
     ),
     SecondaryCaptureImageStorage: _EVERY_OBJECT.plus(_PICTURE, {"PatientOrientation"}),
+    MultiFrameTrueColorSecondaryCaptureImageStorage: _EVERY_OBJECT.plus(
+        _PICTURE | {"NumberOfFrames", "FrameIncrementPointer", "BurnedInAnnotation"},
+        {"PatientOrientation"},
+    ),
     EncapsulatedPDFStorage: _EVERY_OBJECT.plus(_PAGE, {"AcquisitionDateTime"}),
 }

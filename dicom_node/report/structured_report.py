@@ -19,12 +19,12 @@ from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyCo
 from dicom_node.report.encoding import settle
 from dicom_node.report.header import ObjectSpec, encode, set_series, start
 from dicom_node.report.items import concept
-from dicom_node.report.references import every_instance, evidence_sequence
-from dicom_node.report.relations import add_predecessors, add_requests
+from dicom_node.report.references import every_instance
+from dicom_node.report.relations import add_evidence, add_predecessors, add_requests
 from inference.types import Findings
 
-#: The report with its numbers, best class first: what IHE AIR names, what echo PACS list, and what
-#: old archives still take.
+#: The report with its numbers, best class first: what IHE AIR names, what cardiology PACS list,
+#: and what old archives still take.
 MEASURED_CLASSES = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
 #: The report in words, for what takes none of them.
 TEXT_CLASSES = (BasicTextSRStorage,)
@@ -83,6 +83,4 @@ def _add_document_general(document: Dataset, findings: Findings, study: StudyCon
     document.VerificationFlag = "UNVERIFIED"
     document.PerformedProcedureCodeSequence = [concept(code) for code in study.procedures]
     add_requests(document, study)
-    evidence = evidence_sequence(study.study_instance_uid, every_instance(findings))
-    if evidence:
-        document.CurrentRequestedProcedureEvidenceSequence = evidence
+    add_evidence(document, study, every_instance(findings))

@@ -10,25 +10,23 @@ from inference.types import (
     Assessment,
     Evidence,
     Findings,
+    Grade,
     InstanceRef,
     Measurement,
     Normality,
     Standing,
+    Withheld,
     by_relevance,
 )
 
 NOT_VERIFIED = "Made by artificial intelligence, not verified by a physician"
-NOT_INVASIVE = (
-    "Estimated from B-mode loops, not measured invasively; does not replace right heart "
-    "catheterisation."
-)
 NOT_NORMAL = "No estimate does not mean a normal result."
 #: Of a report without values, in the description of its series.
 NO_ESTIMATE = "AI, no estimate"
 
 NO_LONGER_VALID = "All earlier reports of this node on this study are no longer valid."
 
-#: Minimum and maximum number of loops that a report describes.
+#: Minimum and maximum number of inputs that a report describes.
 LEAST_SHOWN, MOST_SHOWN = 3, 12
 
 _STANDING = {
@@ -92,7 +90,9 @@ def interval(measurement: Measurement) -> str:
 
 
 def limit(measurement: Measurement) -> str:
-    """Such as "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)"."""
+    """Such as "upper limit of normal 20 mmHg (2022 ESC/ERS Guidelines)"; "" where there is none."""
+    if measurement.upper_limit is None:
+        return ""
     return f"upper limit of normal {_limit(measurement)} ({measurement.authority})"
 
 
@@ -110,14 +110,12 @@ def judgement(measurement: Measurement) -> str:
 
 def estimate(measurement: Measurement) -> str:
     """The whole sentence of one measurement."""
-    return (
-        f"{measurement.name} {value(measurement)}, {interval(measurement)}; "
-        f"{judgement(measurement)}."
-    )
+    stated = f"{measurement.name} {value(measurement)}, {interval(measurement)}"
+    return f"{'; '.join(filter(None, [stated, judgement(measurement)]))}."
 
 
 def probability(assessment: Assessment) -> str:
-    """Such as "probability of PH 25 %"; "" where the bundle has none."""
+    """Such as "probability of effusion 25 %"; "" where the bundle has none."""
     if assessment.percent is None:
         return ""
     return f"probability of {assessment.name} {assessment.percent} %"
@@ -129,10 +127,29 @@ def reasoning(assessment: Assessment) -> str:
 
 
 def verdict(assessment: Assessment) -> str:
-    """Such as "Pulmonary hypertension: present, probability of PH 93 %; rule: mPAP > 20 mmHg."."""
+    """Such as "Effusion: present, probability of effusion 93 %; rule: depth > 20 mm."."""
     stated = f"{assessment.concept.meaning}: {assessment.presence.value}"
     stated += f" ({assessment.reason})" if assessment.reason else ""
     return f"{listed([stated, probability(assessment)])}; rule: {assessment.criterion}."
+
+
+def grade(found: Grade) -> str:
+    """Such as "Severity: mild, probability 71 %; by input: A mild, B none; rule: ratio > 2."."""
+    level = "undetermined" if found.level is None else found.level.meaning
+    level += f" ({found.reason})" if found.reason else ""
+    certain = "" if found.percent is None else f"probability {found.percent} %"
+    votes = ", ".join(f"{name} {vote.meaning}" for name, vote in found.votes)
+    parts = [
+        f"{found.concept.meaning}: {listed([level, certain])}",
+        votes and f"by input: {votes}",
+        found.criterion and f"rule: {found.criterion}",
+    ]
+    return f"{'; '.join(filter(None, parts))}."
+
+
+def withheld(item: Withheld) -> str:
+    """Such as "Cardiomegaly: not stated (validated on too few patients)."."""
+    return f"{item.concept.meaning}: not stated ({item.reason.rstrip('. ')})."
 
 
 def capitalised(words: str) -> str:
@@ -141,7 +158,7 @@ def capitalised(words: str) -> str:
 
 
 def classification(findings: Findings) -> str:
-    """Such as "Haemodynamic class: No pulmonary hypertension; rule: mPAP <= 20 mmHg."; or ""."""
+    """Such as "Size class: normal; rule: ratio <= 0.5."; or ""."""
     found = findings.classification
     if found is None:
         return ""
@@ -152,7 +169,7 @@ def classification(findings: Findings) -> str:
 
 
 def no_estimate(why: str) -> str:
-    """Why there is no estimate, such as "No estimate was made: no loop could be analysed."."""
+    """Why there is no estimate, such as "No estimate was made: no film could be analysed."."""
     said = why.startswith(("No estimate", "WITHDRAWN"))
     return why if said else f"No estimate was made: {why}"
 
@@ -174,13 +191,48 @@ def coverage(findings: Findings) -> str | None:
         return None
     percent = " / ".join(f"{100 * share:.0f}" for share in sorted(shares))
     return (
-        f"Intervals are calibrated to contain the catheter value in {percent} % of patients like "
-        "those of the calibration cohort; in other patients they may be too narrow."
+        f"Intervals are calibrated to contain the {findings.words.reference} in {percent} % of "
+        "patients like those of the calibration cohort; in other patients they may be too narrow."
     )
 
 
-def loop_name(instance: InstanceRef) -> str:
-    """Such as "instance 12 (A4C)"."""
+def noun(evidence: Evidence, findings: Findings) -> str:
+    """What one input is called, such as "film"."""
+    return evidence.noun or findings.words.noun
+
+
+def nouns(findings: Findings) -> str:
+    """What the inputs are called at the beginning of a sentence, such as "Films"."""
+    return capitalised(findings.words.nouns)
+
+
+def place(evidence: Evidence, findings: Findings) -> str:
+    """Such as "Film 1 of 5"."""
+    return f"{capitalised(noun(evidence, findings))} {evidence.rank} of {len(findings.evidence)}"
+
+
+def weight(evidence: Evidence) -> str:
+    """Such as "weight 0.31"; "" where the pipeline has none."""
+    return "" if evidence.weight is None else f"weight {evidence.weight:.2f}"
+
+
+def ranking(findings: Findings) -> str:
+    """Such as "Films with the highest weight, of 5 analysed"."""
+    weighed = any(item.weight is not None for item in findings.evidence)
+    best = "with the highest weight" if weighed else "of the highest rank"
+    return f"{nouns(findings)} {best}, of {len(findings.evidence)} analysed"
+
+
+def input_name(evidence: Evidence, findings: Findings) -> str:
+    """What stands below a preview, such as "Instance 12", or "Film 1" where it has no number."""
+    number = evidence.instance.instance_number
+    if number is not None:
+        return f"Instance {number}"
+    return f"{capitalised(noun(evidence, findings))} {evidence.rank}"
+
+
+def instance_name(instance: InstanceRef) -> str:
+    """Such as "instance 12 (PA)"."""
     number = (
         " without number" if instance.instance_number is None else f" {instance.instance_number}"
     )
@@ -190,7 +242,7 @@ def loop_name(instance: InstanceRef) -> str:
 
 
 def effects(evidence: Evidence, findings: Findings) -> str:
-    """Such as "without it: mPAP -2.1, PVR +0.12"; "" where not computed."""
+    """Such as "without it: ratio -2.1, volume +0.12"; "" where not computed."""
     parts = [
         f"{m.name} {evidence.effects[m.name]:+z.{m.decimals + 1}f}"
         for m in findings.measurements
@@ -200,7 +252,7 @@ def effects(evidence: Evidence, findings: Findings) -> str:
 
 
 def strangeness(evidence: Evidence) -> str:
-    """The note on a loop that is used although unlike the training loops; "" where it is like."""
+    """The note on an input that is used although unlike the training's; "" where it is like."""
     return next((note for note in evidence.notes if note.startswith(UNFAMILIAR.meaning)), "")
 
 
@@ -211,38 +263,38 @@ def exclusion_counts(findings: Findings) -> list[tuple[str, int]]:
 
 
 def not_analysed(findings: Findings) -> str:
-    """Such as "Not analysed: 4 x Not a cine loop, 1 x Colour flow."; "" where all was."""
+    """Such as "Not analysed: 4 x Not a film, 1 x Lateral view."; "" where all was."""
     counts = [f"{count} x {reason}" for reason, count in exclusion_counts(findings)]
     return f"Not analysed: {', '.join(counts)}." if counts else ""
 
 
-def familiar_loops(findings: Findings) -> str:
-    """Such as "5 of 6 loops resemble what the model was trained on"; "" where not judged."""
+def familiar_inputs(findings: Findings) -> str:
+    """Such as "5 of 6 films resemble what the model was trained on"; "" where not judged."""
     found = findings.familiarity
     if found is None:
         return ""
-    loops = "loop" if found.judged == 1 else "loops"
+    them = findings.words.noun if found.judged == 1 else findings.words.nouns
     resemble = "resembles" if 1 in (found.familiar, found.judged) else "resemble"
-    return f"{found.familiar} of {found.judged} {loops} {resemble} what the model was trained on"
+    return f"{found.familiar} of {found.judged} {them} {resemble} what the model was trained on"
 
 
 def familiarity(findings: Findings) -> str:
-    """The same as a sentence, with the distance of the strangest loop; "" where not judged."""
+    """The same as a sentence, with the distance of the strangest input; "" where not judged."""
     found = findings.familiarity
     if found is None:
         return ""
-    return f"{familiar_loops(findings)}; greatest distance {_times(found.farthest)} the limit."
+    return f"{familiar_inputs(findings)}; greatest distance {_times(found.farthest)} the limit."
 
 
-def shown_loops(findings: Findings, most: int) -> list[Evidence]:
-    """The relevant loops, best first; where none is, the best three; at most `most`."""
+def shown_evidence(findings: Findings, most: int) -> list[Evidence]:
+    """The relevant inputs, best first; where none is, the best three; at most `most`."""
     ranked = by_relevance(findings.evidence)
     relevant = [item for item in ranked if item.relevant]
     return (relevant or ranked[:3])[:most]
 
 
-def described_loops(findings: Findings) -> list[Evidence]:
-    """The loops that a report describes: the relevant ones, at least three, best first."""
+def described_evidence(findings: Findings) -> list[Evidence]:
+    """The inputs that a report describes: the relevant ones, at least three, best first."""
     ranked = by_relevance(findings.evidence)
     relevant = [item for item in ranked if item.relevant][:MOST_SHOWN]
     others = [item for item in ranked if not item.relevant][: max(0, LEAST_SHOWN - len(relevant))]

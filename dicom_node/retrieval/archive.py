@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dicom_node.intake.keeping import Keeper
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.wanted import Wanted
-from dicom_node.scp.keeping import Keeper
 from dicom_node.scu.errors import RequestRefusedError
 from dicom_node.scu.finding import find_instances, find_studies
 from dicom_node.scu.getting import Intake, get
@@ -15,10 +15,10 @@ from dicom_node.scu.moving import move
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
 from dicom_node.scu.retrieving import Part, Patience, Retrieval, SubOperations
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.retrieval import held_instances
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.retrieval.pulls import held_instances
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,27 +6,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dicom_node.intake.keeping import Origin
 from dicom_node.scp.heartbeat import Heartbeat
-from dicom_node.scp.keeping import Origin
-from storage.engine import Database
-from storage.index import (
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.states import Ending
+from storage.studies.associations import (
     Association,
-    Ending,
     close_association,
     open_association,
     touch_associations,
 )
-from storage.owner import this_process
 
 _HEARTBEAT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carrier:
-    """Whose instances they are, and when a study of theirs counts as complete.
+    """Whose instances they are, and how long a study of theirs must be quiet to be complete.
 
-    `archive` is the peer of origin; the AE titles are empty for a DICOMweb service. `quiet_s` and
-    `release_quiet_s` are about studies, see `storage.index`.
+    `archive` is the peer of origin; the AE titles are empty for a DICOMweb service. `quiet_s` is
+    in seconds. With `may_reject` its rejection notes have an effect.
     """
 
     database: Database
@@ -35,7 +35,7 @@ class Carrier:
     its_ae_title: str
     address: str
     quiet_s: float
-    release_quiet_s: float
+    may_reject: bool = False
 
     @contextmanager
     def bringing(self, received_bytes: Callable[[], int]) -> Iterator[Origin]:
@@ -51,13 +51,13 @@ class Carrier:
         heartbeat.start()
         ending = Ending.ABORTED
         try:
-            yield Origin(association_id, self.archive, self.quiet_s)
+            yield Origin(association_id, self.archive, self.quiet_s, may_reject=self.may_reject)
             ending = Ending.RELEASED
         finally:
             heartbeat.stop()
             with self.database.write() as tx:
                 at = datetime.now(UTC)
-                close_association(tx, association_id, ending, at, self.release_quiet_s)
+                close_association(tx, association_id, ending, at)
 
     def _beat(self, association_id: str, received_bytes: Callable[[], int]) -> Callable[[], None]:
         seen = 0

@@ -23,11 +23,13 @@ from dicom_node.scu.errors import (
     PeerUnreachableError,
     ScuError,
 )
-from storage import retrieval
-from storage.engine import Database
-from storage.index import lose_dead_associations
-from storage.owner import is_dead, this_process
-from storage.retrieval import Fetched, FetchState, Order, PullState, PullView, StudyView
+from storage.database.owner import is_dead, this_process
+from storage.database.transactions import Database
+from storage.retrieval import pulls
+from storage.retrieval.listing import PullView, StudyView, find_pull
+from storage.retrieval.pulls import Fetched, Order
+from storage.states import FetchState, PullState
+from storage.studies.associations import lose_dead_associations
 
 #: The next study would fare no better: the pull is left for later, as it stands.
 _ARCHIVE_IS_AWAY = (
@@ -71,7 +73,7 @@ class Puller:
             at=datetime.now(UTC),
         )
         with self._database.write() as tx:
-            return retrieval.order(tx, given, this_process(), is_dead)
+            return pulls.order(tx, given, this_process(), is_dead)
 
     def run(self, pull_id: int) -> PullView:
         """Search, and fetch what is not here; returns when nothing is left, or `stop` is set.
@@ -83,40 +85,40 @@ class Puller:
         try:
             with self._database.write() as tx:
                 lose_dead_associations(tx, is_dead, datetime.now(UTC))
-                pull = retrieval.find_pull(tx, pull_id)
+                pull = find_pull(tx, pull_id)
             if pull.state is PullState.SEARCHING:
                 self._search(pull)
             self._fetch_all(pull_id)
         finally:
             with self._database.write() as tx:
-                retrieval.leave(tx, pull_id)
+                pulls.leave(tx, pull_id)
         with self._database.read() as tx:
-            return retrieval.find_pull(tx, pull_id)
+            return find_pull(tx, pull_id)
 
     def _search(self, pull: PullView) -> None:
         found = 0
         for batch in search(self._archive, Criteria.of(pull.criteria), pull.priors):
             with self._database.write() as tx:
-                found += sum(retrieval.add_study(tx, pull.id, study) for study in batch)
+                found += sum(pulls.add_study(tx, pull.id, study) for study in batch)
             self._report("studies found", found, found)
             if self._stop.is_set():
                 return
         with self._database.write() as tx:
-            retrieval.search_ended(tx, pull.id)
+            pulls.search_ended(tx, pull.id)
 
     def _fetch_all(self, pull_id: int) -> None:
         while not self._stop.is_set():
             with self._database.write() as tx:
-                pull = retrieval.find_pull(tx, pull_id)
-                study = retrieval.next_study(tx, pull_id)
+                pull = find_pull(tx, pull_id)
+                study = pulls.next_study(tx, pull_id)
                 if study is None:
-                    retrieval.end_pull(tx, pull_id, datetime.now(UTC))
+                    pulls.end_pull(tx, pull_id, datetime.now(UTC))
                     return
-                retrieval.begin_study(tx, study)
+                pulls.begin_study(tx, study)
             came = self._fetched(study)
             if came is not None:
                 with self._database.write() as tx:
-                    retrieval.end_study(tx, pull, study, came, datetime.now(UTC))
+                    pulls.end_study(tx, pull, study, came, datetime.now(UTC))
                 self._report("studies", pull.done + (came.state is FetchState.DONE), pull.studies)
 
     def _fetched(self, study: StudyView) -> Fetched | None:
@@ -164,7 +166,7 @@ class Puller:
 
     def _held(self, study: StudyView) -> frozenset[str]:
         with self._database.read() as tx:
-            return retrieval.held_instances(tx, study.study_instance_uid)
+            return pulls.held_instances(tx, study.study_instance_uid)
 
 
 def _missing(expected: int | None, present: int, refused: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dicom_node.retrieval.archive import Archive
 from dicom_node.retrieval.criteria import Criteria
 from dicom_node.scu.query import FoundStudy, StudyQuery
-from storage.retrieval import StudyToFetch
+from storage.retrieval.pulls import StudyToFetch
 
 
 def search(archive: Archive, criteria: Criteria, priors: int) -> Iterator[list[StudyToFetch]]:

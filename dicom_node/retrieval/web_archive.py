@@ -8,15 +8,15 @@ from dicom_node.dicomweb.errors import WebAnswerError, WebRefusedError
 from dicom_node.dicomweb.retrieving import ArrivingInstance, retrieving
 from dicom_node.dicomweb.searching import search_instances, search_studies
 from dicom_node.dicomweb.session import Session, WebService
+from dicom_node.intake.file_meta import file_meta
+from dicom_node.intake.keeping import Arrived, Keeper, Origin
+from dicom_node.intake.statuses import RefusedError
 from dicom_node.retrieval.archive import Fetching
 from dicom_node.retrieval.carrier import Carrier
 from dicom_node.retrieval.wanted import Wanted
-from dicom_node.scp.file_meta import file_meta
-from dicom_node.scp.keeping import Arrived, Keeper, Origin
-from dicom_node.scp.statuses import RefusedError
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
 from storage.errors import StorageFullError
-from storage.spool import IncomingFile, Spool
+from storage.files.spool import IncomingFile, Spool
 
 log = structlog.get_logger()
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 from pydicom import Dataset
 
+from dicom_node.intake.identification import is_uid
 from dicom_node.scp.contexts import STORAGE_CLASSES
-from dicom_node.scp.identification import is_uid
 from dicom_node.scp.services import Request, ServiceRefusedError, ServiceStatus
 from inference.dicom.elements import text
-from storage.announcements import Announcement
 from storage.states import AnnouncementKind, StepState
+from storage.studies.announcements import Announcement
 
 
 def announcement(

@@ -21,17 +21,17 @@ from dicom_node.scp.rejections import (
     TOO_OFTEN,
     Rejection,
 )
-from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage.engine import Database
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
+from storage.database.owner import this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.index import (
+from storage.states import Ending
+from storage.studies.associations import (
     Association,
-    Ending,
     close_association,
     open_association,
     touch_associations,
 )
-from storage.owner import this_process
 
 log = structlog.get_logger()
 
@@ -46,8 +46,7 @@ class _Ended:
 class Associations:
     """The open associations of this process, and their rows.
 
-    `maximum` bounds how many are open at once. `release_quiet_s` is how long, in seconds, a study
-    must still be quiet once the association that carried it was released.
+    `maximum` bounds how many are open at once.
     """
 
     def __init__(
@@ -57,13 +56,11 @@ class Associations:
         *,
         ae_title: str,
         maximum: int,
-        release_quiet_s: float,
     ) -> None:
         self._database = database
         self._peers = peers
         self._ae_title = ae_title
         self._maximum = maximum
-        self._release_quiet_s = release_quiet_s
         self._owner = this_process()
         self._rate = AssociationRate()
         self.refusals = Refusals(database, self._owner)
@@ -186,9 +183,7 @@ class Associations:
             first = ended[0]
             try:
                 with self._database.write() as tx:
-                    close_association(
-                        tx, first.association_id, first.how, first.at, self._release_quiet_s
-                    )
+                    close_association(tx, first.association_id, first.how, first.at)
             except StorageError as error:
                 log.warning("end of association not recorded", count=len(ended), exc_info=error)
                 with self._lock:

@@ -7,9 +7,9 @@ from dicom_node.scp.announcing import announcement, study_uids
 from dicom_node.scp.contexts import INSTANCE_AVAILABILITY_NOTIFICATION
 from dicom_node.scp.services import Reply, Request, Service, ServiceRefusedError, ServiceStatus
 from inference.dicom.elements import items, text
-from storage import announcements
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.states import AnnouncementKind, StepState
+from storage.studies import announcements
 
 
 def instance_availability(database: Database) -> Service:

@@ -1,8 +1,8 @@
 """Which presentation contexts are accepted: every storage class in every transfer syntax.
 
-A node that takes the report but refuses the cine is of no use, so nothing that a cart or a PACS may
-send is left out: a transfer syntax that no decoder knows still arrives, is kept, and its loop is
-excluded with a reason that somebody sees.
+A node that takes the report but refuses the images is of no use, so nothing that a cart or a PACS
+may send is left out: a transfer syntax that no decoder knows still arrives, is kept, and its
+picture is excluded with a reason that somebody sees.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from pydicom.uid import (
 from pynetdicom import ALL_TRANSFER_SYNTAXES, register_uid
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.sop_class import _STORAGE_CLASSES, _VERIFICATION_CLASSES
 
-from dicom_node.commitment import PUSH_MODEL
+from dicom_node.commitment_messages import PUSH_MODEL
+from dicom_node.scp.upper_layer.private_names import STORAGE_CLASSES as LISTED_STORAGE_CLASSES
 
-VERIFICATION = UID(_VERIFICATION_CLASSES["Verification"])
+VERIFICATION = UID("1.2.840.10008.1.1")
 
 #: Retired storage classes that old carts and archives still send (PS3.6 annex A).
 RETIRED_STORAGE_CLASSES = {
@@ -47,7 +47,7 @@ for _keyword, _uid in RETIRED_STORAGE_CLASSES.items():
     # Without this pynetdicom accepts the context and then aborts at the first C-STORE on it.
     register_uid(_uid, _keyword, StorageServiceClass)
 
-STORAGE_CLASSES = frozenset(UID(uid) for uid in _STORAGE_CLASSES.values())
+STORAGE_CLASSES = frozenset(UID(uid) for uid in LISTED_STORAGE_CLASSES.values())
 
 #: The pixels of these are elsewhere or in another stream: there would be nothing to look at.
 _WITHOUT_PIXELS = {

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from pydicom import config as pydicom_config
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 
 from dicom_node.errors import PortTakenError
 from dicom_node.scp.associations import Associations
 from dicom_node.scp.availability import instance_availability
-from dicom_node.scp.commitment import storage_commitment
+from dicom_node.scp.commitment_service import storage_commitment
 from dicom_node.scp.heartbeat import Heartbeat
 from dicom_node.scp.peers import PeerTable
 from dicom_node.scp.performed_procedure import performed_procedure
 from dicom_node.scp.receiving import Receiver
 from dicom_node.scp.services import Services
-from dicom_node.scp.transport import ReceivingServer
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
+from dicom_node.scp.upper_layer.transport import ReceivingServer
 from dicom_node.tls.watched import Watched
-from storage.engine import Database
-from storage.index import lose_dead_associations
-from storage.owner import is_dead
-from storage.spool import Spool
+from storage.database.owner import is_dead
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.studies.associations import lose_dead_associations
 
 log = structlog.get_logger()
 
@@ -47,9 +47,9 @@ class ListenerConfig:
 
     Timeouts: `network_timeout_s` without a byte aborts an association, `acse_timeout_s` bounds its
     TLS handshake and then its negotiation, `dimse_timeout_s` the wait for the rest of a message.
-    `heartbeat_s` is how often storage hears which associations are alive. `release_quiet_s` and
-    `hard_limit_s` are about studies, see `storage.index`. With `shares_port` several processes
-    listen on the same ports, each with its own `maximum_associations` and limits of its peers.
+    `heartbeat_s` is how often storage hears which associations are alive. With `shares_port`
+    several processes listen on the same ports, each with its own `maximum_associations` and limits
+    of its peers.
     """
 
     ae_title: str
@@ -62,8 +62,6 @@ class ListenerConfig:
     network_timeout_s: float = 60.0
     acse_timeout_s: float = 30.0
     dimse_timeout_s: float = 60.0
-    release_quiet_s: float = 3.0
-    hard_limit_s: float = 3600.0
     heartbeat_s: float = 5.0
     shares_port: bool = False
 
@@ -91,11 +89,8 @@ class Listener:
             peers,
             ae_title=config.ae_title,
             maximum=config.maximum_associations,
-            release_quiet_s=config.release_quiet_s,
         )
-        self._receiver = Receiver(
-            database, spool, pipelines=config.pipelines, hard_limit_s=config.hard_limit_s
-        )
+        self._receiver = Receiver(database, spool, pipelines=config.pipelines)
         self._services = Services(
             database,
             [
@@ -211,18 +206,3 @@ class Listener:
         self._associations.touch()
         self._associations.refusals.write()
         self._receiver.record_refusals()
-
-
-def tolerate_real_devices() -> None:
-    """Set pynetdicom and pydicom up for what hospitals send; both know only process-wide settings.
-
-    AE titles padded with NUL or holding a stray character are taken, and compared by
-    `peers.plain_title`. A malformed UID reaches the handler of the request: pynetdicom would end
-    the association instead. Logging each message costs time; warnings about values quote
-    identities.
-    """
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-    _config.LOG_HANDLER_LEVEL = "none"
-    _config.CODECS = ("ascii", "latin-1")
-    _config.VALIDATORS["AE"] = lambda _title: (True, "")
-    _config.VALIDATORS["UI"] = lambda _uid: (True, "")

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from dicom_node.intake.statuses import OnConflict
+from dicom_node.rights import Right
 from dicom_node.scp.rejections import (
     ADDRESS_DENIED,
     CALLING_UNKNOWN,
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from dicom_node.tls.certificates import CertificateRule
 
 Network = IPv4Network | IPv6Network
-Right = Literal["echo", "store", "reject", "announce", "commit", "correct"]
-OnConflict = Literal["refuse", "keep_first"]
 
 
 @dataclass(frozen=True, slots=True)

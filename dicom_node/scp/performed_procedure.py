@@ -11,10 +11,10 @@ from dicom_node.scp.announcing import announcement, study_uids
 from dicom_node.scp.contexts import MODALITY_PERFORMED_PROCEDURE_STEP
 from dicom_node.scp.services import Reply, Request, Service, ServiceRefusedError, ServiceStatus
 from inference.dicom.elements import items, text
-from storage import announcements
-from storage.announcements import Announcement, Change
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.states import AnnouncementKind, StepState
+from storage.studies import announcements
+from storage.studies.announcements import Announcement, Change
 
 #: "Performed Procedure Step Object may no longer be updated" (PS3.4 F.7.2.2.4).
 _MAY_NO_LONGER_BE_UPDATED = 0xA710

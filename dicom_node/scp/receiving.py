@@ -1,6 +1,6 @@
 """C-ECHO and C-STORE: what happens between the last byte of an instance and its status.
 
-Only what was kept (see `keeping`) is answered with 0x0000.
+Only what was kept (see `intake.keeping`) is answered with 0x0000.
 """
 
 import time
@@ -12,17 +12,17 @@ from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from dicom_node.scp.identification import named_study
-from dicom_node.scp.keeping import Keeper, Origin
-from dicom_node.scp.refused_instances import RefusedInstances
-from dicom_node.scp.spooling import DatasetStream, arrival
-from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
-from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage import audit
-from storage.engine import Database
+from dicom_node.intake.identification import named_study
+from dicom_node.intake.keeping import Keeper, Origin
+from dicom_node.intake.refused_instances import RefusedInstances
+from dicom_node.intake.statuses import RefusedError, StoreStatus, answer, refusal
+from dicom_node.scp.upper_layer.spooling import DatasetStream, arrival
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
+from storage.audit import trail
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.index import Receipt
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.intake.received import Receipt
 
 log = structlog.get_logger()
 
@@ -35,15 +35,12 @@ _KEPT = frozenset(
 class Receiver:
     """Answers the requests of admitted peers.
 
-    `pipelines` are those that look at each new instance. `hard_limit_s` bounds how long a study may
-    take to be complete, in seconds.
+    `pipelines` are those that look at each new instance.
     """
 
-    def __init__(
-        self, database: Database, spool: Spool, *, pipelines: Sequence[str], hard_limit_s: float
-    ) -> None:
+    def __init__(self, database: Database, spool: Spool, *, pipelines: Sequence[str]) -> None:
         self._database = database
-        self._keeper = Keeper(database, spool, pipelines=pipelines, hard_limit_s=hard_limit_s)
+        self._keeper = Keeper(database, spool, pipelines=pipelines)
         self._refused = RefusedInstances(database)
 
     def on_echo(self, event: Event) -> int:
@@ -53,7 +50,7 @@ class Receiver:
             return StoreStatus.NOT_AUTHORIZED
         try:
             with self._database.write() as tx:
-                audit.record(tx, _echo(admission))
+                trail.record(tx, _echo(admission))
         except StorageError as error:
             log.warning("echo not recorded", peer=admission.peer.name, exc_info=error)
             return StoreStatus.PROCESSING_FAILURE
@@ -90,7 +87,11 @@ class Receiver:
         arrived = arrival(stream)
         peer = admission.peer
         origin = Origin(
-            admission.association_id, peer.name, peer.quiet_s, may_correct="correct" in peer.may
+            admission.association_id,
+            peer.name,
+            peer.quiet_s,
+            may_correct="correct" in peer.may,
+            may_reject="reject" in peer.may,
         )
         kept = self._keeper.keep(arrived, origin)
         if kept.receipt is Receipt.CONFLICT:
@@ -134,9 +135,9 @@ def _admission(event: Event) -> Admission:
     return association.admission
 
 
-def _echo(admission: Admission) -> audit.Event:
-    return audit.Event(
-        action=audit.Action.ECHO,
+def _echo(admission: Admission) -> trail.Event:
+    return trail.Event(
+        action=trail.Action.ECHO,
         at=datetime.now(UTC),
         peer=admission.peer.name,
         address=admission.address,

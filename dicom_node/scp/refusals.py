@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from storage import audit
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.transactions import Database
 from storage.errors import StorageError
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class Refusals:
         try:
             with self._database.write() as tx:
                 for refusal, count in due:
-                    audit.record(tx, self._event(refusal, count))
+                    trail.record(tx, self._event(refusal, count))
         except StorageError as error:
             log.warning("refusals not recorded", count=len(due), exc_info=error)
         for refusal, count in due:
@@ -116,9 +116,9 @@ class Refusals:
                 del self._windows[key]
         return due
 
-    def _event(self, refusal: Refusal, count: int) -> audit.Event:
-        return audit.Event(
-            action=audit.Action.ASSOCIATION_REFUSED,
+    def _event(self, refusal: Refusal, count: int) -> trail.Event:
+        return trail.Event(
+            action=trail.Action.ASSOCIATION_REFUSED,
             at=datetime.now(UTC),
             outcome="failure",
             actor=self._owner,

@@ -35,11 +35,11 @@ from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 
-from dicom_node.scp.identification import is_uid
-from dicom_node.scp.peers import Right
-from dicom_node.scp.transport import Admission, ReceivingAssociation
-from storage import audit
-from storage.engine import Database
+from dicom_node.intake.identification import is_uid
+from dicom_node.rights import Right
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation
+from storage.audit import trail
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError, StorageError, StorageFullError
 
 log = structlog.get_logger()
@@ -207,8 +207,8 @@ class Services:
         self, kind: str, admission: Admission, refused: ServiceRefusedError
     ) -> None:
         detail = {"kind": kind, "status": f"0x{refused.status:04X}", "reason": str(refused)}
-        refusal = audit.Event(
-            action=audit.Action.REQUEST_REFUSED,
+        refusal = trail.Event(
+            action=trail.Action.REQUEST_REFUSED,
             at=datetime.now(UTC),
             outcome="failure",
             peer=admission.peer.name,
@@ -218,7 +218,7 @@ class Services:
         )
         try:
             with self._database.write() as tx:
-                audit.record(tx, refusal)
+                trail.record(tx, refusal)
         except StorageError as error:
             # The peer hears of it all the same; what made it may be this very database.
             log.warning("refusal not recorded", peer=admission.peer.name, exc_info=error)

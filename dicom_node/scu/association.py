@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from dicom_node.association_pdu import tidied
+from dicom_node.scp.upper_layer.private_names import be_quiet, read_tidied
 from dicom_node.scu.backlog import Backlog
 from dicom_node.scu.errors import (
     AssociationAbortedError,
@@ -30,8 +30,7 @@ from dicom_node.scu.errors import (
 )
 from dicom_node.scu.peer import RemoteNode
 
-# The standard handlers format every PDU, even when nothing is logged.
-_config.LOG_HANDLER_LEVEL = "none"
+be_quiet()
 
 
 class OpenAssociation:
@@ -148,8 +147,7 @@ class OpenAssociation:
 
     def _on_connected(self, event: Any) -> None:
         upper_layer = event.assoc.dul
-        decode = upper_layer._decode_pdu
-        upper_layer._decode_pdu = lambda pdu: decode(bytearray(tidied(bytes(pdu))))
+        read_tidied(upper_layer)
         connection: socket.socket = upper_layer.socket.socket
         connection.settimeout(self._node.dimse_timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -35,10 +35,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet as StudyRootGet,
 )
 
+from dicom_node.intake.keeping import Keeper, Origin
+from dicom_node.intake.statuses import answer, refusal
 from dicom_node.scp.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
-from dicom_node.scp.keeping import Keeper, Origin
-from dicom_node.scp.spooling import SpoolingProvider, arrival
-from dicom_node.scp.statuses import answer, refusal
+from dicom_node.scp.upper_layer.spooling import SpoolingProvider, arrival
 from dicom_node.scu.association import OpenAssociation, associate
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.retrieving import (
@@ -52,11 +52,11 @@ from dicom_node.scu.retrieving import (
 )
 from dicom_node.scu.storing import MAXIMUM_CONTEXTS
 from storage.errors import StorageError
-from storage.spool import Spool
+from storage.files.spool import Spool
 
 log = structlog.get_logger()
 
-#: What carts and archives keep ultrasound in, the most likely first; then all the others.
+#: What carts and archives keep images in, the most likely first; then all the others.
 _LIKELY = (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -67,7 +67,7 @@ _LIKELY = (
     RLELossless,
 )
 _SYNTAXES = (*_LIKELY, *sorted(TRANSFER_SYNTAXES - set(_LIKELY)))
-#: An echo study's classes; the others follow as far as there is room.
+#: The most likely classes of a study; the others follow as far as there is room.
 _LIKELY_CLASSES = (
     UltrasoundMultiFrameImageStorage,
     UltrasoundImageStorage,

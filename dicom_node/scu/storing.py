@@ -12,17 +12,17 @@ from pathlib import Path
 from types import TracebackType
 
 from pydicom import Dataset, dcmread
-from pynetdicom import _config, build_context, evt
+from pynetdicom import build_context, evt
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.scp.upper_layer.private_names import send_files_in_pieces
 from dicom_node.scu.association import OpenAssociation
 from dicom_node.scu.errors import NoAcceptedContextError, UnclearAnswerError
 from dicom_node.scu.outgoing import CONVERTIBLE, OutgoingObject
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.statuses import means_stored
 
-# A path given to send_c_store goes out as it is, read piece by piece.
-_config.STORE_SEND_CHUNKED_DATASET = True
+send_files_in_pieces()
 
 #: PS3.8 section 9.3.2: context IDs are odd numbers from 1 to 255.
 MAXIMUM_CONTEXTS = 128

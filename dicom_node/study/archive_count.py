@@ -14,9 +14,9 @@ import structlog
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.errors import NodeError
 from dicom_node.scu.query import FoundInstance, FoundStudy, StudyQuery
-from storage import archive_counts
-from storage.archive_counts import Question
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.studies import archive_counts
+from storage.studies.archive_counts import Question
 
 #: An instance is followed by the next within this time, or there is a pause.
 _PAUSE = timedelta(seconds=1)
@@ -27,7 +27,7 @@ _LONGEST_RETRY_S = 600.0
 log = structlog.get_logger()
 
 
-class Archive(Protocol):
+class CountingArchive(Protocol):
     """An archive to ask; both ways of asking end in time, and raise a `NodeError` on failure."""
 
     @property
@@ -42,7 +42,7 @@ class Archive(Protocol):
 
 
 def ask_archive(
-    database: Database, open_archive: Callable[[], AbstractContextManager[Archive]]
+    database: Database, open_archive: Callable[[], AbstractContextManager[CountingArchive]]
 ) -> None:
     """Ask about the studies that paused since they were asked about last.
 
@@ -69,7 +69,7 @@ def ask_archive(
             archive_counts.record_no_answer(tx, question, asked_at, again_at)
 
 
-def _ask(archive: Archive, question: Question) -> tuple[int | None, frozenset[str]]:
+def _ask(archive: CountingArchive, question: Question) -> tuple[int | None, frozenset[str]]:
     """How many instances the archive has, None: it does not know; which, if more than we."""
     uid = question.study_instance_uid
     found = archive.find_studies(StudyQuery(study_instance_uid=uid))

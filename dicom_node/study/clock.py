@@ -14,16 +14,19 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import Rules
 from dicom_node.study.wall_clock import WallClock
-from storage import index, jobs, outbox, refused_instances, roster
-from storage.announcements import forget_unclaimed
-from storage.audit_seals import seal_new
-from storage.clock_readings import TimeOfDay
-from storage.engine import Database
+from storage.audit.seals import seal_new
+from storage.clock.readings import TimeOfDay
+from storage.database.owner import is_dead
+from storage.database.transactions import Database
+from storage.delivery import outbox
 from storage.errors import StorageError
-from storage.owner import is_dead
+from storage.studies import refused_instances
+from storage.studies.announcements import forget_unclaimed
+from storage.studies.associations import lose_dead_associations
+from storage.work import jobs, roster
 
 _SWEEP_S = 0.5
 _RESCUE_S = 15.0
@@ -125,7 +128,7 @@ class Clock:
         now = self._look().at
         with self._database.write() as tx:
             count = jobs.rescue(tx, now, is_dead) + outbox.rescue(tx, now, is_dead)
-            index.lose_dead_associations(tx, is_dead, now)
+            lose_dead_associations(tx, is_dead, now)
         if count:
             log.info("abandoned work rescued", count=count)
 

@@ -11,13 +11,15 @@ In this order:
 
 Instances that are missing at the hard limit raise an alarm and are no longer waited for; so are
 those that were announced of a complete study and did not come for as long.
+
+What happens to a study is looked at soon; what does not happen, at the time that is returned here.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.completeness import Evidence
-from storage.states import DueReason, StudyState
+from storage.states import DueReason, Ending, StudyState
+from storage.studies.completeness import Carrier, Evidence
 
 #: How often a held study, and one whose archive has not answered yet, is looked at.
 _HELD = timedelta(hours=1)
@@ -41,7 +43,7 @@ class Rules:
 class Decision:
     """What to do: complete a study for a `reason`, or look at it again.
 
-    Neither a reason nor `look_at` leaves it to its associations. `alarms`: what is missing is given
+    Neither of them: it is complete, and nothing is waited for. `alarms`: what is missing is given
     up, and an administrator told.
     """
 
@@ -57,14 +59,67 @@ def decide(evidence: Evidence, rules: Rules, now: datetime) -> Decision:
         return _overdue(evidence, rules, now) if lacks else Decision()
     if evidence.held:
         return Decision(look_at=now + _HELD)
-    if now >= evidence.hard_limit_at:
+    hard_limit_at = _hard_limit_at(evidence, rules)
+    if now >= hard_limit_at:
         return Decision(reason=DueReason.HARD_LIMIT, alarms=lacks)
     if evidence.in_progress or lacks:
-        return Decision(look_at=evidence.hard_limit_at)
+        return Decision(look_at=hard_limit_at)
     if _is_whole(evidence):
         quiet_at = evidence.last_received_at + timedelta(seconds=rules.release_quiet_s)
-        return _at(min(quiet_at, evidence.hard_limit_at), DueReason.ALL_EXPECTED, now)
+        return _at(min(quiet_at, hard_limit_at), DueReason.ALL_EXPECTED, now)
     return _by_associations(evidence, rules, now)
+
+
+def due_by_associations(evidence: Evidence, rules: Rules) -> tuple[datetime, DueReason]:
+    """When a study is due by what its associations did, in the order they did it, and why then.
+
+    What comes on one makes the study wait for its peer's quiet period, within the hard limit. A
+    release cuts that short where all that carried the study by then were released.
+    """
+    began_at, hard_limit_at = evidence.revision_began_at, _hard_limit_at(evidence, rules)
+    brought = [(_last_sign(one), False, one.quiet_s) for one in evidence.carriers]
+    released = [
+        (one.closed_at, True, rules.release_quiet_s)
+        for one in evidence.carriers
+        if one.closed_at is not None and one.ending is Ending.RELEASED
+    ]
+    due_at, reason = began_at, DueReason.QUIET_PERIOD
+    for at, is_release, quiet_s in sorted(brought + released):
+        if at < began_at:
+            continue
+        quiet_at = at + timedelta(seconds=quiet_s)
+        if is_release:
+            if quiet_at < due_at and not _more_to_come(evidence, at):
+                due_at, reason = quiet_at, DueReason.ASSOCIATION_RELEASED
+        elif min(quiet_at, hard_limit_at) > due_at:
+            by_limit = quiet_at >= hard_limit_at
+            due_at = min(quiet_at, hard_limit_at)
+            reason = DueReason.HARD_LIMIT if by_limit else DueReason.QUIET_PERIOD
+    return due_at, reason
+
+
+def _hard_limit_at(evidence: Evidence, rules: Rules) -> datetime:
+    return evidence.revision_began_at + timedelta(seconds=rules.hard_limit_s)
+
+
+def _last_sign(carrier: Carrier) -> datetime:
+    """When something last came of the study: an instance, or bytes that may be one.
+
+    Bytes are none where the association left the study for others longer than a quiet period ago.
+    """
+    left = carrier.last_of_any_at - carrier.last_at > timedelta(seconds=carrier.quiet_s)
+    return carrier.last_at if left else max(carrier.last_at, carrier.heard_at or carrier.last_at)
+
+
+def _more_to_come(evidence: Evidence, at: datetime) -> bool:
+    """Whether one that carried the study by then was open, or broken in this revision."""
+    return any(
+        one.closed_at is None
+        or one.closed_at > at
+        or (one.ending is not Ending.RELEASED and one.closed_at >= evidence.revision_began_at)
+        for one in evidence.carriers
+        if one.first_at <= at
+    )
 
 
 def _is_whole(evidence: Evidence) -> bool:
@@ -82,18 +137,17 @@ def _is_whole(evidence: Evidence) -> bool:
 
 
 def _by_associations(evidence: Evidence, rules: Rules, now: datetime) -> Decision:
-    due_at = evidence.due_at
-    if due_at is None or now < due_at:
-        return Decision()
+    hard_limit_at = _hard_limit_at(evidence, rules)
+    due_at, reason = due_by_associations(evidence, rules)
+    if now < due_at:
+        return Decision(look_at=due_at)
     patience = timedelta(seconds=rules.archive_patience_s)
-    if not evidence.archive_asked and now < min(due_at + patience, evidence.hard_limit_at):
+    if not evidence.archive_asked and now < min(due_at + patience, hard_limit_at):
         return Decision(look_at=now + _SOON)
     if not evidence.broken:
-        return Decision(reason=evidence.due_reason)
+        return Decision(reason=reason)
     retried_by = evidence.last_received_at + timedelta(seconds=rules.abort_quiet_s)
-    return _at(
-        max(due_at, min(retried_by, evidence.hard_limit_at)), DueReason.ASSOCIATION_BROKEN, now
-    )
+    return _at(max(due_at, min(retried_by, hard_limit_at)), DueReason.ASSOCIATION_BROKEN, now)
 
 
 def _overdue(evidence: Evidence, rules: Rules, now: datetime) -> Decision:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from storage import clock_readings
-from storage.clock_readings import Reading, TimeOfDay
-from storage.engine import Database
+from storage.clock import readings
+from storage.clock.readings import Reading, TimeOfDay
+from storage.database.owner import boot_id, this_process
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.owner import boot_id, this_process
 
 _AT_ONCE_S = 0.1
 #: How often to compare with the last known time in the database, where no jump is seen before.
@@ -66,7 +66,7 @@ class WallClock:
 
     def _compare(self, reading: Reading, ago_s: float | None) -> TimeOfDay:
         try:
-            found = clock_readings.compare(self._database, reading, this_process(), ago_s)
+            found = readings.compare(self._database, reading, this_process(), ago_s)
         except StorageError:
             if self._away_since_s is None:
                 self._away_since_s = reading.elapsed_s
@@ -81,7 +81,7 @@ class WallClock:
         if self._last is None:
             return False
         expected = self._last.at + timedelta(seconds=reading.elapsed_s - self._last.elapsed_s)
-        return abs(reading.at - expected) >= clock_readings.TOLERANCE
+        return abs(reading.at - expected) >= readings.TOLERANCE
 
     def _is_time(self, reading: Reading) -> bool:
         return reading.elapsed_s - self._compared_s >= _COMPARE_EVERY_S
@@ -113,7 +113,7 @@ def clock_standing(database: Database) -> tuple[TimeOfDay | None, timedelta]:
     """
     reading = Reading(boot_id(), datetime.now(UTC), time.monotonic())
     with database.read() as tx:
-        return clock_readings.look(tx, reading)
+        return readings.look(tx, reading)
 
 
 class ClockWatch:

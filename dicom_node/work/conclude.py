@@ -1,210 +1,183 @@
-"""The job `conclude`: from everything prepared of a study to findings, or to why there are none."""
+"""From a `conclude` job to one commit: the report, whom it goes to, and the end of the job."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
-from dicom_node.policy import LIES_IN_THE_INSTANCE
-from dicom_node.work.feature_codec import decode_features
-from dicom_node.work.refused import refused_sentences
-from inference.errors import InferenceError
-from inference.exclusions import (
-    FILES_REMOVED,
-    NO_ESTIMATE,
-    NOT_ANALYSED,
-    PATIENT_DIFFERS,
-    SCHEME,
-    UNUSED,
-)
+import structlog
+
+from dicom_node.corrections.effects import is_filed_anew
+from dicom_node.delivery.acceptance import BELIEVED_FOR, CLASS_REFUSALS
+from dicom_node.errors import NoProgressError
+from dicom_node.retry_decision import MOST_POSTPONEMENTS, explain, growing_delay_s
+from dicom_node.work.case_findings import unprepared_instances
+from dicom_node.work.case_report import Recipient, Reporter, deliveries
+from dicom_node.work.holding import Holding, now_utc
 from inference.pipeline import Pipeline
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef
-from storage.cases import Case, CaseInstance
-from storage.results import Preparation
+from storage.database.transactions import Database, Transaction
+from storage.delivery import destinations, outbox
+from storage.reading import cases
+from storage.reading.cases import Case
+from storage.reading.companions import Reach, anchors_near
+from storage.states import Backfill, Outcome
+from storage.studies import anchors, preparing
+from storage.work import jobs, results
+from storage.work.jobs import Job
+from storage.work.results import Report, StoredReport
 
-_PATIENT_CONFLICT = (
-    "the study holds instances of more than one patient. Correct it at the archive, then send it "
-    "again."
-)
-_NOT_PREPARED_ANEW = (
-    "it was not analysed with the current model, and its pixel data are no longer kept"
-)
-_ADMINISTRATOR = "Please tell the administrator."
-_FAILED = f"technical failure: the model gave no plausible values. {_ADMINISTRATOR}"
+#: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
+_COMPANIONS = frozenset({"SC", "KOS", "PDF"})
 
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """The instances of a case, told apart: what can be fused, and what is left out and why."""
-
-    encoded: tuple[Encoded, ...]
-    exclusions: tuple[Exclusion, ...]
-    input_digest: str
+log = structlog.get_logger()
 
 
-def unprepared_instances(case: Case, pipeline: Pipeline, *, retry_failed: bool) -> list[int]:
-    """Instances that were not prepared, or with another bundle or version, and can be.
+class Conclusions:
+    """Makes the reports of jobs that `holding` claimed, and ends the jobs with them."""
 
-    Failed ones are included only with `retry_failed`.
-    """
-    if case.withdrawn is not None:
-        return []
-    return [
-        item.instance_id
-        for item in standing_instances(case)
-        if _prepared(item, pipeline) is None
-        and not item.removed
-        and (item.prepare_failed is None or retry_failed)
-    ]
+    def __init__(
+        self,
+        database: Database,
+        pipelines: Mapping[str, Pipeline],
+        reporter: Reporter,
+        recipients: Sequence[Recipient],
+        holding: Holding,
+        profiles: Mapping[str, str],
+        shadows: Collection[str],
+    ) -> None:
+        self._database = database
+        self._pipelines = pipelines
+        self._reporter = reporter
+        self._recipients = recipients
+        self._holding = holding
+        self._profiles = profiles
+        self._shadows = shadows
 
+    def conclude(self, job: Job) -> None:
+        """Report on a study, or first have prepared what is not, or not as it would be now.
 
-def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
-    """Instances for this pipeline that could not be analysed for no fault of their own.
-
-    An instance that cannot be analysed for a reason of its own is left out. One that could not be
-    read, or for which memory ran out, might have changed the estimate.
-    """
-    return [
-        item
-        for item in standing_instances(case)
-        if _prepared(item, pipeline) is None
-        and not item.patient_differs
-        and _would_take_part(item)
-        and pipeline.concerns([item.sop_class_uid])
-    ]
-
-
-def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Separate the selected loops from the rest; both in the order of their UIDs."""
-    encoded: list[Encoded] = []
-    exclusions: list[Exclusion] = []
-    identity = hashlib.sha256(
-        f"{pipeline.name} {pipeline.version} {pipeline.model.bundle_digest} "
-        f"{case.patient_conflict}".encode()
-    )
-    # What the report says of the algorithm follows from settings too.
-    identity.update("\n".join(pipeline.model.parameters).encode())
-    if case.identification:
-        identity.update(json.dumps(case.identification, sort_keys=True).encode())
-    for missing in case.refused:
-        identity.update(f"\nrefused {missing.sop_instance_uid} {missing.status}".encode())
-    for item in case.instances:
-        if item.rejected:
-            identity.update(f"\n{item.sop_instance_uid} {item.rejected}".encode())
-    for item in sorted(shown_instances(case), key=lambda item: item.sop_instance_uid):
-        exclusion = _exclusion(item, pipeline)
-        if exclusion:
-            exclusions.append(exclusion)
+        Raises:
+            NoProgressError: that was done often enough.
+        """
+        pipeline = self._pipelines[job.pipeline]
+        case, latest = self._load(job)
+        # What failed for an earlier revision is tried once more: its cause may be gone.
+        retry_failed = (job.revision or 1) > 1 and job.postponed == 0
+        unprepared = unprepared_instances(case, pipeline, self._profiles, retry_failed=retry_failed)
+        if unprepared:
+            self._prepare_first(job, unprepared)
+            return
+        if self._only_stores(job):
+            report = self._reporter.findings_only(job, case, pipeline, now_utc())
         else:
-            encoded.append(_encoded(item))
-            identity.update(f"\n{item.sop_instance_uid} {item.digest}".encode())
-    for item in lacking_instances(case, pipeline):
-        identity.update(f"\n{item.sop_instance_uid} lacking".encode())
-    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
+            report = self._reporter.report(job, case, latest, pipeline, now_utc())
+        # What waits under a former identification, or is withdrawn, must not go out any more.
+        calls_off = report.outcome is Outcome.WITHDRAWN or is_filed_anew(case)
+        self._hand_in(job, report, lambda tx, now: jobs.finish(tx, job, now), calls_off=calls_off)
+
+    def report_failure(self, job: Job, code: str) -> None:
+        """Report that a study's analysis failed for good: the reader hears of it as of a result."""
+        why = explain(code)
+        case, latest = self._load(job)
+        pipeline = self._pipelines[job.pipeline]
+        if self._only_stores(job):
+            report = self._reporter.findings_only(job, case, pipeline, now_utc(), why)
+        else:
+            report = self._reporter.failure(job, case, latest, pipeline, why, now_utc())
+        self._hand_in(
+            job, report, lambda tx, now: jobs.fail(tx, job, at=now, code=code, message=why)
+        )
+
+    def _only_stores(self, job: Job) -> bool:
+        """Whether nobody is told what is found: by a shadow, or by a backfill that stores only."""
+        return job.pipeline in self._shadows or job.backfill is Backfill.STORED
+
+    def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
+        reach = self._reach(job)
+        with self._database.write() if reach else self._database.read() as tx:
+            case = cases.load_case(tx, job.study_id, job.pipeline, reach)
+            if reach:  # kept at once: what is purged from now on is known to have been there
+                others = {item.of.study_id for item in case.companions if item.of}
+                anchors.keep_companions(tx, job.study_id, job.pipeline, others)
+            return case, results.latest_report(tx, job.study_id, job.pipeline)
+
+    def _reach(self, job: Job) -> Reach | None:
+        """What of the patient's other studies takes part, if any."""
+        business = self._pipelines[job.pipeline].business
+        return Reach(business.reads, business.reach_days) if business.reach_days else None
+
+    def _revise_anchors(self, tx: Transaction, job: Job, now: datetime) -> None:
+        """Have reported again what this study takes part in, or did, unless that is why it ran."""
+        reach, pipeline = self._reach(job), job.pipeline
+        if job.backfill is Backfill.STORED:
+            return  # a report on another study would tell somebody
+        if reach is None or anchors.is_for_companion(tx, job.study_id, job.revision or 1):
+            return
+        near = anchors_near(tx, job.study_id, pipeline, reach)
+        held = (found for found in anchors.anchors_of(tx, job.study_id) if found[1] == pipeline)
+        anchors.revise_anchors(tx, [*((study_id, pipeline) for study_id in near), *held], now)
+
+    def _hand_in(
+        self,
+        job: Job,
+        report: Report,
+        end: Callable[[Transaction, datetime], None],
+        *,
+        calls_off: bool = False,
+    ) -> None:
+        now = now_utc()
+
+        def change(tx: Transaction) -> None:
+            report_id = results.record_report(tx, report)
+            if calls_off and report.objects:
+                outbox.call_off(tx, report_id, now)
+            for kind, recipients in deliveries(report, self._recipients).items():
+                for recipient in recipients:
+                    if not _is_spared(tx, report, kind, recipient, now):
+                        outbox.enqueue(
+                            tx,
+                            report_id,
+                            kind=kind,
+                            destination=recipient.name,
+                            now=now,
+                            expires_at=recipient.expires_at(now),
+                        )
+            self._revise_anchors(tx, job, now)
+            end(tx, now)
+
+        self._holding.let_go(job, change)
+        log.info("report made", study=job.study_id, revision=report.revision, state=report.outcome)
+
+    def _prepare_first(self, job: Job, instance_ids: Sequence[int]) -> None:
+        if job.postponed >= MOST_POSTPONEMENTS:
+            raise NoProgressError("its instances are prepared repeatedly")
+        now = now_utc()
+        # The first time is nothing unusual: the report only waits for what it has ordered.
+        later = now + timedelta(seconds=growing_delay_s(job.postponed)) if job.postponed else None
+
+        def change(tx: Transaction) -> None:
+            preparing.prepare(tx, instance_ids, job.pipeline, now, job.backfill)
+            jobs.postpone(
+                tx,
+                job,
+                at=now,
+                available_at=later,
+                code="UNPREPARED",
+                message=f"{len(instance_ids)} instance(s) are prepared first",
+            )
+
+        self._holding.let_go(job, change)
+        log.info("report postponed", job=job.id, study=job.study_id, count=len(instance_ids))
 
 
-def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
-    """Findings of a study whose analysis failed for good, made from stored texts only."""
-    shown = sorted(shown_instances(case), key=lambda item: item.sop_instance_uid)
-    excluded = [_exclusion(item, pipeline) or _unused(_reference(item)) for item in shown]
-    return _with_refused(
-        case, pipeline.abstain(excluded, f"technical failure ({why}). {_ADMINISTRATOR}")
+def _is_spared(
+    tx: Transaction, report: Report, kind: str, recipient: Recipient, now: datetime
+) -> bool:
+    """Whether a companion is not queued for a destination that refused its like lately."""
+    if kind not in _COMPANIONS:
+        return False
+    # The last rendition: what is sent where those before it are refused.
+    renditions = (item for item in report.objects if item.kind == kind)
+    made = max(renditions, key=lambda item: item.preference)
+    since = now - BELIEVED_FOR
+    return destinations.spares(
+        tx, recipient.name, made, report.study_id, now, since, CLASS_REFUSALS
     )
-
-
-def conclude(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    """Fuse the loops of a study; a failure of the model becomes an abstention."""
-    return _with_refused(case, _concluded(case, gathered, pipeline))
-
-
-def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
-    if case.patient_conflict:
-        return pipeline.abstain(_everything(gathered), _PATIENT_CONFLICT)
-    lacking = lacking_instances(case, pipeline)
-    if lacking:
-        return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
-    try:
-        return pipeline.conclude(gathered.encoded, gathered.exclusions)
-    except InferenceError:
-        return pipeline.abstain(_everything(gathered), _FAILED)
-
-
-def _everything(gathered: Gathered) -> list[Exclusion]:
-    """All instances of a study of which no estimate is made, the selected loops among them."""
-    unused = [_unused(loop.instance) for loop in gathered.encoded]
-    return sorted([*gathered.exclusions, *unused], key=lambda item: item.instance.sop_instance_uid)
-
-
-def _unused(loop: InstanceRef) -> Exclusion:
-    return Exclusion(loop, NO_ESTIMATE, UNUSED)
-
-
-def _with_refused(case: Case, findings: Findings) -> Findings:
-    """Add the refused instances to the limitations: the examination may be incomplete."""
-    told = refused_sentences(case.refused)
-    return replace(findings, limitations=(*findings.limitations, *told)) if told else findings
-
-
-def _told_lacking(case: Case, lacking: Sequence[CaseInstance]) -> str:
-    causes = {item.prepare_failed or _NOT_PREPARED_ANEW for item in lacking}
-    return (
-        f"{len(lacking)} of the study's {len(case.instances)} instances could not be analysed: "
-        f"{'; '.join(sorted(causes))}. An estimate from the rest could be wrong."
-    )
-
-
-def _prepared(item: CaseInstance, pipeline: Pipeline) -> Preparation | None:
-    """What was made of an instance by the present rules, with the present bundle."""
-    made = item.preparation
-    if made is None or made.pipeline_version != pipeline.version:
-        return None
-    return made if made.bundle_digest == pipeline.model.bundle_digest else None
-
-
-def _would_take_part(item: CaseInstance) -> bool:
-    """Whether an instance without a preparation may be a loop, and nothing shows that it is bad."""
-    if item.preparation is not None and not item.preparation.selected:
-        return False  # so the pipeline found with another bundle, or in another version
-    return item.failure_code not in LIES_IN_THE_INSTANCE
-
-
-def _exclusion(item: CaseInstance, pipeline: Pipeline) -> Exclusion | None:
-    reference = _reference(item)
-    rejected = reason_of(item)
-    if rejected is not None:
-        return Exclusion(reference, rejected, "taken back by a rejection note")
-    if item.patient_differs:
-        return Exclusion(reference, PATIENT_DIFFERS, "another patient's identity than the study's")
-    preparation = _prepared(item, pipeline)
-    if item.removed and preparation is None:
-        return Exclusion(reference, FILES_REMOVED, _NOT_PREPARED_ANEW)
-    if preparation is None:
-        code = item.prepare_failed or "UNKNOWN"
-        return Exclusion(reference, NOT_ANALYSED, f"technical failure ({code})")
-    if preparation.selected:
-        return None
-    reason = Code(preparation.reason_code, SCHEME, preparation.reason_meaning)
-    return Exclusion(reference, reason, preparation.detail)
-
-
-def _encoded(item: CaseInstance) -> Encoded:
-    if item.preparation is None or item.preparation.features is None:
-        raise InferenceError("a selected instance has no stored features")
-    return Encoded(_reference(item), decode_features(item.preparation.features))
-
-
-def _reference(item: CaseInstance) -> InstanceRef:
-    if item.preparation:
-        return InstanceRef(**json.loads(item.preparation.instance_json))
-    return InstanceRef(
-        item.sop_class_uid,
-        item.sop_instance_uid,
-        item.series_instance_uid,
-        modality=item.modality,
-    )
-
-
-def sop_classes(case: Case) -> Sequence[str]:
-    """The SOP classes of a study's instances that still stand."""
-    return sorted({item.sop_class_uid for item in standing_instances(case)})

@@ -9,7 +9,7 @@ import json
 from datetime import datetime, timedelta
 
 from dicom_node.report import StudyContext
-from storage.cases import Case
+from storage.reading.cases import Case
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 

@@ -1,4 +1,4 @@
-"""Features of a loop as bytes for the database, and back."""
+"""Features of an instance as bytes for the database, and back."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from PIL import Image
 
 from inference.types import Features
 
-#: Higher than the summary picture shows it, and cheap to decode for each loop of a study.
+#: Higher than the summary picture shows it, and cheap to decode for each instance of a study.
 _PREVIEW_HEIGHT = 240
 _PREVIEW_QUALITY = 85
 

@@ -1,4 +1,4 @@
-"""Findings as JSON for the database, and back; previews are left out."""
+"""Findings as JSON for the database, and back; what is drawn is left out."""
 
 import json
 from dataclasses import asdict, replace
@@ -12,18 +12,23 @@ from inference.types import (
     Exclusion,
     Familiarity,
     Findings,
+    Grade,
     InstanceRef,
     Measurement,
     ModelCard,
     Presence,
     Standing,
+    Withheld,
+    Words,
 )
 
 
 def encode_findings(findings: Findings) -> str:
     """Write findings as JSON."""
     bare = replace(
-        findings, evidence=tuple(replace(item, preview=None) for item in findings.evidence)
+        findings,
+        evidence=tuple(replace(item, preview=None) for item in findings.evidence),
+        pictures=(),
     )
     return json.dumps(asdict(bare), sort_keys=True)
 
@@ -46,12 +51,18 @@ def decode_findings(text: str) -> Findings:
         limitations=tuple(tree["limitations"]),
         abstention=tree["abstention"],
         familiarity=_familiarity(tree.get("familiarity")),
+        grades=tuple(_grade(item) for item in tree.get("grades", ())),
+        withheld=tuple(
+            Withheld(**item | {"concept": Code(**item["concept"])})
+            for item in tree.get("withheld", ())
+        ),
+        words=_words(tree.get("words", {})),
     )
 
 
 def _model(item: dict[str, Any]) -> ModelCard:
-    changed = {"standing": Standing(item["standing"]), "parameters": tuple(item["parameters"])}
-    return ModelCard(**item | changed)
+    words = {key: tuple(item.get(key, ())) for key in ("parameters", "remarks", "preparing")}
+    return ModelCard(**item | words | {"standing": Standing(item["standing"])})
 
 
 def _measurement(item: dict[str, Any]) -> Measurement:
@@ -74,6 +85,21 @@ def _classification(item: dict[str, Any] | None) -> Classification | None:
 
 def _familiarity(item: dict[str, Any] | None) -> Familiarity | None:
     return Familiarity(**item) if item else None
+
+
+def _grade(item: dict[str, Any]) -> Grade:
+    changed = {
+        "concept": Code(**item["concept"]),
+        "scale": tuple(Code(**step) for step in item["scale"]),
+        "level": _code(item["level"]),
+        "votes": tuple((name, Code(**level)) for name, level in item["votes"]),
+    }
+    return Grade(**item | changed)
+
+
+def _words(item: dict[str, Any]) -> Words:
+    """Findings that were stored without words of their own get the general ones."""
+    return Words(**item | {key: _code(item.get(key)) for key in ("finding", "procedure")})
 
 
 def _evidence(item: dict[str, Any]) -> Evidence:

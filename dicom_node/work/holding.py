@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait
-from storage import jobs
-from storage.engine import Database, Transaction
+from dicom_node.retry_decision import Decision, Fail, Forget, Halt, Retry, Wait
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
-from storage.jobs import Job, JobKind
+from storage.states import Backfill, JobKind
+from storage.work import jobs
+from storage.work.jobs import Job
 
 log = structlog.get_logger()
 
@@ -29,22 +30,42 @@ class Holding:
         self._lease_s = lease_s
         self._held: dict[int, Job] = {}
 
-    def claim(self, limit: int, kinds: Sequence[JobKind] = jobs.URGENCY) -> list[Job]:
-        """Claim what is due, the first kind first.
+    @property
+    def held(self) -> list[Job]:
+        """What is held now."""
+        return list(self._held.values())
+
+    def claim(
+        self,
+        limit: int,
+        kinds: Sequence[JobKind] = jobs.URGENCY,
+        lanes: Sequence[Backfill | None] = jobs.LANES,
+    ) -> list[Job]:
+        """Claim what is due, live work first, the first kind first.
+
+        To each preparation that was not tried before come those of the other pipelines, beyond
+        `limit`.
 
         Raises:
             storage.errors.StorageError: the database is away; nothing is held.
         """
+        now, lease_s, pipelines = now_utc(), self._lease_s, self._pipelines
         with self._database.write() as tx:
             claimed = jobs.claim(
                 tx,
                 owner=self._owner,
-                now=now_utc(),
-                lease_s=self._lease_s,
+                now=now,
+                lease_s=lease_s,
                 limit=limit,
                 kinds=kinds,
-                pipelines=self._pipelines,
+                lanes=lanes,
+                pipelines=pipelines,
             )
+            if len(pipelines) > 1:
+                fresh = [job for job in claimed if job.attempt == 1]
+                claimed += jobs.claim_beside(
+                    tx, fresh, owner=self._owner, now=now, lease_s=lease_s, pipelines=pipelines
+                )
         self._held |= {job.id: job for job in claimed}
         return claimed
 
@@ -89,7 +110,7 @@ class Holding:
     def renew_until(self, stopped: threading.Event) -> None:
         """Renew all leases, each in its own commit, every third of a lease."""
         while not stopped.wait(self._lease_s / 3):
-            for job in list(self._held.values()):
+            for job in self.held:
                 self._renew(job)
 
     def _renew(self, job: Job) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import structlog
 
-from dicom_node.policy import Wait, explain
+from dicom_node.retry_decision import Wait, explain
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""The job `prepare`: judge one instance and, where it takes part, keep the features of its loop."""
+"""The job `prepare`: judge one instance and, where it takes part, keep its features."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,65 +6,77 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dicom_node.corrections.rejection_note import RejectionNote, read_rejection_note
+from pydicom import Dataset
+
 from dicom_node.work.feature_codec import encode_features
-from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NOT_DECODABLE
-from inference.pipeline import Pipeline
+from inference.pipeline import Pipeline, require_own
 from inference.types import Features, Rejected, Selected, Selection
-from storage.results import Preparation
+from storage.work.jobs import Job
+from storage.work.results import Preparation
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """An instance after all that needs no model; `look` is None where it takes no part.
 
-    `note` is there where the instance is a rejection note.
+    `settings` are those that it was judged under.
     """
 
     selection: Selection
+    settings: str
     look: Any = None
-    note: RejectionNote | None = None
 
 
-def judge(file: Path, pipeline: Pipeline, profile: str | None = None) -> Judged:
+def judge(file: Path, header: Dataset, pipeline: Pipeline, profile: str | None = None) -> Judged:
     """Judge one instance and decode it; what its pixels speak against is rejected all the same.
 
-    `profile` is that of the selection which the peer's settings name; None: the pipeline's own.
+    `header` is that of the file. `profile` is that of the selection which the peer's settings name;
+    None: the pipeline's own.
 
     Raises:
-        inference.errors.InferenceError: the pipeline itself failed; nothing is known of the loop.
+        inference.errors.InferenceError: the pipeline itself failed; nothing is known of the
+            instance.
     """
-    header = read_header(file)
     selection = pipeline.select(header, profile)
+    require_own(pipeline, selection, Selected, Rejected)
+    settings = settings_of(pipeline, profile)
     if not isinstance(selection, Selected):
-        return Judged(selection, note=read_rejection_note(header))
+        return Judged(selection, settings)
     try:
-        return Judged(selection, pipeline.look(file, selection))
-    except LoopExcludedError as error:
+        return Judged(selection, settings, pipeline.look(file, selection))
+    except InstanceExcludedError as error:
         verdicts = (*selection.verdicts, error.verdict)
         return Judged(
-            Rejected(selection.instance, verdicts, error.reason, error.verdict.detail),
+            Rejected(selection.instance, verdicts, error.reason, error.verdict.detail), settings
         )
-    except LoopUnreadableError as error:
+    except InstanceUnreadableError as error:
         return Judged(
-            Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)),
+            Rejected(selection.instance, selection.verdicts, NOT_DECODABLE, str(error)), settings
         )
+
+
+def settings_of(pipeline: Pipeline, profile: str | None) -> str:
+    """The settings that an instance is prepared under; `profile` is its sender's own."""
+    own = f"sender's profile {profile}" if profile else ""
+    return "; ".join(filter(None, [*pipeline.model.preparing, own]))
 
 
 def preparation(
-    instance_id: int,
-    selection: Selection,
+    job: Job,
+    judged: Judged,
     features: Features | None,
     pipeline: Pipeline,
     now: datetime,
 ) -> Preparation:
-    """What is kept of one instance; `features` are there where it was selected."""
+    """What is kept of the instance of a job; `features` are there where it was selected."""
+    assert job.instance_id is not None  # noqa: S101 - it was looked at
+    selection = judged.selection
     rejected = selection if isinstance(selection, Rejected) else None
     return Preparation(
-        instance_id=instance_id,
-        pipeline=pipeline.name,
+        instance_id=job.instance_id,
+        pipeline=job.pipeline,
         pipeline_version=pipeline.version,
         bundle_digest=pipeline.model.bundle_digest,
         selected=rejected is None,
@@ -75,4 +87,5 @@ def preparation(
         instance_json=json.dumps(asdict(selection.instance)),
         features=encode_features(features) if features else None,
         prepared_at=now,
+        settings=judged.settings,
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from storage.refused_instances import Refused
+from storage.studies.refused_instances import Refused
 
 #: Why, in words for a reader, by the C-STORE status that was answered.
 _REASONS = {

@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from dicom_node.study.clock import Clock
-from dicom_node.work.engine import Engine
+from dicom_node.work.job_runner import JobRunner
 
 _GRACE_S = 20.0
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 class Worker:
     """Runs the engine and the clock in the background."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: JobRunner, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)

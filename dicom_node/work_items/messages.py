@@ -7,10 +7,10 @@ from itertools import groupby
 
 from pydicom import Dataset
 
-from dicom_node.work_items.policy import Cancel
+from dicom_node.work_items.next_step import Cancel
 from inference.dicom.elements import items, text
 from inference.types import Code
-from storage.work_item_study import Output
+from storage.work_items.progress import Output
 
 
 @dataclass(frozen=True, slots=True)

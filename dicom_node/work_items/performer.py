@@ -9,7 +9,7 @@ import structlog
 
 from dicom_node.service import Loops, keep_stepping
 from dicom_node.work_items.performing import Performing, WorkListRules
-from storage.engine import Database
+from storage.database.transactions import Database
 
 #: How often the database is asked whether an item is due, in seconds.
 _POLL_S = 0.5

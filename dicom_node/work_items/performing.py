@@ -17,14 +17,15 @@ from dicom_node.scu.errors import RequestRefusedError
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.work_items import WorkItemLostError, WorkItemQuery, open_work_list
 from dicom_node.work_items.messages import Location, Performed, performed, progress, read_input
-from dicom_node.work_items.policy import CLAIMED, DONE, Cancel, Complete, Fetch, Wait, next_step
+from dicom_node.work_items.next_step import CLAIMED, DONE, Cancel, Complete, Fetch, Wait, next_step
 from inference.types import Code
-from storage import work_items
-from storage.engine import Database, Transaction
+from storage.database.owner import is_dead, this_process
+from storage.database.transactions import Database, Transaction
 from storage.errors import ClaimLostError, StorageError
-from storage.owner import is_dead, this_process
-from storage.work_item_study import InputStudy, look_at_study
-from storage.work_items import WorkItem, WorkItemState
+from storage.states import WorkItemState
+from storage.work_items import claiming
+from storage.work_items.claiming import WorkItem
+from storage.work_items.progress import InputStudy, look_at_study
 
 #: How long one step may take until another process tries it too.
 _STEP = timedelta(minutes=5)
@@ -44,7 +45,8 @@ class WorkListRules:
     """What the node does for one work list; `locations` by destination.
 
     At most `at_once` items are claimed at a time; one that is not done within `maximum_age_s` is
-    canceled. `station` is whom an item names as its performer.
+    canceled. `station` is whom an item names as its performer. No item waits for `shadows`, which
+    are pipelines that make no reports.
     """
 
     node: RemoteNode
@@ -55,6 +57,7 @@ class WorkListRules:
     maximum_age_s: float
     locations: Mapping[str, Location]
     fetch: FetchStudy | None = None
+    shadows: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -94,8 +97,8 @@ class Performing:
         """
         now = _now()
         with self._database.write() as tx:
-            work_items.rescue(tx, self.name, now, is_dead)
-            room = self._rules.at_once - work_items.count_open(tx, self.name)
+            claiming.rescue(tx, self.name, now, is_dead)
+            room = self._rules.at_once - claiming.count_open(tx, self.name)
         if room <= 0:
             return
         with open_work_list(self._rules.node) as work_list:
@@ -105,7 +108,7 @@ class Performing:
             if room <= 0:
                 return
             with self._database.write() as tx:
-                room -= work_items.note(
+                room -= claiming.note(
                     tx,
                     self.name,
                     sop_instance_uid,
@@ -118,13 +121,11 @@ class Performing:
         """Do what is due about one item; whether there was one."""
         now = _now()
         with self._database.read() as tx:
-            due_at = work_items.next_available_at(tx, self.name)
+            due_at = claiming.next_available_at(tx, self.name)
         if due_at is None or due_at > now:
             return False
         with self._database.write() as tx:
-            item = work_items.take(
-                tx, self.name, owner=this_process(), now=now, again_at=now + _STEP
-            )
+            item = claiming.take(tx, self.name, owner=this_process(), now=now, again_at=now + _STEP)
         if item is None:
             return False
         try:
@@ -140,7 +141,7 @@ class Performing:
             self._claim(item)
             return
         with self._database.read() as tx:
-            study = look_at_study(tx, item.study_instance_uid, item.input_uids)
+            study = look_at_study(tx, item.study_instance_uid, item.input_uids, self._rules.shadows)
         step = next_step(item, study, _now())
         if isinstance(step, Complete | Cancel):
             self._conclude(item, step)
@@ -153,7 +154,7 @@ class Performing:
             work_list.update(item.sop_instance_uid, item.transaction_uid, progress(CLAIMED))
             given = read_input(work_list.content(item.sop_instance_uid))
         self._write(
-            lambda tx: work_items.begin(
+            lambda tx: claiming.begin(
                 tx,
                 item,
                 study_instance_uid=given.study_instance_uid,
@@ -168,7 +169,7 @@ class Performing:
         if isinstance(step, Fetch) and self._rules.fetch is not None:
             self._fetch(item, self._rules.fetch)
         at = _now() + _LOOK
-        self._write(lambda tx: work_items.postpone(tx, item, at, study_id=study.study_id))
+        self._write(lambda tx: claiming.postpone(tx, item, at, study_id=study.study_id))
 
     def _tell(self, item: WorkItem, percent: int) -> None:
         """Tell how far it is, each time that changes and once an interval: so we hear of its end.
@@ -236,7 +237,7 @@ class Performing:
             self._end(item, WorkItemState.LET_GO, code=code, message=message)
             return
         again_at = _now() + timedelta(seconds=self._rules.interval_s)
-        self._write(lambda tx: work_items.postpone(tx, item, again_at, code=code, message=message))
+        self._write(lambda tx: claiming.postpone(tx, item, again_at, code=code, message=message))
         log.warning("work item waits", peer=self.name, attempt=item.attempt, code=code)
 
     def _end(
@@ -250,7 +251,7 @@ class Performing:
     ) -> None:
         self._memory.pop(item.id, None)
         self._write(
-            lambda tx: work_items.end(
+            lambda tx: claiming.end(
                 tx, item, state, _now(), outputs=outputs, code=code, message=message
             )
         )

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from inference.bundle.manifest import Description, Evaluated, Target
+from inference.bundle.manifest import Description, Evaluated
+from inference.bundle.targets import Target, ValueTarget
 from inference.types import Standing
 
 MODEL_CARD_FILE = "model_card.html"
@@ -97,12 +98,12 @@ def _performance(bundle: Description) -> str:
 
 
 def _target(bundle: Description, target: Target) -> list[str]:
-    unit = _UNITS.get(target.unit, target.unit)
-    promised = "" if target.conformal is None else f"; promised {target.conformal.coverage:.2f}"
     figures = [_figure(bundle, f"{target.name}.{name}", size) for name, size in _FIGURES.items()]
-    if figures[-1] != _NO_FIGURE:
-        figures[-1] += promised
-    return [f"{target.name}, {unit}", *figures]
+    if not isinstance(target, ValueTarget):
+        return [target.name, *figures]
+    if target.conformal is not None and figures[-1] != _NO_FIGURE:
+        figures[-1] += f"; promised {target.conformal.coverage:.2f}"
+    return [f"{target.name}, {_UNITS.get(target.unit, target.unit)}", *figures]
 
 
 def _verdicts(bundle: Description) -> Iterator[str]:
@@ -121,7 +122,8 @@ def _verdicts(bundle: Description) -> Iterator[str]:
 
 def _abstains(bundle: Description) -> Iterator[str]:
     yield "It does not replace a right heart catheter, and it states no diagnosis by itself."
-    yield "It is for adults; loops that the selection rules reject take no part."
+    whom = "adults" if bundle.population is None else f"patients {bundle.population} of age"
+    yield f"It is for {whom}; loops that the selection rules reject take no part."
     yield _unfamiliar(bundle)
     if bundle.standing is Standing.RESEARCH:
         yield "Nobody has cleared it as a medical device."

@@ -9,7 +9,8 @@ from inference.bundle.calibration import Conformal
 from inference.bundle.card import MODEL_CARD_FILE
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import load_bundle
-from inference.bundle.manifest import Cohort, Evaluated, Manifest, Target
+from inference.bundle.manifest import Cohort, Evaluated, Manifest, SelfTest
+from inference.bundle.targets import GradeTarget, PresenceTarget, Target
 from inference.errors import BundleError
 
 
@@ -43,11 +44,14 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
         ("familiarity", familiarity(manifest)),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
+        *([("population", str(manifest.population))] if manifest.population else []),
         ("cohort", manifest.cohort.description),
         *list(manifest.cohort.population.items()),
         *[(f"exams {split}", str(count)) for split, count in manifest.cohort.exams.items()],
         *[("looks at the test split", text) for text in _looks(manifest.cohort)],
         *[(name, _figure(figure)) for name, figure in manifest.evaluation.items()],
+        ("format", str(manifest.format_version)),
+        ("self-test", _tested(manifest.self_test)),
         ("weights", f"{manifest.weights.size_bytes / 1e6:.1f} MB"),
         ("model card", MODEL_CARD_FILE if manifest.model_card_sha256 else "none"),
         ("licence", manifest.licence),
@@ -87,7 +91,18 @@ def _join(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
+def _tested(test: SelfTest | None) -> str:
+    if test is None:
+        return "none: a machine that computes differently is not noticed"
+    answers = sum(map(len, test.expected.values()))
+    return f"{answers} known answers, tolerance {test.tolerance:g}"
+
+
 def _target(target: Target) -> str:
+    if isinstance(target, GradeTarget):
+        return f"grade: {_join(target.levels)}; temperature {target.temperature:.3g}"
+    if isinstance(target, PresenceTarget):
+        return f"present at a probability of {target.threshold:.3g} or more"
     decision = f"{target.unit}, decision above {target.decision_threshold:.3g}"
     return f"{decision}, {_interval(target.conformal)}{_by_evidence(target.evidence)}"
 

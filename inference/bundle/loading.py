@@ -1,8 +1,9 @@
 """From a folder on disk to networks in memory, every doubt refused before memory is taken.
 
 The order is: manifest (format, keys, digest), manifest against architecture, digest of the model
-card, size and digest of the weights file, its names, shapes and dtypes against the manifest, and
-only then the numbers. Weights are safetensors, which holds numbers and nothing that could run.
+card, size and digest of the weights file, its names, shapes and dtypes against the manifest, then
+the numbers, and at last the self-test. Weights are safetensors, which holds numbers and nothing
+that could run.
 """
 
 import hashlib
@@ -19,10 +20,12 @@ from safetensors import SafetensorError, safe_open
 from inference.bundle import familiarity_tensors
 from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE
 from inference.bundle.familiarity import Familiarity, feature_sizes
-from inference.bundle.manifest import FORMAT_VERSION, Manifest, Network, Tensor, digest_of
+from inference.bundle.formats import FORMAT_VERSION, as_today
+from inference.bundle.manifest import Description, Manifest, Network, Tensor, digest_of
+from inference.bundle.self_test import require_passed
 from inference.errors import BundleError
-from inference.models.encoder import ARCHITECTURES
-from inference.models.multiview import MultiView, without_storage
+from inference.models.multiview import MultiView
+from inference.models.registry import find_architecture
 from inference.regular_files import read_regular, require_regular
 
 MANIFEST_FILE = "manifest.json"
@@ -30,6 +33,8 @@ WEIGHTS_FILE = "model.safetensors"
 
 #: Far above any real manifest; it keeps a wrong file from being read into memory.
 _LARGEST_MANIFEST_BYTES = 8_000_000
+#: safetensors dtype of whole numbers; all other dtypes that a manifest may state are fractions.
+_WHOLE = "I64"
 _REPACK = "get the bundle again or pack it anew (echonode bundle pack)"
 
 
@@ -44,19 +49,28 @@ class Bundle:
     networks: tuple[MultiView, ...]
     familiarity: Familiarity | None = None
 
+    @property
+    def by_prefix(self) -> dict[str, MultiView]:
+        """The networks by their prefix."""
+        prefixes = (network.prefix for network in self.manifest.networks)
+        return dict(zip(prefixes, self.networks, strict=True))
+
 
 def load_bundle(folder: Path, device: torch.device) -> Bundle:
     """Read a bundle and place its networks on a device.
 
     Raises:
-        BundleError: the bundle is missing, damaged, too new or inconsistent.
+        BundleError: the bundle is missing, damaged, too new or inconsistent, or its networks
+            compute something else here than where they were packed.
     """
     manifest = read_manifest(folder)
-    require_known_shapes(manifest)
+    require_known_shapes(manifest, manifest.tensors)
     read_model_card(folder, manifest)
     tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
-    networks = tuple(_fill(network, tensors).to(device) for network in manifest.networks)
-    return Bundle(manifest, networks, _familiarity(manifest, tensors))
+    networks = fill(manifest, tensors, device)
+    if manifest.self_test is not None:
+        require_passed(manifest.self_test, networks)
+    return Bundle(manifest, tuple(networks.values()), _familiarity(manifest, tensors))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -74,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{path} is not JSON; {_REPACK}") from error
     _require_format(path, document)
     try:
-        manifest = Manifest.model_validate_json(json.dumps(document))
+        manifest = Manifest.model_validate_json(json.dumps(as_today(document)))
     except ValidationError as error:
         raise BundleError(f"{path}: {_first_mistakes(error)}; {_REPACK}") from error
     if digest_of(document) != manifest.digest:
@@ -100,50 +114,67 @@ def read_model_card(folder: Path, manifest: Manifest) -> str | None:
     return content.decode("utf-8")
 
 
-def expected_tensors(network: Network) -> dict[str, tuple[int, ...]]:
-    """Names, with the network's prefix, and shapes of every tensor that a network needs.
+def require_known_shapes(description: Description, stated: Mapping[str, Tensor]) -> None:
+    """Compare the tensors that a manifest states with what its architectures need.
 
     Raises:
-        BundleError: this node does not know the architecture.
-    """
-    if network.architecture not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise BundleError(
-            f"unknown architecture {network.architecture!r}; this node knows {known}: upgrade it"
-        )
-    shapes = without_storage(network.architecture, len(network.targets)).state_dict()
-    return {f"{network.prefix}.{name}": tuple(tensor.shape) for name, tensor in shapes.items()}
-
-
-def require_known_shapes(manifest: Manifest) -> None:
-    """Compare the manifest's tensors with what its architectures need.
-
-    Raises:
-        BundleError: a tensor is missing, too many, or of another shape.
+        BundleError: an architecture is unknown, or a tensor is missing, too many, of another
+            shape, or of whole numbers in place of others.
     """
     expected: dict[str, tuple[int, ...]] = {}
-    for network in manifest.networks:
-        expected.update(expected_tensors(network))
-    judging = _familiarity_tensors(manifest)
-    stated = {name: tensor.shape for name, tensor in manifest.tensors.items()}
-    _require_same("the architecture", expected | judging, "the manifest", stated)
-    for name in judging:
-        if manifest.tensors[name].dtype != familiarity_tensors.DTYPE:
+    whole = set()
+    for network in description.networks:
+        for name, tensor in _shapes(description, network).items():
+            expected[name] = tuple(tensor.shape)
+            if not tensor.is_floating_point():
+                whole.add(name)
+    judging = _familiarity_tensors(description)
+    shapes = {name: tensor.shape for name, tensor in stated.items()}
+    _require_same("the architecture", expected | judging, "the manifest", shapes)
+    for name, found in stated.items():
+        if name in judging and found.dtype != familiarity_tensors.DTYPE:
             raise BundleError(f"tensor {name} is not {familiarity_tensors.DTYPE}; {_REPACK}")
+        if (found.dtype == _WHOLE) != (name in whole):
+            raise BundleError(f"tensor {name} is {found.dtype}; {_REPACK}")
 
 
-def _familiarity_tensors(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+def fill(
+    description: Description, tensors: Mapping[str, torch.Tensor], device: torch.device
+) -> dict[str, MultiView]:
+    """The networks, by prefix, from tensors of the right names and shapes.
+
+    Raises:
+        BundleError: a number is not finite.
+    """
+    return {
+        network.prefix: _filled(description, network, tensors).to(device)
+        for network in description.networks
+    }
+
+
+def _shapes(description: Description, network: Network) -> dict[str, torch.Tensor]:
+    """Every tensor that a network needs, by its name in the file, without its numbers."""
+    state = _without_storage(description, network).state_dict()
+    return {f"{network.prefix}.{name}": tensor for name, tensor in state.items()}
+
+
+def _without_storage(description: Description, network: Network) -> MultiView:
+    outputs = description.outputs(network)
+    return find_architecture(network.architecture).without_storage(outputs)
+
+
+def _familiarity_tensors(description: Description) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors by which a bundle tells unfamiliar loops."""
-    if manifest.familiarity is None:
+    if description.familiarity is None:
         return {}
-    return familiarity_tensors.shapes_of(manifest.familiarity.axes, _feature_sizes(manifest))
+    return familiarity_tensors.shapes_of(description.familiarity.axes, _feature_sizes(description))
 
 
-def _feature_sizes(manifest: Manifest) -> dict[str, int]:
+def _feature_sizes(description: Description) -> dict[str, int]:
     return feature_sizes(
         {
-            network.prefix: ARCHITECTURES[network.architecture].feature_size
-            for network in manifest.networks
+            network.prefix: find_architecture(network.architecture).feature_size
+            for network in description.networks
         }
     )
 
@@ -219,14 +250,16 @@ def _differences(wanted: Mapping[str, object], offered: Mapping[str, object]) ->
             yield name
 
 
-def _fill(network: Network, tensors: Mapping[str, torch.Tensor]) -> MultiView:
+def _filled(
+    description: Description, network: Network, tensors: Mapping[str, torch.Tensor]
+) -> MultiView:
     start = f"{network.prefix}."
     state = {
         name.removeprefix(start): _in_memory(name, tensor)
         for name, tensor in tensors.items()
         if name.startswith(start)
     }
-    filled = without_storage(network.architecture, len(network.targets))
+    filled = _without_storage(description, network)
     filled.load_state_dict(state, strict=True, assign=True)
     return filled.eval().requires_grad_(requires_grad=False)
 

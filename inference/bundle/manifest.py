@@ -14,21 +14,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
 from inference.bundle import familiarity_tensors
-from inference.bundle.calibration import Conformal, ProbabilityCurve, Recalibration
-from inference.bundle.exam_evidence import ExamEvidence
+from inference.bundle.calibration import ProbabilityCurve
 from inference.bundle.familiarity import Limits
+from inference.bundle.formats import FORMAT_VERSION
 from inference.bundle.strict import Strict
+from inference.bundle.targets import Name, Positive, Target, Text, ValueTarget
 from inference.types import Standing
 from inference.ultrasound.profile import Profile
 
-#: Format 2 states by which profile the loops were selected; those of format 1 were by the paper.
-#: Format 3 states how loops unlike those of the training are known; absent: nobody can tell.
-FORMAT_VERSION = 3
+#: The first format that has a self-test.
+_TESTED = 4
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Positive = Annotated[FiniteFloat, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -41,30 +38,6 @@ class Network(Strict):
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     architecture: Name
     targets: Annotated[tuple[Name, ...], Field(min_length=1)]
-
-
-class Target(Strict):
-    """One estimated quantity; every number but the recalibration is in `unit` (UCUM).
-
-    `mean` and `sd` undo the z-scoring of training. `decision_threshold` splits estimates into the
-    verdict's two sides; it may differ from the guideline's limit where validation chose another.
-    Without `evidence` every exam counts as a typical one.
-    """
-
-    name: Name
-    unit: Text
-    mean: FiniteFloat
-    sd: Positive
-    decision_threshold: FiniteFloat
-    recalibration: Recalibration = Recalibration()
-    conformal: Conformal | None = None
-    evidence: ExamEvidence | None = None
-
-    def widening(self, share: float | None) -> float:
-        """How many times as wide as usual intervals are at a share of the typical evidence."""
-        if self.evidence is None or share is None:
-            return 1.0
-        return self.evidence.widening_at(share)
 
 
 class Preprocessing(Strict):
@@ -132,6 +105,26 @@ class Weights(Strict):
     size_bytes: Annotated[int, Field(gt=8)]
 
 
+class Population(Strict):
+    """The patients that a bundle is for, by their age at the examination, in years.
+
+    They are at least `from_years` old and younger than `below_years`; None: there is no such end.
+    """
+
+    from_years: Annotated[FiniteFloat, Field(ge=0)]
+    below_years: Positive | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.below_years is not None and self.below_years <= self.from_years:
+            raise ValueError("below_years must be above from_years")
+        return self
+
+    def __str__(self) -> str:
+        end = "" if self.below_years is None else f", below {self.below_years:g}"
+        return f"from {self.from_years:g}{end} years"
+
+
 class Description(Strict):
     """A manifest without what the weights file determines: what whoever packs a bundle states.
 
@@ -139,7 +132,7 @@ class Description(Strict):
     `model_card_sha256` is that of the file model_card.html beside the manifest; writing sets it.
     """
 
-    format_version: Literal[1, 2, 3] = 3
+    format_version: Literal[1, 2, 3, 4] = 4
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]
@@ -150,6 +143,7 @@ class Description(Strict):
     familiarity: Limits | None = None
     preprocessing: Preprocessing
     cohort: Cohort
+    population: Population | None = None
     withheld: tuple[Withheld, ...] = ()
     evaluation: Mapping[str, FiniteFloat | Evaluated] = {}
     judged_on: Text | None = None
@@ -178,16 +172,25 @@ class Description(Strict):
             raise ValueError("the networks' targets and the list of targets differ")
         return self
 
-    def target(self, name: str) -> Target:
-        """The target of a name.
+    @property
+    def quantities(self) -> dict[str, ValueTarget]:
+        """The estimated quantities, by name."""
+        return {each.name: each for each in self.targets if isinstance(each, ValueTarget)}
 
-        Raises:
-            KeyError: the bundle does not estimate it.
-        """
-        for target in self.targets:
-            if target.name == name:
-                return target
-        raise KeyError(name)
+    def outputs(self, network: Network) -> int:
+        """How many numbers a network gives: those of its targets, in its order of them."""
+        sizes = {target.name: target.outputs for target in self.targets}
+        return sum(sizes[name] for name in network.targets)
+
+
+class SelfTest(Strict):
+    """What each network, by prefix, answers to the input of `inference.bundle.self_test`.
+
+    An answer may be off by `tolerance`, or by this share of it where it is larger than 1.
+    """
+
+    expected: Mapping[str, tuple[FiniteFloat, ...]]
+    tolerance: Positive = 0.01
 
 
 class Manifest(Description):
@@ -195,7 +198,19 @@ class Manifest(Description):
 
     tensors: Mapping[str, Tensor]
     weights: Weights
+    self_test: SelfTest | None = None
     digest: Sha256
+
+    @model_validator(mode="after")
+    def _is_tested(self) -> Self:
+        if self.self_test is None:
+            if self.format_version >= _TESTED:
+                raise ValueError(f"format {self.format_version} needs a self_test")
+            return self
+        wanted = {network.prefix: self.outputs(network) for network in self.networks}
+        if {key: len(answer) for key, answer in self.self_test.expected.items()} != wanted:
+            raise ValueError("the self_test is not one of these networks")
+        return self
 
     @property
     def device_uid(self) -> str:
@@ -203,10 +218,16 @@ class Manifest(Description):
         return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, self.digest).int}"
 
 
-def seal(description: Description, tensors: Mapping[str, Tensor], weights: Weights) -> Manifest:
-    """Complete a description to a manifest with its digest."""
+def seal(
+    description: Description,
+    tensors: Mapping[str, Tensor],
+    weights: Weights,
+    self_test: SelfTest,
+) -> Manifest:
+    """Complete a description to a manifest of today's format with its digest."""
     parts = {name: getattr(description, name) for name in Description.model_fields}
-    unsealed = Manifest(**parts, tensors=tensors, weights=weights, digest="0" * 64)
+    parts |= {"format_version": FORMAT_VERSION, "tensors": tensors, "weights": weights}
+    unsealed = Manifest(**parts, self_test=self_test, digest="0" * 64)
     digest = digest_of(unsealed.model_dump(mode="json"))
     return unsealed.model_copy(update={"digest": digest})
 

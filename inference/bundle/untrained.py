@@ -11,19 +11,17 @@ from inference.bundle.manifest import (
     Manifest,
     Network,
     Preprocessing,
-    Target,
 )
+from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
-from inference.errors import BundleError
-from inference.models.encoder import ARCHITECTURES
-from inference.models.multiview import MultiView
+from inference.models.registry import find_architecture
 from inference.types import Standing
 
 #: Means and SDs of the paper's cohort, so that meaningless values are at least of the right size.
 _TARGETS = (
-    Target(name="mPAP", unit="mm[Hg]", mean=36.0, sd=16.0, decision_threshold=20.0),
-    Target(name="PVR", unit="[wood'U]", mean=6.0, sd=5.0, decision_threshold=2.0),
-    Target(name="PAWP", unit="mm[Hg]", mean=12.0, sd=5.0, decision_threshold=15.0),
+    ValueTarget(name="mPAP", unit="mm[Hg]", mean=36.0, sd=16.0, decision_threshold=20.0),
+    ValueTarget(name="PVR", unit="[wood'U]", mean=6.0, sd=5.0, decision_threshold=2.0),
+    ValueTarget(name="PAWP", unit="mm[Hg]", mean=12.0, sd=5.0, decision_threshold=15.0),
 )
 _PREFIX = "haemodynamics"
 
@@ -32,15 +30,12 @@ def make_untrained(folder: Path, *, architecture: str = "resnet50", seed: int = 
     """Write an echo_haemodynamics bundle of random weights; the same seed gives the same bytes.
 
     Raises:
-        BundleError: the folder exists, or nobody knows the architecture.
+        BundleError: the folder exists, or the architecture is unknown.
     """
-    if architecture not in ARCHITECTURES:
-        raise BundleError(
-            f"unknown architecture {architecture!r}; choose one of {', '.join(ARCHITECTURES)}"
-        )
+    chosen = find_architecture(architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = MultiView(architecture, len(_TARGETS))
+        network = chosen.build(len(_TARGETS))
         # Features of a random encoder are large; a small head keeps estimates near the mean.
         network.head.weight.data *= 0.1
     return write_bundle(folder, _description(architecture, seed), {_PREFIX: network})
@@ -60,7 +55,7 @@ def _description(architecture: str, seed: int) -> Description:
             ),
         ),
         targets=_TARGETS,
-        preprocessing=Preprocessing(frame_size_px=ARCHITECTURES[architecture].frame_size_px),
+        preprocessing=Preprocessing(frame_size_px=find_architecture(architecture).frame_size_px),
         cohort=Cohort(description="none: the weights are random"),
         intended_use="Trying the node's installation and connections; no estimate has a meaning.",
         limitations=("The model is untrained: every value is meaningless.",),

@@ -16,10 +16,12 @@ from inference.bundle.familiarity_tensors import to_arrays
 from inference.bundle.loading import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
-    read_manifest,
+    fill,
+    load_bundle,
     require_known_shapes,
 )
 from inference.bundle.manifest import Description, Manifest, Tensor, Weights, seal
+from inference.bundle.self_test import self_test
 from inference.errors import BundleError
 from inference.models.multiview import MultiView
 from inference.regular_files import read_regular
@@ -46,21 +48,25 @@ def write_bundle(
     Weights keep their dtype: call `.half()` on a network for a smaller file.
 
     Raises:
-        BundleError: the folder exists, or networks and description do not fit together.
+        BundleError: the folder exists, networks and description do not fit together, or the
+            networks give numbers that are not finite.
     """
     require_new(folder)
     description = description.model_copy(
         update={"familiarity": None if familiarity is None else familiarity.limits}
     )
     tensors = _tensors(description, networks) | _spaces(description, familiarity)
+    stated = {name: _spec(name, tensor) for name, tensor in sorted(tensors.items())}
+    require_known_shapes(description, stated)
     weights = save(tensors)
     described, card = with_card(description)
     manifest = seal(
         described,
-        {name: _spec(name, tensor) for name, tensor in sorted(tensors.items())},
+        stated,
         Weights(sha256=hashlib.sha256(weights).hexdigest(), size_bytes=len(weights)),
+        # As a node will load them: in float32, whatever was trained.
+        self_test(fill(description, tensors, torch.device("cpu"))),
     )
-    require_known_shapes(manifest)
     _place(folder, weights, manifest, card)
     return manifest
 
@@ -69,16 +75,18 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     """Write the weights of the bundle in `source` under another description, byte for byte.
 
     Raises:
-        BundleError: the folder exists, or the source cannot be read.
+        BundleError: the folder exists, or the source cannot be used.
     """
     require_new(folder)
-    known = read_manifest(source)
+    loaded = load_bundle(source, torch.device("cpu"))
+    known = loaded.manifest
     try:
         weights = read_regular(source / WEIGHTS_FILE, known.weights.size_bytes)
     except OSError as error:
         raise BundleError(f"{source / WEIGHTS_FILE} cannot be read ({error.strerror})") from error
     described, card = with_card(description)
-    manifest = seal(described, known.tensors, known.weights)
+    answers = known.self_test or self_test(loaded.by_prefix)
+    manifest = seal(described, known.tensors, known.weights, answers)
     _place(folder, weights, manifest, card)
     return manifest
 

@@ -47,6 +47,17 @@ def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     return tuple(number for number in found if number is not None)
 
 
+def number(header: Dataset, keyword: str, otherwise: float) -> float:
+    """The first value that is a finite number; `otherwise` without any."""
+    return next(iter(numbers(header, keyword)), otherwise)
+
+
+def data(header: Dataset, keyword: str) -> bytes:
+    """The value as bytes; empty where absent or malformed."""
+    values = _values(header, keyword)
+    return values[0] if values and isinstance(values[0], bytes) else b""
+
+
 def decimal_commas(header: Dataset, keywords: Iterable[str]) -> tuple[str, ...]:
     """The names of those attributes whose numbers are written with a decimal comma."""
     return tuple(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import IO
 
 from inference.dicom.codestreams import START_BYTES, coding_by_start
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 ITEM_TAG = b"\xfe\xff\x00\xe0"
 _END_TAG = b"\xfe\xff\xdd\xe0"
@@ -35,7 +35,7 @@ class EncapsulatedFrames:
     may lie outside of it.
 
     Raises:
-        LoopUnreadableError: there are no items.
+        InstanceUnreadableError: there are no items.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class EncapsulatedFrames:
         self._frames = frames
         table = next(self._items(offset, self._file_end), None)
         if table is None:
-            raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
+            raise InstanceUnreadableError("the pixel data are not in items as their syntax demands")
         basic_offsets = b""
         self._first = offset  # some leave the table out, even its empty item
         if table.length <= 4 * _MOST_FRAGMENTS and not self._starts_frame(table):
@@ -60,13 +60,13 @@ class EncapsulatedFrames:
         """The codestream of one frame, zero-based.
 
         Raises:
-            LoopUnreadableError: the frame is not there, not whole, or longer than the limit.
+            InstanceUnreadableError: the frame is not there, not whole, or longer than the limit.
         """
         fragments = self._by_table(index) or self._by_pass(index)
         if not fragments:
-            raise LoopUnreadableError(f"the pixel data end before frame {index + 1}")
+            raise InstanceUnreadableError(f"the pixel data end before frame {index + 1}")
         if sum(fragment.length for fragment in fragments) > limit_bytes:
-            raise LoopUnreadableError(f"frame {index + 1} is longer than its picture can be")
+            raise InstanceUnreadableError(f"frame {index + 1} is longer than its picture can be")
         return b"".join(self._read(fragment) for fragment in fragments)
 
     def all_fragments(self) -> list[Fragment]:
@@ -135,7 +135,7 @@ class EncapsulatedFrames:
         """Items from a position up to `end` or to what is no item; the last may be cut off.
 
         Raises:
-            LoopUnreadableError: there are more items than a cine can have.
+            InstanceUnreadableError: there are more items than a cine can have.
         """
         odd = False
         for _ in range(_MOST_FRAGMENTS):
@@ -151,11 +151,11 @@ class EncapsulatedFrames:
             odd = length % 2 == 1
             yield Fragment(position + 8, length)
             position += 8 + length
-        raise LoopUnreadableError("the pixel data are in more pieces than a cine can have")
+        raise InstanceUnreadableError("the pixel data are in more pieces than a cine can have")
 
     def _read(self, fragment: Fragment) -> bytes:
         if fragment.end > self._file_end:
-            raise LoopUnreadableError("the pixel data are shorter than they should be")
+            raise InstanceUnreadableError("the pixel data are shorter than they should be")
         self._file.seek(fragment.offset)
         return self._file.read(fragment.length)
 

@@ -14,7 +14,7 @@ from inference.dicom.codestreams import Coding, stated_coding
 from inference.dicom.elements import integer, text
 from inference.dicom.frame_bytes import ITEM_TAG, EncapsulatedFrames
 from inference.dicom.part10 import Part10, PixelElement
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 #: Some pad native pixel data to a block of a disk.
 _MOST_PADDING_BYTES = 2048
@@ -91,7 +91,7 @@ def _in_items(part10: Part10, pixels: PixelElement, stated: int) -> FrameCount:
     offsets = extended_offsets(part10.header)
     try:
         held, ends = EncapsulatedFrames(part10.file, pixels.offset, stated, offsets).count()
-    except LoopUnreadableError:
+    except InstanceUnreadableError:
         return FrameCount(stated)
     if pixels.length_bytes is None:
         return FrameCount(stated, held, ends)

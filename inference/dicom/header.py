@@ -15,7 +15,7 @@ def read_header(path: Path) -> Dataset:
     """Read a file's dataset up to its pixel data, with the true number of its frames.
 
     Raises:
-        inference.errors.LoopUnreadableError: the bytes are no DICOM dataset.
+        inference.errors.InstanceUnreadableError: the bytes are no DICOM dataset.
         OSError: the file cannot be read.
     """
     with open_part10(path, inflated_limit_bytes=HEADER_LIMIT_BYTES) as part10:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.filereader import read_dataset, read_partial, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 HEADER_LIMIT_BYTES = 64 * 2**20
 INFLATED_LIMIT_BYTES = 2**30
@@ -21,6 +22,7 @@ INFLATED_LIMIT_BYTES = 2**30
 _DEFER_BYTES = 2**20
 _CHUNK_BYTES = 2**20
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+_WAVEFORMS = BaseTag(0x54000100)
 _PIXEL_DATA = 0x7FE00010
 _LAST_HEADER_TAG = 0x7FE00003  # the extended offset table stands right before the pixels
 
@@ -50,7 +52,7 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
     inflated into an unnamed temporary file, up to the limit.
 
     Raises:
-        LoopUnreadableError: the bytes are no DICOM dataset, or its header is beyond all bounds.
+        InstanceUnreadableError: the bytes are no DICOM dataset, or its header is beyond all bounds.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file, tempfile.SpooledTemporaryFile(_CHUNK_BYTES) as inflated:
@@ -61,6 +63,7 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
                 part10 = _read_inflated(inflated, meta)
             else:
                 part10 = _read_plain(file)
+            _keep_waveforms(part10)
         yield part10
 
 
@@ -68,14 +71,14 @@ def open_part10(path: Path, inflated_limit_bytes: int = INFLATED_LIMIT_BYTES) ->
 def _as_unreadable() -> Iterator[None]:
     try:
         yield
-    except (LoopUnreadableError, MemoryError):
+    except (InstanceUnreadableError, MemoryError):
         raise  # a machine short of memory says nothing about the file
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own; pydicom uses the type for missing tags too
         # Not chained: pydicom's messages quote the dataset.
         message = f"the file cannot be read as a DICOM dataset ({type(error).__name__})"
-        raise LoopUnreadableError(message) from None
+        raise InstanceUnreadableError(message) from None
 
 
 def _read_meta(file: BinaryIO) -> Dataset:
@@ -124,6 +127,21 @@ def _inflate(source: IO[bytes], target: IO[bytes], limit_bytes: int) -> None:
         pending = inflater.unconsumed_tail or source.read(_CHUNK_BYTES)
 
 
+def _keep_waveforms(part10: Part10) -> None:
+    """Read Waveform Sequence where pydicom has left it in the file because it is long."""
+    for element in part10.header.values():
+        if (
+            isinstance(element, RawDataElement)
+            and element.tag == _WAVEFORMS
+            and element.value is None
+            and element.length <= HEADER_LIMIT_BYTES
+        ):
+            part10.file.seek(element.value_tell)
+            value = part10.file.read(element.length)
+            part10.header[_WAVEFORMS] = element._replace(value=value)
+            return
+
+
 class _StopAtPixels:
     """Ends the reading of a header and remembers where the pixels begin."""
 
@@ -150,7 +168,7 @@ class _Bounded:
     def read(self, size: int) -> bytes:
         self._left_bytes -= size
         if size < 0 or self._left_bytes < 0:
-            raise LoopUnreadableError("the header claims more bytes than any header can have")
+            raise InstanceUnreadableError("the header claims more bytes than any header can have")
         return self._file.read(size)
 
     def __getattr__(self, name: str) -> Any:

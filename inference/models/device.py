@@ -1,5 +1,8 @@
 """Where the networks run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from inference.errors import InferenceError
@@ -20,3 +23,15 @@ def choose_device(wanted: str) -> torch.device:
             f"device {wanted!r} is not here; set the device to 'auto' or to one of {known}"
         )
     return torch.device(wanted)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """No gradients, no hidden TF32, always the same kernels: the same input, the same number."""
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
+    ):
+        yield

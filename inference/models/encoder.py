@@ -1,25 +1,13 @@
 """Frame encoders: one grey frame in, one pooled feature out.
 
 Frames are float32 (N, 1, H, W) in 0..1, features (N, d). Pooling is global, so any height and width
-that survive five halvings will do; `frame_size_px` is what an encoder is meant to be trained at.
+that survive five halvings will do.
 """
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import convnext_tiny, resnet50
 from torchvision.models.resnet import BasicBlock
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """What a bundle's architecture id stands for."""
-
-    build: Callable[[], nn.Module]
-    feature_size: int
-    frame_size_px: int
 
 
 def grey_resnet50() -> nn.Module:
@@ -87,11 +75,3 @@ def _initialise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
-#: Architecture id, as bundles and recipes write it -> the encoder.
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "resnet50": Architecture(grey_resnet50, feature_size=2048, frame_size_px=256),
-    "convnext_tiny": Architecture(grey_convnext_tiny, feature_size=768, frame_size_px=256),
-    "resnet10_narrow": Architecture(NarrowResNet, feature_size=128, frame_size_px=64),
-}

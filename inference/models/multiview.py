@@ -7,16 +7,14 @@ arrive and `fuse` when the exam is complete; both ways give the same numbers. Ou
 (standard deviations of the training targets from their mean).
 
 Letters in shapes: B exams, L loops, T frames, N frames that are really there, d feature size,
-K targets.
+K outputs.
 """
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from inference.models.attention import AttentionFusion
-from inference.models.encoder import ARCHITECTURES
 
 
 class LoopFeature(NamedTuple):
@@ -37,14 +35,13 @@ class ExamOutput(NamedTuple):
 class MultiView(nn.Module):
     """Encoder, attention over frames, attention over loops and a linear head."""
 
-    def __init__(self, architecture: str, targets: int) -> None:
+    def __init__(self, encoder: nn.Module, feature_size: int, outputs: int) -> None:
         super().__init__()
-        chosen = ARCHITECTURES[architecture]
-        self.feature_size = chosen.feature_size
-        self.encoder = chosen.build()
+        self.feature_size = feature_size
+        self.encoder = encoder
         self.frames = AttentionFusion(self.feature_size)
         self.loops = AttentionFusion(self.feature_size)
-        self.head = nn.Linear(self.feature_size, targets)
+        self.head = nn.Linear(self.feature_size, outputs)
 
     def forward(self, clips: Tensor, mask: Tensor) -> ExamOutput:
         """Estimate from clips (B, L, T, 1, H, W) under a frame mask (B, L, T).
@@ -67,9 +64,3 @@ class MultiView(nn.Module):
         """Estimate from loop features (..., L, d) under a loop mask (..., L)."""
         exam = self.loops(loops, mask)
         return ExamOutput(self.head(exam.feature), exam.score, exam.weight)
-
-
-def without_storage(architecture: str, targets: int) -> MultiView:
-    """A network of shapes only, on the meta device, to compare or fill without initialising."""
-    with torch.device("meta"):
-        return MultiView(architecture, targets)

@@ -10,14 +10,15 @@ from inference.phantom import anatomy, haemodynamics, rhythm
 from inference.phantom.anatomy import Anatomy
 from inference.phantom.cine import Loop, frames
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
+from inference.phantom.patients import draw_patient
 from inference.phantom.presets import PRESETS, Preset, preset_named
 from inference.phantom.scan import Sector
 from inference.phantom.scanners import PHANTOM, Scanner
 from inference.phantom.speckle import Quality
 from inference.phantom.views import View
 
-#: Random streams of one seed, kept apart so that no draw shifts another.
-_PATIENT, _EXAM, _LOOP = 2, 3, 4
+#: Random streams of one seed beside that of the patients, so that no draw shifts another.
+_EXAM, _LOOP = 3, 4
 #: An in-memory loop is sampled at this many points along and across the beams, per pixel.
 _SAMPLES_PER_PIXEL, _BEAMS_PER_PIXEL = 1.6, 0.9
 
@@ -69,13 +70,10 @@ def draw_exam(
     scanner: Scanner = PHANTOM,
 ) -> Exam:
     """Draw one exam of a cohort; a patient's later exams follow from the earlier ones."""
-    course = np.random.default_rng([seed, patient, _PATIENT])
-    body = anatomy.draw_body(course)
-    truth = haemodynamics.draw(course)
-    for _ in range(return_visit):
-        truth = haemodynamics.later(truth, course)
+    drawn = draw_patient(seed, patient, return_visit)
+    truth = drawn.truth
     rng = np.random.default_rng([seed, exam, _EXAM])
-    heart = scanner.draw_heart(truth, rng, preset.anatomy_spread, body)
+    heart = scanner.draw_heart(truth, rng, preset.anatomy_spread, drawn.body)
     catheter = haemodynamics.measure(truth, preset.label_noise_mmhg, rng)
     views = _draw_views(scanner, int(np.clip(rng.normal(8, 2.2), 4, 13)), rng)
     return Exam(truth, catheter, heart, _loops(scanner, views, heart, preset, seed, exam, rng))

@@ -1,18 +1,12 @@
 """Make a folder of phantom studies with its labels and its truth, or a single study."""
 
-import csv
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from multiprocessing import get_context, parent_process
+from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
+from inference.phantom.cohort_folder import LABELS, TRUTH, Row, claim, write_csv, write_studies
 from inference.phantom.decoys import DECOYS, DecoyKind
 from inference.phantom.exams import Exam, draw_exam, exam_of
 from inference.phantom.haemodynamics import Haemodynamics
@@ -22,13 +16,10 @@ from inference.phantom.study import Piece, pieces_of, write_pieces
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags
 
-RECIPE, LABELS, TRUTH = "phantom.json", "labels.csv", "truth.csv"
 #: Stands in every UID; raise it when the same seed gives other pixels.
 _EDITION = 1
 _DECOYS_PER_EXAM = 2
 _RAW_EVERY = 5
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +61,12 @@ def make(  # noqa: PLR0913 - what `echonode phantom make` may be told
     preset_named(preset)
     scanner_named(scanner).size_named(size)
     recipe = _Recipe(exams, preset, seed, size, decoys, scanner)
-    _claim(out, recipe)
+    claim(out, _facts(recipe))
     visits = draw_visits(exams, seed)
-    for done, _ in enumerate(_write_all(out, recipe, visits, jobs), start=1):
-        if on_progress is not None:
-            on_progress(done, exams)
-    _write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
-    _write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
+    studies = {_folder(visit): partial(_write_study, recipe, visit) for visit in visits}
+    write_studies(out, studies, jobs, on_progress)
+    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
+    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
     return out
 
 
@@ -108,64 +98,17 @@ def make_study(
     return write_pieces(out, study, pieces, seen_by, layout)
 
 
-def _claim(out: Path, recipe: _Recipe) -> None:
-    """Make `out` this recipe's folder, or see that it is already."""
+def _facts(recipe: _Recipe) -> dict[str, object]:
     facts = asdict(recipe)
     if recipe.scanner == PHANTOM.name:
         del facts["scanner"]  # as in folders that were begun when there was only one
-    mine = json.dumps({"edition": _EDITION, **facts}, indent=2) + "\n"
-    noted = out / RECIPE
-    if noted.exists():
-        if noted.read_text() != mine:
-            raise FileExistsError(f"{out} holds a phantom of other arguments; see its {RECIPE}")
-        for partial in out.glob(".exam-*.partial"):
-            shutil.rmtree(partial)
-        return
-    if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} is not empty and holds no phantom; choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    _replace(noted, mine)
+    return {"edition": _EDITION, **facts}
 
 
-def _write_all(out: Path, recipe: _Recipe, visits: Sequence[Visit], jobs: int) -> Iterator[None]:
-    """Write all studies, in processes where there is more than one job; yields after each."""
-    if jobs == 1:
-        for visit in visits:
-            _write_study(out, recipe, visit)
-            yield
-        return
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
-        futures = [pool.submit(_write_study, out, recipe, visit) for visit in visits]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed; a pool alone would wait for work forever."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _write_study(out: Path, recipe: _Recipe, visit: Visit) -> None:
-    folder = out / _folder(visit)
-    if folder.exists():
-        return
-    partial = out / f".{folder.name}.{os.getpid()}.partial"
-    partial.mkdir()
+def _write_study(recipe: _Recipe, visit: Visit, folder: Path) -> None:
     pieces = _pieces(recipe, visit, _exam(recipe, visit))
     scanner = scanner_named(recipe.scanner)
-    write_pieces(partial, _tags(recipe, visit), pieces, scanner, scanner.size_named(recipe.size))
-    partial.rename(folder)
+    write_pieces(folder, _tags(recipe, visit), pieces, scanner, scanner.size_named(recipe.size))
 
 
 def _folder(visit: Visit) -> str:
@@ -237,22 +180,3 @@ def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
             "depth_cm": f"{piece.loop.probe.depth_cm:.2f}",
             **{name: f"{value:.4f}" for name, value in shown.items()},
         }
-
-
-def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows of the same columns; the file appears whole or not at all."""
-    remaining = iter(rows)
-    first = next(remaining)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(first), lineterminator="\n")
-        writer.writeheader()
-        writer.writerow(first)
-        writer.writerows(remaining)
-    partial.replace(path)
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)

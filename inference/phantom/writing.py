@@ -125,13 +125,14 @@ def _header(path: Path, study: StudyTags, instance: Instance) -> FileDataset:
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    _patient_and_study(dataset, study)
+    patient_and_study(dataset, study)
     _series_and_equipment(dataset, study, instance)
     _ultrasound(dataset, instance)
     return dataset
 
 
-def _patient_and_study(dataset: Dataset, study: StudyTags) -> None:
+def patient_and_study(dataset: Dataset, study: StudyTags, kind: str = "ECHO") -> None:
+    """Give a dataset its patient, who is nobody, and its study."""
     dataset.PatientName = "PHANTOM^SYNTHETIC"
     dataset.PatientID = study.patient_id
     dataset.PatientBirthDate = ""
@@ -142,7 +143,7 @@ def _patient_and_study(dataset: Dataset, study: StudyTags) -> None:
     dataset.StudyDate = study.exam_date.strftime("%Y%m%d")
     dataset.StudyTime = "080000"
     dataset.StudyID = "1"
-    dataset.StudyDescription = "SYNTHETIC ECHO PHANTOM"
+    dataset.StudyDescription = f"SYNTHETIC {kind} PHANTOM"
     dataset.AccessionNumber = ""
     dataset.ReferringPhysicianName = ""
 

@@ -1,7 +1,8 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
 from inference.bundle.exam_evidence import ExamEvidence
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.manifest import Manifest
+from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
 from inference.pipelines.familiar_loops import Unfamiliar, describe_judging
@@ -27,11 +28,10 @@ def require_fit(manifest: Manifest) -> None:
             "choose another bundle or pipeline in the settings"
         )
     for target in manifest.targets:
-        if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != target.unit:
+        unit = target.unit if isinstance(target, ValueTarget) else f"a {target.kind}"
+        if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
-            raise BundleError(
-                f"the bundle estimates {target.name} in {target.unit}; {NAME} knows {known}"
-            )
+            raise BundleError(f"the bundle estimates {target.name} in {unit}; {NAME} knows {known}")
     unknown = manifest.probabilities.keys() - {condition.key for condition in CONDITIONS}
     if unknown:
         raise BundleError(f"the bundle has probabilities of unknown conditions: {sorted(unknown)}")
@@ -43,7 +43,11 @@ def require_fit(manifest: Manifest) -> None:
 
 
 def model_card(
-    manifest: Manifest, profile: Profile, unfamiliar: Unfamiliar = "exclude"
+    manifest: Manifest,
+    profile: Profile,
+    unfamiliar: Unfamiliar = "exclude",
+    *,
+    without_heartbeat: bool = False,
 ) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = manifest.preprocessing.frame_size_px
@@ -56,23 +60,33 @@ def model_card(
         device_uid=manifest.device_uid,
         standing=manifest.standing,
         intended_use=manifest.intended_use,
+        preparing=(
+            f"selection profile {profile}",
+            f"loops without heartbeat: {'note' if without_heartbeat else 'exclude'}",
+        ),
+        remarks=(
+            f"unfamiliar loops: {unfamiliar}"
+            if manifest.familiarity is not None
+            else "it cannot tell unfamiliar loops",
+        ),
         parameters=(
             *(
                 f"network {network.architecture} for {', '.join(network.targets)}"
                 for network in manifest.networks
             ),
             f"selection profile {profile}",
+            *([f"patients {manifest.population} of age"] if manifest.population else []),
             describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(
                 f"decision threshold {target.name} {target.decision_threshold:g} {target.unit}"
-                for target in manifest.targets
+                for target in manifest.quantities.values()
             ),
             f"verdicts are stated at a probability of at least {LIKELY_PERCENT} %",
-            *(_range(target) for target in manifest.targets),
+            *(_range(target) for target in manifest.quantities.values()),
             *(
                 _evidence(target.name, target.evidence)
-                for target in manifest.targets
+                for target in manifest.quantities.values()
                 if target.evidence
             ),
         ),
@@ -84,6 +98,6 @@ def _evidence(name: str, evidence: ExamEvidence) -> str:
     return f"least evidence for {name} {least} of a typical exam's"
 
 
-def _range(target: Target) -> str:
+def _range(target: ValueTarget) -> str:
     least, most = QUANTITIES[target.name].meaningful
     return f"range of {target.name} {least:g} to {most:g} {target.unit}"

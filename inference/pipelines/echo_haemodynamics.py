@@ -6,7 +6,6 @@ digit of a result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +14,13 @@ import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
-from inference.models.device import choose_device
-from inference.models.engine import Precision, choose_precision, frame_encoders
+from inference.models.device import choose_device, reproducible
+from inference.models.frame_encoder import Precision, choose_precision, frame_encoders
 from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
+from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import Fusion, fuse_exam
 from inference.pipelines.haemodynamic_class import classify
@@ -34,6 +34,7 @@ from inference.pipelines.haemodynamics import (
     undetermined,
 )
 from inference.pipelines.loop_features import encode_loops, stack_loops
+from inference.pipelines.registration import ECHO_HAEMODYNAMICS
 from inference.pipelines.relevance import rank_loops
 from inference.pipelines.study_words import (
     no_loop,
@@ -43,22 +44,23 @@ from inference.pipelines.study_words import (
     without_evidence,
     without_study_notes,
 )
-from inference.population import AGE_UNKNOWN, age_is_unknown
+from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
 from inference.types import (
     Assessment,
+    Case,
     Encoded,
     Exclusion,
     Features,
     Findings,
     InstanceRef,
     ModelCard,
+    Rejected,
     Selected,
     Selection,
     Standing,
 )
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.profile import DEPARTURE_NOTE, PROFILE_NOTE, Profile, narrowest
-from inference.ultrasound.rules import ULTRASOUND_SOP_CLASS_UIDS
 from inference.ultrasound.selection import select
 
 TITLE = "Pulmonary haemodynamics estimated from echocardiography"
@@ -78,6 +80,7 @@ class EchoHaemodynamics:
 
     name = NAME
     version = VERSION
+    business = ECHO_HAEMODYNAMICS.business
 
     def __init__(
         self,
@@ -99,9 +102,11 @@ class EchoHaemodynamics:
         self._encoders = frame_encoders(
             [network.encoder for network in bundle.networks], device, precision
         )
-        self._targets = {target.name: target for target in bundle.manifest.targets}
+        self._targets = bundle.manifest.quantities
         self._primary = primary(self._targets)
-        self._card = model_card(bundle.manifest, profile, unfamiliar)
+        self._card = model_card(
+            bundle.manifest, profile, unfamiliar, without_heartbeat=without_heartbeat
+        )
 
     @property
     def model(self) -> ModelCard:
@@ -122,7 +127,7 @@ class EchoHaemodynamics:
         try:
             [encoded] = self.encode([loop])
             made_up = [Encoded(InstanceRef("", "", ""), encoded)]
-            with _reproducible():
+            with reproducible():
                 features = stack_loops(self._bundle, made_up, self._device)
                 exam = fuse_exam(self._bundle, features, self._primary)
                 self._estimate(Judged((0,), tuple(made_up)), exam, ())
@@ -131,21 +136,25 @@ class EchoHaemodynamics:
                 f"bundle {self._card.bundle_name} gives no usable numbers; get it again"
             ) from error
 
-    def concerns(self, sop_class_uids: Sequence[str]) -> bool:
-        """Whether the study holds ultrasound images at all."""
-        return not ULTRASOUND_SOP_CLASS_UIDS.isdisjoint(sop_class_uids)
-
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
-        """Judge one instance by the rules of a profile."""
-        return select(header, self._profile if profile is None else Profile(profile))
+        """Judge one instance by the rules of a profile, then by the population of the bundle."""
+        selection = select(header, self._profile if profile is None else Profile(profile))
+        population = self._manifest.population
+        if population is None or isinstance(selection, Rejected):
+            return selection
+        verdict = of_age(header, population.from_years, population.below_years)
+        verdicts = (*selection.verdicts, verdict)
+        if verdict.passed:
+            return replace(selection, verdicts=verdicts)
+        return Rejected(selection.instance, verdicts, OUTSIDE_AGES, verdict.detail)
 
     def look(self, instance: Path, selected: Selected) -> Loop:
         """Decode the first heartbeat of a loop.
 
         Raises:
-            LoopExcludedError: the pixels break a rule of the profile that selected it, or no
+            InstanceExcludedError: the pixels break a rule of the profile that selected it, or no
                 heartbeat can be determined.
-            LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+            InstanceUnreadableError: the pixels cannot be decoded or hold no picture.
         """
         size_px = self._manifest.preprocessing.frame_size_px
         allowed = self._without_heartbeat
@@ -160,24 +169,24 @@ class EchoHaemodynamics:
         Raises:
             InferenceError: the model gave a number that is not finite.
         """
-        with _reproducible():
+        with reproducible():
             made = encode_loops(self._bundle, self._encoders, [loop.frames for loop in looks])
         return [
             Features(arrays, loop.frame_numbers, loop.notes, loop.preview)
             for arrays, loop in zip(made, looks, strict=True)
         ]
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         """Estimate from all loops; abstains without familiar loops that hold enough evidence.
 
         Raises:
             BundleError: features were made with another bundle.
             InferenceError: the model gave a number that is not finite.
         """
-        if not case:
+        if not case.encoded:
             return self.abstain(exclusions, no_loop(exclusions))
-        loops = sorted(case, key=lambda encoded: encoded.instance.sop_instance_uid)
-        with _reproducible():
+        loops = sorted(case.encoded, key=lambda encoded: encoded.instance.sop_instance_uid)
+        with reproducible():
             features = stack_loops(self._bundle, loops, self._device)
             judged = judge_loops(self._bundle, loops, features, self._unfamiliar)
             if judged.abstention is not None:
@@ -211,6 +220,7 @@ class EchoHaemodynamics:
         return Findings(
             title=TITLE,
             model=self._card,
+            words=WORDS,
             measurements=measurements,
             assessments=assessments,
             classification=classify(measurements, assessments),
@@ -245,6 +255,7 @@ class EchoHaemodynamics:
         return Findings(
             title=_NO_ESTIMATE,
             model=self._card,
+            words=words_without_estimate(item.instance for item in exclusions),
             exclusions=tuple(exclusions),
             limitations=(*self._stated, self._selected_by),
             abstention=why,
@@ -263,7 +274,7 @@ class EchoHaemodynamics:
 
     def _assessments(
         self,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, ValueTarget],
         estimates: Mapping[str, float],
         shares: Mapping[str, float],
     ) -> tuple[Assessment, ...]:
@@ -272,7 +283,7 @@ class EchoHaemodynamics:
         return assess(estimates, targets, self._manifest.probabilities, shares)
 
     def _not_estimated(
-        self, targets: Mapping[str, Target], shares: Mapping[str, float]
+        self, targets: Mapping[str, ValueTarget], shares: Mapping[str, float]
     ) -> Iterator[str]:
         for name, target in self._targets.items():
             if name not in targets and target.evidence is not None:
@@ -327,7 +338,7 @@ def load(
     return pipeline
 
 
-def _too_little(targets: Mapping[str, Target], shares: Mapping[str, float], loops: int) -> str:
+def _too_little(targets: Mapping[str, ValueTarget], shares: Mapping[str, float], loops: int) -> str:
     name = primary(targets)
     evidence = targets[name].evidence
     least = 0.0 if evidence is None else evidence.minimum_share
@@ -357,15 +368,3 @@ def _selected_otherwise(loops: Sequence[Encoded], trained_with: Profile) -> list
         f"{neutral}; the notes of each loop name its departures from the paper.",
         f"The model was trained on loops selected by the profile {trained_with}.",
     ]
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """No hidden TF32 and always the same kernels: the same input gives the same number."""
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
-    ):
-        yield

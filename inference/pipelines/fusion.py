@@ -89,7 +89,7 @@ def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
 
 
 def _in_units(bundle: Bundle, name: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
-    target = bundle.manifest.target(name)
+    target = bundle.manifest.quantities[name]
     return np.array([target.recalibration(target.mean + target.sd * value) for value in z])
 
 

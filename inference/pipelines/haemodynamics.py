@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inference.bundle.calibration import ProbabilityCurve
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.exclusions import SCHEME
 from inference.pipelines import decision
 from inference.types import Assessment, Code, Measurement, Presence, as_percent
@@ -104,7 +104,7 @@ PRECAPILLARY_PH = Condition(
 CONDITIONS = (PH, PRECAPILLARY_PH)
 
 
-def measure(target: Target, estimate: float, share: float | None = None) -> Measurement:
+def measure(target: ValueTarget, estimate: float, share: float | None = None) -> Measurement:
     """A recalibrated estimate with its interval, both kept to the range that has a meaning.
 
     `share` is that of the exam's evidence (see `ExamEvidence`); None: as of a typical exam.
@@ -135,7 +135,7 @@ def measure(target: Target, estimate: float, share: float | None = None) -> Meas
 
 
 def evidence_shares(
-    targets: Mapping[str, Target], log_evidence: Mapping[str, float]
+    targets: Mapping[str, ValueTarget], log_evidence: Mapping[str, float]
 ) -> dict[str, float]:
     """The exam's share of the typical evidence, for each target whose bundle knows it."""
     return {
@@ -145,7 +145,9 @@ def evidence_shares(
     }
 
 
-def sufficient(targets: Mapping[str, Target], shares: Mapping[str, float]) -> dict[str, Target]:
+def sufficient(
+    targets: Mapping[str, ValueTarget], shares: Mapping[str, float]
+) -> dict[str, ValueTarget]:
     """The targets for which an exam holds enough evidence: none where the leading one lacks it."""
     enough = {
         name: targets[name]
@@ -161,7 +163,7 @@ def primary(names: Collection[str]) -> str:
 
 
 def margin(
-    condition: Condition, estimates: Mapping[str, float], targets: Mapping[str, Target]
+    condition: Condition, estimates: Mapping[str, float], targets: Mapping[str, ValueTarget]
 ) -> float:
     """How far estimates are on the condition's side, in SDs of the targets: the weakest criterion.
 
@@ -177,7 +179,7 @@ def margin(
 
 
 def widening(
-    condition: Condition, targets: Mapping[str, Target], shares: Mapping[str, float]
+    condition: Condition, targets: Mapping[str, ValueTarget], shares: Mapping[str, float]
 ) -> float:
     """The largest widening of the intervals that a condition rests on; 1 in a typical exam."""
     return max(
@@ -188,7 +190,7 @@ def widening(
 
 def assess(
     estimates: Mapping[str, float],
-    targets: Mapping[str, Target],
+    targets: Mapping[str, ValueTarget],
     curves: Mapping[str, ProbabilityCurve],
     shares: Mapping[str, float] | None = None,
 ) -> tuple[Assessment, ...]:
@@ -226,7 +228,7 @@ def undetermined(condition: Condition) -> Assessment:
     )
 
 
-def decidable(targets: Mapping[str, Target]) -> list[Condition]:
+def decidable(targets: Mapping[str, ValueTarget]) -> list[Condition]:
     """The conditions for which a bundle estimates everything needed, the wider ones first."""
     return [
         condition
@@ -290,7 +292,7 @@ def _within(wider: Sequence[Assessment], own: Assessment) -> Assessment:
     return own
 
 
-def _suffices(target: Target, share: float | None) -> bool:
+def _suffices(target: ValueTarget, share: float | None) -> bool:
     return target.evidence is None or share is None or target.evidence.suffices(share)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from inference.bundle.familiarity import PICTURE
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, InferenceError
-from inference.models.engine import FrameEncoder
+from inference.models.frame_encoder import FrameEncoder
 from inference.types import Encoded
 from inference.ultrasound import appearance
 

@@ -15,6 +15,7 @@ MUCH_WIDER = 1.5
 #: Reason of every loop -> what is said of the study.
 _SHARED: Mapping[str, str] = {
     "UNDER_18": f"the patient is under {ADULT_YEARS} years old; the model is for adults only.",
+    "OUTSIDE_AGES": "the patient's age is not one that the model is for.",
     "NOT_CARDIAC": "no loop was recognised as an adult heart.",
     "STRESS": "the study is a stress echocardiogram; the model is for examinations at rest.",
     "TRANSOESOPHAGEAL": (

@@ -9,7 +9,8 @@ import pandas as pd
 
 from inference.bundle.calibration import Recalibration
 from inference.bundle.loading import Bundle
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.manifest import Manifest
+from inference.bundle.targets import ValueTarget
 from inference.errors import TrainingDataError
 from inference.pipelines.familiar_loops import Unfamiliar
 from inference.pipelines.fusion import Fusion, fuse_exam
@@ -71,13 +72,13 @@ class Estimated:
                     "trvmax_m_s": exam.trvmax_m_s,
                     **facts(exam, fusion, self.noted),
                 }
-                for target in manifest.targets
+                for target in manifest.quantities.values()
             ]
         loops = pd.DataFrame(self.loops) if self.loops else None
         subsets = pd.DataFrame(self.subsets) if self.subsets else None
         return Predictions.of(pd.DataFrame(rows), loops, subsets)
 
-    def _estimate(self, target: Target, exam_id: str) -> dict[str, Any]:
+    def _estimate(self, target: ValueTarget, exam_id: str) -> dict[str, Any]:
         """Estimate and evidence of an exam; NaN and why where the node gives no estimate."""
         fusion = self.fused.get(exam_id)
         if fusion is None:
@@ -122,7 +123,7 @@ def estimate_exams(
     """
     targets = tuple(
         target.model_copy(update={"recalibration": Recalibration()})
-        for target in bundle.manifest.targets
+        for target in bundle.manifest.quantities.values()
     )
     raw = replace(bundle, manifest=bundle.manifest.model_copy(update={"targets": targets}))
     first = primary([target.name for target in targets])

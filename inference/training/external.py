@@ -122,7 +122,7 @@ def as_shipped(manifest: Manifest) -> Calibration:
         BundleError: a target has no interval: it was never calibrated.
     """
     targets = {}
-    for target in manifest.targets:
+    for target in manifest.quantities.values():
         if target.conformal is None:
             raise BundleError(
                 f"{manifest.name}: {target.name} has no interval, so it was never calibrated; "
@@ -206,10 +206,11 @@ def _open(cohort: Cohort, frames: Path, size: int, jobs: int, on_progress: Progr
 
 def _identity(bundle: Bundle) -> str:
     """As that of the run that the bundle was packed from, where it holds all of its networks."""
-    prefixes = (network.prefix for network in bundle.manifest.networks)
-    return weights_sha256(dict(zip(prefixes, bundle.networks, strict=True)))
+    return weights_sha256(bundle.by_prefix)
 
 
 def _coverage(manifest: Manifest) -> float:
     """What the first target's interval promises."""
-    return next(target.conformal.coverage for target in manifest.targets if target.conformal)
+    return next(
+        target.conformal.coverage for target in manifest.quantities.values() if target.conformal
+    )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inference.bundle.manifest import FORMAT_VERSION, Description, Manifest
+from inference.bundle.manifest import Description, Manifest
 from inference.bundle.writing import write_again
 from inference.errors import TrainingDataError
 from inference.training.evaluation import evaluate
@@ -41,7 +41,6 @@ def write_locally_fitted(source: Path, judged: Judged, out: Path) -> Manifest:
     )
     parts = {name: getattr(manifest, name) for name in Description.model_fields}
     changes = {
-        "format_version": FORMAT_VERSION,
         "version": f"{manifest.version[: _LONGEST - len(SUFFIX)]}{SUFFIX}",
         "evaluation": evaluated(reached),
         "judged_on": judged_on,

@@ -166,7 +166,7 @@ def calibrated(description: Description, fitted: Calibration) -> Description:
                 "evidence": fitted.targets[target.name].evidence,
             }
         )
-        for target in description.targets
+        for target in description.quantities.values()
     )
     return description.model_copy(
         update={"targets": targets, "probabilities": dict(fitted.probabilities)}

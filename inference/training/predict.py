@@ -133,7 +133,7 @@ def _encode(bundle: Bundle, each: CachedExam) -> _Encoded:
 
 def estimate(bundle: Bundle, exams: Exams) -> Iterator[tuple[CachedExam, Fusion]]:
     """One exam after the other, fused by the node's own pipeline."""
-    first = primary([target.name for target in bundle.manifest.targets])
+    first = primary(bundle.manifest.quantities)
     for each in exams:
         yield each, fuse_exam(bundle, exam_features(bundle, each), first)
 

@@ -16,7 +16,7 @@ from inference.bundle.familiarity import Familiarity
 from inference.bundle.loading import Bundle
 from inference.dicom.elements import integer
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError, LoopUnreadableError, TrainingDataError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError, TrainingDataError
 from inference.models.device import choose_device
 from inference.phantom import probes
 from inference.phantom.probes import Probe
@@ -131,5 +131,5 @@ def _clip(path: Path, size: int) -> Pixels | None:
         if region is not None and region.bounds is not None:
             pictures = crop(pictures, region.bounds)
         return np.rint(resize(to_square(pictures), size) * 255).astype(np.uint8)[None]
-    except (LoopUnreadableError, LoopExcludedError, OSError):
+    except (InstanceUnreadableError, InstanceExcludedError, OSError):
         return None

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from inference.bundle.strict import Strict
-from inference.errors import TrainingDataError
-from inference.models.encoder import ARCHITECTURES
+from inference.errors import TrainingDataError, UnknownArchitectureError
+from inference.models.registry import find_architecture
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.regular_files import read_regular
 
@@ -184,10 +184,10 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.architecture not in ARCHITECTURES:
-            raise ValueError(
-                f"unknown architecture {self.architecture!r}; known: {', '.join(ARCHITECTURES)}"
-            )
+        try:
+            find_architecture(self.architecture)
+        except UnknownArchitectureError as error:
+            raise ValueError(str(error)) from error
         named = [target for network in self.networks for target in network]
         if not all(self.networks) or len(set(named)) < len(named):
             raise ValueError("networks: name each target once; `members` makes an ensemble")

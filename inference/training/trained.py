@@ -9,7 +9,14 @@ from pathlib import Path
 import torch
 
 from inference.bundle.loading import Bundle, load_bundle
-from inference.bundle.manifest import Cohort, Description, Network, Preprocessing, Target
+from inference.bundle.manifest import (
+    Cohort,
+    Description,
+    Network,
+    Population,
+    Preprocessing,
+)
+from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
 from inference.errors import TrainingDataError
 from inference.models.multiview import MultiView
@@ -46,6 +53,7 @@ class Statement:
     licence: str = "not licensed for use outside this institution"
     intended_use: str = ""
     limitations: tuple[str, ...] = ()
+    population: Population | None = None
 
 
 def load_networks(folder: Path, run: Run) -> dict[str, MultiView]:
@@ -75,7 +83,7 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
             for member in run.members
         ),
         targets=tuple(
-            Target(
+            ValueTarget(
                 name=scale.target,
                 unit=QUANTITIES[scale.target].unit.value,
                 mean=scale.mean,
@@ -90,6 +98,7 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
         cohort=Cohort(
             description=run.cohort.description, sha256=run.cohort.sha256, exams=run.cohort.exams
         ),
+        population=statement.population,
         intended_use=statement.intended_use or (_PHANTOM_USE if phantom else _RESEARCH_USE),
         limitations=(*_LIMITS[standing], *_start(run), *statement.limitations),
         licence="; ".join((statement.licence, *_start(run))),

@@ -9,21 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from inference.dicom.codestreams import START_BYTES, Coding, coding_by_start, stated_coding
 from inference.dicom.elements import decimal_commas
-from inference.dicom.frame_bytes import ITEM_TAG, EncapsulatedFrames
-from inference.dicom.frame_count import FrameCount, count_frames, extended_offsets
-from inference.dicom.part10 import Part10, PixelElement, open_part10
-from inference.errors import LoopExcludedError, LoopUnreadableError
-from inference.ultrasound.compressed import decode_stills
-from inference.ultrasound.native import NativeFrames
+from inference.dicom.frame_count import FrameCount, count_frames
+from inference.dicom.part10 import Part10, open_part10
+from inference.dicom.pixels.frames import decoded_frames, faults_as_unreadable
+from inference.dicom.pixels.pixel_format import read_pixel_format
+from inference.dicom.pixels.samples import Decoded
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.palette import read_palette
 from inference.ultrasound.photometric import ClipColours
-from inference.ultrasound.pixel_format import PixelFormat, read_pixel_format
 from inference.ultrasound.reading import SampleReader
 from inference.ultrasound.rendering import Palette, to_grey, to_rgb
-from inference.ultrasound.samples import Decoded
-from inference.ultrasound.video import decode_video
 
 _CLOCKS = ("FrameTime", "FrameTimeVector", "RWaveTimeVector")
 
@@ -44,8 +40,8 @@ def decode_frames(path: Path, frame_indices: Sequence[int]) -> NDArray[np.uint8]
     Only these frames are read and decoded, of a video those that they are made from as well.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
         OSError: the file cannot be read.
     """
     return _rendered(path, frame_indices, to_grey, luma_only=True).frames
@@ -57,8 +53,8 @@ def colour_frames(instance: Path, frames: Sequence[int]) -> NDArray[np.uint8]:
     An image without colour has three equal samples.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: the pixels are missing, damaged, cut short or in an unknown syntax.
         OSError: the file cannot be read.
     """
     return _rendered(instance, frames, to_rgb, luma_only=False).frames
@@ -68,8 +64,8 @@ def grey_pictures(path: Path, frame_indices: Sequence[int]) -> Pictures:
     """What `decode_frames` gives of an image that is whole, with notes.
 
     Raises:
-        LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-        LoopUnreadableError: as `decode_frames`, or frames are missing that the header counts.
+        InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
+        InstanceUnreadableError: as `decode_frames`, or frames are missing that the header counts.
         OSError: the file cannot be read.
     """
     with open_grey(path) as clip:
@@ -81,7 +77,7 @@ def open_grey(path: Path) -> Iterator["OpenClip"]:
     """Open an image that is whole, to decode its frames to grey in one go or in several.
 
     Raises:
-        LoopUnreadableError: it holds no pixel data, or is described in a way that no image is.
+        InstanceUnreadableError: it holds no pixel data, or is described in a way that no image is.
         OSError: the file cannot be read.
     """
     with open_part10(path) as part10:
@@ -103,7 +99,7 @@ class OpenClip:
         self._count = count_frames(part10)
         self.written = replace(read_pixel_format(part10.header), frames=self._count.true)
         if part10.pixels is None:
-            raise LoopUnreadableError("there are no pixel data")
+            raise InstanceUnreadableError("there are no pixel data")
         self._pixels = part10.pixels
         indexed = self.written.photometric == "PALETTE COLOR" and self.written.samples == 1
         self._palette = read_palette(part10.header, self.written) if indexed else None
@@ -114,33 +110,29 @@ class OpenClip:
         """Decode some frames, by zero-based index.
 
         Raises:
-            LoopExcludedError: labels and pixels disagree, and nothing tells what the pixels are.
-            LoopUnreadableError: these frames are missing, damaged, cut short or in an unknown
+            InstanceExcludedError: labels and pixels disagree, and nothing tells what the pixels
+                are.
+            InstanceUnreadableError: these frames are missing, damaged, cut short or in an unknown
                 syntax.
             OSError: the file cannot be read.
         """
         if not indices or not all(0 <= index < self.written.frames for index in indices):
-            raise LoopUnreadableError(f"there are only {self.written.frames} frames")
+            raise InstanceUnreadableError(f"there are only {self.written.frames} frames")
         if self._whole and self._count.fault:
-            raise LoopUnreadableError(self._count.fault)
+            raise InstanceUnreadableError(self._count.fault)
         wanted = sorted(set(indices))
-        try:
+        with faults_as_unreadable():
             palette = self._palette.colours if self._palette else None
             rendered = [self._render(frame, palette) for frame in self._read(wanted)]
-        except (LoopUnreadableError, LoopExcludedError, MemoryError):
-            raise  # a machine short of memory says nothing about the pixels
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the disk's own; Pillow uses the type for broken pictures too
-            message = f"the pixels cannot be decoded ({type(error).__name__})"
-            raise LoopUnreadableError(message) from error
         pictures = dict(zip(wanted, rendered, strict=True))
         return Pictures(np.stack([pictures[index] for index in indices]), tuple(self._notes()))
 
     def _read(self, wanted: Sequence[int]) -> list[Decoded]:
         """The wanted frames with samples of 8 bits, or of a palette's values."""
         written, clip = self.written, self._colours
-        decoded = list(_decoded(self._part10, self._pixels, written, wanted, self._luma_only, clip))
+        decoded = list(
+            decoded_frames(self._part10, self._pixels, written, wanted, self._luma_only, clip)
+        )
         frames = self._reader.read(decoded)
         if self._palette:
             self._palette.check([frame.samples for frame in frames])
@@ -160,39 +152,3 @@ def _header_notes(header: Dataset, count: FrameCount) -> list[str]:
     if commas:
         notes.append(f"{' and '.join(commas)}: a decimal comma was read as a point.")
     return notes
-
-
-def _decoded(
-    part10: Part10,
-    pixels: PixelElement,
-    written: PixelFormat,
-    wanted: Sequence[int],
-    luma_only: bool,
-    clip: ClipColours,
-) -> Iterator[Decoded]:
-    stated = stated_coding(written.transfer_syntax)
-    limit_bytes = 2 * written.frame_bytes + 2**20
-    start = _start(part10, pixels, START_BYTES)
-    if start.startswith(ITEM_TAG) and (stated or pixels.length_bytes is None):
-        offsets = extended_offsets(part10.header)
-        frames = EncapsulatedFrames(part10.file, pixels.offset, written.frames, offsets)
-        if stated is Coding.VIDEO:
-            yield from decode_video(part10.file, frames.all_fragments(), written, wanted)
-        else:
-            codestreams = [frames.read(index, limit_bytes) for index in wanted]
-            yield from decode_stills(codestreams, written, luma_only, clip)
-    elif stated and coding_by_start(start) and written.frames == 1:
-        # A codestream without any items, as some write it.
-        yield from decode_stills([_start(part10, pixels, limit_bytes)], written, luma_only, clip)
-    elif pixels.length_bytes is not None:
-        native = NativeFrames(part10.file, pixels, written)
-        yield from (native.read(index) for index in wanted)
-    else:
-        raise LoopUnreadableError("the pixel data are not in items as their syntax demands")
-
-
-def _start(part10: Part10, pixels: PixelElement, most_bytes: int) -> bytes:
-    """The beginning of the pixel data's value."""
-    part10.file.seek(pixels.offset)
-    length_bytes = most_bytes if pixels.length_bytes is None else pixels.length_bytes
-    return part10.file.read(min(length_bytes, most_bytes))

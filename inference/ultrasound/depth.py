@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopExcludedError
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Samples, to_8_bit
+from inference.errors import InstanceExcludedError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Samples, to_8_bit
 
 BITS_UNCERTAIN = reason("BITS_UNCERTAIN", "Bit depth of the pixels cannot be determined")
 
@@ -73,7 +73,7 @@ def seen_depth(
     index a palette: their range and their neighbours say nothing.
 
     Raises:
-        LoopExcludedError: the samples do not fit the label, and nothing tells what they are.
+        InstanceExcludedError: the samples do not fit the label, and nothing tells what they are.
     """
     stored = min(bits, written.bits_stored)
     shift = max(0, written.high_bit + 1 - stored) if bits == written.bits_allocated else 0
@@ -89,7 +89,7 @@ def seen_depth(
         if explained:
             return depth, "" if depth == label else _note(depth, written)
     detail = f"samples do not fit the {stored} bits of their label, nor clearly any others"
-    raise LoopExcludedError(Verdict("bits", False, detail), BITS_UNCERTAIN)
+    raise InstanceExcludedError(Verdict("bits", False, detail), BITS_UNCERTAIN)
 
 
 def _placed(label: Depth, bits: int) -> Iterator[Depth]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.types import Verdict
 from inference.ultrasound.colour import flow_share
 from inference.ultrasound.colour_signs import COLOUR_FLOW
@@ -55,8 +55,8 @@ def inspect(path: Path, plan: Mapping[str, Any]) -> Inspected:
     `plan` is what the profile `vendor-neutral` made for this file.
 
     Raises:
-        LoopExcludedError: it shows colour flow.
-        LoopUnreadableError: the pixels cannot be decoded.
+        InstanceExcludedError: it shows colour flow.
+        InstanceUnreadableError: the pixels cannot be decoded.
         OSError: the file cannot be read.
     """
     times_ms = plan["times_ms"]
@@ -80,8 +80,8 @@ def require_grey(path: Path, frames: Sequence[int], plan: Mapping[str, Any]) -> 
     """Confirm, by some frames of a clip whose header has signs of colour flow, that it is grey.
 
     Raises:
-        LoopExcludedError: it shows colour flow.
-        LoopUnreadableError: the pixels cannot be decoded.
+        InstanceExcludedError: it shows colour flow.
+        InstanceUnreadableError: the pixels cannot be decoded.
         OSError: the file cannot be read.
     """
     some = sorted(set(frames))[::_EVERY]
@@ -91,7 +91,7 @@ def require_grey(path: Path, frames: Sequence[int], plan: Mapping[str, Any]) -> 
 def _require_grey(tissue: NDArray[np.uint8], signs: Sequence[str]) -> None:
     verdict = grey_tissue(tissue, signs)
     if not verdict.passed:
-        raise LoopExcludedError(verdict, COLOUR_FLOW)
+        raise InstanceExcludedError(verdict, COLOUR_FLOW)
 
 
 def grey_tissue(tissue: NDArray[np.uint8], signs: Sequence[str]) -> Verdict:

@@ -10,10 +10,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopExcludedError
+from inference.dicom.pixels.samples import Samples
+from inference.errors import InstanceExcludedError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.samples import Samples
 
 LAYOUT_UNCERTAIN = reason("LAYOUT_UNCERTAIN", "Order of colour samples cannot be determined")
 
@@ -51,13 +51,13 @@ def seen_layout(pictures: Sequence[Samples], others: Sequence[Layout], labelled:
     components knows by itself, and is believed where the picture does not tell.
 
     Raises:
-        LoopExcludedError: the picture does not tell, and nothing but the label does.
+        InstanceExcludedError: the picture does not tell, and nothing but the label does.
     """
     found = _smoother(pictures[:1], others, _COMPARED_ROWS)
     found = found or _smoother(pictures, others, len(pictures[0])) or _greyer(pictures[0], others)
     if found is None and labelled:
         detail = "the picture is as rough by pixel as by plane"
-        raise LoopExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
+        raise InstanceExcludedError(Verdict("layout", False, detail), LAYOUT_UNCERTAIN)
     return found or Layout.AS_READ
 
 

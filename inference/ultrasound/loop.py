@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
 from inference.ultrasound.decoding import OpenClip, open_grey
@@ -63,9 +63,9 @@ def look(
     heartbeat nothing tells is looked at only where `without_heartbeat` allows it.
 
     Raises:
-        LoopExcludedError: the pixels break a rule of the plan's profile, are not what their labels
-            say and cannot be told, or there is no heartbeat.
-        LoopUnreadableError: the pixels cannot be decoded or hold no picture.
+        InstanceExcludedError: the pixels break a rule of the plan's profile, are not what their
+            labels say and cannot be told, or there is no heartbeat.
+        InstanceUnreadableError: the pixels cannot be decoded or hold no picture.
         OSError: the file cannot be read.
     """
     with open_loop(path, plan, size, without_heartbeat=without_heartbeat) as opened:
@@ -98,7 +98,7 @@ class OpenLoop:
         """Those of some frames that can be decoded, found by halving where not all of them can."""
         try:
             pictures = self._clip.read(indices).frames
-        except (LoopUnreadableError, LoopExcludedError):
+        except (InstanceUnreadableError, InstanceExcludedError):
             half = len(indices) // 2
             for part in (indices[:half], indices[half:]) if half else ():
                 yield from self._decodable(part)
@@ -116,7 +116,7 @@ def open_loop(
     """
     found = _find_frames(path, plan)
     if found.fallback and not without_heartbeat:
-        raise LoopExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
+        raise InstanceExcludedError(Verdict("heartbeat", False, _why_no_beat(plan)), NO_HEARTBEAT)
     bounds = Bounds(*plan["bounds"])
     with open_grey(path) as clip:
         yield OpenLoop(clip, bounds, size, _look_at(clip, found, plan, bounds, size))
@@ -128,10 +128,10 @@ def _look_at(
     pictures = clip.read(found.frames)
     region = crop(pictures.frames, bounds)
     if all(frame.min() == frame.max() for frame in region) and region.min() == region.max():
-        raise LoopUnreadableError("the region holds no picture: all its pixels are the same")
+        raise InstanceUnreadableError("the region holds no picture: all its pixels are the same")
     cut = find_cut(pictures.frames, bounds)
     if not cut.verdict.passed:
-        raise LoopExcludedError(cut.verdict, BOUNDS_CUT)
+        raise InstanceExcludedError(cut.verdict, BOUNDS_CUT)
     _require_heart(region, plan)
     return Loop(
         frames=resize(to_square(region), size),
@@ -165,7 +165,7 @@ def _require_heart(region: NDArray[np.uint8], plan: Mapping[str, Any]) -> None:
         verdicts.append((heart_shaped(region, plan["widest_top"]), NOT_CARDIAC))
     for verdict, why in verdicts:
         if not verdict.passed:
-            raise LoopExcludedError(verdict, why)
+            raise InstanceExcludedError(verdict, why)
 
 
 def _repeated(region: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from inference.dicom.elements import numbers
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Samples, to_8_bit
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Samples, to_8_bit
 
 PALETTE_MISFIT = reason("PALETTE_MISFIT", "Colour palette does not fit the pixels")
 
@@ -37,14 +37,14 @@ class StoredPalette:
         """Refuse a palette that does not have a colour for most of what some pictures show.
 
         Raises:
-            LoopExcludedError: it does not fit them.
+            InstanceExcludedError: it does not fit them.
         """
         last = len(self.mapped) - 1
         missed = [np.mean(~self.mapped[each & each.dtype.type(last)]) for each in pictures]
         share = float(np.mean(missed))
         if share > _MOST_UNMAPPED:
             detail = f"{share:.0%} of the pixels have no colour in the palette"
-            raise LoopExcludedError(Verdict("palette", False, detail), PALETTE_MISFIT)
+            raise InstanceExcludedError(Verdict("palette", False, detail), PALETTE_MISFIT)
 
 
 def read_palette(header: Dataset, written: PixelFormat) -> StoredPalette:
@@ -55,7 +55,7 @@ def read_palette(header: Dataset, written: PixelFormat) -> StoredPalette:
     entries, the table is believed.
 
     Raises:
-        LoopUnreadableError: the palette is missing or malformed.
+        InstanceUnreadableError: the palette is missing or malformed.
     """
     try:
         stated, first, bits = numbers(header, "RedPaletteColorLookupTableDescriptor")
@@ -64,7 +64,7 @@ def read_palette(header: Dataset, written: PixelFormat) -> StoredPalette:
         table = np.stack(channels, axis=-1)
     except Exception as error:  # noqa: BLE001 - pydicom raises whatever the palette provokes
         message = f"the colour palette cannot be read ({type(error).__name__})"
-        raise LoopUnreadableError(message) from None
+        raise InstanceUnreadableError(message) from None
     notes = []
     if len(table) != entries:
         notes.append(f"The palette holds {len(table)} colours although it says {entries}.")

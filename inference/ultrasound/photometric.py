@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Colours
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import reason
 from inference.types import Verdict
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Colours
 
 COLOUR_UNCERTAIN = reason("COLOUR_UNCERTAIN", "Colour space (RGB or YCbCr) cannot be determined")
 
@@ -51,11 +51,11 @@ def labelled_colours(written: PixelFormat) -> Colours:
     YBR_ICT, YBR_RCT and XYB name a transform that the decoder undoes.
 
     Raises:
-        LoopUnreadableError: it says something that three samples cannot be, or nothing.
+        InstanceUnreadableError: it says something that three samples cannot be, or nothing.
     """
     label = _label(written)
     if label is None:
-        raise LoopUnreadableError("the photometric interpretation is none of three samples")
+        raise InstanceUnreadableError("the photometric interpretation is none of three samples")
     return label
 
 
@@ -87,31 +87,39 @@ class ClipColours:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def settle(self, said: Colours | None, pictures: Callable[[int], Pictures]) -> Colours:
+    def settle(
+        self, said: Colours | None, pictures: Callable[[int], Sequence[Pictures]]
+    ) -> Colours:
         """The colours of samples of which the codestream says `said`, of None nothing.
 
-        `pictures(n)` gives up to n frames of 8-bit samples (k, h, w, 3); one is mostly enough.
+        `pictures(n)` gives up to n frames of 8-bit samples (h, w, 3); one is mostly enough.
 
         Raises:
-            LoopExcludedError: neither picture nor statements decide.
-            LoopUnreadableError: nothing says anything of three samples.
+            InstanceExcludedError: neither picture nor statements decide.
+            InstanceUnreadableError: nothing says anything of three samples.
         """
         if said not in self._settled:
             self._settled[said] = self._judge(said, pictures)
         return self._settled[said]
 
-    def _judge(self, said: Colours | None, pictures: Callable[[int], Pictures]) -> Colours:
+    def _judge(
+        self, said: Colours | None, pictures: Callable[[int], Sequence[Pictures]]
+    ) -> Colours:
         claimed = said or labelled_colours(self._written)
-        seen = colours_seen(pictures(1), claimed) or colours_seen(pictures(_FRAMES), claimed)
+        seen = _seen(pictures(1), claimed) or _seen(pictures(_FRAMES), claimed)
         if seen is None:
             if said is None or said is not self._label:
                 detail = "neither RGB nor YCbCr clearly makes a grey picture of the pixels"
-                raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
+                raise InstanceExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
             return claimed
         if seen not in {claimed, self._label}:
             label = self._written.photometric or "nothing"
             self.note(f"Pixels are {seen} although labelled {label}; corrected.")
         return seen
+
+
+def _seen(pictures: Sequence[Pictures], claimed: Colours) -> Colours | None:
+    return colours_seen(coarse(pictures), claimed)
 
 
 def colours_seen(pictures: Pictures, claimed: Colours) -> Colours | None:
@@ -140,12 +148,12 @@ def require_alike(pictures: Sequence[Pictures], colours: Colours) -> None:
     Some encoders start frames at the wrong plane, which leaves every third one right.
 
     Raises:
-        LoopExcludedError: they are not.
+        InstanceExcludedError: they are not.
     """
     spreads = [_mean_spread(coarse([picture]), colours) for picture in pictures]
     if max(spreads) - min(spreads) > _MOST_UNLIKE:
         detail = f"some frames have far more colour than others when read as {colours}"
-        raise LoopExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
+        raise InstanceExcludedError(Verdict("colours", False, detail), COLOUR_UNCERTAIN)
 
 
 def _mean_spread(pictures: Pictures, colours: Colours) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.regions import Bounds
 
 
@@ -12,12 +12,12 @@ def crop(frames: NDArray[np.uint8], bounds: Bounds) -> NDArray[np.uint8]:
     """Cut the region out of frames (n, rows, columns); bounds are inclusive and clipped.
 
     Raises:
-        LoopUnreadableError: the region lies outside the image.
+        InstanceUnreadableError: the region lies outside the image.
     """
     top, left = max(0, bounds.y0), max(0, bounds.x0)
     region = frames[:, top : bounds.y1 + 1, left : bounds.x1 + 1]
     if region.size == 0:
-        raise LoopUnreadableError("the region lies outside the image")
+        raise InstanceUnreadableError("the region lies outside the image")
     return region
 
 

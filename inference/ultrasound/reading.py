@@ -7,12 +7,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopUnreadableError
+from inference.dicom.pixels.pixel_format import PixelFormat
+from inference.dicom.pixels.samples import Decoded, Samples
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.depth import Depth, seen_depth
 from inference.ultrasound.layout import Layout, arranged, seen_layout
-from inference.ultrasound.photometric import ClipColours, coarse, require_alike
-from inference.ultrasound.pixel_format import PixelFormat
-from inference.ultrasound.samples import Decoded, Samples
+from inference.ultrasound.photometric import ClipColours, require_alike
 
 _Item = TypeVar("_Item")
 #: Shares of white and black ground, where greys run the other way than the label says.
@@ -42,14 +42,14 @@ class SampleReader:
         colours their decoder has judged are of 8 bits already.
 
         Raises:
-            LoopExcludedError: the pixels are not what is said of them, and nothing tells what
+            InstanceExcludedError: the pixels are not what is said of them, and nothing tells what
                 they are.
-            LoopUnreadableError: the label does not fit the number of samples.
+            InstanceUnreadableError: the label does not fit the number of samples.
         """
         if all(frame.judged for frame in frames):
             return list(frames)
         if any(frame.judged for frame in frames):
-            raise LoopUnreadableError("the frames are compressed in different ways")
+            raise InstanceUnreadableError("the frames are compressed in different ways")
         if self._layout is None:
             self._layout = self._noted(*_layout(_some(frames), self._written))
         ordered = [arranged(frame.samples, self._layout) for frame in frames]
@@ -62,7 +62,7 @@ class SampleReader:
                 self._turned = self._noted(*_turned(_some(pictures), self._written))
             return _with(frames, [255 - grey if self._turned else grey for grey in pictures])
         some = _some(pictures)
-        colours = self._clip.settle(frames[0].colours, lambda count: coarse(some[:count]))
+        colours = self._clip.settle(frames[0].colours, lambda count: some[:count])
         require_alike([*self._first, *pictures], colours)
         self._first = self._first or pictures[:1]
         return [replace(f, colours=colours) for f in _with(frames, pictures)]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.ultrasound.samples import Colours, Decoded, Samples
+from inference.dicom.pixels.samples import Colours, Decoded, Samples
 
 Palette = NDArray[np.uint8]
 

@@ -1,1 +1,1 @@
-"""Alembic's migrations, one revision per change of the schema; run by `storage.engine.upgrade`."""
+"""Alembic's migrations, one revision per change of the schema; `upgrading` runs them."""

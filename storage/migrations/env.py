@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from storage.schema import Base
+from storage.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

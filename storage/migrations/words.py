@@ -1,5 +1,6 @@
 """Change what a table says of a column: the words that it may hold, and its comment."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from alembic import op
 
 
 def allow(table: str, column: str, before: Sequence[str], after: Sequence[str]) -> None:
-    """Make the CHECK constraint of `storage.columns.words` take other words.
+    """Make the CHECK constraint of `storage.tables.columns.words` take other words.
 
     Raises:
         RuntimeError: the constraint is not as it is said to be.
@@ -44,6 +45,18 @@ def add_column(table: str, column: str, kind: sa.types.TypeEngine[Any], comment:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {name} /* {comment} */")
     else:
         op.add_column(table, sa.Column(column, kind, nullable=True, comment=comment))
+
+
+def drop_column(table: str, column: str) -> None:
+    """Drop a column that no index names, and the CHECK constraint of its words with it."""
+    if op.get_bind().dialect.name == "sqlite":
+        query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+        made = str(op.get_bind().scalar(query, {"table": table}))
+        name = f"ck_{table}_{column}"
+        check = re.search(rf",\s+CONSTRAINT {name} CHECK \({column} IN \([^)]*\)\)", made)
+        if check:
+            _rewrite(table, check[0], "")
+    op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 
 
 def _check(column: str, words: Sequence[str]) -> str:

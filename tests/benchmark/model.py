@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inference.models.allocator import keep_freed_memory
-from inference.models.encoder import ARCHITECTURES
-from inference.models.engine import FrameEncoder, choose_precision
+from inference.models.frame_encoder import FrameEncoder, choose_precision
+from inference.models.registry import ARCHITECTURES
 from tests.benchmark import measuring
 from tests.benchmark.measuring import Figure
 from tests.benchmark.model_engines import Encode, compiled, openvino, unkept
@@ -89,7 +89,7 @@ def measure(architecture: str, rounds: int, repeats: int) -> tuple[list[Figure],
     """All engines and floors at one encoder; and, in words, how they differ and start."""
     torch.manual_seed(0)
     chosen = ARCHITECTURES[architecture]
-    plain = chosen.build().eval().requires_grad_(requires_grad=False)
+    plain = chosen.encoder().eval().requires_grad_(requires_grad=False)
     frames = torch.rand(FRAMES, 1, chosen.frame_size_px, chosen.frame_size_px)
     with FlopCounterMode(display=False) as counter:
         expected = plain(frames)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 from inference.models.allocator import keep_freed_memory
-from inference.models.engine import Precision
+from inference.models.frame_encoder import Precision
 
 Encode = Callable[[Tensor], Tensor]
 

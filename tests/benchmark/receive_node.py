@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dicom_node import logs
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 
 
 def main() -> None:

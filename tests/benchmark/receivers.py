@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from storage.engine import Database, upgrade
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 from tests.benchmark.receive_workloads import Workload
 from tests.orthanc import Orthanc
 from tests.peers import free_port, process, require, wait_until

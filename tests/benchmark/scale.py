@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
-from storage import index
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.intake.instances import record_instance
 from tests import postgresql
 from tests.benchmark.measuring import Figure, machine, write_json, write_section
 from tests.benchmark.scale_fill import fill
@@ -149,7 +149,7 @@ def _rates(subject: Subject, size: int) -> tuple[float, ...]:
         begin = time.perf_counter()
         with subject.database.write() as tx:
             for _ in range(size):
-                index.record_instance(tx, subject.draw.received(study, "bench"), [PIPELINE])
+                record_instance(tx, subject.draw.received(study, "bench"), [PIPELINE])
         rates.append(size / (time.perf_counter() - begin))
     return tuple(rates)
 

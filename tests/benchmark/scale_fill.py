@@ -6,7 +6,8 @@ from contextlib import closing
 import psycopg
 from psycopg import sql
 
-from storage.engine import Database, upgrade
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 from tests.benchmark.scale_rows import COLUMNS, Rows, rows
 
 _AT_ONCE = 100

@@ -6,11 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from storage import audit, cases, index, jobs, outbox
-from storage.audit import Action
-from storage.engine import Transaction
-from storage.index import Association, Received, StudyState
-from storage.outbox import DeliveryState
+from dicom_node.study.completing import judge
+from dicom_node.study.decision import Rules
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Transaction
+from storage.delivery import outbox
+from storage.delivery.listing import listing
+from storage.intake.instances import record_instance
+from storage.intake.received import Received
+from storage.reading import cases
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySearch, list_studies
+from storage.states import DeliveryState, StudyState
+from storage.studies.associations import Association, open_association
+from storage.studies.revisions import due_studies
+from storage.work import jobs
 from tests.benchmark.scale_rows import (
     BUSY,
     DESTINATIONS,
@@ -71,7 +82,6 @@ class Draw:
             peer="cart1",
             received_at=self.now,
             quiet_s=60.0,
-            hard_limit_s=3600.0,
         )
 
     def new_study(self) -> int:
@@ -82,9 +92,7 @@ class Draw:
 
 def associate(tx: Transaction, now: datetime) -> None:
     """Open the association that the instances of `Draw.received` may come by."""
-    index.open_association(
-        tx, Association("bench", "cart1", "CART1", "ECHONODE", "10.0.0.7", OWNER, now)
-    )
+    open_association(tx, Association("bench", "cart1", "CART1", "ECHONODE", "10.0.0.7", OWNER, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +109,19 @@ class Operation:
 
 
 def _complete(tx: Transaction, draw: Draw) -> None:
-    for due in index.due_studies(tx, draw.now + timedelta(hours=2), 1):
-        index.complete_study(tx, due.study_id, draw.now + timedelta(hours=2), [PIPELINE])
+    for study_id in due_studies(tx, draw.now + timedelta(hours=2), 1):
+        judge(tx, study_id, draw.now + timedelta(hours=2), [PIPELINE], Rules())
 
 
 OPERATIONS = (
     Operation(
         "record_instance, study known",
-        lambda tx, d: index.record_instance(tx, d.received(d.busy(), "bench"), [PIPELINE]),
+        lambda tx, d: record_instance(tx, d.received(d.busy(), "bench"), [PIPELINE]),
         writes=True,
     ),
     Operation(
         "record_instance, new study",
-        lambda tx, d: index.record_instance(tx, d.received(d.new_study(), "bench"), [PIPELINE]),
+        lambda tx, d: record_instance(tx, d.received(d.new_study(), "bench"), [PIPELINE]),
         writes=True,
     ),
     Operation(
@@ -132,72 +140,77 @@ OPERATIONS = (
         "rescue jobs", lambda tx, d: jobs.rescue(tx, d.now, lambda _owner: False), writes=True
     ),
     Operation("sweep, one study complete", _complete, writes=True),
-    Operation("sweep, nothing due", lambda tx, d: index.due_studies(tx, began_at(0), 10)),
+    Operation("sweep, nothing due", lambda tx, d: due_studies(tx, began_at(0), 10)),
     Operation(
         "case of 50 instances", lambda tx, d: cases.load_case(tx, d.with_features(), PIPELINE)
     ),
     Operation("counts of jobs", lambda tx, d: jobs.counts(tx)),
-    Operation("studies, newest", lambda tx, d: index.list_studies(tx)),
+    Operation("studies, newest", lambda tx, d: list_studies(tx)),
     Operation(
-        "studies, receiving", lambda tx, d: index.list_studies(tx, state=StudyState.RECEIVING)
+        "studies, receiving",
+        lambda tx, d: list_studies(tx, StudySearch(state=StudyState.RECEIVING)),
     ),
-    Operation("studies, complete", lambda tx, d: index.list_studies(tx, state=StudyState.COMPLETE)),
-    Operation("studies of a patient", lambda tx, d: index.list_studies(tx, patient_id=d.patient())),
+    Operation(
+        "studies, complete", lambda tx, d: list_studies(tx, StudySearch(state=StudyState.COMPLETE))
+    ),
+    Operation(
+        "studies of a patient", lambda tx, d: list_studies(tx, StudySearch(patient_id=d.patient()))
+    ),
     Operation(
         "studies of a patient, complete",
-        lambda tx, d: index.list_studies(tx, patient_id=d.patient(), state=StudyState.COMPLETE),
+        lambda tx, d: list_studies(
+            tx, StudySearch(patient_id=d.patient(), state=StudyState.COMPLETE)
+        ),
     ),
     Operation(
         "studies of an accession",
-        lambda tx, d: index.list_studies(tx, accession_number=accession_number(d.study())),
+        lambda tx, d: list_studies(tx, StudySearch(accession_number=accession_number(d.study()))),
     ),
-    Operation("study by UID", lambda tx, d: index.show_study(tx, study_uid(d.study()))),
-    Operation(
-        "study by accession", lambda tx, d: index.show_study(tx, accession_number(d.study()))
-    ),
-    Operation("study by number", lambda tx, d: index.show_study(tx, d.study())),
-    Operation("deliveries, newest", lambda tx, d: outbox.listing(tx)),
-    Operation("deliveries, failed", lambda tx, d: outbox.listing(tx, state=DeliveryState.FAILED)),
+    Operation("study by UID", lambda tx, d: show_study(tx, study_uid(d.study()))),
+    Operation("study by accession", lambda tx, d: show_study(tx, accession_number(d.study()))),
+    Operation("study by number", lambda tx, d: show_study(tx, d.study())),
+    Operation("deliveries, newest", lambda tx, d: listing(tx)),
+    Operation("deliveries, failed", lambda tx, d: listing(tx, state=DeliveryState.FAILED)),
     Operation(
         "deliveries to a rare destination",
-        lambda tx, d: outbox.listing(tx, destination=DESTINATIONS[1]),
+        lambda tx, d: listing(tx, destination=DESTINATIONS[1]),
     ),
     Operation(
         "deliveries, sent, to a rare one",
-        lambda tx, d: outbox.listing(tx, destination=DESTINATIONS[1], state=DeliveryState.SENT),
+        lambda tx, d: listing(tx, destination=DESTINATIONS[1], state=DeliveryState.SENT),
     ),
-    Operation("audit, newest", lambda tx, d: audit.search(tx)),
+    Operation("audit, newest", lambda tx, d: trail.search(tx)),
     Operation(
         "audit of a day",
-        lambda tx, d: audit.search(
+        lambda tx, d: trail.search(
             tx, since=(then := d.instant()), until=then + timedelta(days=1), newest_first=False
         ),
     ),
-    Operation("audit of a peer", lambda tx, d: audit.search(tx, peer="cart2")),
+    Operation("audit of a peer", lambda tx, d: trail.search(tx, peer="cart2")),
     Operation(
         "audit of a peer from a time on",
-        lambda tx, d: audit.search(tx, peer="cart2", since=d.instant(), newest_first=False),
+        lambda tx, d: trail.search(tx, peer="cart2", since=d.instant(), newest_first=False),
     ),
-    Operation("audit of a patient", lambda tx, d: audit.search(tx, patient_id=d.patient())),
+    Operation("audit of a patient", lambda tx, d: trail.search(tx, patient_id=d.patient())),
     Operation(
         "audit of an accession",
-        lambda tx, d: audit.search(tx, accession_number=accession_number(d.study())),
+        lambda tx, d: trail.search(tx, accession_number=accession_number(d.study())),
     ),
-    Operation("audit of an action", lambda tx, d: audit.search(tx, action=Action.JOB_DONE)),
-    Operation("audit of a rare action", lambda tx, d: audit.search(tx, action=Action.JOB_FAILED)),
+    Operation("audit of an action", lambda tx, d: trail.search(tx, action=Action.JOB_DONE)),
+    Operation("audit of a rare action", lambda tx, d: trail.search(tx, action=Action.JOB_FAILED)),
     Operation(
         "audit of a peer and its action",
-        lambda tx, d: audit.search(tx, peer="cart2", action=Action.STUDY_OPENED),
+        lambda tx, d: trail.search(tx, peer="cart2", action=Action.STUDY_OPENED),
     ),
     Operation(
         "audit of a peer and an action never its",
-        lambda tx, d: audit.search(tx, peer="cart2", action=Action.INSTANCE_SELECTED),
+        lambda tx, d: trail.search(tx, peer="cart2", action=Action.INSTANCE_SELECTED),
     ),
     Operation(
         "audit of a patient and an action",
-        lambda tx, d: audit.search(tx, patient_id=d.patient(), action=Action.REPORT_MADE),
+        lambda tx, d: trail.search(tx, patient_id=d.patient(), action=Action.REPORT_MADE),
     ),
     Operation(
-        "audit of a study", lambda tx, d: audit.search(tx, study_id=d.study(), newest_first=False)
+        "audit of a study", lambda tx, d: trail.search(tx, study_id=d.study(), newest_first=False)
     ),
 )

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from storage.audit import Action
-from storage.schema import Base
+from storage.audit.trail import Action
+from storage.tables import Base
 
 START = datetime(2026, 1, 5, 7, tzinfo=UTC)
 EVERY_S = 720
@@ -170,7 +170,11 @@ class _Study:
         self, row: int, kind: str, instance: int | None, revision: int | None, state: str, at_s: int
     ) -> None:
         ended = None if state == "queued" else self._at(at_s + 2)
-        why = ("LOOP_UNREADABLE", "LoopUnreadableError") if state == "failed" else (None, None)
+        why = (
+            ("INSTANCE_UNREADABLE", "InstanceUnreadableError")
+            if state == "failed"
+            else (None, None)
+        )
         self.into["job"].append(
             (
                 kind,

@@ -27,7 +27,7 @@ from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.storing import StoreAssociation
 from inference.phantom import make_study
 from inference.phantom.haemodynamics import expected
-from storage import schema
+from storage import tables
 from tests.benchmark import measuring
 from tests.benchmark.measuring import Figure
 from tests.node import CART, Destination, Node, running_node
@@ -118,14 +118,14 @@ def waits(
 def _waits(node: Node, study: Study, sent_at: datetime) -> Waits:
     with node.database() as database, database.read() as tx:
         row = tx.execute(
-            select(schema.StudyRevision.completed_at, schema.Delivery.finished_at)
-            .join(schema.Study, schema.Study.id == schema.StudyRevision.study_id)
-            .join(schema.Report, schema.Report.study_id == schema.Study.id)
-            .join(schema.Delivery, schema.Delivery.report_id == schema.Report.id)
+            select(tables.StudyRevision.completed_at, tables.Delivery.finished_at)
+            .join(tables.Study, tables.Study.id == tables.StudyRevision.study_id)
+            .join(tables.Report, tables.Report.study_id == tables.Study.id)
+            .join(tables.Delivery, tables.Delivery.report_id == tables.Report.id)
             .where(
-                schema.Study.study_instance_uid == study.uid,
-                schema.StudyRevision.revision == 1,
-                schema.Delivery.kind == "SR",
+                tables.Study.study_instance_uid == study.uid,
+                tables.StudyRevision.revision == 1,
+                tables.Delivery.kind == "SR",
             )
         ).one()
     return Waits(

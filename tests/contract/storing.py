@@ -7,17 +7,25 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from storage import index, jobs, results, schema
-from storage.engine import Database
-from storage.index import Association, Ending, Receipt, Received
-from storage.jobs import Job, JobKind, JobState
-from storage.results import Outcome, Preparation, Report, ResultObject
+from dicom_node.study.completing import judge
+from dicom_node.study.decision import Rules
+from storage import tables
+from storage.database.transactions import Database
+from storage.intake.instances import record_instance
+from storage.intake.received import Receipt, Received
+from storage.states import Ending, JobKind, JobState, Outcome
+from storage.studies import associations
+from storage.studies.associations import Association, close_association
+from storage.work import jobs, results
+from storage.work.jobs import Job
+from storage.work.results import Preparation, Report, ResultObject
 
 #: Later than any clock of this test, so that a story comes after the making of its tables.
 NOON = datetime(2100, 1, 31, 12, tzinfo=UTC)
 QUIET_S = 60.0
 HARD_LIMIT_S = 600.0
 RELEASE_QUIET_S = 3.0
+RULES = Rules(release_quiet_s=RELEASE_QUIET_S, hard_limit_s=HARD_LIMIT_S, abort_quiet_s=QUIET_S)
 LEASE_S = 30.0
 ME = "here:1:boot.1"
 PIPELINE = "echo_haemodynamics"
@@ -56,7 +64,6 @@ def received(
         peer="cart",
         received_at=after(at_s),
         quiet_s=QUIET_S,
-        hard_limit_s=HARD_LIMIT_S,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -66,21 +73,21 @@ def open_association(
 ) -> None:
     with database.write() as tx:
         association = Association(name, "cart", "CART1", "ECHONODE", "10.0.0.7", owner, after(at_s))
-        index.open_association(tx, association)
+        associations.open_association(tx, association)
 
 
 def end_association(
     database: Database, name: str = "a1", how: Ending = Ending.RELEASED, at_s: float = 0
 ) -> None:
     with database.write() as tx:
-        index.close_association(tx, name, how, after(at_s), RELEASE_QUIET_S)
+        close_association(tx, name, how, after(at_s))
 
 
 def store(
     database: Database, instance: Received, pipelines: Sequence[str] = (PIPELINE,)
 ) -> Receipt:
     with database.write() as tx:
-        return index.record_instance(tx, instance, pipelines)
+        return record_instance(tx, instance, pipelines)
 
 
 def store_study(database: Database, instances: int = 1) -> None:
@@ -93,7 +100,7 @@ def store_study(database: Database, instances: int = 1) -> None:
 
 def complete(database: Database, at_s: float, study_id: int = 1) -> int | None:
     with database.write() as tx:
-        return index.complete_study(tx, study_id, after(at_s), [PIPELINE])
+        return judge(tx, study_id, after(at_s), [PIPELINE], RULES).revision
 
 
 def claim(database: Database, at_s: float, owner: str = ME, limit: int = 100) -> list[Job]:
@@ -114,7 +121,7 @@ def work(database: Database, at_s: float) -> list[JobKind]:
 
 def job_states(database: Database) -> dict[tuple[JobKind, JobState], int]:
     """How many jobs there are of each kind in each state."""
-    job = schema.Job
+    job = tables.Job
     with database.read() as tx:
         rows = tx.execute(select(job.kind, job.state, func.count()).group_by(job.kind, job.state))
         return {(kind, state): number for kind, state, number in rows}

@@ -4,21 +4,21 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from storage import audit
-from storage.audit import Action, Event
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action, Event
+from storage.database.transactions import Database
 from tests.contract.storing import NOON, after, store_study
 
 
 def record(database: Database, at_s: float, **changes: object) -> None:
     with database.write() as tx:
-        audit.record(tx, Event(**{"action": Action.ECHO, "at": after(at_s), **changes}))  # type: ignore[arg-type]
+        trail.record(tx, Event(**{"action": Action.ECHO, "at": after(at_s), **changes}))  # type: ignore[arg-type]
 
 
 def search(database: Database, **conditions: object) -> list[float]:
     """The times of what is found, in seconds after noon."""
     with database.read() as tx:
-        found = audit.search(tx, **{"since": NOON, **conditions})  # type: ignore[arg-type]
+        found = trail.search(tx, **{"since": NOON, **conditions})  # type: ignore[arg-type]
     return [(event.at - NOON).total_seconds() for event in found]
 
 
@@ -38,9 +38,9 @@ def test_an_event_comes_back_as_it_was_written(database: Database) -> None:
         detail={"text": "Ærø", "number": 3, "share": 0.5, "flag": True, "nothing": None},
     )
     with database.write() as tx:
-        audit.record(tx, event)
+        trail.record(tx, event)
     with database.read() as tx:
-        [found] = audit.search(tx, peer="cart")
+        [found] = trail.search(tx, peer="cart")
     assert {name: getattr(found, name) for name in Event.__slots__} == {
         name: getattr(event, name) for name in Event.__slots__
     }
@@ -86,7 +86,7 @@ def test_an_event_of_a_study_is_found_by_its_patient(database: Database) -> None
 def test_a_time_of_another_zone_is_the_same_time(database: Database) -> None:
     elsewhere = timezone(timedelta(hours=-7))
     with database.write() as tx:
-        audit.record(tx, Event(action=Action.ECHO, at=after(5).astimezone(elsewhere)))
+        trail.record(tx, Event(action=Action.ECHO, at=after(5).astimezone(elsewhere)))
     assert search(database, since=after(5), until=after(6).astimezone(elsewhere)) == [5]
 
 

@@ -8,21 +8,15 @@ from threading import Thread
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, audit_seals
-from storage.audit import Action, Event
-from storage.audit_schema import AuditSeal
-from storage.audit_seals import (
-    BATCH,
-    BEGINNING,
-    event_columns,
-    event_digest,
-    link,
-    seal_new,
-)
-from storage.audit_verification import Damage, Finding, Verification, verify
-from storage.engine import Database, Transaction, upgrade
+from storage.audit import seals as audit_seals
+from storage.audit import trail
+from storage.audit.seals import BATCH, BEGINNING, event_columns, event_digest, link, seal_new
+from storage.audit.trail import Action, Event
+from storage.audit.verification import Damage, Finding, Verification, verify
+from storage.database.transactions import Database, Transaction
 from storage.errors import StorageError
-from storage.schema import AuditEvent
+from storage.migrations.upgrading import upgrade
+from storage.tables import AuditEvent, AuditSeal
 from tests.contract.storing import NOON, after, open_association, received, store
 from tests.plans import growing
 
@@ -32,7 +26,7 @@ LATER = NOON + timedelta(days=1)
 def record(database: Database, number: int = 1) -> None:
     with database.write() as tx:
         for count in range(number):
-            audit.record(tx, Event(action=Action.ECHO, at=after(count), peer="cart"))
+            trail.record(tx, Event(action=Action.ECHO, at=after(count), peer="cart"))
 
 
 def fresh(database: Database) -> Database:
@@ -102,13 +96,13 @@ def test_an_event_that_is_committed_late_is_sealed_in_its_turn(own_postgresql_ur
     upgrade(database)
     fresh(database)
     with database.write() as slow:
-        audit.record(slow, Event(action=Action.ECHO, at=NOON))
+        trail.record(slow, Event(action=Action.ECHO, at=NOON))
         record(database, 5)
         assert seal_new(database, NOON) == 5
     assert seal_new(database, NOON) == 1
     assert verified(database).is_sound
     with database.write() as very_slow:
-        audit.record(very_slow, Event(action=Action.ECHO, at=NOON))
+        trail.record(very_slow, Event(action=Action.ECHO, at=NOON))
         record(database, 1_100)
         seal_new(database, NOON)
     assert seal_new(database, NOON) == 0

@@ -12,10 +12,12 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from storage import backup, engine, inventory, outbox, removal
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.delivery import outbox
 from storage.errors import BackupError
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping import backup, inventory, removal
+from storage.migrations import upgrading
 from tests import postgresql
 from tests.contract.storing import (
     LEASE_S,
@@ -69,7 +71,7 @@ def elsewhere(
 def needed(url: str) -> list[str]:
     database = Database(url)
     try:
-        engine.require_current(database)
+        upgrading.require_current(database)
         with database.read() as tx:
             return list(inventory.needed_files(tx))
     finally:
@@ -276,7 +278,7 @@ def test_a_database_with_a_password_is_backed_up_and_restored(
 
     source, target = url(), url()
     database = Database(source)
-    engine.upgrade(database)
+    upgrading.upgrade(database)
     open_association(database)
     store(database, received(digest=spool.put(b"an echo").digest))
     backup.make_backup(database, spool, tmp_path / "backup", NOON)
@@ -300,7 +302,7 @@ def test_the_password_is_never_an_argument(
 
     monkeypatch.setattr(subprocess, "run", seen)
     database = Database(postgresql.create(guarded_server, password=PASSWORD))
-    engine.upgrade(database)
+    upgrading.upgrade(database)
     ran.clear()
     backup.make_backup(database, spool, tmp_path / "backup", NOON)
     database.close()

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from storage import audit, clock_readings, index
-from storage.audit import Action
-from storage.clock_readings import Reading, TimeOfDay
-from storage.clock_schema import ClockReading
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.clock import readings
+from storage.clock.readings import Reading, TimeOfDay
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.removal import YOUNG
+from storage.keeping.removal import YOUNG
+from storage.reading.browse import show_study
+from storage.tables import ClockReading
 from tests.contract.storing import (
     HARD_LIMIT_S,
     ME,
@@ -56,7 +58,7 @@ class Machine:
     def look(self, looked_s_ago: float | None = None) -> TimeOfDay:
         """A process looks at the clock, for the first time or once more."""
         reading = Reading(self.boot, after(self.at_s), self.elapsed_s)
-        return clock_readings.compare(self.database, reading, ME, looked_s_ago)
+        return readings.compare(self.database, reading, ME, looked_s_ago)
 
 
 @pytest.fixture
@@ -72,18 +74,18 @@ def machine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac
 
 def _without_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """These stories play in another century than the server's clock."""
-    known = clock_readings._known
+    known = readings._known
 
     def without(tx: object, reading: Reading) -> object:
         found = known(tx, reading)  # type: ignore[arg-type]
-        return clock_readings._Known(found.own, found.others, None)
+        return readings._Known(found.own, found.others, None)
 
-    monkeypatch.setattr(clock_readings, "_known", without)
+    monkeypatch.setattr(readings, "_known", without)
 
 
 def jumps(database: Database) -> list[dict[str, object]]:
     with database.read() as tx:
-        return [dict(event.detail) for event in audit.search(tx, action=Action.CLOCK_JUMPED)]
+        return [dict(event.detail) for event in trail.search(tx, action=Action.CLOCK_JUMPED)]
 
 
 @a_day
@@ -131,7 +133,7 @@ def test_a_process_that_was_paused_with_an_old_reading_undoes_nothing(machine: M
     machine.set_by_s = DAY_S
     machine.pass_(30)
     machine.look()
-    clock_readings.compare(machine.database, old, ME)
+    readings.compare(machine.database, old, ME)
     assert jumps(machine.database) == [{"jump_s": DAY_S}]
 
 
@@ -214,16 +216,16 @@ def test_an_operator_ends_the_doubt_and_is_named(machine: Machine) -> None:
     machine.pass_(1)
     now = machine.look().at
     with machine.database.write() as tx:
-        clock_readings.confirm(tx, machine.boot, "anna", now)
+        readings.confirm(tx, machine.boot, "anna", now)
     assert machine.look().is_confirmed(DAY)
     with machine.database.read() as tx:
-        [event] = audit.search(tx, action=Action.CLOCK_CONFIRMED)
+        [event] = trail.search(tx, action=Action.CLOCK_CONFIRMED)
     assert event.actor == "anna"
 
 
 def test_a_machine_that_nobody_looked_from_cannot_be_confirmed(database: Database) -> None:
     with database.write() as tx, pytest.raises(NotFoundError):
-        clock_readings.confirm(tx, "unknown", "anna", after(0))
+        readings.confirm(tx, "unknown", "anna", after(0))
 
 
 def test_a_database_with_studies_that_remembers_no_time_is_in_doubt(database: Database) -> None:
@@ -259,7 +261,7 @@ def test_a_command_finds_what_was_set_and_changes_nothing(machine: Machine) -> N
     machine.pass_(30)
     reading = Reading(machine.boot, after(machine.at_s), machine.elapsed_s)
     with machine.database.read() as tx:
-        _, set_by = clock_readings.look(tx, reading)
+        _, set_by = readings.look(tx, reading)
     assert set_by == DAY
     assert jumps(machine.database) == []
 
@@ -269,7 +271,7 @@ def test_a_study_of_a_restored_backup_goes_on_waiting(machine: Machine) -> None:
     machine.look()
     machine.pass_(3 * DAY_S)  # nothing was received by this database meanwhile
     with machine.database.write() as tx:
-        clock_readings.database_was_away(tx)
+        readings.database_was_away(tx)
     assert not machine.look().is_confirmed(DAY)
     assert complete(machine.database, machine.at_s + QUIET_S - 21) is None
     assert complete(machine.database, machine.at_s + QUIET_S - 20) == 1
@@ -294,7 +296,7 @@ def other_machine(database: Database, ahead_s: float = 0.0, ago_s: float = 5.0) 
 
 def this_machine(database: Database, ahead_s: float = 0.0, elapsed_s: float = 50.0) -> TimeOfDay:
     at = datetime.now(UTC) + timedelta(seconds=ahead_s)
-    return clock_readings.compare(database, Reading("here", at, elapsed_s), ME)
+    return readings.compare(database, Reading("here", at, elapsed_s), ME)
 
 
 @shared_by_machines
@@ -311,10 +313,10 @@ def test_a_machine_that_starts_beside_one_at_work_moves_nothing(database: Databa
     open_association(database)
     store(database, received())
     with database.read() as tx:
-        before = index.show_study(tx, 1).summary
+        before = show_study(tx, 1).summary
     this_machine(database)
     with database.read() as tx:
-        assert index.show_study(tx, 1).summary == before
+        assert show_study(tx, 1).summary == before
     assert jumps(database) == []
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from storage import audit, commitment, purge, retention
-from storage.audit import Action
-from storage.commitment import FailureReason, Holdings, Owed, Reference
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
+from storage.keeping import promises, purge, retention
+from storage.keeping.promises import FailureReason, Holdings, Owed, Reference
 from tests.contract.storing import (
     after,
     complete,
@@ -40,7 +41,7 @@ def ask(
     at_s: float = 100,
 ) -> int:
     with database.write() as tx:
-        return commitment.record_request(
+        return promises.record_request(
             tx,
             references,
             transaction_uid=uid,
@@ -53,12 +54,12 @@ def ask(
 
 def claim(database: Database, at_s: float = 100, peer: str | None = None) -> list[Owed]:
     with database.write() as tx:
-        return commitment.claim_owed(tx, now=after(at_s), again_at=after(at_s + 300), peer=peer)
+        return promises.claim_owed(tx, now=after(at_s), again_at=after(at_s + 300), peer=peer)
 
 
 def held(database: Database, owed: Owed, lost: Sequence[str] = ()) -> Holdings:
     with database.read() as tx:
-        return commitment.holdings(tx, owed, lambda digest: digest not in lost)
+        return promises.holdings(tx, owed, lambda digest: digest not in lost)
 
 
 def answer(database: Database, at_s: float = 100) -> Holdings:
@@ -118,7 +119,7 @@ def test_the_same_request_again_is_owed_again_and_is_one(node: Database) -> None
     first = ask(node)
     [owed] = claim(node)
     with node.write() as tx:
-        commitment.mark_reported(tx, owed, held(node, owed), after(101))
+        promises.mark_reported(tx, owed, held(node, owed), after(101))
     assert claim(node, 200) == []
     assert ask(node, (TWO, ONE), at_s=200) == first
     assert answer(node, 200) == Holdings((ONE, TWO), {})
@@ -139,9 +140,9 @@ def test_a_request_of_thousands_is_recorded_and_answered(node: Database) -> None
     told = held(node, owed)
     assert (told.committed, len(told.failed)) == ((ONE,), 3000)
     with node.write() as tx:
-        commitment.mark_reported(tx, owed, told, after(101))
+        promises.mark_reported(tx, owed, told, after(101))
     with node.read() as tx:
-        [event] = audit.search(tx, action=Action.COMMITMENT_REPORTED)
+        [event] = trail.search(tx, action=Action.COMMITMENT_REPORTED)
     assert (event.outcome, event.peer) == ("failure", "cart")
     assert event.detail == {"request": 1, "committed": 1, "0x0112": 3000}
 
@@ -152,9 +153,9 @@ def test_a_claim_is_a_postponement_and_the_late_holder_changes_nothing(node: Dat
     assert claim(node, peer="cart") == []
     [second] = claim(node, 400, peer="cart")
     with pytest.raises(ClaimLostError), node.write() as tx:
-        commitment.mark_reported(tx, first, Holdings((), {}), after(401))
+        promises.mark_reported(tx, first, Holdings((), {}), after(401))
     with node.write() as tx:
-        commitment.report_later(tx, second, after(500), "away")
+        promises.report_later(tx, second, after(500), "away")
     assert claim(node, 499) == []
     assert [owed.attempt for owed in claim(node, 500)] == [3]
 
@@ -163,22 +164,22 @@ def test_only_reports_to_the_peer_in_question_are_claimed(node: Database) -> Non
     ask(node)
     assert claim(node, peer="other") == []
     with node.read() as tx:
-        assert commitment.is_due(tx, "cart", after(100))
-        assert not commitment.is_due(tx, "other", after(100))
+        assert promises.is_due(tx, "cart", after(100))
+        assert not promises.is_due(tx, "other", after(100))
 
 
 def test_what_could_not_be_reported_is_given_up_and_seen(node: Database) -> None:
     ask(node)
     with node.read() as tx:
-        assert commitment.unreported(tx, since=after(0), before=after(99)) == {}
-        assert commitment.unreported(tx, since=after(0), before=after(101)) == {"cart": 1}
+        assert promises.unreported(tx, since=after(0), before=after(99)) == {}
+        assert promises.unreported(tx, since=after(0), before=after(101)) == {"cart": 1}
     with node.write() as tx:
-        assert commitment.give_up_expired(tx, after(99 + DAY_S)) == 0
-        assert commitment.give_up_expired(tx, after(100 + DAY_S)) == 1
+        assert promises.give_up_expired(tx, after(99 + DAY_S)) == 0
+        assert promises.give_up_expired(tx, after(100 + DAY_S)) == 1
     assert claim(node, 200 + DAY_S) == []
     with node.read() as tx:
-        assert commitment.unreported(tx, since=after(0), before=after(0)) == {"cart": 1}
-        [event] = audit.search(tx, action=Action.COMMITMENT_GIVEN_UP)
+        assert promises.unreported(tx, since=after(0), before=after(0)) == {"cart": 1}
+        [event] = trail.search(tx, action=Action.COMMITMENT_GIVEN_UP)
     assert (event.outcome, event.peer) == ("failure", "cart")
 
 
@@ -190,5 +191,5 @@ def test_a_purge_takes_the_requests_items_along(node: Database) -> None:
     told = held(node, owed)
     assert told.is_empty
     with node.write() as tx:
-        commitment.give_up(tx, owed, after(201))
+        promises.give_up(tx, owed, after(201))
     assert claim(node, 1000) == []

@@ -5,20 +5,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dicom_node.study.completion import complete_due_studies
+from dicom_node.study.completing import complete_due_studies
 from dicom_node.study.decision import Rules
-from storage import announcements, archive_counts, index, purge, study_orders
-from storage import audit as storage_audit
-from storage.alarm_list import study_alarms
-from storage.announcements import Announcement, Change
-from storage.audit import Action
-from storage.clock_jumps import Jump, absorb
-from storage.completeness import Evidence, evidence_of, missing_uids
-from storage.corrections import Order
-from storage.engine import Database
+from storage.alarms.listing import study_alarms
+from storage.audit import trail as storage_audit
+from storage.audit.trail import Action
+from storage.clock.jumps import Jump, absorb
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.index import DueReason, Ending, StudyState, StudySummary
-from storage.states import AnnouncementKind, StepState
+from storage.keeping import purge
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySummary
+from storage.states import AnnouncementKind, DueReason, Ending, StepState, StudyState
+from storage.studies import announcements, archive_counts, orders
+from storage.studies.announcements import Announcement, Change
+from storage.studies.completeness import Evidence, evidence_of, missing_uids
+from storage.studies.orders import Order
 from tests.contract.storing import (
     HARD_LIMIT_S,
     ME,
@@ -84,12 +86,12 @@ def tick(database: Database, at_s: float, rules: Rules = RULES) -> int:
 
 def summary(database: Database) -> StudySummary:
     with database.read() as tx:
-        return index.show_study(tx, "1.2.9").summary
+        return show_study(tx, "1.2.9").summary
 
 
 def why(database: Database) -> list[DueReason]:
     with database.read() as tx:
-        return [revision.reason for revision in index.show_study(tx, "1.2.9").revisions]
+        return [revision.reason for revision in show_study(tx, "1.2.9").revisions]
 
 
 def known(database: Database) -> Evidence:
@@ -438,12 +440,12 @@ def test_an_archive_that_has_as_many_shortens_nothing_while_somebody_sends(
 def test_a_held_study_waits_even_beyond_its_hard_limit(database: Database) -> None:
     store_study(database)
     with database.write() as tx:
-        study_orders.hold(tx, 1, order(2))
+        orders.hold(tx, 1, order(2))
     assert tick(database, 5) == 0
     assert tick(database, 2 * HARD_LIMIT_S + 4000) == 0
     with database.write() as tx:
-        held = study_orders.hold_of(tx, 1)
-        study_orders.release(tx, 1, order(10_000))
+        held = orders.hold_of(tx, 1)
+        orders.release(tx, 1, order(10_000))
     assert held is not None
     assert (held.actor, held.reason) == ("anna", "on the phone")
     assert tick(database, 10_000) == 1
@@ -453,26 +455,26 @@ def test_a_hold_of_a_complete_study_waits_for_its_late_instances(database: Datab
     store_study(database)
     complete(database, 10)
     with database.write() as tx:
-        study_orders.hold(tx, 1, order(20))
+        orders.hold(tx, 1, order(20))
     open_association(database, "a2", 100)
     store(database, received(2, at_s=100, association="a2"))
     assert tick(database, 300) == 0
     with database.write() as tx:
-        assert study_orders.complete_now(tx, 1, order(301)) == 2
-        assert study_orders.hold_of(tx, 1) is None
+        assert orders.complete_now(tx, 1, order(301)) == 2
+        assert orders.hold_of(tx, 1) is None
 
 
 def test_only_a_held_study_can_be_released(database: Database) -> None:
     store_study(database)
     with pytest.raises(NotFoundError), database.write() as tx:
-        study_orders.release(tx, 1, order(2))
+        orders.release(tx, 1, order(2))
 
 
 def test_an_administrator_completes_a_study_without_what_is_missing(database: Database) -> None:
     store_study(database)
     notify(database, 1, 2, at_s=2)
     with database.write() as tx:
-        assert study_orders.complete_now(tx, 1, order(3)) == 1
+        assert orders.complete_now(tx, 1, order(3)) == 1
     assert why(database) == [DueReason.ORDERED]
     tick(database, 10 * HARD_LIMIT_S)
     assert lacking(database) == {}
@@ -484,7 +486,7 @@ def test_an_administrator_completes_a_study_without_what_is_missing(database: Da
 def test_an_administrator_ends_an_alarm(database: Database) -> None:
     raise_alarm(database)
     with database.write() as tx:
-        assert study_orders.complete_now(tx, 1, order(1000)) is None
+        assert orders.complete_now(tx, 1, order(1000)) is None
     assert lacking(database) == {}
     assert summary(database).revision == 1
 
@@ -493,7 +495,7 @@ def test_a_rerun_is_a_new_revision(database: Database) -> None:
     store_study(database)
     complete(database, 10)
     with database.write() as tx:
-        assert study_orders.rerun(tx, 1, order(20)) == 2
+        assert orders.rerun(tx, 1, order(20)) == 2
     assert why(database) == [DueReason.ASSOCIATION_RELEASED, DueReason.RERUN]
     assert summary(database).state is StudyState.COMPLETE
     assert actions(database).count(Action.STUDY_RERUN) == 1
@@ -506,7 +508,7 @@ def test_a_purge_takes_all_that_was_said_along(database: Database) -> None:
     announce(database, said(instance_uids=uids(1, 2)))
     raise_alarm(database)
     with database.write() as tx:
-        study_orders.hold(tx, 1, order(1000))
+        orders.hold(tx, 1, order(1000))
         purge.purge_study(tx, 1, actor="anna", reason="asked", now=after(1001), force=True)
         assert announcements.announce(tx, said(), ["1.2.9"]), "nothing is known of it any more"
 

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from storage import announcements, archive_counts, completeness, missing_instances, study_orders
-from storage.alarm_list import study_alarms
-from storage.announcements import Announcement
-from storage.archive_counts import Question
-from storage.corrections import Order
-from storage.engine import Database, Transaction
+from storage.alarms import missing_instances
+from storage.alarms.listing import study_alarms
+from storage.database.transactions import Database, Transaction
 from storage.states import AnnouncementKind, StepState
+from storage.studies import announcements, archive_counts, completeness, orders
+from storage.studies.announcements import Announcement
+from storage.studies.archive_counts import Question
+from storage.studies.orders import Order
 from tests.contract.storing import after, open_association, received, store
 from tests.plans import growing
 
@@ -47,8 +48,8 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "alarms": lambda tx: study_alarms(tx, 20),
     "an alarm": lambda tx: missing_instances.alarm_of(tx, 1),
     "fewer missing": lambda tx: missing_instances.note_missing(tx, 1, 0, after(9)),
-    "hold": lambda tx: study_orders.hold(tx, 1, ORDER),
-    "complete by hand": lambda tx: study_orders.complete_now(tx, 1, ORDER),
+    "hold": lambda tx: orders.hold(tx, 1, ORDER),
+    "complete by hand": lambda tx: orders.complete_now(tx, 1, ORDER),
 }
 
 

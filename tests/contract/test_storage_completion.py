@@ -5,13 +5,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, index
-from storage.engine import Database
-from storage.index import DueReason, DueStudy, Ending, StudyState, StudySummary
+from dicom_node.study.completing import complete_due_studies
+from dicom_node.study.decision import due_by_associations
+from storage.audit import trail
+from storage.database.transactions import Database
+from storage.reading.browse import show_study
+from storage.reading.study_list import StudySummary
+from storage.states import DueReason, Ending, StudyState
+from storage.studies.associations import (
+    close_association,
+    lose_dead_associations,
+    touch_associations,
+)
+from storage.studies.completeness import SETTLING, evidence_of
+from storage.studies.revisions import due_studies
 from tests.contract.storing import (
     HARD_LIMIT_S,
+    PIPELINE,
     QUIET_S,
     RELEASE_QUIET_S,
+    RULES,
     after,
     claim,
     complete,
@@ -26,17 +39,18 @@ from tests.contract.storing import (
 
 def study(database: Database, key: str = "1.2.9") -> StudySummary:
     with database.read() as tx:
-        return index.show_study(tx, key).summary
+        return show_study(tx, key).summary
 
 
 def due(database: Database, key: str = "1.2.9") -> tuple[object, DueReason]:
-    seen = study(database, key)
-    return seen.due_at, seen.due_reason
+    with database.read() as tx:
+        known = evidence_of(tx, show_study(tx, key).summary.study_id)
+    return due_by_associations(known, RULES)
 
 
 def touch(database: Database, at_s: float, association: str = "a1") -> None:
     with database.write() as tx:
-        index.touch_associations(tx, {association: after(at_s)})
+        touch_associations(tx, {association: after(at_s)})
 
 
 def test_a_study_is_due_a_quiet_period_after_its_last_instance(database: Database) -> None:
@@ -155,7 +169,7 @@ def test_of_associations_that_end_at_once_the_second_sees_the_first(database: Da
         store(database, received(number, association=name))
     second = threading.Thread(target=end_association, args=(database, "a2"), kwargs={"at_s": 2})
     with database.write() as tx:
-        index.close_association(tx, "a1", Ending.RELEASED, after(2), RELEASE_QUIET_S)
+        close_association(tx, "a1", Ending.RELEASED, after(2))
         second.start()
         second.join(0.5)  # it waits for the first one's commit
     second.join()
@@ -186,30 +200,60 @@ def test_associations_of_a_dead_listener_are_lost(database: Database) -> None:
     open_association(database, "a1", owner="here:1:x")
     open_association(database, "a2", owner="here:2:x")
     with database.write() as tx:
-        assert index.lose_dead_associations(tx, lambda owner: owner == "here:1:x", after(9)) == 1
-        assert index.lose_dead_associations(tx, lambda owner: owner == "here:1:x", after(9)) == 0
-        [event] = audit.search(tx, action=audit.Action.ASSOCIATION_CLOSED)
+        assert lose_dead_associations(tx, lambda owner: owner == "here:1:x", after(9)) == 1
+        assert lose_dead_associations(tx, lambda owner: owner == "here:1:x", after(9)) == 0
+        [event] = trail.search(tx, action=trail.Action.ASSOCIATION_CLOSED)
     assert (event.association_id, event.detail["ending"]) == ("a1", "lost")
 
 
-def test_only_what_is_due_is_swept(database: Database) -> None:
+def swept(database: Database, at_s: float, limit: int = 10) -> list[int]:
+    with database.read() as tx:
+        return due_studies(tx, after(at_s), limit)
+
+
+def look(database: Database, at_s: float) -> int:
+    return complete_due_studies(database, after(at_s), [PIPELINE], RULES)
+
+
+def test_only_what_is_to_be_judged_is_swept(database: Database) -> None:
     open_association(database)
     store(database, received(1, at_s=0))
     store(database, received(2, at_s=5, study_instance_uid="1.2.10"))
-    with database.read() as tx:
-        assert index.next_due_at(tx) == after(QUIET_S)
-        assert index.due_studies(tx, after(QUIET_S - 1), 10) == []
-        assert index.due_studies(tx, after(QUIET_S), 10) == [DueStudy(1, DueReason.QUIET_PERIOD)]
-        assert len(index.due_studies(tx, after(100), 10)) == 2
-        assert len(index.due_studies(tx, after(100), 1)) == 1
+    settled_s = SETTLING.total_seconds()
+    assert swept(database, settled_s - 0.1) == []
+    assert swept(database, settled_s) == [1]
+    assert swept(database, 100) == [1, 2]
+    assert swept(database, 100, limit=1) == [1]
+
+
+def test_a_study_that_goes_on_arriving_is_judged_once_a_quiet_period(database: Database) -> None:
+    open_association(database)
+    for at_s in range(0, 180, 2):
+        store(database, received(at_s, at_s=at_s))
+        look(database, at_s + 1)
+        looks_again_at = study(database).look_at
+        assert looks_again_at is not None
+        assert looks_again_at <= after(at_s + QUIET_S)
+        assert bool(swept(database, at_s + 1.5)) is False
+    assert looks_again_at >= after(178)
+
+
+def test_a_release_has_its_study_judged_at_once(database: Database) -> None:
+    open_association(database)
+    store(database, received())
+    assert look(database, 1) == 0
+    end_association(database, at_s=10)
+    assert look(database, 11) == 0
+    assert study(database).look_at == after(10 + RELEASE_QUIET_S)
+    assert look(database, 10 + RELEASE_QUIET_S) == 1
+    assert study(database).look_at is None
 
 
 def test_completing_queues_the_conclusion_and_stores_the_reason(database: Database) -> None:
     store_study(database)
     assert complete(database, 10) == 1
     with database.read() as tx:
-        seen = index.show_study(tx, "1.2.9")
-        assert index.next_due_at(tx) is None
+        seen = show_study(tx, "1.2.9")
     assert seen.summary.state is StudyState.COMPLETE
     assert [revision.reason for revision in seen.revisions] == [DueReason.ASSOCIATION_RELEASED]
     assert seen.events[-1].action == "STUDY_COMPLETE"
@@ -245,7 +289,7 @@ def test_a_late_instance_reopens_its_study_for_another_revision(database: Databa
     assert due(database) == (after(1000 + QUIET_S), DueReason.QUIET_PERIOD)
     assert complete(database, 1000 + QUIET_S) == 2
     with database.read() as tx:
-        seen = index.show_study(tx, "1.2.9")
+        seen = show_study(tx, "1.2.9")
     assert [revision.instances for revision in seen.revisions] == [1, 2]
     assert "STUDY_REOPENED" in [event.action for event in seen.events]
 

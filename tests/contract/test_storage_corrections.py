@@ -4,17 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from storage import audit, cases, corrections, outbox, rejections, results
-from storage.audit import Action
-from storage.cases import Case
-from storage.corrections import Identification, Order
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.corrections import ordered, rejections
+from storage.corrections.ordered import Identification
+from storage.corrections.rejections import Note
+from storage.database.transactions import Database
+from storage.delivery import outbox
 from storage.errors import NotFoundError
-from storage.index import Receipt, show_study
-from storage.jobs import JobKind
-from storage.rejections import Note
-from storage.results import Outcome
-from storage.states import DueReason, StudyState
+from storage.intake.received import Receipt
+from storage.reading import cases
+from storage.reading.browse import show_study
+from storage.reading.cases import Case
+from storage.states import DueReason, JobKind, Outcome, StudyState
+from storage.studies.orders import Order
+from storage.work import results
 from tests.contract.storing import (
     PIPELINE,
     after,
@@ -45,15 +49,9 @@ def order(at_s: float = 200, reason: str = "because") -> Order:
 
 
 def keep(database: Database, instance_id: int, code: str, *numbers: int, ignored: str = "") -> bool:
-    note = Note(
-        instance_id=instance_id,
-        code=code,
-        rejected={f"1.2.3.{number}": "1.2.9" for number in numbers},
-        ignored_because=ignored,
-        recorded_at=after(150),
-    )
+    note = Note(code, {f"1.2.3.{number}": "1.2.9" for number in numbers}, ignored)
     with database.write() as tx:
-        return rejections.record_note(tx, note, [PIPELINE])
+        return rejections.record_note(tx, instance_id, note, after(150), [PIPELINE])
 
 
 def note_elsewhere(database: Database) -> int:
@@ -84,7 +82,7 @@ def revision(database: Database) -> int:
 
 def actions(database: Database) -> list[Action]:
     with database.read() as tx:
-        return [event.action for event in audit.search(tx, limit=1000)]
+        return [event.action for event in trail.search(tx, limit=1000)]
 
 
 def test_a_note_takes_instances_back_and_opens_a_revision_once(database: Database) -> None:
@@ -131,22 +129,33 @@ def test_an_instance_may_be_rejected_before_it_comes(database: Database) -> None
 
 def test_a_note_that_names_the_wrong_study_takes_nothing_back(database: Database) -> None:
     reported_study(database)
-    note = Note(
-        instance_id=note_elsewhere(database),
-        code="113001",
-        rejected={"1.2.3.1": "1.2.777"},
-        ignored_because="",
-        recorded_at=after(150),
-    )
+    instance_id, note = note_elsewhere(database), Note("113001", {"1.2.3.1": "1.2.777"})
     with database.write() as tx:
-        assert rejections.record_note(tx, note, [PIPELINE])
+        assert rejections.record_note(tx, instance_id, note, after(150), [PIPELINE])
     assert not any(rejected(database).values())
     assert revision(database) == 1
 
 
-def test_a_note_of_an_instance_that_is_not_there_is_refused(database: Database) -> None:
-    with pytest.raises(NotFoundError), database.read() as tx:
-        rejections.sender_of(tx, 7)
+def test_a_note_has_its_effect_in_the_commit_that_receives_it(database: Database) -> None:
+    reported_study(database)
+    open_association(database, "a2", at_s=100)
+    elsewhere = received(99, at_s=100, association="a2", study_instance_uid="1.2.10")
+    store(database, replace(elsewhere, note=Note("113001", {"1.2.3.1": "1.2.9"})))
+    assert rejected(database)["1.2.3.1"] == "113001"
+    assert revision(database) == 2
+    with database.read() as tx:
+        assert rejections.waiting_notes(tx, elsewhere.sop_class_uid) == []
+
+
+def test_a_note_that_a_job_was_to_read_waits_until_it_is_recorded(database: Database) -> None:
+    reported_study(database)
+    waiting = note_elsewhere(database)
+    with database.read() as tx:
+        found = rejections.waiting_notes(tx, received().sop_class_uid)
+    assert [note.instance_id for note in found] == [waiting]
+    keep(database, waiting, "113001", 1)
+    with database.read() as tx:
+        assert rejections.waiting_notes(tx, received().sop_class_uid) == []
 
 
 def test_a_rejected_stranger_ends_the_conflict_of_patients(database: Database) -> None:
@@ -163,10 +172,10 @@ def test_a_corrected_identification_is_the_study_s_and_leaves_old_and_new_in_the
     reported_study(database)
     corrected = Identification(patient_id="P9", patient_birth_date="19500101")
     with database.write() as tx:
-        assert corrections.correct_identification(tx, 1, corrected, order()) == 2
+        assert ordered.correct_identification(tx, 1, corrected, order()) == 2
     with database.read() as tx:
         assert show_study(tx, "1").summary.patient_id == "P9"
-        [event] = audit.search(tx, action=Action.DEMOGRAPHICS_CORRECTED)
+        [event] = trail.search(tx, action=Action.DEMOGRAPHICS_CORRECTED)
     assert (event.actor, event.patient_id) == ("eve", "P9")
     assert event.detail["patient_id_old"] == "P1"
     assert event.detail["patient_id_new"] == "P9"
@@ -177,8 +186,8 @@ def test_a_later_correction_adds_to_an_earlier_one(database: Database) -> None:
     reported_study(database)
     with database.write() as tx:
         first = Identification(patient_id="P8", accession_number="A8")
-        corrections.correct_identification(tx, 1, first, order(200))
-        corrections.correct_identification(tx, 1, Identification(patient_id="P9"), order(201))
+        ordered.correct_identification(tx, 1, first, order(200))
+        ordered.correct_identification(tx, 1, Identification(patient_id="P9"), order(201))
     assert case(database).identification == {"patient_id": "P9", "accession_number": "A8"}
     assert revision(database) == 3
 
@@ -191,7 +200,7 @@ def test_after_a_correction_the_former_patient_is_the_same_one(
 ) -> None:
     reported_study(database)
     with database.write() as tx:
-        corrections.correct_identification(tx, 1, Identification(patient_id="P9"), order())
+        ordered.correct_identification(tx, 1, Identification(patient_id="P9"), order())
     late = received(7, at_s=300, patient_id=patient_id, patient_name="Somebody^Else")
     assert store(database, late) is Receipt.STORED
     assert case(database).patient_conflict is conflict
@@ -203,19 +212,19 @@ def test_an_administrator_may_say_that_two_patients_are_one(database: Database) 
     complete(database, 100)
     with database.write() as tx:
         merged = Identification(patient_id="P2")
-        corrections.correct_identification(tx, 1, merged, order(), same_patient=True)
+        ordered.correct_identification(tx, 1, merged, order(), same_patient=True)
     assert not case(database).patient_conflict
 
 
 def test_a_withdrawal_holds_until_the_study_is_reinstated(database: Database) -> None:
     reported_study(database)
     with database.write() as tx:
-        assert corrections.withdraw(tx, 1, order(200, "deleted")) == 2
+        assert ordered.withdraw(tx, 1, order(200, "deleted")) == 2
     assert case(database).withdrawn == "deleted"
     store(database, received(9, at_s=210))
     assert case(database).withdrawn == "deleted"
     with database.write() as tx:
-        assert corrections.reinstate(tx, 1, order(220)) is None
+        assert ordered.reinstate(tx, 1, order(220)) is None
     assert case(database).withdrawn is None
     with database.read() as tx:
         assert show_study(tx, "1").summary.state is StudyState.RECEIVING
@@ -224,10 +233,10 @@ def test_a_withdrawal_holds_until_the_study_is_reinstated(database: Database) ->
 def test_a_study_is_found_by_uid_or_number_only(database: Database) -> None:
     store_study(database)
     with database.read() as tx:
-        assert corrections.study_id_of(tx, "1.2.9") == corrections.study_id_of(tx, "1") == 1
+        assert ordered.study_id_of(tx, "1.2.9") == ordered.study_id_of(tx, "1") == 1
         for unknown in ("ACC1", "", "2", "1" * 40):
             with pytest.raises(NotFoundError):
-                corrections.study_id_of(tx, unknown)
+                ordered.study_id_of(tx, unknown)
 
 
 def test_a_report_waits_for_the_report_of_an_earlier_revision(database: Database) -> None:
@@ -235,7 +244,7 @@ def test_a_report_waits_for_the_report_of_an_earlier_revision(database: Database
     assert complete(database, 10) == 1
     assert work(database, 11) == [JobKind.PREPARE]
     with database.write() as tx:
-        corrections.withdraw(tx, 1, order(12))
+        ordered.withdraw(tx, 1, order(12))
     assert work(database, 13) == [JobKind.CONCLUDE]
     assert work(database, 14) == [JobKind.CONCLUDE]
     assert work(database, 15) == []

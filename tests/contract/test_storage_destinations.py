@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from storage import audit, cases, destinations, outbox
-from storage.audit import Action
-from storage.destinations import Answer
-from storage.engine import Database
-from storage.outbox import Delivery
-from storage.results import Report
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.delivery import destinations, outbox
+from storage.delivery.destinations import Answer
+from storage.delivery.outbox import Delivery
+from storage.reading import cases
+from storage.work.results import Report
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -75,7 +77,7 @@ def test_forgetting_is_audited_and_leaves_other_destinations_alone(database: Dat
     assert recall(database) == {}
     assert recall(database, name="other") == {SR: refused(SR)}
     with database.read() as tx:
-        [event] = audit.search(tx, action=Action.DESTINATION_FORGOTTEN)
+        [event] = trail.search(tx, action=Action.DESTINATION_FORGOTTEN)
     assert (event.actor, event.peer, event.detail) == (ME, "pacs", {"answers": 2})
 
 
@@ -155,6 +157,6 @@ def test_what_was_refused_lately_is_spared_and_the_audit_says_so(database: Datab
     assert not spares(SC, 0, "status 0xC000")
     assert spares(SC, 0)
     with database.read() as tx:
-        [event] = audit.search(tx, action=Action.DELIVERY_SPARED)
+        [event] = trail.search(tx, action=Action.DELIVERY_SPARED)
     assert (event.peer, event.study_id) == ("pacs", 1)
     assert event.detail == {"kind": "SC", "refused_by": "negotiation"}

@@ -16,26 +16,31 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from storage import audit, engine, index
-from storage.audit import Action
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database import transactions
+from storage.database.transactions import Database
 from storage.errors import (
     DatabaseUnavailableError,
     SchemaMismatchError,
     StorageError,
     StorageFullError,
 )
-from storage.schema import Base
+from storage.intake.instances import record_instance
+from storage.intake.received import Receipt
+from storage.migrations import upgrading
+from storage.reading.browse import show_study
+from storage.tables import Base
 from tests.contract.storing import NOON, open_association, received, store, store_study
 
 
 def echoes(database: Database) -> int:
     with database.read() as tx:
-        return len(audit.search(tx, action=Action.ECHO))
+        return len(trail.search(tx, action=Action.ECHO))
 
 
-def echo(tx: engine.Transaction) -> None:
-    audit.record(tx, audit.Event(action=Action.ECHO, at=NOON))
+def echo(tx: transactions.Transaction) -> None:
+    trail.record(tx, trail.Event(action=Action.ECHO, at=NOON))
 
 
 @pytest.fixture
@@ -49,34 +54,34 @@ def empty(empty_url: str) -> Iterator[Database]:
 
 
 def test_an_empty_database_says_what_to_do(empty: Database) -> None:
-    assert engine.check(empty).current is None
+    assert upgrading.check(empty).current is None
     with pytest.raises(SchemaMismatchError, match="echonode db upgrade"):
-        engine.require_current(empty)
+        upgrading.require_current(empty)
     with pytest.raises(SchemaMismatchError, match="echonode db upgrade"):
         echoes(empty)
 
 
 def test_an_upgrade_is_audited_and_once_is_enough(empty: Database) -> None:
-    engine.upgrade(empty)
-    engine.upgrade(empty)
-    engine.require_current(empty)
-    state = engine.check(empty)
+    upgrading.upgrade(empty)
+    upgrading.upgrade(empty)
+    upgrading.require_current(empty)
+    state = upgrading.check(empty)
     assert state.current == state.head
     with empty.read() as tx:
-        [event] = audit.search(tx)
+        [event] = trail.search(tx)
     assert event.action is Action.SCHEMA_UPGRADED
     assert event.detail == {"from": None, "to": state.head}
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows(empty: Database) -> None:
-    engine.upgrade(empty)
+    upgrading.upgrade(empty)
     with empty.read() as tx:
         context = MigrationContext.configure(tx, opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
 def test_the_migrations_check_the_same_words(empty: Database) -> None:
-    engine.upgrade(empty)
+    upgrading.upgrade(empty)
     with empty.read() as tx:
         inspector = sa.inspect(tx)
         for name, table in Base.metadata.tables.items():
@@ -113,20 +118,22 @@ def test_a_database_of_a_newer_program_is_left_alone(database: Database) -> None
         tx.execute(sa.text("UPDATE alembic_version SET version_num = 'from the future'"))
     try:
         with pytest.raises(SchemaMismatchError, match="cannot upgrade"):
-            engine.upgrade(database)
+            upgrading.upgrade(database)
         with pytest.raises(SchemaMismatchError, match="from the future"):
-            engine.require_current(database)
+            upgrading.require_current(database)
     finally:
         with database.write() as tx:
             tx.execute(
-                sa.text(f"UPDATE alembic_version SET version_num = '{engine.check(database).head}'")
+                sa.text(
+                    f"UPDATE alembic_version SET version_num = '{upgrading.check(database).head}'"
+                )
             )
 
 
 def _upgrade(url: str, barrier: multiprocessing.Barrier) -> None:  # type: ignore[valid-type]
     barrier.wait()
     database = Database(url)
-    engine.upgrade(database)
+    upgrading.upgrade(database)
     database.close()
 
 
@@ -139,7 +146,7 @@ def test_two_processes_that_upgrade_at_once_both_succeed(empty: Database, empty_
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    engine.require_current(empty)
+    upgrading.require_current(empty)
 
 
 # Transactions
@@ -161,10 +168,10 @@ def test_reading_changes_nothing(database: Database) -> None:
 
 def test_a_reader_sees_one_state_and_holds_up_no_writer(database: Database) -> None:
     with database.read() as reading:
-        assert len(audit.search(reading, action=Action.ECHO)) == 0
+        assert len(trail.search(reading, action=Action.ECHO)) == 0
         with database.write() as tx:
             echo(tx)
-        assert len(audit.search(reading, action=Action.ECHO)) == 0
+        assert len(trail.search(reading, action=Action.ECHO)) == 0
     assert echoes(database) == 1
 
 
@@ -203,7 +210,7 @@ def test_a_locked_database_is_unavailable_and_nothing_is_written(url: str) -> No
     open_association(database)
     with _lock(url), pytest.raises(DatabaseUnavailableError):
         store(database, received())
-    assert store(database, received()) is index.Receipt.STORED
+    assert store(database, received()) is Receipt.STORED
     database.close()
 
 
@@ -224,7 +231,7 @@ def test_threads_that_wait_too_long_for_their_turn_are_told(url: str) -> None:
     database = Database(url, busy_timeout_s=0.2)
     open_association(database)
     with database.write() as tx:
-        index.record_instance(tx, received(), [])
+        record_instance(tx, received(), [])
         with pytest.raises(DatabaseUnavailableError):
             store_in_thread(database)
     database.close()
@@ -264,13 +271,13 @@ def test_a_server_that_went_away_is_unavailable_and_welcome_back(
 def test_no_server_at_all_is_unavailable() -> None:
     database = Database("postgresql+psycopg://postgres@127.0.0.1:1/echonode")
     with pytest.raises(DatabaseUnavailableError):
-        engine.check(database)
+        upgrading.check(database)
 
 
 def test_no_folder_for_the_file_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'echonode.db'}")
     with pytest.raises(DatabaseUnavailableError):
-        engine.check(database)
+        upgrading.check(database)
 
 
 def test_no_error_repeats_what_a_row_holds(database: Database) -> None:
@@ -294,14 +301,14 @@ def test_a_full_disk_is_told_from_a_locked_database(
     (small_disk / "ballast").unlink()
     number = stored(database)
     assert number > 0
-    assert store(database, received(9999, at_s=1)) is index.Receipt.STORED
+    assert store(database, received(9999, at_s=1)) is Receipt.STORED
     assert stored(database) == number + 1
     database.close()
 
 
 def stored(database: Database) -> int:
     with database.read() as tx:
-        return index.show_study(tx, "1.2.9").summary.instances
+        return show_study(tx, "1.2.9").summary.instances
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ from itertools import permutations
 
 import pytest
 
-from storage import audit, index
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.index import Receipt, StudyState
+from storage.intake.instances import record_refusal
+from storage.intake.received import Receipt
+from storage.reading.browse import StudyDetail, show_study
+from storage.reading.study_list import StudySearch, list_studies
+from storage.states import StudyState
 from tests.contract.storing import (
     ME,
     NOON,
@@ -31,12 +35,12 @@ from tests.contract.storing import (
 
 def actions(database: Database) -> list[str]:
     with database.read() as tx:
-        return [event.action for event in audit.search(tx, since=NOON, newest_first=False)]
+        return [event.action for event in trail.search(tx, since=NOON, newest_first=False)]
 
 
-def study(database: Database, key: str = "1.2.9") -> index.StudyDetail:
+def study(database: Database, key: str = "1.2.9") -> StudyDetail:
     with database.read() as tx:
-        return index.show_study(tx, key)
+        return show_study(tx, key)
 
 
 def test_a_new_instance_opens_its_study_and_queues_a_job_for_each_pipeline(
@@ -78,7 +82,7 @@ def test_a_known_uid_under_another_study_opens_no_study(database: Database) -> N
     stray = received(study_instance_uid="1.2.10", digest=digest("stray"))
     assert store(database, stray) is Receipt.CONFLICT
     with database.read() as tx:
-        assert len(index.list_studies(tx)) == 1
+        assert len(list_studies(tx)) == 1
 
 
 def test_our_own_report_that_comes_back_does_not_touch_its_study(database: Database) -> None:
@@ -102,7 +106,7 @@ def test_an_instance_of_another_patient_is_stored_and_marked(database: Database)
     assert seen.summary.patient_conflict
     assert seen.summary.patient_id == "P1"
     with database.read() as tx:
-        [event] = audit.search(tx, patient_id="P2", action=audit.Action.PATIENT_DIFFERS)
+        [event] = trail.search(tx, patient_id="P2", action=trail.Action.PATIENT_DIFFERS)
     assert event.outcome == "failure"
 
 
@@ -178,7 +182,7 @@ def test_without_any_patient_id_the_name_decides(database: Database) -> None:
 
 def test_a_refusal_is_audited_with_the_status_that_was_answered(database: Database) -> None:
     with database.write() as tx:
-        index.record_refusal(
+        record_refusal(
             tx,
             at=after(0),
             peer="cart",
@@ -189,7 +193,7 @@ def test_a_refusal_is_audited_with_the_status_that_was_answered(database: Databa
             reason="StorageFullError",
         )
     with database.read() as tx:
-        [event] = audit.search(tx, peer="cart")
+        [event] = trail.search(tx, peer="cart")
     assert event.detail == {"status": "0xA700", "reason": "StorageFullError"}
 
 
@@ -197,8 +201,8 @@ def test_an_instance_without_its_association_is_refused_whole(database: Database
     with pytest.raises(StorageError):
         store(database, received(association="never opened"))
     with database.read() as tx:
-        assert index.list_studies(tx) == []
-        assert audit.search(tx, since=NOON) == []
+        assert list_studies(tx) == []
+        assert trail.search(tx, since=NOON) == []
 
 
 def test_of_many_threads_with_one_uid_one_stores_it(database: Database) -> None:
@@ -256,9 +260,9 @@ def test_studies_of_many_associations_at_once_keep_their_count(database: Databas
     assert all(event.detail["instances"] == 10 for event in _closed(database))
 
 
-def _closed(database: Database) -> list[audit.RecordedEvent]:
+def _closed(database: Database) -> list[trail.RecordedEvent]:
     with database.read() as tx:
-        return audit.search(tx, action=audit.Action.ASSOCIATION_CLOSED)
+        return trail.search(tx, action=trail.Action.ASSOCIATION_CLOSED)
 
 
 def test_text_that_no_database_can_hold_is_kept_as_far_as_it_can(database: Database) -> None:
@@ -270,5 +274,5 @@ def test_text_that_no_database_can_hold_is_kept_as_far_as_it_can(database: Datab
     assert not seen.summary.patient_conflict
     assert (seen.summary.patient_id[0], seen.summary.patient_name) == ("P", odd["patient_name"])
     with database.read() as tx:
-        assert audit.search(tx, patient_id=odd["patient_id"])
-        assert index.list_studies(tx, patient_id=odd["patient_id"])
+        assert trail.search(tx, patient_id=odd["patient_id"])
+        assert list_studies(tx, StudySearch(patient_id=odd["patient_id"]))

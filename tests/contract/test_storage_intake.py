@@ -5,13 +5,18 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from storage import alarms, audit, corrections, index, refused_instances, study_orders
-from storage.alarm_list import StudyAlarms, study_alarms
-from storage.audit import Action
-from storage.corrections import Order
-from storage.engine import Database
-from storage.received import Receipt, Resent
+from storage.alarms import about_studies
+from storage.alarms.listing import StudyAlarms, study_alarms
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.corrections import ordered
+from storage.database.transactions import Database
+from storage.intake.instances import record_refusal
+from storage.intake.received import Receipt, Resent
+from storage.reading.browse import show_study
 from storage.states import AlarmKind
+from storage.studies import orders, refused_instances
+from storage.studies.orders import Order
 from tests.contract.storing import (
     PIPELINE,
     after,
@@ -26,7 +31,7 @@ from tests.contract.storing import (
 
 def refuse(database: Database, uid: str, study: str = "1.2.9", at_s: float = 0) -> None:
     with database.write() as tx:
-        index.record_refusal(
+        record_refusal(
             tx,
             at=after(at_s),
             peer="cart",
@@ -66,7 +71,7 @@ def test_a_refused_instance_is_missed_until_it_comes(database: Database) -> None
         assert refused_instances.unclaimed(tx) == 1
         refused_instances.forget_unclaimed(tx, after(100))
         assert refused_instances.unclaimed(tx) == 0
-        study_orders.settle(tx, 1, order())
+        orders.settle(tx, 1, order())
     assert refused(database) == {}
     assert listed(database) == []
 
@@ -79,13 +84,13 @@ def test_an_alarm_is_raised_once_and_settled_once(database: Database) -> None:
     store_study(database)
     for at_s in (10, 11):
         with database.write() as tx:
-            alarms.raise_alarm(tx, 1, AlarmKind.EDITED, "edited", after(at_s))
+            about_studies.raise_alarm(tx, 1, AlarmKind.EDITED, "edited", after(at_s))
     [alarm] = listed(database)
     assert (alarm.about, alarm.raised_at, alarm.patient_id) == ("edited", after(10), "P1")
     with database.write() as tx:
-        assert alarms.settle(tx, 1, after(12)) == 1
-        assert alarms.settle(tx, 1, after(13)) == 0
-        assert len(audit.search(tx, action=Action.STUDY_ALARM)) == 1
+        assert about_studies.settle(tx, 1, after(12)) == 1
+        assert about_studies.settle(tx, 1, after(13)) == 0
+        assert len(trail.search(tx, action=Action.STUDY_ALARM)) == 1
 
 
 SAME = Resent(is_same=True, routes=("transfer syntax B instead of A",))
@@ -122,9 +127,9 @@ def test_other_bytes_are_what_they_were_found_to_be(
     )
     assert store(database, again) is receipt
     with database.read() as tx:
-        last = [event for event in audit.search(tx) if event.action.value.startswith("INSTANCE_")]
-        study = index.show_study(tx, "1").summary
-        standing = alarms.standing(tx, 1)
+        last = [event for event in trail.search(tx) if event.action.value.startswith("INSTANCE_")]
+        study = show_study(tx, "1").summary
+        standing = about_studies.standing(tx, 1)
         leaving = list(tx.scalars(sa.text("SELECT digest FROM spool_removal")))
     assert last[0].action is action
     assert leaving == ([again.digest] if receipt is Receipt.SAME_CONTENT else [])
@@ -135,7 +140,7 @@ def test_other_bytes_are_what_they_were_found_to_be(
     if receipt is Receipt.CORRECTED:
         assert store(database, again) is Receipt.SAME_CONTENT, "it says nothing new"
         with database.read() as tx:
-            assert len(corrections.corrections_of(tx, 1)) == 1
+            assert len(ordered.corrections_of(tx, 1)) == 1
 
 
 def test_a_study_without_a_known_patient_takes_what_a_correction_gives_it(
@@ -145,11 +150,11 @@ def test_a_study_without_a_known_patient_takes_what_a_correction_gives_it(
     store(database, received(1, patient_id="", patient_name=""))
     complete(database, 700)
     with database.write() as tx:
-        given = corrections.Identification(patient_id="P9", issuer_of_patient_id="A")
-        corrections.correct_identification(tx, 1, given, order())
+        given = ordered.Identification(patient_id="P9", issuer_of_patient_id="A")
+        ordered.correct_identification(tx, 1, given, order())
         rows = tx.execute(sa.text("SELECT patient_id, issuer_of_patient_id FROM study_patient"))
         assert sorted(map(tuple, rows)) == [("", ""), ("P9", "A")]
     late = received(2, at_s=800, patient_id="P9", issuer_of_patient_id="A")
     assert store(database, late) is Receipt.STORED
     with database.read() as tx:
-        assert not index.show_study(tx, "1").summary.patient_conflict
+        assert not show_study(tx, "1").summary.patient_conflict

@@ -5,10 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, index, jobs, preparing
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
-from storage.jobs import Job, JobKind, JobState
+from storage.reading.browse import show_study
+from storage.states import JobKind, JobState
+from storage.studies import preparing
+from storage.work import jobs
+from storage.work.jobs import Job
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -101,7 +105,7 @@ def test_a_conclusion_waits_for_the_preparations_of_its_study(database: Database
         jobs.finish(tx, first, after(11))
     assert claim(database, 11) == []
     with database.write() as tx:
-        jobs.fail(tx, second, at=after(12), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, second, at=after(12), code="InstanceUnreadableError", message="no picture")
     assert [job.kind for job in claim(database, 12)] == [JobKind.CONCLUDE]
 
 
@@ -114,6 +118,31 @@ def test_a_preparation_for_another_pipeline_holds_up_nothing(database: Database)
     with database.write() as tx:
         jobs.finish(tx, prepared, after(11))
     assert [job.kind for job in claim(database, 11)] == [JobKind.CONCLUDE]
+
+
+def test_what_other_pipelines_do_with_the_same_instance_is_claimed_beside(
+    database: Database,
+) -> None:
+    """So a file is read once for all of them; what was tried before is left to run alone."""
+    open_association(database)
+    for number in (1, 2):
+        store(database, received(number), PIPELINES)
+    [first, second] = claim(database, 1, limit=2)
+    assert {first.instance_id, second.instance_id} == {1}
+    with database.write() as tx:
+        jobs.retry(tx, second, at=after(2), available_at=after(2), code="Died", message="again")
+    [(instance, third)] = beside(database, first)
+    assert instance == 1
+    assert third not in {first.pipeline, second.pipeline}
+    assert beside(database, first) == []
+
+
+def beside(database: Database, *first: Job) -> list[tuple[int | None, str]]:
+    with database.write() as tx:
+        found = jobs.claim_beside(
+            tx, first, owner=ME, now=after(50), lease_s=LEASE_S, pipelines=PIPELINES
+        )
+    return [(job.instance_id, job.pipeline) for job in found]
 
 
 def test_a_finished_job_is_done_for_good(database: Database, job: Job) -> None:
@@ -175,10 +204,10 @@ def test_whoever_was_paused_past_the_lease_can_end_nothing(
 def test_a_lost_claim_takes_the_whole_transaction_with_it(database: Database, job: Job) -> None:
     rescue(database, 1 + LEASE_S + 1)
     with pytest.raises(ClaimLostError), database.write() as tx:
-        audit.record(tx, audit.Event(action=audit.Action.ECHO, at=after(50)))
+        trail.record(tx, trail.Event(action=trail.Action.ECHO, at=after(50)))
         jobs.finish(tx, job, after(50))
     with database.read() as tx:
-        assert audit.search(tx, action=audit.Action.ECHO) == []
+        assert trail.search(tx, action=trail.Action.ECHO) == []
 
 
 def test_many_workers_never_share_a_job(database: Database) -> None:
@@ -211,10 +240,10 @@ def test_every_change_of_a_job_is_audited_for_its_patient(database: Database, jo
         jobs.retry(tx, job, at=after(2), available_at=after(2), code="GpuError", message="again")
     [again] = claim(database, 3)
     with database.write() as tx:
-        jobs.fail(tx, again, at=after(4), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, again, at=after(4), code="InstanceUnreadableError", message="no picture")
     with database.read() as tx:
-        events = index.show_study(tx, "1.2.9").events[2:]
-        assert len(audit.search(tx, patient_id="P1", accession_number="ACC1")) == 6
+        events = show_study(tx, "1.2.9").events[2:]
+        assert len(trail.search(tx, patient_id="P1", accession_number="ACC1")) == 6
     assert [(event.action, event.outcome, event.actor) for event in events] == [
         ("JOB_CLAIMED", "success", ME),
         ("JOB_RETRY", "failure", ME),
@@ -227,5 +256,5 @@ def test_every_change_of_a_job_is_audited_for_its_patient(database: Database, jo
         "pipeline": PIPELINE,
         "attempt": 2,
         "instance": 1,
-        "code": "LoopUnreadableError",
+        "code": "InstanceUnreadableError",
     }

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from storage import index
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.index import Receipt
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.intake.instances import record_instance
+from storage.intake.received import Receipt
+from storage.reading.browse import show_study
 from tests.contract.storing import open_association, received, store
 
 CONTENT = b"DICM" * 1000
@@ -32,7 +33,7 @@ def _receive(url: str, root: Path, moment: str) -> None:
     at("renamed")
     instance = received(digest=kept.digest, size_bytes=kept.size_bytes)
     with database.write() as tx:
-        index.record_instance(tx, instance, ["echo"])
+        record_instance(tx, instance, ["echo"])
         at("recorded")
     at("committed")
 
@@ -74,6 +75,6 @@ def test_a_kill_leaves_at_most_a_file_that_no_row_knows(
 def _instances(database: Database) -> list[str]:
     try:
         with database.read() as tx:
-            return [instance.digest for instance in index.show_study(tx, "1.2.9").instances]
+            return [instance.digest for instance in show_study(tx, "1.2.9").instances]
     except NotFoundError:
         return []

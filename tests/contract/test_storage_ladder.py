@@ -4,15 +4,16 @@ from datetime import datetime
 
 import pytest
 
-from storage import audit, ladder, outbox
-from storage.audit import Action
-from storage.commitment_answers import ask, record_answer
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.delivery import ladder, outbox
+from storage.delivery.commitment_answers import ask, record_answer
+from storage.delivery.ladder import Climb
+from storage.delivery.listing import DeliveryView, listing
 from storage.errors import ClaimLostError
-from storage.ladder import Climb
-from storage.outbox import DeliveryState, DeliveryView
-from storage.results import ResultObject
-from storage.states import ClimbState, Rung
+from storage.states import ClimbState, DeliveryState, Rung
+from storage.work.results import ResultObject
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -101,7 +102,7 @@ def reach(database: Database, climb: Climb, rung: Rung, at_s: float) -> None:
 
 def view(database: Database, destination: str = "pacs") -> DeliveryView:
     with database.read() as tx:
-        [found] = outbox.listing(tx, destination=destination)
+        [found] = listing(tx, destination=destination)
     return found
 
 
@@ -161,7 +162,7 @@ def test_rung_by_rung_to_the_goal_with_evidence_and_audit(delivered: Database) -
     assert claim(delivered, 4000) == []
     with delivered.read() as tx:
         for action in (Action.DELIVERY_COMMITTED, Action.DELIVERY_READ_BACK):
-            [event] = audit.search(tx, action=action)
+            [event] = trail.search(tx, action=action)
             assert (event.peer, event.study_id) == ("pacs", 1)
             assert event.sop_instance_uid == SR.sop_instance_uid
 
@@ -234,8 +235,8 @@ def test_what_stalled_is_listed_and_counted_and_climbs_on_when_asked_to(
     assert (seen.trouble, seen.climb) == ("X: why", ClimbState.STALLED)
     with delivered.read() as tx:
         assert ladder.stalled_counts(tx) == {"pacs": 1}
-        assert len(outbox.listing(tx, climb=ClimbState.STALLED)) == 1
-        [event] = audit.search(tx, action=Action.DELIVERY_STALLED)
+        assert len(listing(tx, climb=ClimbState.STALLED)) == 1
+        [event] = trail.search(tx, action=Action.DELIVERY_STALLED)
     assert (event.outcome, event.detail["code"]) == ("failure", "X")
     assert claim(delivered, 4000) == []
     with delivered.write() as tx:
@@ -286,7 +287,7 @@ def test_what_the_destination_lost_is_sent_once_more_and_climbs_anew(delivered: 
     climb = the_climb(delivered, 8001)
     assert (climb.resent, climb.rung, climb.commitment.answer) == (1, Rung.ACCEPTED, None)
     with delivered.read() as tx:
-        [event] = audit.search(tx, action=Action.DELIVERY_SENT_AGAIN)
+        [event] = trail.search(tx, action=Action.DELIVERY_SENT_AGAIN)
     assert event.detail["code"] == "LOST"
 
 

@@ -5,10 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import audit, outbox
-from storage.engine import Database
+from storage.audit import trail
+from storage.database.transactions import Database
+from storage.delivery import listing as storage_listing
+from storage.delivery import outbox
+from storage.delivery.listing import DeliveryView
+from storage.delivery.outbox import Delivery
 from storage.errors import ClaimLostError
-from storage.outbox import Delivery, DeliveryState, DeliveryView
+from storage.states import DeliveryState
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -52,7 +56,7 @@ def claim(
 
 def listing(database: Database) -> list[DeliveryView]:
     with database.read() as tx:
-        return outbox.listing(tx)
+        return storage_listing.listing(tx)
 
 
 @pytest.fixture
@@ -150,7 +154,7 @@ def test_what_was_sent_is_kept_with_the_rendition_that_was_accepted(
         0xB000,
     )
     with database.read() as tx:
-        [event] = audit.search(tx, action=audit.Action.DELIVERY_SENT)
+        [event] = trail.search(tx, action=trail.Action.DELIVERY_SENT)
     assert (event.peer, event.study_id, event.patient_id) == ("pacs", 1, "P1")
     assert event.detail["status"] == "0xB000"
 
@@ -236,8 +240,8 @@ def test_the_outbox_is_listed_newest_first_by_state_and_destination(
         enqueue(database, report_id, destination=destination)
     claim(database, 100, destination="pacs")
     with database.read() as tx:
-        assert [item.destination for item in outbox.listing(tx)] == ["archive", "pacs"]
-        [sending] = outbox.listing(tx, state=DeliveryState.SENDING)
-        assert outbox.listing(tx, destination="archive", state=DeliveryState.SENDING) == []
+        assert [item.destination for item in storage_listing.listing(tx)] == ["archive", "pacs"]
+        [sending] = storage_listing.listing(tx, state=DeliveryState.SENDING)
+        assert storage_listing.listing(tx, destination="archive", state=DeliveryState.SENDING) == []
     assert (sending.destination, sending.claimed_by) == ("pacs", ME)
     assert (sending.study_instance_uid, sending.accession_number) == ("1.2.9", "ACC1")

@@ -5,14 +5,29 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import audit, cases, commitment, index, jobs, ladder, outbox, preparing, results
-from storage.audit import Action
-from storage.commitment import Reference
-from storage.commitment_answers import asked_about, record_answer
-from storage.engine import Database, Transaction
-from storage.index import Ending, StudyState
-from storage.outbox import DeliveryState
-from storage.states import ClimbState
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database, Transaction
+from storage.delivery import ladder, outbox
+from storage.delivery.commitment_answers import asked_about, record_answer
+from storage.delivery.listing import listing
+from storage.intake.instances import record_instance
+from storage.keeping import promises
+from storage.keeping.promises import Reference
+from storage.reading import cases
+from storage.reading.browse import show_study
+from storage.reading.companions import Reach, anchors_near
+from storage.reading.study_list import Place, StudySearch, list_studies
+from storage.states import ClimbState, DeliveryState, DueReason, Ending, JobKind, StudyState
+from storage.studies import preparing
+from storage.studies.anchors import anchors_of, keep_companions
+from storage.studies.associations import (
+    close_association,
+    lose_dead_associations,
+    touch_associations,
+)
+from storage.studies.revisions import complete_study, due_studies
+from storage.work import jobs, results
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -25,42 +40,46 @@ from tests.contract.storing import (
 )
 from tests.plans import growing
 
+REACH = Reach({received().sop_class_uid}, 7)
 Query = Callable[[Transaction], object]
 
 QUERIES: dict[str, Query] = {
-    "record an instance": lambda tx: index.record_instance(tx, received(2), [PIPELINE]),
-    "record one again": lambda tx: index.record_instance(tx, received(1), [PIPELINE]),
-    "touch": lambda tx: index.touch_associations(tx, {"a1": after(5)}),
-    "release": lambda tx: index.close_association(tx, "a1", Ending.RELEASED, after(5), 3),
-    "lose": lambda tx: index.lose_dead_associations(tx, lambda _: True, after(5)),
-    "sweep": lambda tx: index.due_studies(tx, after(100), 10),
-    "next due": index.next_due_at,
-    "complete": lambda tx: index.complete_study(tx, 1, after(100), [PIPELINE]),
+    "record an instance": lambda tx: record_instance(tx, received(2), [PIPELINE]),
+    "record one again": lambda tx: record_instance(tx, received(1), [PIPELINE]),
+    "touch": lambda tx: touch_associations(tx, {"a1": after(5)}),
+    "release": lambda tx: close_association(tx, "a1", Ending.RELEASED, after(5)),
+    "lose": lambda tx: lose_dead_associations(tx, lambda _: True, after(5)),
+    "sweep": lambda tx: due_studies(tx, after(100), 10),
+    "complete": lambda tx: complete_study(
+        tx, 1, after(100), [PIPELINE], reason=DueReason.QUIET_PERIOD
+    ),
     "claim": lambda tx: jobs.claim(
         tx, owner=ME, now=after(100), lease_s=LEASE_S, limit=4, pipelines=PIPELINES
     ),
     "rescue": lambda tx: jobs.rescue(tx, after(100), lambda _: False),
     "second chances": lambda tx: preparing.give_second_chances(tx, after(100), ["INFERENCE"]),
     "a preparation after its report": lambda tx: preparing.report_on(
-        tx, jobs.Job(1, jobs.JobKind.PREPARE, PIPELINE, 1, 1, None, 1, ME), after(100)
+        tx, jobs.Job(1, JobKind.PREPARE, PIPELINE, 1, 1, None, 1, ME), after(100)
     ),
     "retry what failed of a study": lambda tx: preparing.retry_failed(tx, 1, after(100)),
     "retry an instance": lambda tx: preparing.retry_instance(tx, 1, after(100)),
     "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
     "case": lambda tx: cases.load_case(tx, 1, PIPELINE),
+    "case over several studies": lambda tx: cases.load_case(tx, 1, PIPELINE, REACH),
+    "what a study takes part in": lambda tx: anchors_near(tx, 1, PIPELINE, REACH),
+    "what a study took part in": lambda tx: anchors_of(tx, 1),
+    "keep companions": lambda tx: keep_companions(tx, 1, PIPELINE, [1]),
     "latest report": lambda tx: results.latest_report(tx, 1, PIPELINE),
     "claim a delivery": lambda tx: outbox.claim(
         tx, destination="pacs", owner=ME, now=after(100), lease_s=LEASE_S
     ),
     "rescue deliveries": lambda tx: outbox.rescue(tx, after(100), lambda _: False),
     "next delivery": lambda tx: outbox.next_available_at(tx, "pacs"),
-    "failed deliveries": lambda tx: outbox.listing(tx, state=DeliveryState.FAILED),
-    "newest deliveries": outbox.listing,
-    "deliveries to a destination": lambda tx: outbox.listing(tx, destination="pacs"),
-    "sent to a destination": lambda tx: outbox.listing(
-        tx, destination="pacs", state=DeliveryState.SENT
-    ),
-    "stalled deliveries": lambda tx: outbox.listing(tx, climb=ClimbState.STALLED),
+    "failed deliveries": lambda tx: listing(tx, state=DeliveryState.FAILED),
+    "newest deliveries": listing,
+    "deliveries to a destination": lambda tx: listing(tx, destination="pacs"),
+    "sent to a destination": lambda tx: listing(tx, destination="pacs", state=DeliveryState.SENT),
+    "stalled deliveries": lambda tx: listing(tx, climb=ClimbState.STALLED),
     "next climb": lambda tx: ladder.next_due_at(tx, "pacs"),
     "climb": lambda tx: ladder.claim(
         tx, destination="pacs", now=after(100), again_at=after(400), limit=9
@@ -70,7 +89,7 @@ QUERIES: dict[str, Query] = {
     "a report on a transaction": lambda tx: record_answer(
         tx, "2.25.1", committed={"2.25.2"}, failed={}, by="pacs", at=after(100)
     ),
-    "a request for commitment": lambda tx: commitment.record_request(
+    "a request for commitment": lambda tx: promises.record_request(
         tx,
         [Reference("1.2.3", "1.2.3.1")],
         transaction_uid="2.25.1",
@@ -79,22 +98,29 @@ QUERIES: dict[str, Query] = {
         at=after(100),
         expires_at=after(900),
     ),
-    "owed reports": lambda tx: commitment.claim_owed(tx, now=after(100), again_at=after(400)),
+    "owed reports": lambda tx: promises.claim_owed(tx, now=after(100), again_at=after(400)),
     "counts of jobs": jobs.counts,
-    "studies": index.list_studies,
-    "receiving studies": lambda tx: index.list_studies(tx, state=StudyState.RECEIVING),
-    "a patient's studies": lambda tx: index.list_studies(tx, patient_id="P1"),
-    "studies of an order": lambda tx: index.list_studies(tx, accession_number="ACC1"),
-    "a study": lambda tx: index.show_study(tx, "1.2.9"),
-    "a study by accession number": lambda tx: index.show_study(tx, "ACC1"),
-    "events": audit.search,
-    "events of a time": lambda tx: audit.search(tx, since=after(0), until=after(9)),
-    "events of a peer": lambda tx: audit.search(tx, peer="cart"),
-    "events of a patient": lambda tx: audit.search(tx, patient_id="P1"),
-    "events of an order": lambda tx: audit.search(tx, accession_number="ACC1"),
-    "events of a kind": lambda tx: audit.search(tx, action=Action.ECHO),
-    "events of a peer and kind": lambda tx: audit.search(tx, peer="cart", action=Action.ECHO),
-    "events of a study": lambda tx: audit.search(tx, study_id=1, newest_first=False),
+    "studies": list_studies,
+    "receiving studies": lambda tx: list_studies(tx, StudySearch(state=StudyState.RECEIVING)),
+    "a patient's studies": lambda tx: list_studies(tx, StudySearch(patient_id="P1")),
+    "studies of some days": lambda tx: list_studies(tx, StudySearch(first_day="20260101")),
+    "the next studies": lambda tx: list_studies(tx, after=Place("", after(5), 1)),
+    "the next studies of some days": lambda tx: list_studies(
+        tx, StudySearch(first_day="20260101"), after=Place("20260131", after(5), 1)
+    ),
+    "the next events": lambda tx: trail.search(tx, before=(after(5), 1)),
+    "the next deliveries": lambda tx: listing(tx, before=7),
+    "studies of an order": lambda tx: list_studies(tx, StudySearch(accession_number="ACC1")),
+    "a study": lambda tx: show_study(tx, "1.2.9"),
+    "a study by accession number": lambda tx: show_study(tx, "ACC1"),
+    "events": trail.search,
+    "events of a time": lambda tx: trail.search(tx, since=after(0), until=after(9)),
+    "events of a peer": lambda tx: trail.search(tx, peer="cart"),
+    "events of a patient": lambda tx: trail.search(tx, patient_id="P1"),
+    "events of an order": lambda tx: trail.search(tx, accession_number="ACC1"),
+    "events of a kind": lambda tx: trail.search(tx, action=Action.ECHO),
+    "events of a peer and kind": lambda tx: trail.search(tx, peer="cart", action=Action.ECHO),
+    "events of a study": lambda tx: trail.search(tx, study_id=1, newest_first=False),
 }
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from storage import index, outbox
-from storage.audit_seals import seal_new
-from storage.audit_verification import verify
-from storage.engine import Database, require_current, upgrade
+from storage.audit.seals import seal_new
+from storage.audit.verification import verify
+from storage.database.transactions import Database
+from storage.delivery import outbox
+from storage.migrations.upgrading import require_current, upgrade
+from storage.reading.study_list import list_studies
 from tests import postgresql
 from tests.contract.storing import (
     LEASE_S,
@@ -51,7 +53,7 @@ def test_the_service_does_its_work(service_url: str) -> None:
     record_report(database, report())
     with database.write() as tx:
         outbox.claim(tx, destination="pacs", owner=ME, now=after(200), lease_s=LEASE_S)
-        assert index.list_studies(tx)
+        assert list_studies(tx)
     assert seal_new(database, NOON)
     with database.read() as tx:
         assert verify(tx, NOON).is_sound

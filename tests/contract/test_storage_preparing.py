@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from storage import audit, index, jobs, preparing, spool_identity, study_orders, work_alarms
-from storage.audit import Action
-from storage.corrections import Order
-from storage.engine import Database
-from storage.jobs import Job, JobKind, JobState
+from storage.alarms import about_work
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.keeping import spool_identity
+from storage.reading.browse import show_study
+from storage.states import JobKind, JobState
+from storage.studies import orders, preparing
+from storage.studies.orders import Order
+from storage.work import jobs
+from storage.work.jobs import Job
 from tests.contract.storing import (
     PIPELINE,
     after,
@@ -78,8 +84,8 @@ def test_a_report_that_is_put_off_waits_counts_it_and_loses_no_attempt(
             )
         assert claim(database, 100 * times + 59) == []
     with database.read() as tx:
-        assert len(audit.search(tx, action=Action.JOB_POSTPONED)) == 3
-        [alarm] = work_alarms.alarms(tx, OURS, 9)
+        assert len(trail.search(tx, action=Action.JOB_POSTPONED)) == 3
+        [alarm] = about_work.alarms(tx, OURS, 9)
     assert (alarm.study_id, alarm.standing) == (1, "waits")
 
 
@@ -117,7 +123,7 @@ def test_what_lies_in_the_instance_is_not_tried_again_by_itself(database: Databa
     give_up(database, 1, "LOOP_UNREADABLE")
     assert second_chances(database, 5000) == 0
     with database.read() as tx:
-        assert work_alarms.alarms(tx, OURS, 9) == []
+        assert about_work.alarms(tx, OURS, 9) == []
 
 
 def test_a_preparation_that_comes_after_the_report_is_reported(database: Database) -> None:
@@ -135,7 +141,7 @@ def test_a_preparation_that_comes_after_the_report_is_reported(database: Databas
         jobs.finish(tx, second, after(1003))
     assert work(database, 1004) == [JobKind.CONCLUDE]
     with database.read() as tx:
-        assert index.show_study(tx, 1).summary.revision == 2
+        assert show_study(tx, 1).summary.revision == 2
 
 
 def test_a_preparation_in_time_makes_no_revision_of_its_own(database: Database) -> None:
@@ -169,7 +175,7 @@ def test_a_rerun_tries_again_what_failed_whatever_it_was(database: Database) -> 
     work(database, 12)
     order = Order(actor="anna", at=after(20), reason="why", pipelines=[PIPELINE])
     with database.write() as tx:
-        assert study_orders.rerun(tx, 1, order) == 2
+        assert orders.rerun(tx, 1, order) == 2
     assert work(database, 21) == [JobKind.PREPARE] * 2
     assert work(database, 22) == [JobKind.CONCLUDE]
 
@@ -181,7 +187,7 @@ def test_a_study_that_lacks_instances_is_an_alarm_until_they_are_prepared(
     complete(database, 10)
     give_up(database, 11)
     with database.read() as tx:
-        [alarm] = work_alarms.alarms(tx, OURS, 9)
+        [alarm] = about_work.alarms(tx, OURS, 9)
     assert (alarm.standing, alarm.jobs, alarm.code, alarm.message) == (
         "lacks",
         2,
@@ -190,7 +196,7 @@ def test_a_study_that_lacks_instances_is_an_alarm_until_they_are_prepared(
     )
     second_chances(database, 1000)
     with database.read() as tx:
-        assert work_alarms.alarms(tx, OURS, 9) == []
+        assert about_work.alarms(tx, OURS, 9) == []
 
 
 def test_a_job_that_waits_for_its_next_try_is_an_alarm(database: Database) -> None:
@@ -200,11 +206,11 @@ def test_a_job_that_waits_for_its_next_try_is_an_alarm(database: Database) -> No
         later = {"at": after(2), "available_at": after(60)}
         jobs.retry(tx, job, **later, code="SPOOL_UNAVAILABLE", message="the disk")
     with database.read() as tx:
-        [alarm] = work_alarms.alarms(tx, OURS, 9)
+        [alarm] = about_work.alarms(tx, OURS, 9)
     assert (alarm.standing, alarm.message, alarm.patient_id) == ("waits", "the disk", "P1")
     work(database, 61)
     with database.read() as tx:
-        assert work_alarms.alarms(tx, OURS, 9) == []
+        assert about_work.alarms(tx, OURS, 9) == []
 
 
 def test_the_first_spool_that_is_recorded_is_the_databases(database: Database) -> None:

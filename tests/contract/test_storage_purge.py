@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import cast, func, insert, select, types
 
-from storage import audit, corrections, inventory, outbox, purge, removal, schema
-from storage.audit import Action
-from storage.engine import Database
+from storage import tables
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.corrections import ordered
+from storage.database.transactions import Database
+from storage.delivery import outbox
 from storage.errors import NotFoundError, StudyBusyError
-from storage.purge import Purged
-from storage.results import record_preparation
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping import inventory, purge, removal
+from storage.keeping.purge import Purged
+from storage.work.results import record_preparation
 from tests.contract.storing import (
     ME,
     NOON,
@@ -74,7 +78,7 @@ def naming(database: Database, text: str) -> set[str]:
     with database.read() as tx:
         return {
             table.name
-            for table in schema.Base.metadata.tables.values()
+            for table in tables.Base.metadata.tables.values()
             for column in table.columns
             if not isinstance(column.type, types.LargeBinary)
             and tx.scalar(select(func.count()).where(cast(column, types.String).like(f"%{text}%")))
@@ -103,7 +107,7 @@ def test_nothing_but_the_audit_names_the_patient_afterwards(
 def test_the_event_tells_who_when_and_why_but_not_whose(database: Database, marked: int) -> None:
     do_purge(database, marked)
     with database.read() as tx:
-        [event] = audit.search(tx, action=Action.STUDY_PURGED)
+        [event] = trail.search(tx, action=Action.STUDY_PURGED)
     assert (event.actor, event.at, event.study_id) == ("admin", LATER, marked)
     assert (event.patient_id, event.accession_number, event.sop_instance_uid) == (None, None, None)
     assert event.detail["reason"] == "asked for"
@@ -126,7 +130,7 @@ def test_its_files_leave_and_other_patients_stay(
         assert [
             item.what for item in inventory.differences(inventory.needed_files(tx), spool)
         ] == []
-        assert tx.scalar(select(func.count()).select_from(schema.Instance)) == 1
+        assert tx.scalar(select(func.count()).select_from(tables.Instance)) == 1
     assert removal.waiting(database) == 0
 
 
@@ -147,7 +151,7 @@ def test_a_number_is_never_given_twice(database: Database, marked: int) -> None:
     do_purge(database, marked)
     store(database, received(9, study_instance_uid="1.2.10"))
     with database.read() as tx:
-        assert corrections.study_id_of(tx, "1.2.10") == marked + 1
+        assert ordered.study_id_of(tx, "1.2.10") == marked + 1
 
 
 def test_the_study_may_come_again_as_a_new_one(database: Database, marked: int) -> None:
@@ -158,11 +162,9 @@ def test_the_study_may_come_again_as_a_new_one(database: Database, marked: int) 
 def test_a_patients_studies_are_found(database: Database, marked: int) -> None:
     with database.read() as tx:
         assert list(purge.studies_of(tx, "MARKED-ID")) == [marked]
-        assert (
-            corrections.study_id_of(tx, "2") == corrections.study_id_of(tx, "1.2.77777") == marked
-        )
+        assert ordered.study_id_of(tx, "2") == ordered.study_id_of(tx, "1.2.77777") == marked
         with pytest.raises(NotFoundError):
-            corrections.study_id_of(tx, "1.2.3.4")
+            ordered.study_id_of(tx, "1.2.3.4")
 
 
 def test_every_row_that_points_at_the_study_goes_by_whatever_table(
@@ -171,13 +173,13 @@ def test_every_row_that_points_at_the_study_goes_by_whatever_table(
     """Tables of other rooms are found by their links."""
     with database.write() as tx:
         tx.execute(
-            insert(schema.Base.metadata.tables["rejection_note"]).values(
+            insert(tables.Base.metadata.tables["rejection_note"]).values(
                 instance_id=2, code="113001", ignored_because="", recorded_at=LATER
             )
         )
     do_purge(database, marked)
     with database.read() as tx:
-        table = schema.Base.metadata.tables["rejection_note"]
+        table = tables.Base.metadata.tables["rejection_note"]
         assert tx.scalar(select(func.count()).select_from(table)) == 0
 
 

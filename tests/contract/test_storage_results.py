@@ -2,12 +2,15 @@
 
 import pytest
 
-from storage import cases, index, jobs, results
-from storage.cases import Case
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.index import StudyDetail
-from storage.results import Outcome, StoredReport
+from storage.reading import cases
+from storage.reading.browse import StudyDetail, show_study
+from storage.reading.cases import Case
+from storage.reading.study_list import StudySearch, list_studies
+from storage.states import Outcome, StudyState
+from storage.work import jobs, results
+from storage.work.results import StoredReport
 from tests.contract.storing import (
     PIPELINE,
     after,
@@ -42,7 +45,7 @@ def latest(database: Database) -> StoredReport | None:
 
 def show(database: Database) -> StudyDetail:
     with database.read() as tx:
-        return index.show_study(tx, 1)
+        return show_study(tx, 1)
 
 
 def test_a_case_holds_every_instance_with_what_was_made_of_it(database: Database) -> None:
@@ -67,7 +70,7 @@ def test_a_case_says_which_preparation_was_given_up(database: Database) -> None:
     store_study(database, instances=2)
     [first, _] = claim(database, 1)
     with database.write() as tx:
-        jobs.fail(tx, first, at=after(2), code="LoopUnreadableError", message="no picture")
+        jobs.fail(tx, first, at=after(2), code="InstanceUnreadableError", message="no picture")
     assert [item.prepare_failed for item in case(database).instances] == ["no picture", None]
 
 
@@ -131,7 +134,7 @@ def test_the_study_list_shows_the_last_outcome_of_each_pipeline(database: Databa
     record_report(database, report(2, outcome=Outcome.ABSTAINED))
     record_report(database, report(1, pipeline="newborn", outcome=Outcome.NOT_APPLICABLE))
     with database.read() as tx:
-        [summary] = index.list_studies(tx)
+        [summary] = list_studies(tx)
     assert summary.outcomes == {
         PIPELINE: Outcome.ABSTAINED,
         "newborn": Outcome.NOT_APPLICABLE,
@@ -144,9 +147,9 @@ def test_studies_are_listed_last_received_first(database: Database) -> None:
         uid = f"1.2.9.{number}"
         store(database, received(number, at_s=number, study_instance_uid=uid, patient_id=uid))
     with database.read() as tx:
-        listed = [study.study_instance_uid for study in index.list_studies(tx, limit=2)]
-        one = index.list_studies(tx, patient_id="1.2.9.1", state=index.StudyState.RECEIVING)
-        none = index.list_studies(tx, accession_number="another")
+        listed = [study.study_instance_uid for study in list_studies(tx, limit=2)]
+        one = list_studies(tx, StudySearch(patient_id="1.2.9.1", state=StudyState.RECEIVING))
+        none = list_studies(tx, StudySearch(accession_number="another"))
     assert listed == ["1.2.9.3", "1.2.9.2"]
     assert [study.study_instance_uid for study in one] == ["1.2.9.1"]
     assert none == []
@@ -156,7 +159,7 @@ def test_studies_are_listed_last_received_first(database: Database) -> None:
 def test_a_study_is_found_by_uid_accession_number_or_id(database: Database, key: str | int) -> None:
     store_study(database)
     with database.read() as tx:
-        assert index.show_study(tx, key).summary.study_instance_uid == "1.2.9"
+        assert show_study(tx, key).summary.study_instance_uid == "1.2.9"
 
 
 @pytest.mark.parametrize("key", ["", "9.9", "2", "9" * 40])
@@ -164,4 +167,4 @@ def test_no_study_is_found_by_anything_else(database: Database, key: str) -> Non
     open_association(database)
     store(database, received(accession_number=""))
     with pytest.raises(NotFoundError), database.read() as tx:
-        index.show_study(tx, key)
+        show_study(tx, key)

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, cases, jobs, ladder, outbox, removal, retention, schema
-from storage.audit import Action
-from storage.engine import Database
-from storage.index import Receipt
-from storage.results import ResultObject
-from storage.retention import Rules
-from storage.spool import Spool
+from storage import tables
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.delivery import ladder, outbox
+from storage.files.spool import Spool
+from storage.intake.received import Receipt
+from storage.keeping import removal, retention
+from storage.keeping.retention import Rules
+from storage.reading import cases
 from storage.states import Rung
+from storage.work import jobs
+from storage.work.results import ResultObject
 from tests.contract.storing import (
     ME,
     PIPELINE,
@@ -117,7 +122,7 @@ def test_files_leave_a_week_after_the_last_delivery_and_features_stay(node: Node
     assert not node.has(1)
     assert node.spool.exists(made.digest)
     with node.database.read() as tx:
-        [event] = audit.search(tx, action=Action.FILES_REMOVED)
+        [event] = trail.search(tx, action=Action.FILES_REMOVED)
         assert len(cases.load_case(tx, 1, PIPELINE).instances) == 3
     assert event.detail == {"instances": 3, "size_bytes": 3000}
     assert node.retain(days=30) == 0
@@ -190,7 +195,7 @@ def test_a_study_that_no_pipeline_looked_at_is_held(node: Node, database: Databa
     store(database, received(digest=node.keep("instance 1")), pipelines=())
     assert complete(database, 100)
     with database.write() as tx:
-        tx.execute(schema.Job.__table__.delete())  # type: ignore[attr-defined]
+        tx.execute(tables.Job.__table__.delete())  # type: ignore[attr-defined]
     assert (node.retain(days=99), node.held(days=99)) == (0, ["it was not reported"])
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from storage import purge, removal, retention
-from storage.engine import Database, Transaction
+from storage.database.transactions import Database, Transaction
+from storage.keeping import purge, removal, retention
 from tests.contract.storing import after, open_association, received, store
 from tests.plans import growing
 

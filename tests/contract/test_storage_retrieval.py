@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from storage import retrieval
-from storage.audit import Action, search
-from storage.engine import Database
+from storage.audit.trail import Action, search
+from storage.database.transactions import Database
 from storage.errors import ArchiveBusyError, NotFoundError
-from storage.purge import purge_study
-from storage.retrieval import Fetched, FetchState, Order, PullState, StudyToFetch
+from storage.keeping.purge import purge_study
+from storage.retrieval import pulls
+from storage.retrieval.listing import find_pull, list_pulls, studies_of
+from storage.retrieval.pulls import Fetched, Order, StudyToFetch
+from storage.states import FetchState, PullState
 from tests.contract.storing import (
     ME,
     NOON,
@@ -30,7 +32,7 @@ OTHER = "here:2:boot.2"
 def order(database: Database, archive: str = "pacs", owner: str = ME) -> int:
     given = Order(archive=archive, actor="jane", criteria={"patient_id": "P1"}, priors=1, at=NOON)
     with database.write() as tx:
-        return retrieval.order(tx, given, owner, lambda _: False)
+        return pulls.order(tx, given, owner, lambda _: False)
 
 
 def study(uid: str = "1.2.9", **values: str) -> StudyToFetch:
@@ -47,17 +49,17 @@ def study(uid: str = "1.2.9", **values: str) -> StudyToFetch:
 def add(database: Database, pull_id: int, *studies: StudyToFetch) -> None:
     with database.write() as tx:
         for one in studies:
-            retrieval.add_study(tx, pull_id, one)
-        retrieval.search_ended(tx, pull_id)
+            pulls.add_study(tx, pull_id, one)
+        pulls.search_ended(tx, pull_id)
 
 
 def fetch_next(database: Database, pull_id: int, state: FetchState) -> str:
     with database.write() as tx:
-        pull, found = retrieval.find_pull(tx, pull_id), retrieval.next_study(tx, pull_id)
+        pull, found = find_pull(tx, pull_id), pulls.next_study(tx, pull_id)
         assert found
-        retrieval.begin_study(tx, found)
+        pulls.begin_study(tx, found)
         came = Fetched(state=state, listed=2, present=2 if state is FetchState.DONE else 1)
-        retrieval.end_study(tx, pull, found, came, after(1))
+        pulls.end_study(tx, pull, found, came, after(1))
         return found.study_instance_uid
 
 
@@ -66,13 +68,13 @@ def test_a_pull_goes_from_study_to_study_and_ends(database: Database) -> None:
     add(database, pull_id, study("1"), study("2", prior_of_uid="1"), study("1"))
     assert [fetch_next(database, pull_id, FetchState.DONE) for _ in range(2)] == ["1", "2"]
     with database.write() as tx:
-        assert retrieval.next_study(tx, pull_id) is None
-        ended = retrieval.end_pull(tx, pull_id, after(2))
+        assert pulls.next_study(tx, pull_id) is None
+        ended = pulls.end_pull(tx, pull_id, after(2))
     assert (ended.state, ended.studies, ended.done, ended.present) == (PullState.DONE, 2, 2, 4)
     assert ended.claimed_by is None
     assert ended.criteria == {}
     with database.read() as tx:
-        assert [one.prior_of_uid for one in retrieval.studies_of(tx, pull_id)] == ["", "1"]
+        assert [one.prior_of_uid for one in studies_of(tx, pull_id)] == ["", "1"]
 
 
 def test_what_is_incomplete_is_fetched_again_when_it_is_resumed(database: Database) -> None:
@@ -82,15 +84,15 @@ def test_what_is_incomplete_is_fetched_again_when_it_is_resumed(database: Databa
     fetch_next(database, pull_id, FetchState.INCOMPLETE)
     fetch_next(database, pull_id, FetchState.FAILED)
     with database.write() as tx:
-        assert retrieval.end_pull(tx, pull_id, after(2)).state is PullState.INCOMPLETE
-        left = retrieval.resume(tx, None, ME, lambda _: False)
+        assert pulls.end_pull(tx, pull_id, after(2)).state is PullState.INCOMPLETE
+        left = pulls.resume(tx, None, ME, lambda _: False)
     assert (left.id, left.criteria) == (pull_id, {"patient_id": "P1"})
     again = [fetch_next(database, pull_id, FetchState.DONE) for _ in range(2)]
     assert again == ["2", "3"]
     with database.write() as tx:
-        assert retrieval.end_pull(tx, pull_id, after(3)).state is PullState.DONE
+        assert pulls.end_pull(tx, pull_id, after(3)).state is PullState.DONE
         with pytest.raises(NotFoundError):
-            retrieval.resume(tx, None, ME, lambda _: False)
+            pulls.resume(tx, None, ME, lambda _: False)
 
 
 def test_one_pull_at_a_time_from_an_archive(database: Database) -> None:
@@ -99,7 +101,7 @@ def test_one_pull_at_a_time_from_an_archive(database: Database) -> None:
     with pytest.raises(ArchiveBusyError):
         order(database, owner=OTHER)
     with database.write() as tx:
-        retrieval.leave(tx, first)
+        pulls.leave(tx, first)
     order(database, owner=OTHER)
 
 
@@ -107,21 +109,21 @@ def test_a_pull_whose_process_died_is_taken_up_by_another(database: Database) ->
     pull_id = order(database)
     add(database, pull_id, study("1"))
     with database.write() as tx:
-        found = retrieval.next_study(tx, pull_id)
+        found = pulls.next_study(tx, pull_id)
         assert found
-        retrieval.begin_study(tx, found)  # and then it is killed
+        pulls.begin_study(tx, found)  # and then it is killed
     with database.write() as tx, pytest.raises(ArchiveBusyError):
-        retrieval.resume(tx, pull_id, OTHER, lambda _: False)
+        pulls.resume(tx, pull_id, OTHER, lambda _: False)
     with database.write() as tx:
-        retrieval.resume(tx, pull_id, OTHER, lambda owner: owner == ME)
-        again = retrieval.next_study(tx, pull_id)
+        pulls.resume(tx, pull_id, OTHER, lambda owner: owner == ME)
+        again = pulls.next_study(tx, pull_id)
     assert again
     assert (again.study_instance_uid, again.attempt) == ("1", 1)
 
 
 def test_a_pull_that_is_not_there_cannot_be_resumed(database: Database) -> None:
     with database.write() as tx, pytest.raises(NotFoundError):
-        retrieval.resume(tx, 7, ME, lambda _: False)
+        pulls.resume(tx, 7, ME, lambda _: False)
 
 
 def test_files_that_are_here_count_and_our_own_results_too(database: Database) -> None:
@@ -132,8 +134,8 @@ def test_files_that_are_here_count_and_our_own_results_too(database: Database) -
     record_report(database, made)
     ours = {item.sop_instance_uid for item in made.objects}
     with database.read() as tx:
-        assert retrieval.held_instances(tx, "1.2.9") == {"1.2.3.1", "1.2.3.2"} | ours
-        assert retrieval.held_instances(tx, "1.2.8") == frozenset()
+        assert pulls.held_instances(tx, "1.2.9") == {"1.2.3.1", "1.2.3.2"} | ours
+        assert pulls.held_instances(tx, "1.2.8") == frozenset()
 
 
 def test_the_audit_says_who_fetched_what(database: Database) -> None:
@@ -142,7 +144,7 @@ def test_the_audit_says_who_fetched_what(database: Database) -> None:
     add(database, pull_id, study())
     fetch_next(database, pull_id, FetchState.INCOMPLETE)
     with database.write() as tx:
-        retrieval.end_pull(tx, pull_id, after(2))
+        pulls.end_pull(tx, pull_id, after(2))
     with database.read() as tx:
         events = {event.action: event for event in search(tx, peer="pacs", limit=100)}
     searched, fetched = events[Action.ARCHIVE_SEARCHED], events[Action.STUDY_FETCHED]
@@ -161,16 +163,16 @@ def test_a_purged_study_leaves_its_pull(database: Database) -> None:
     add(database, pull_id, study())
     fetch_next(database, pull_id, FetchState.DONE)
     with database.write() as tx:
-        retrieval.end_pull(tx, pull_id, after(2))
+        pulls.end_pull(tx, pull_id, after(2))
         purge_study(tx, 1, actor="jane", reason="test", now=after(3), force=True)
     with database.read() as tx:
-        assert retrieval.studies_of(tx, pull_id) == []
-        assert retrieval.find_pull(tx, pull_id).criteria == {}
+        assert studies_of(tx, pull_id) == []
+        assert find_pull(tx, pull_id).criteria == {}
 
 
 def test_pulls_are_listed_newest_first(database: Database) -> None:
     first, second = order(database), order(database, archive="another")
     with database.read() as tx:
-        listed = retrieval.list_pulls(tx)
+        listed = list_pulls(tx)
     assert [one.id for one in listed] == [second, first]
     assert listed[0].ordered_at - NOON == timedelta(0)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from storage import jobs, roster
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StudyBusyError
-from storage.jobs import JobKind, JobState
+from storage.states import JobKind, JobState
+from storage.work import jobs, roster
 from tests.contract.storing import (
     LEASE_S,
     ME,

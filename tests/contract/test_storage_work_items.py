@@ -6,15 +6,16 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from storage import outbox, work_items
-from storage.audit import Action, search
-from storage.completion import revise
-from storage.engine import Database, Transaction
+from storage.audit.trail import Action, search
+from storage.database.transactions import Database, Transaction
+from storage.delivery import outbox
 from storage.errors import ClaimLostError, StudyBusyError
-from storage.purge import purge_study
-from storage.results import Outcome
-from storage.work_item_study import InputStudy, Output, look_at_study
-from storage.work_items import WorkItem, WorkItemState
+from storage.keeping.purge import purge_study
+from storage.states import Backfill, DueReason, Outcome, WorkItemState
+from storage.studies.revisions import revise
+from storage.work_items import claiming
+from storage.work_items.claiming import WorkItem
+from storage.work_items.progress import InputStudy, Output, look_at_study
 from tests.contract.storing import (
     LEASE_S,
     ME,
@@ -34,7 +35,7 @@ OTHER = "here:2:boot.2"
 
 def note(database: Database, uid: str = "2.25.1", at_s: float = 0) -> bool:
     with database.write() as tx:
-        return work_items.note(
+        return claiming.note(
             tx,
             "ups",
             uid,
@@ -46,7 +47,7 @@ def note(database: Database, uid: str = "2.25.1", at_s: float = 0) -> bool:
 
 def take(database: Database, at_s: float = 0, owner: str = ME) -> WorkItem | None:
     with database.write() as tx:
-        return work_items.take(tx, "ups", owner=owner, now=after(at_s), again_at=after(at_s + 300))
+        return claiming.take(tx, "ups", owner=owner, now=after(at_s), again_at=after(at_s + 300))
 
 
 def taken(database: Database, at_s: float = 0, owner: str = ME) -> WorkItem:
@@ -57,7 +58,7 @@ def taken(database: Database, at_s: float = 0, owner: str = ME) -> WorkItem:
 
 def begin(database: Database, item: WorkItem, now: datetime = NOON) -> None:
     with database.write() as tx:
-        work_items.begin(tx, item, study_instance_uid="1.2.9", input_uids=["1.2.3.1"], now=now)
+        claiming.begin(tx, item, study_instance_uid="1.2.9", input_uids=["1.2.3.1"], now=now)
 
 
 def test_an_item_is_noted_once_and_its_transaction_uid_stays(database: Database) -> None:
@@ -76,13 +77,13 @@ def test_it_goes_from_claim_to_end(database: Database) -> None:
     assert (item.study_instance_uid, item.input_uids) == ("1.2.9", ("1.2.3.1",))
     assert item.started_at == NOON
     with database.write() as tx:
-        work_items.postpone(tx, item, after(10))
-        assert work_items.next_available_at(tx, "ups") == after(10)
+        claiming.postpone(tx, item, after(10))
+        assert claiming.next_available_at(tx, "ups") == after(10)
     item = taken(database, 10)
     with database.write() as tx:
-        work_items.end(tx, item, WorkItemState.COMPLETED, after(11), outputs=3)
-        assert work_items.count_open(tx, "ups") == 0
-        assert work_items.next_available_at(tx, "ups") is None
+        claiming.end(tx, item, WorkItemState.COMPLETED, after(11), outputs=3)
+        assert claiming.count_open(tx, "ups") == 0
+        assert claiming.next_available_at(tx, "ups") is None
         actions = [event.action for event in search(tx, peer="ups", newest_first=False)]
     assert actions == [Action.WORK_ITEM_CLAIMED, Action.WORK_ITEM_COMPLETED]
     assert not note(database), "an item that ended is not claimed again"
@@ -92,8 +93,8 @@ def test_what_a_dead_process_was_at_is_available_at_once(database: Database) -> 
     note(database)
     taken(database)
     with database.write() as tx:
-        assert work_items.rescue(tx, "ups", after(1), lambda owner: owner == OTHER) == 0
-        assert work_items.rescue(tx, "ups", after(1), lambda owner: owner == ME) == 1
+        assert claiming.rescue(tx, "ups", after(1), lambda owner: owner == OTHER) == 0
+        assert claiming.rescue(tx, "ups", after(1), lambda owner: owner == ME) == 1
     assert taken(database, 1, OTHER).attempt == 2
 
 
@@ -102,7 +103,7 @@ def test_who_comes_back_late_writes_nothing(database: Database) -> None:
     late = taken(database)
     begin(database, taken(database, 300, OTHER))
     with database.write() as tx, pytest.raises(ClaimLostError):
-        work_items.end(tx, late, WorkItemState.LET_GO, after(301))
+        claiming.end(tx, late, WorkItemState.LET_GO, after(301))
     assert taken(database, 301).state is WorkItemState.IN_PROGRESS
 
 
@@ -185,27 +186,42 @@ def test_a_report_without_effect_leaves_the_outputs_of_the_one_before(database: 
     assert len(again.outputs) == 1
 
 
+def test_no_item_waits_for_what_is_only_stored(database: Database) -> None:
+    store_study(database)
+    send(database, concluded(database), "SR")
+    with database.write() as tx:
+        revise(tx, 1, after(200), ["shadow"])
+        revise(tx, 1, after(201), ["echo_haemodynamics"], DueReason.RERUN, Backfill.STORED)
+    with database.read() as tx:
+        seen = look_at_study(tx, "1.2.9", ["1.2.3.1"], ["shadow"])
+    assert seen.is_concluded
+    assert len(seen.outputs) == 1
+    with database.write() as tx:
+        revise(tx, 1, after(202), ["echo_haemodynamics"])
+    assert not look(database).is_concluded
+
+
 def test_a_study_that_an_item_asks_for_is_purged_by_force_alone(database: Database) -> None:
     store_study(database)
     concluded(database)
     note(database)
     begin(database, taken(database))
     with database.write() as tx:
-        item = work_items.take(tx, "ups", owner=ME, now=NOON, again_at=after(300))
+        item = claiming.take(tx, "ups", owner=ME, now=NOON, again_at=after(300))
         assert item
-        work_items.postpone(tx, item, after(5), study_id=1)
+        claiming.postpone(tx, item, after(5), study_id=1)
     with database.write() as tx, pytest.raises(StudyBusyError, match="a work item asks for it"):
         purge_study(tx, 1, actor="jane", reason="asked", now=after(200))
     with database.write() as tx:
         purge_study(tx, 1, actor="jane", reason="asked", now=after(200), force=True)
-        assert work_items.count_open(tx, "ups") == 0
+        assert claiming.count_open(tx, "ups") == 0
 
 
 QUERIES: dict[str, Callable[[Transaction], object]] = {
-    "how many are open": lambda tx: work_items.count_open(tx, "ups"),
-    "which is next": lambda tx: work_items.next_available_at(tx, "ups"),
-    "take": lambda tx: work_items.take(tx, "ups", owner=ME, now=NOON, again_at=after(300)),
-    "rescue": lambda tx: work_items.rescue(tx, "ups", NOON, lambda _: True),
+    "how many are open": lambda tx: claiming.count_open(tx, "ups"),
+    "which is next": lambda tx: claiming.next_available_at(tx, "ups"),
+    "take": lambda tx: claiming.take(tx, "ups", owner=ME, now=NOON, again_at=after(300)),
+    "rescue": lambda tx: claiming.rescue(tx, "ups", NOON, lambda _: True),
     "how far is its study": lambda tx: look_at_study(tx, "1.2.9", ["1.2.3.1"]),
 }
 

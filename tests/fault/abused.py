@@ -15,8 +15,9 @@ from pathlib import Path
 from dicom_node import logs
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
 from dicom_node.scp.peers import Right
-from storage.engine import Database, upgrade
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
 from tests.peers import free_port, listens, require, wait_until
 
 #: Silence that is borne, in seconds; short, for tests have to see its end.

@@ -11,9 +11,9 @@ from typing import Any
 from pydicom import dcmread
 from sqlalchemy import text
 
-from storage.engine import Database
+from storage.database.transactions import Database
 from storage.errors import StorageError
-from storage.spool import Spool
+from storage.files.spool import Spool
 
 _UNFINISHED = {
     "study": "SELECT count(*) FROM study WHERE state <> 'complete'",

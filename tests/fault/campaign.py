@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 from tests.fault.auditor import Auditor, Findings, unfinished
 from tests.fault.carts import Cart, Exams
 from tests.fault.failpoints import DELIVER, LISTEN, WORK, Step

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from dicom_node.delivery.worker import Deliverer
-from storage.engine import Database
-from storage.owner import this_process
-from storage.spool import Spool
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 from tests.outbox import destination
 
 

@@ -34,49 +34,51 @@ class Step(NamedTuple):
 
 LISTEN = {
     "receive.opened": Step("after", "dicom_node.scp.associations:open_association", 2),
-    "receive.begun": Step("before", "storage.spool:IncomingFile.write"),
-    "receive.written": Step("after", "storage.spool:IncomingFile.write", 5),
-    "receive.before_sync": Step("before", "storage.spool:IncomingFile.sync_beside"),
-    "receive.named": Step("after", "storage.spool:IncomingFile.keep_beside"),
-    "receive.synced": Step("before", "storage.spool:Spool.settle"),
+    "receive.begun": Step("before", "storage.files.spool:IncomingFile.write"),
+    "receive.written": Step("after", "storage.files.spool:IncomingFile.write", 5),
+    "receive.before_sync": Step("before", "storage.files.spool:IncomingFile.sync_beside"),
+    "receive.named": Step("after", "storage.files.spool:IncomingFile.keep_beside"),
+    "receive.synced": Step("before", "storage.files.spool:Spool.settle"),
     "receive.renamed": Step("after", "pathlib:Path.replace"),
-    "receive.folder_synced": Step("after", "storage.spool:Spool.settle"),
-    "receive.before_commit": Step("after", "dicom_node.scp.recording:record_instance"),
-    "receive.committed": Step("after", "dicom_node.scp.recording:Recorder.record"),
+    "receive.folder_synced": Step("after", "storage.files.spool:Spool.settle"),
+    "receive.before_commit": Step("after", "dicom_node.intake.recording:record_instance"),
+    "receive.committed": Step("after", "dicom_node.intake.recording:Recorder.record"),
     "receive.before_answer": Step("after", "dicom_node.scp.receiving:Receiver.on_store"),
-    "receive.answered": Step("after", "dicom_node.scp.connection:ReceivingSocket.send", 4),
+    "receive.answered": Step(
+        "after", "dicom_node.scp.upper_layer.connection:ReceivingSocket.send", 4
+    ),
     "receive.closing": Step("after", "dicom_node.scp.associations:close_association", 2),
 }
 
 WORK = {
-    "rescue.rescued": Step("after", "storage.jobs:rescue", 1),
+    "rescue.rescued": Step("after", "storage.work.jobs:rescue", 1),
     "prepare.claimed": Step("after", "dicom_node.work.holding:Holding.claim", 5),
-    "prepare.looked": Step("after", "dicom_node.work.engine:judge"),
-    "prepare.encoding": Step("before", "dicom_node.work.batch:_encode"),
-    "prepare.encoded": Step("after", "dicom_node.work.batch:_encode"),
-    "prepare.before_commit": Step("after", "storage.results:record_preparation"),
-    "prepare.committed": Step("after", "dicom_node.work.engine:Engine._finish_prepare"),
-    "complete.before_commit": Step("after", "storage.index:complete_study", 2),
+    "prepare.looked": Step("after", "dicom_node.work.job_runner:judge"),
+    "prepare.encoding": Step("before", "dicom_node.work.job_runner:JobRunner._encode"),
+    "prepare.encoded": Step("after", "dicom_node.work.job_runner:JobRunner._encode"),
+    "prepare.before_commit": Step("after", "storage.work.results:record_preparation"),
+    "prepare.committed": Step("after", "dicom_node.work.job_runner:JobRunner._finish_prepare"),
+    "complete.before_commit": Step("after", "dicom_node.study.completing:complete_study", 2),
     "complete.committed": Step("after", "dicom_node.study.clock:complete_due_studies", 3),
-    "conclude.loaded": Step("after", "storage.cases:load_case", 2),
-    "conclude.fused": Step("after", "dicom_node.work.reporting:conclude", 2),
-    "report.built": Step("after", "dicom_node.work.composing:build_what_passes", 2),
-    "report.putting": Step("before", "storage.spool:Spool.put", 5),
-    "report.put": Step("after", "storage.spool:Spool.put", 5),
-    "report.recorded": Step("after", "storage.results:record_report", 2),
-    "report.queued": Step("after", "storage.outbox:enqueue", 3),
-    "report.before_commit": Step("after", "storage.jobs:finish", 4),
-    "report.committed": Step("after", "dicom_node.work.conclusions:Conclusions.conclude", 2),
+    "conclude.loaded": Step("after", "storage.reading.cases:load_case", 2),
+    "conclude.fused": Step("after", "dicom_node.work.case_report:conclude", 2),
+    "report.built": Step("after", "dicom_node.work.report_files:build_what_passes", 2),
+    "report.putting": Step("before", "storage.files.spool:Spool.put", 5),
+    "report.put": Step("after", "storage.files.spool:Spool.put", 5),
+    "report.recorded": Step("after", "storage.work.results:record_report", 2),
+    "report.queued": Step("after", "storage.delivery.outbox:enqueue", 3),
+    "report.before_commit": Step("after", "storage.work.jobs:finish", 4),
+    "report.committed": Step("after", "dicom_node.work.conclude:Conclusions.conclude", 2),
 }
 
 DELIVER = {
-    "deliver.rescued": Step("after", "storage.outbox:rescue", 1),
-    "deliver.claiming": Step("after", "storage.outbox:claim", 1),
+    "deliver.rescued": Step("after", "storage.delivery.outbox:rescue", 1),
+    "deliver.claiming": Step("after", "storage.delivery.outbox:claim", 1),
     "deliver.claimed": Step("after", "dicom_node.delivery.claims:Claims.take", 1),
     "deliver.opened": Step("after", "dicom_node.scu.storing:StoreAssociation.__enter__", 1),
     "deliver.sending": Step("before", "dicom_node.scu.storing:StoreAssociation.send", 3),
     "deliver.sent": Step("after", "dicom_node.scu.storing:StoreAssociation.send", 3),
-    "deliver.before_commit": Step("after", "storage.outbox:mark_sent", 3),
+    "deliver.before_commit": Step("after", "storage.delivery.outbox:mark_sent", 3),
     "deliver.committed": Step("after", "dicom_node.delivery.claims:Claims.conclude", 3),
 }
 
@@ -84,7 +86,7 @@ MIGRATE = {
     "migrate.begun": Step("before", "alembic.command:upgrade", 1),
     "migrate.table": Step("after", "alembic.op:create_table", 8),
     "migrate.before_commit": Step("after", "alembic.command:upgrade", 1),
-    "migrate.committed": Step("after", "storage.engine:upgrade", 1),
+    "migrate.committed": Step("after", "storage.migrations.upgrading:upgrade", 1),
 }
 
 STEPS = {**LISTEN, **WORK, **DELIVER, **MIGRATE}

@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy import event, update
 
-from dicom_node.scp.recording import Recorder
-from storage import claims, engine, jobs, outbox
-from storage.index import Receipt
+from dicom_node.intake.recording import Recorder
+from storage.database import transactions
+from storage.delivery import outbox
+from storage.intake.received import Receipt
+from storage.work import claims, jobs
 
 
 def no_file_sync() -> None:
@@ -41,14 +43,14 @@ def _sync_unless(is_kind: Callable[[int], bool]) -> None:
 
 def no_database_sync() -> None:
     """Commits are not synced (SQLite)."""
-    careful = engine._sqlite
+    careful = transactions._sqlite
 
     def careless(*arguments: Any) -> Any:
         made = careful(*arguments)
         event.listen(made, "connect", lambda one, _: one.execute("PRAGMA synchronous = OFF"))
         return made
 
-    engine._sqlite = careless
+    transactions._sqlite = careless
 
 
 def answer_before_commit() -> None:

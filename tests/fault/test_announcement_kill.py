@@ -11,8 +11,8 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
 from dicom_node.scp.contexts import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
-from storage.completeness import evidence_of
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.studies.completeness import evidence_of
 from tests.integration.test_scp_announcements import begun, change, create, ended
 from tests.peers import free_port, listens, process, wait_until
 from tests.scp_listening import item, send

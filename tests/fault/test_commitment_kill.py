@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from storage.commitment import Reference
-from storage.commitment_schema import CommitmentAsked, CommitmentRequest
+from storage.keeping.promises import Reference
 from storage.states import PromiseState
+from storage.tables import CommitmentAsked, CommitmentRequest
 from tests.objects import SECONDARY_CAPTURE
 from tests.orthanc import Orthanc, running_orthanc
 from tests.outbox import Outbox

@@ -18,14 +18,14 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
-from storage import schema
-from storage.audit import Action
-from storage.engine import Database
-from storage.jobs import JobKind
+from storage import tables
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.states import JobKind
 from tests import postgresql
 from tests.fault.lost_answers import lossy_proxy
 from tests.peers import listens, wait_until
-from tests.scp_listening import Item, Node, associated, item, listening, send, store
+from tests.scp_listening import ECHO_CINE, Item, Node, associated, item, listening, send, store
 
 OUT_OF_RESOURCES = 0xA700
 IMPATIENT_S = 0.5
@@ -36,12 +36,12 @@ def require_whole(node: Node, *instances: Item) -> None:
     """Each instance has one row, one `prepare` job, one "stored" in the audit, and its file."""
     uids = {one[1] for one in instances}
     with node.database.read() as tx:
-        rows = Counter(tx.scalars(select(schema.Instance.sop_instance_uid)))
+        rows = Counter(tx.scalars(select(tables.Instance.sop_instance_uid)))
         jobs = tx.scalar(
-            select(func.count()).select_from(schema.Job).where(schema.Job.kind == JobKind.PREPARE)
+            select(func.count()).select_from(tables.Job).where(tables.Job.kind == JobKind.PREPARE)
         )
-        digests = list(tx.scalars(select(schema.Instance.digest)))
-        counted = tx.scalar(select(func.sum(schema.Study.instances)))
+        digests = list(tx.scalars(select(tables.Instance.digest)))
+        counted = tx.scalar(select(func.sum(tables.Study.instances)))
     stored = Counter(event.sop_instance_uid for event in node.events(Action.INSTANCE_STORED))
     assert rows == stored == dict.fromkeys(uids, 1)
     assert jobs == counted == len(uids)
@@ -70,7 +70,7 @@ def locked_by_another_process(file: Path) -> Iterator[None]:
 
 
 def test_sqlite_locked_by_another_process(tmp_path: Path) -> None:
-    one = item()
+    one = item(SOPClassUID=ECHO_CINE)
     database = Database(f"sqlite:///{tmp_path / 'node.db'}", busy_timeout_s=IMPATIENT_S)
     with (
         listening(tmp_path, database=database) as node,
@@ -136,7 +136,7 @@ def mortal_node(tmp_path: Path, server: Server) -> Iterator[Node]:
 
 
 def test_postgresql_killed_and_started_again(mortal_node: Node, server: Server) -> None:
-    node, one, other = mortal_node, item(), item()
+    node, one, other = mortal_node, item(SOPClassUID=ECHO_CINE), item(SOPClassUID=ECHO_CINE)
     with associated(node.port, [one]) as association:
         assert store(association, one).Status == 0
         server.kill()
@@ -152,7 +152,7 @@ def test_postgresql_killed_and_started_again(mortal_node: Node, server: Server) 
 def test_postgresql_cuts_every_connection(
     node: Node, restart_postgresql: Callable[[], None]
 ) -> None:
-    one, other = item(), item()
+    one, other = item(SOPClassUID=ECHO_CINE), item(SOPClassUID=ECHO_CINE)
     with associated(node.port, [one]) as association:
         assert store(association, one).Status == 0
         restart_postgresql()
@@ -161,7 +161,7 @@ def test_postgresql_cuts_every_connection(
 
 
 def test_postgresql_slow_for_a_lock_held_by_another(node: Node, own_postgresql_url: str) -> None:
-    one = item()
+    one = item(SOPClassUID=ECHO_CINE)
     with associated(node.port, [one]) as association:
         with psycopg.connect(own_postgresql_url.replace("+psycopg", "")) as holder:
             holder.execute("LOCK TABLE instance IN ACCESS EXCLUSIVE MODE")
@@ -176,7 +176,7 @@ def test_postgresql_slow_for_a_lock_held_by_another(node: Node, own_postgresql_u
 def test_a_commit_whose_answer_is_lost_is_no_success_and_does_no_harm(
     tmp_path: Path, postgresql_server: str, own_postgresql_url: str
 ) -> None:
-    one = item()
+    one = item(SOPClassUID=ECHO_CINE)
     with lossy_proxy(postgresql_server) as proxy:
         through = own_postgresql_url.replace(postgresql_server, f"127.0.0.1:{proxy.port}")
         database = Database(through)
@@ -198,7 +198,7 @@ def test_postgresql_killed_while_carts_are_sending(
     mortal_node: Node, server: Server, kills: int
 ) -> None:
     node = mortal_node
-    instances = [[item() for _ in range(20)] for _ in range(3)]
+    instances = [[item(SOPClassUID=ECHO_CINE) for _ in range(20)] for _ in range(3)]
     acknowledged: set[str] = set()
     over = threading.Event()
 
@@ -220,7 +220,7 @@ def test_postgresql_killed_while_carts_are_sending(
         time.sleep(0.3)
         server.start()
         with node.database.read() as tx:
-            rows = set(tx.scalars(select(schema.Instance.sop_instance_uid)))
+            rows = set(tx.scalars(select(tables.Instance.sop_instance_uid)))
         assert with_none <= rows
     over.set()
     for each in carts:

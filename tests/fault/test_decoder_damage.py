@@ -1,4 +1,4 @@
-"""Damaged codestreams and videos end as pixels or as `LoopUnreadableError`, and never the worker.
+"""Damaged codestreams and videos end as pixels or as `InstanceUnreadableError`, never the worker.
 
 Every example starts a process, so the ordinary run tries few.
 """
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.decoding import colour_frames
 from tests.unit.ultrasound_files import compressed_cine, echo_pictures, save
 from tests.unit.video_files import clip, encoded, video_cine
@@ -80,7 +80,7 @@ def ends_well(path: Path, name: str, changes: list[tuple[float, bytes]], kept: f
     path.write_bytes(damaged[: start + int(kept * (len(damaged) - start))])
     try:
         frames = colour_frames(path, [0, 2])
-    except LoopUnreadableError:
+    except InstanceUnreadableError:
         return
     assert frames.shape == (2, 64, 80, 3)
 

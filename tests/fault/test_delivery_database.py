@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.engine import Database
+from storage.database.transactions import Database
 from tests.objects import SECONDARY_CAPTURE
 from tests.outbox import Outbox, destination
 from tests.peers import wait_until

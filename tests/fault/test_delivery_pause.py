@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from storage import audit
-from storage.audit import Action
+from storage.audit import trail
+from storage.audit.trail import Action
 from tests.objects import SECONDARY_CAPTURE
 from tests.outbox import Outbox
 from tests.peers import process, wait_until
@@ -97,4 +97,4 @@ def test_a_deliverer_that_wakes_up_after_its_lease_sends_nothing_more(
     assert set(received) == set(uids)
     assert sorted(received.values()) in ([1, 1, 1], [1, 1, 2])  # that in flight, the same bytes
     with node.database.read() as tx:
-        assert len(audit.search(tx, action=Action.DELIVERY_SENT)) == 3
+        assert len(trail.search(tx, action=Action.DELIVERY_SENT)) == 3

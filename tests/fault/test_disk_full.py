@@ -13,8 +13,8 @@ from pynetdicom.association import Association
 
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 from tests.fault.auditor import NO_PIXELS, Auditor, content, unfinished
 from tests.fault.carts import Exams, sop_instance_uid
 from tests.fault.power import shim

@@ -18,7 +18,7 @@ def test_every_step_is_there(name: str) -> None:
 
 
 def test_a_step_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = STEPS["receive.renamed"]._replace(target="storage.spool:Spool.gone")
+    gone = STEPS["receive.renamed"]._replace(target="storage.files.spool:Spool.gone")
     monkeypatch.setitem(STEPS, "receive.renamed", gone)
     with pytest.raises(AttributeError):
         arm("receive.renamed")

@@ -15,8 +15,8 @@ import pytest
 
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 from tests.fault.auditor import Auditor, content, unfinished
 from tests.fault.carts import Exams, sop_instance_uid
 from tests.fault.test_kill import BUNDLE

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from dicom_node.association_pdu import ACCEPT, tidied
-from dicom_node.scp.waiting import MOST
+from dicom_node.scp.upper_layer.association_pdu import ACCEPT, tidied
+from dicom_node.scp.upper_layer.waiting import MOST
 from tests.fault.abused import PATIENCE_S, USUAL_DESCRIPTORS, Abused, abused
 from tests.fault.fuzz.__main__ import regressions
 from tests.fault.fuzz.pdu import ESTABLISHED

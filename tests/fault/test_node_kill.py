@@ -12,7 +12,7 @@ from pydicom import dcmread
 from dicom_node.scu.errors import ScuError
 from inference.phantom import make_study
 from inference.phantom.haemodynamics import expected
-from storage.spool import Spool
+from storage.files.spool import Spool
 from tests.node import Destination, Node, running_node
 from tests.orthanc import running_orthanc
 

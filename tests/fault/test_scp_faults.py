@@ -12,10 +12,10 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
-from storage.audit import Action
+from storage.audit.trail import Action
+from storage.database.owner import this_process
 from storage.errors import DatabaseUnavailableError
-from storage.owner import this_process
-from storage.spool import Spool
+from storage.files.spool import Spool
 from tests.peers import wait_until
 from tests.scp_listening import Item, associated, item, listening, send, store
 

@@ -18,15 +18,18 @@ from typing import Any
 import pytest
 
 from dicom_node import app
-from dicom_node.policy import LIES_IN_THE_INSTANCE
-from dicom_node.settings_file import read_settings
-from storage import audit, preparing, removal, retention, work_alarms
-from storage.audit import Action
-from storage.engine import Database
+from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
+from dicom_node.settings.file import read_settings
+from storage.alarms import about_work
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
 from storage.errors import SpoolAwayError
-from storage.results import Outcome
-from storage.retention import Rules
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping import removal, retention
+from storage.keeping.retention import Rules
+from storage.states import Outcome
+from storage.studies import preparing
 from tests.contract.storing import open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send
@@ -35,8 +38,8 @@ from tests.work_bench import Bench
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("dicom_node.policy._FIRST_RETRY_S", 0.05)
-    monkeypatch.setattr("dicom_node.policy._LONGEST_RETRY_S", 0.1)
+    monkeypatch.setattr("dicom_node.retry_decision._FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr("dicom_node.retry_decision._LONGEST_RETRY_S", 0.1)
     made = Bench(tmp_path, maximum_attempts=2)
     yield made
     made.database.close()
@@ -79,7 +82,7 @@ def running(bench: Bench) -> Iterator[None]:
 
 def count(bench: Bench, action: Action) -> int:
     with bench.database.read() as tx:
-        return len(audit.search(tx, action=action, limit=10_000))
+        return len(trail.search(tx, action=action, limit=10_000))
 
 
 def loops_used(bench: Bench) -> list[int]:
@@ -169,13 +172,13 @@ def test_a_file_that_cannot_be_read_now_holds_up_the_report_for_all_to_see(
     bench.receive(3)
     bench.complete()
     bad = bench.spool.path(bench.study().instances[1].digest)
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1000)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1000)
     with running(bench):
         with failing(monkeypatch, number, lambda path: path == bad):
             wait_until(lambda: bench.jobs()[2][1] >= 3, 20, "it is tried again and again")
             assert bench.study().reports == ()
             with bench.database.read() as tx:
-                [alarm] = work_alarms.alarms(tx, LIES_IN_THE_INSTANCE, 9)
+                [alarm] = about_work.alarms(tx, LIES_IN_THE_INSTANCE, 9)
             assert (alarm.standing, alarm.message) == (
                 "waits",
                 "the disk could not read the stored file",
@@ -213,7 +216,7 @@ def test_when_memory_was_short_for_too_long_nothing_is_said_of_half_a_study_and_
         return number
 
     monkeypatch.setattr(bench.pipeline, "look", scarce)
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1)
     bench.receive(3)
     bench.complete()
     bench.run_until(bench.reported)

@@ -13,12 +13,15 @@ from apscheduler.schedulers import base
 from dicom_node.retention import Retention
 from dicom_node.study.clock import Clock
 from dicom_node.study.wall_clock import WallClock
-from storage import index, jobs
-from storage.engine import Database, upgrade
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError
-from storage.results import Outcome
-from storage.retention import Rules
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping.retention import Rules
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.states import DueReason, Outcome
+from storage.studies.revisions import complete_study
+from storage.work import jobs
 from tests.contract.storing import (
     PIPELINE,
     open_association,
@@ -81,7 +84,7 @@ def ticking(database: Database, now: Callable[[], datetime]) -> Iterator[None]:
 
 def is_complete(database: Database) -> bool:
     with database.read() as tx:
-        return index.show_study(tx, 1).summary.revision == 1
+        return show_study(tx, 1).summary.revision == 1
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)], ids=["on", "back"])
@@ -132,7 +135,7 @@ def test_a_jump_is_found_again_where_the_database_was_away(
     wall.look()
     day.offset, elapsed_s[0] = timedelta(seconds=3600.5), 0.5
     with monkeypatch.context() as away:
-        away.setattr("storage.clock_jumps.absorb", _away)
+        away.setattr("storage.clock.jumps.absorb", _away)
         with pytest.raises(DatabaseUnavailableError):
             wall.look()
     found = wall.look()
@@ -181,7 +184,7 @@ def finish(database: Database, at: datetime) -> None:
     """The study is complete and no pipeline's business."""
     with database.write() as tx:
         due = at + timedelta(seconds=600)
-        assert index.complete_study(tx, 1, due, [PIPELINE]) == 1
+        assert complete_study(tx, 1, due, [PIPELINE], reason=DueReason.QUIET_PERIOD) == 1
         [job] = jobs.claim(tx, owner="here:1:x", now=due, lease_s=60, pipelines=[PIPELINE], limit=9)
         jobs.finish(tx, job, due)
     record_report(database, report(outcome=Outcome.NOT_APPLICABLE, objects=(), made_at=due))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit
-from storage.audit import Action
+from dicom_node.work.step_watch import HUNG
+from storage.audit import trail
+from storage.audit.trail import Action
 from tests.peers import process, wait_until
 from tests.work_bench import Bench
 
@@ -34,15 +35,18 @@ def worker(bench: Bench, log: str = "worker.log") -> Iterator[subprocess.Popen[b
         yield child
 
 
-def work_until_reported(bench: Bench) -> int:
-    """Start a worker each time one died, as the supervisor does; returns how many died."""
-    died = 0
+def work_until_reported(bench: Bench, ended: list[int] | None = None) -> int:
+    """Start a worker each time one died, as the supervisor does; returns how many died.
+
+    `ended` gets the exit status of each.
+    """
+    statuses = [] if ended is None else ended
     while True:
         with worker(bench) as child:
             wait_until(lambda at=child: at.poll() is not None or bench.reported(), 90, "the report")
             if child.poll() is None:
-                return died
-            died += 1
+                return len(statuses)
+            statuses.append(child.returncode)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,31 @@ def test_an_instance_that_kills_its_worker_is_set_aside_and_named(
     assert len(bench.study().deliveries) == 1
 
 
+@pytest.mark.parametrize(
+    ("how", "status", "told"),
+    [
+        ("sleep", HUNG, "a step of the pipeline did not return"),
+        pytest.param(
+            "lock", 1, "the worker died each time it ran this job", marks=pytest.mark.faults
+        ),
+    ],
+)
+def test_an_instance_on_which_a_step_hangs_ends_its_worker_and_is_set_aside(
+    bench: Bench, how: str, status: int, told: str
+) -> None:
+    bench.receive(3)
+    bench.complete()
+    (bench.folder / "hang-2").write_text(how)
+    ended: list[int] = []
+    # With the lock held nothing is handed back: each of the batch is then tried alone.
+    assert work_until_reported(bench, ended) <= ATTEMPTS + 1
+    assert set(ended) == {status}
+    states = bench.jobs()
+    assert {number for number, job in states.items() if job[0] == "failed"} == {2}
+    [report] = bench.study().reports
+    assert told in report.findings_json
+
+
 def test_a_worker_that_wakes_up_after_its_lease_makes_no_second_report(bench: Bench) -> None:
     bench.receive(2)
     bench.complete()
@@ -90,7 +119,7 @@ def test_a_worker_that_wakes_up_after_its_lease_makes_no_second_report(bench: Be
             wait_until(lambda: b"ClaimLostError" in log.read_bytes(), 60, "the claim is lost")
     assert len(bench.study().reports) == len(bench.study().deliveries) == 1
     with bench.database.read() as tx:
-        assert len(audit.search(tx, action=Action.REPORT_MADE)) == 1
+        assert len(trail.search(tx, action=Action.REPORT_MADE)) == 1
 
 
 def leases_ran_out(bench: Bench) -> bool:
@@ -104,7 +133,7 @@ def leases_ran_out(bench: Bench) -> bool:
 def test_memory_that_a_process_may_not_have_is_told_from_other_errors() -> None:
     script = (
         "import numpy, resource, torch\n"
-        "from dicom_node.policy import is_out_of_memory\n"
+        "from dicom_node.retry_decision import is_out_of_memory\n"
         "limit = 8 << 30\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
         "for allocate in (torch.empty, numpy.empty):\n"

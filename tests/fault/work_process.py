@@ -1,26 +1,37 @@
 """A worker as a process of its own, to be paused or killed: folder, lease, attempts.
 
 Its pipeline does what the folder says: `poison-N` holds the signal that an instance number N kills
-the worker with, and while `slow` is there, a conclusion does not end.
+the worker with, `hang-N` how one does not come back ("sleep", or "lock": with the interpreter
+lock), and while `slow` is there, a conclusion does not end.
 """
 
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from dicom_node.report import NodeIdentity
 from dicom_node.study.clock import Clock
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
+from dicom_node.work.step_watch import StepWatch
 from dicom_node.work.worker import Worker
 from inference.types import Selected
-from storage.engine import Database
-from storage.owner import this_process
-from storage.spool import Spool
+from storage.database.owner import this_process
+from storage.database.transactions import Database
+from storage.files.spool import Spool
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Numbers
+
+#: Where a step hangs: above what others take; with the interpreter lock it ends after twice that.
+HANG_LIMIT_S = 10.0
+STEP_LIMIT_S = 600.0
+HANGS: dict[str, Callable[[], object]] = {
+    "sleep": lambda: time.sleep(3600),
+    "lock": lambda: sum(range(10**13)),
+}
 
 
 class Deadly(Numbers):
@@ -37,6 +48,9 @@ class Deadly(Numbers):
         if poison.exists():
             os.kill(os.getpid(), int(poison.read_text()))
             time.sleep(60)  # the signal comes at once, on whatever thread
+        hang = self._folder / f"hang-{number}"
+        if hang.exists():
+            HANGS[hang.read_text()]()
         return number
 
     def _linger(self) -> None:
@@ -49,7 +63,8 @@ def main(folder: Path, lease_s: float, maximum_attempts: int) -> None:
     """Work until a signal comes."""
     database = Database(f"sqlite:///{folder / 'node.db'}")
     spool = Spool(folder / "spool")
-    engine = Engine(
+    limit_s = HANG_LIMIT_S if any(folder.glob("hang-*")) else STEP_LIMIT_S
+    engine = JobRunner(
         database,
         spool,
         {PIPELINE: Deadly(folder)},
@@ -58,6 +73,7 @@ def main(folder: Path, lease_s: float, maximum_attempts: int) -> None:
         owner=this_process(),
         lease_s=lease_s,
         maximum_attempts=maximum_attempts,
+        watch=StepWatch(limit_s, last_resort=True),
     )
     worker = Worker(engine, Clock(database, [PIPELINE], engine.wake))
     # Blocked before the threads start, so that they inherit it and only the wait below sees it.

@@ -13,9 +13,9 @@ from dicom_node.retrieval.archive import DimseArchive
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.sending import send_files
 from dicom_node.study.archive_count import ask_archive
-from storage.completeness import Evidence, evidence_of
-from storage.completeness_schema import ArchiveCount
-from storage.engine import Database
+from storage.database.transactions import Database
+from storage.studies.completeness import Evidence, evidence_of
+from storage.tables import ArchiveCount
 from tests.archived import ArchivedStudy, archived_study
 from tests.contract.storing import open_association, received, store
 from tests.dcmqrscp import dcmqrscp

@@ -14,10 +14,11 @@ from dicom_node.audit_messages.kinds import KINDS
 from dicom_node.audit_messages.message import AuditSource
 from dicom_node.audit_messages.repository import Repository
 from dicom_node.tls.profile import Credentials
-from storage import audit, audit_telling
-from storage.audit import Action, Event
-from storage.audit_seals import seal_new
-from storage.engine import Database
+from storage.audit import telling as audit_telling
+from storage.audit import trail
+from storage.audit.seals import seal_new
+from storage.audit.trail import Action, Event
+from storage.database.transactions import Database
 from tests.audit_repository import Received, repository
 from tests.certificates import Authority
 from tests.contract.storing import NOON, after, store_study
@@ -85,7 +86,7 @@ def start_node(database: Database, number: int, at_s: float = 0) -> None:
     with database.write() as tx:
         for count in range(number):
             event = Event(action=Action.NODE_STARTED, at=after(at_s + count), actor=f"p{count}")
-            audit.record(tx, event)
+            trail.record(tx, event)
 
 
 def starts(received: Received) -> list[str]:

@@ -10,10 +10,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from dicom_node.cli import cli
-from storage import inventory, schema
-from storage.audit import Action
-from storage.engine import Database
-from storage.spool import Spool
+from storage import tables
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.keeping import inventory
 from tests.scp_listening import Node, associated, item, listening, send, store
 
 
@@ -67,7 +68,7 @@ def test_what_was_acknowledged_before_a_backup_began_is_in_it(tmp_path: Path) ->
     database = Database(f"sqlite:///{new.parent / 'node.db'}")
     spool = Spool(new.parent / "spool")
     with database.read() as tx:
-        there = set(tx.scalars(select(schema.Instance.sop_instance_uid)))
+        there = set(tx.scalars(select(tables.Instance.sop_instance_uid)))
         for digest in inventory.needed_files(tx):
             spool.verify(digest)
     database.close()
@@ -102,4 +103,4 @@ def test_a_purge_asks_removes_and_proves(tmp_path: Path) -> None:
     assert told["files_waiting"] == 1, "it was received just now"
     assert "asked for" in echonode("study", "purged", uid, config=config).output
     assert "no study with this UID" in echonode("study", "purged", "1.2.3", config=config).output
-    assert json.loads(echonode("study", "list", "--json", config=config).output) == []
+    assert json.loads(echonode("study", "list", "--json", config=config).output)["rows"] == []

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from dicom_node.cli import cli
 from dicom_node.study.wall_clock import WallClock
-from storage import audit
-from storage.audit import Action
-from storage.engine import Database, upgrade
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_clock_that_was_set_while_nothing_runs_is_told(tmp_path: Path, node: D
     assert line.startswith("WARN")
     assert "changed by +86400 s since this node last ran" in line
     with node.read() as tx:
-        assert audit.search(tx, action=Action.CLOCK_JUMPED) == []
+        assert trail.search(tx, action=Action.CLOCK_JUMPED) == []
 
 
 def test_a_doubt_is_told_with_its_end_and_ended_by_a_word(tmp_path: Path, node: Database) -> None:
@@ -74,7 +75,7 @@ def test_a_doubt_is_told_with_its_end_and_ended_by_a_word(tmp_path: Path, node: 
     assert "confirmed" in echonode(tmp_path, "clock", "confirm", "--yes")
     assert clock_line(tmp_path).startswith("good")
     with node.read() as tx:
-        assert len(audit.search(tx, action=Action.CLOCK_CONFIRMED)) == 1
+        assert len(trail.search(tx, action=Action.CLOCK_CONFIRMED)) == 1
 
 
 def test_nobody_confirms_what_was_set_this_moment_or_was_never_seen(

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     Report,
@@ -23,9 +23,9 @@ from dicom_node.commitment import (
 from dicom_node.delivery.commitment_reports import CommitmentReports
 from dicom_node.scu.peer import RemoteNode, TlsTrust
 from dicom_node.tls.profile import calling_context, listening_context
-from storage import purge
-from storage.audit import Action
-from storage.commitment import FailureReason, Reference
+from storage.audit.trail import Action
+from storage.keeping import purge
+from storage.keeping.promises import FailureReason, Reference
 from tests.certificates import Authority
 from tests.orthanc import Orthanc, running_orthanc
 from tests.peers import free_port, wait_until

@@ -8,14 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from dicom_node.study.completion import complete_due_studies
-from dicom_node.study.decision import Rules
-from storage import announcements
-from storage.announcements import Announcement
-from storage.audit import Action, search
-from storage.engine import Database
+from dicom_node.study.completing import complete_due_studies
+from storage.audit.trail import Action, search
+from storage.database.transactions import Database
 from storage.states import AnnouncementKind, StepState
-from tests.contract.storing import HARD_LIMIT_S, after, complete, store_study
+from storage.studies import announcements
+from storage.studies.announcements import Announcement
+from tests.contract.storing import HARD_LIMIT_S, PIPELINE, RULES, after, complete, store_study
 
 
 class Console:
@@ -46,7 +45,7 @@ class Console:
 
     def raise_alarm(self) -> None:
         self.announce("1.2.3.1", "1.2.3.99")
-        complete_due_studies(self.database, after(HARD_LIMIT_S), [], Rules())
+        complete_due_studies(self.database, after(HARD_LIMIT_S), [], RULES)
 
 
 @pytest.fixture
@@ -59,15 +58,15 @@ def test_a_study_is_completed_by_hand(console: Console) -> None:
     assert done.output == "study 1: revision 1 is on its way\n"
     shown = console.run("study", "show", "1").output
     assert "ordered by hand" in shown
-    assert "STUDY_COMPLETED_BY_HAND" in shown
-    assert "reason=no more will come" in shown
+    assert "completed by hand, by" in shown
+    assert ": no more will come" in shown
 
 
 def test_a_hold_is_told_until_it_ends(console: Console) -> None:
     assert console.run("study", "hold", "1", "--reason", "two exams").output == "study 1: is held\n"
-    assert "HELD by" in console.run("study", "show", "1").output
+    assert "held by" in console.run("study", "show", "1").output
     assert console.run("study", "release", "1", "--reason", "done").exit_code == 0
-    assert "HELD by" not in console.run("study", "show", "1").output
+    assert "held by" not in console.run("study", "show", "1").output
     assert console.run("study", "release", "1", "--reason", "again").exit_code == 1
 
 
@@ -98,9 +97,9 @@ def test_what_is_waited_for_is_told(console: Console) -> None:
 def test_an_alarm_is_seen_and_ended(console: Console) -> None:
     assert console.run("study", "list", "--alarms").output == "No study has an alarm.\n"
     console.raise_alarm()
-    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)
+    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)["rows"]
     assert (alarm["study_id"], alarm["missing"], alarm["patient_id"]) == (1, 1, "P1")
-    assert "ALARM since" in console.run("study", "show", "1").output
+    assert "did not come, alarm since" in console.run("study", "show", "1").output
     doctor = console.run("doctor")
     assert doctor.exit_code == 1
     assert "alarms of studies 1: see `echonode study list --alarms`" in doctor.output
@@ -120,3 +119,21 @@ def test_who_looked_at_alarms_is_in_the_audit(console: Console) -> None:
     with console.database.read() as tx:
         [event] = search(tx, action=Action.DATA_VIEWED)
     assert event.detail == {"command": "study list", "alarms": True}
+
+
+def test_studies_are_searched_and_a_wrong_cursor_is_wrong_usage(console: Console) -> None:
+    search = ("--name", "DOE*", "--date", "2026-01-01..2026-01-31", "--pipeline", PIPELINE)
+    found = json.loads(console.run("study", "list", *search, "--json").output)
+    assert ([row["study_id"] for row in found["rows"]], found["next"]) == ([1], None)
+    assert console.run("study", "list", "--name", "doe").output == "No matching studies.\n"
+    assert console.run("study", "list", "--after", "yesterday").exit_code == 2
+
+
+def test_a_study_is_shown_in_the_order_of_an_administrators_questions(console: Console) -> None:
+    console.run("study", "hold", "1", "--reason", "two exams")
+    shown = console.run("study", "show", "1").output
+    parts = ("Stuck", "Received", "Selected", "Concluded", "Sent", "Orders and corrections")
+    places = [shown.index(f"\n{part}\n") for part in parts]
+    assert places == sorted(places)
+    assert "1.2.3.1" not in shown, "nobody reads the UIDs of instances"
+    assert "1.2.3.1" in console.run("study", "show", "1", "--verbose").output

@@ -18,16 +18,16 @@ from pydicom.uid import UID
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.events import Event as PeerEvent
 
-from dicom_node import commitment, scu
+from dicom_node import commitment_messages, scu
 from dicom_node.cli import cli
 from dicom_node.delivery.acceptance import Acceptance
 from dicom_node.delivery.dimse import DimseTransport
 from dicom_node.delivery.transport import Offer, Rendition
+from dicom_node.intake.statuses import StoreStatus
 from dicom_node.peer_doctor.synthetic import rejection_note, synthetic_study
 from dicom_node.scp.contexts import RETIRED_STORAGE_CLASSES, STORAGE_CLASSES
 from dicom_node.scp.services import ServiceStatus
-from dicom_node.scp.statuses import StoreStatus
-from dicom_node.scu.commitment import request_commitment, send_report
+from dicom_node.scu.commitment_requests import request_commitment, send_report
 from dicom_node.scu.echo import echo
 from dicom_node.scu.errors import ScuError
 from dicom_node.scu.finding import StudyQuery, find_studies
@@ -36,7 +36,7 @@ from dicom_node.scu.moving import move
 from dicom_node.scu.peer import RemoteNode
 from dicom_node.scu.retrieving import Part, Patience
 from dicom_node.scu.work_items import open_work_list
-from storage.commitment import Reference
+from storage.keeping.promises import Reference
 from tests.conformance_tables import UID_OF, Row, tables
 from tests.peers import free_port
 from tests.report_cases import IDENTITY
@@ -262,7 +262,7 @@ def propose_everything(remote: RemoteNode, reference: Reference, folder: Path) -
     with suppress(ScuError):
         request_commitment(remote, "1.2.3", [reference], lambda _: True, 0)
     with suppress(ScuError):
-        send_report(remote, commitment.Report("1.2.3", (reference,), {}))
+        send_report(remote, commitment_messages.Report("1.2.3", (reference,), {}))
     with suppress(ScuError), open_work_list(remote):
         pass
     study = synthetic_study(IDENTITY, datetime.now(UTC))

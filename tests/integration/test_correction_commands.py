@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from storage import rejections
-from storage.engine import Database, upgrade
-from storage.rejections import Note
+from storage.corrections import rejections
+from storage.corrections.rejections import Note
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 from tests.contract.storing import complete, store_study
 
 SETTINGS = """
@@ -79,14 +80,8 @@ def test_what_is_not_said_well_changes_nothing(console: Console, words: list[str
 
 def test_the_doctor_names_the_peer_whose_notes_were_ignored(console: Console) -> None:
     with console.database.write() as tx:
-        note = Note(
-            instance_id=1,
-            code="113001",
-            rejected={"1.2.3.2": "1.2.9"},
-            ignored_because="its sender may not reject",
-            recorded_at=datetime.now(UTC),
-        )
-        rejections.record_note(tx, note, [])
+        note = Note("113001", {"1.2.3.2": "1.2.9"}, "its sender may not reject")
+        rejections.record_note(tx, 1, note, datetime.now(UTC), [])
     told = console.run("doctor").output
     assert "ignored: 1 of cart" in told
     shown = console.run("study", "show", "1").output

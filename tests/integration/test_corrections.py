@@ -11,10 +11,11 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
 from inference.pipeline import Pipeline, load_pipeline
-from storage import corrections, outbox
-from storage.audit import Action
-from storage.corrections import Identification
-from storage.results import Outcome
+from storage.audit.trail import Action
+from storage.corrections import ordered
+from storage.corrections.ordered import Identification
+from storage.delivery import outbox
+from storage.states import Outcome
 from tests.peers import require
 from tests.phantom_model import PHANTOM_BUNDLE
 from tests.rejection_notes import encoded, note
@@ -163,7 +164,7 @@ def test_what_was_not_sent_before_it_was_withdrawn_is_never_sent(
     node.receive(*exam)
     node.work()
     with node.database.write() as tx:
-        corrections.withdraw(tx, 1, node.order())
+        ordered.withdraw(tx, 1, node.order())
     node.work()
     now = datetime.now(UTC)
     with node.database.write() as tx:
@@ -241,7 +242,7 @@ def test_a_corrected_identification_is_issued_anew_and_the_former_taken_back(
     former = reported.newest()
     with reported.database.write() as tx:
         corrected = Identification(patient_id="MERGED-1", patient_name="Doe^Jane")
-        corrections.correct_identification(tx, 1, corrected, reported.order())
+        ordered.correct_identification(tx, 1, corrected, reported.order())
     reported.work()
     report = reported.newest()
     assert (report.PatientID, str(report.PatientName)) == ("MERGED-1", "Doe^Jane")
@@ -266,7 +267,7 @@ def test_a_withdrawn_study_stays_so_until_it_is_reinstated(
     reported: Node, exam: Sequence[bytes]
 ) -> None:
     with reported.database.write() as tx:
-        corrections.withdraw(tx, 1, reported.order("the study was deleted at the archive"))
+        ordered.withdraw(tx, 1, reported.order("the study was deleted at the archive"))
     reported.work()
     first_line = sentences(reported.newest())[0]
     assert first_line.startswith(
@@ -275,7 +276,7 @@ def test_a_withdrawn_study_stays_so_until_it_is_reinstated(
     reported.receive(encoded(note("113039", headers(exam))), peer="archive")
     reported.work()
     with reported.database.write() as tx:
-        corrections.reinstate(tx, 1, reported.order())
+        ordered.reinstate(tx, 1, reported.order())
     reported.work()
     assert reported.outcomes() == [
         Outcome.ESTIMATED,

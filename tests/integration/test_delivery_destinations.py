@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from storage import outbox
+from storage.delivery import outbox
 from tests.objects import COMPREHENSIVE, COMPREHENSIVE_3D, ENHANCED, KEY_OBJECTS, SECONDARY_CAPTURE
 from tests.orthanc import running_orthanc
 from tests.outbox import Outbox, destination

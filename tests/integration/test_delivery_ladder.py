@@ -17,26 +17,27 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from sqlalchemy import func, select
 
-from dicom_node.app.commitment import look_in
-from dicom_node.commitment import (
+from dicom_node.app.ladders import look_in
+from dicom_node.commitment_messages import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     Report,
     read_request,
     report_dataset,
 )
+from dicom_node.delivery.climber import Climber
 from dicom_node.delivery.destination import Destination
-from dicom_node.delivery.ladder import Climber, Ladder, LookIn
+from dicom_node.delivery.ladder import Ladder, LookIn
 from dicom_node.scu.association import associate
 from dicom_node.scu.finding import find_instances
 from dicom_node.scu.peer import RemoteNode
-from dicom_node.settings_file import read_settings
-from storage.audit import Action, search
-from storage.commitment import Reference
-from storage.commitment_schema import CommitmentAsked
-from storage.engine import Database
-from storage.outbox import DeliveryView
+from dicom_node.settings.file import read_settings
+from storage.audit.trail import Action, search
+from storage.database.transactions import Database
+from storage.delivery.listing import DeliveryView
+from storage.keeping.promises import Reference
 from storage.states import Rung
+from storage.tables import CommitmentAsked
 from tests.dcmqrscp import AE_TITLE, dcmqrscp
 from tests.objects import SECONDARY_CAPTURE
 from tests.orthanc import Orthanc, dicomweb, running_orthanc

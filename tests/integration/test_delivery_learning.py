@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from dicom_node.cli import cli
 from dicom_node.delivery.destination import Destination
-from storage import destinations
-from storage.destinations import Answer
+from storage.delivery import destinations
+from storage.delivery.destinations import Answer
 from storage.errors import DatabaseUnavailableError
 from tests.objects import (
     COMPREHENSIVE,
@@ -247,4 +247,4 @@ def test_the_command_shows_what_is_remembered_and_forgets_it(node: Outbox, tmp_p
     assert {item["answer"] for item in shown} == {"accepted", "refused by negotiation"}
     assert "Explicit VR Little Endian" in asked("show", "pacs")
     assert asked("forget", "pacs") == "4 answer(s) forgotten\n"
-    assert "nothing was offered" in asked("show", "pacs")
+    assert "Nothing was offered" in asked("show", "pacs")

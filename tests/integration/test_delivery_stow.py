@@ -15,7 +15,7 @@ from dicom_node.delivery.reaching import reach
 from dicom_node.dicomweb.errors import WebUnreachableError
 from dicom_node.dicomweb.session import WebService
 from dicom_node.tls.profile import listening_context
-from storage.outbox import DeliveryView
+from storage.delivery.listing import DeliveryView
 from tests.certificates import Authority
 from tests.objects import COMPREHENSIVE, COMPREHENSIVE_3D, SECONDARY_CAPTURE
 from tests.orthanc import running_orthanc

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from dicom_node import app
 from dicom_node.cli import cli
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
 from tests import postgresql
 from tests.contract.storing import open_association, received, store
 from tests.documents import ROOT
@@ -67,5 +67,5 @@ def test_roles_upgrade_backup_and_restore(tmp_path: Path, postgresql_server: str
     again.run("db check", by="service")
     again.run("spool check", by="service")
     again.run("audit verify", by="service")
-    (study,) = json.loads(again.run("study list --json", by="service"))
+    (study,) = json.loads(again.run("study list --json", by="service"))["rows"]
     assert study["instances"] == 1

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from dicom_node.cli import cli
 from dicom_node.tls.authority import issue
-from storage import schema
+from storage import tables
 from storage.states import DeliveryState
 from tests.audit_repository import repository
 from tests.certificates import Authority
@@ -180,8 +180,8 @@ def gives_up(node: Node, code: str, *, ago: timedelta = timedelta()) -> None:
     """End what is pending."""
     with node.outbox.database.write() as tx:
         tx.execute(
-            update(schema.Delivery)
-            .where(schema.Delivery.state == "pending")
+            update(tables.Delivery)
+            .where(tables.Delivery.state == "pending")
             .values(
                 state=DeliveryState.FAILED,
                 finished_at=datetime.now(UTC) - ago,
@@ -223,7 +223,7 @@ def test_what_waits_for_long_is_a_warning(node: Node) -> None:
     node.outbox.queue("pacs")
     with node.outbox.database.write() as tx:
         tx.execute(
-            update(schema.Delivery).values(
+            update(tables.Delivery).values(
                 attempt=9,
                 error_code="UNREACHABLE",
                 created_at=datetime.now(UTC) - timedelta(hours=5),

@@ -170,12 +170,12 @@ def test_a_locally_fitted_bundle_is_another_bundle_and_says_so(
     assert written.limitations[:1] == shipped.limitations
     assert "Recalibrated on 30 exams of 30 patients" in written.limitations[-1]
     fitted = found.local.steps[-1].calibration.targets
-    for target in written.targets:
+    for target in written.quantities.values():
         assert target.recalibration == fitted[target.name].recalibration
         assert target.conformal == fitted[target.name].conformal
         assert (target.mean, target.sd) == (
-            shipped.target(target.name).mean,
-            shipped.target(target.name).sd,
+            shipped.quantities[target.name].mean,
+            shipped.quantities[target.name].sd,
         )
     card = read_model_card(out, written)
     assert card is not None

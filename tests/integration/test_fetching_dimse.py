@@ -16,11 +16,12 @@ from dicom_node.retrieval.criteria import Criteria
 from dicom_node.scu.errors import PeerUnreachableError
 from dicom_node.scu.finding import StudyQuery, find_instances, find_studies
 from dicom_node.scu.peer import RemoteNode
-from storage.audit import Action
+from storage.audit.trail import Action
 from storage.errors import StorageFullError
-from storage.purge import purge_study
-from storage.retrieval import FetchState, PullState, list_pulls
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.keeping.purge import purge_study
+from storage.retrieval.listing import list_pulls
+from storage.states import FetchState, PullState
 from tests.archived import ArchivedStudy, archived_study
 from tests.dcmqrscp import dcmqrscp
 from tests.fetching import WEEK, Fetcher

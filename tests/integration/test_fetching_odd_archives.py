@@ -22,7 +22,7 @@ from dicom_node.scu.moving import move
 from dicom_node.scu.peer import TlsTrust
 from dicom_node.scu.retrieving import Part, Patience
 from dicom_node.tls.profile import calling_context, listening_context
-from storage.retrieval import FetchState, PullState
+from storage.states import FetchState, PullState
 from tests.certificates import Authority
 from tests.fetching import Fetcher
 from tests.odd_archive import odd_archive, study

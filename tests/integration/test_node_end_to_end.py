@@ -259,21 +259,21 @@ def test_commands_tell_an_admin_what_happened(node: Node, tmp_path: Path) -> Non
     assert bad == []
     assert "answers" in node.command("peer", "echo", "pacs").stdout
     listed = json.loads(node.command("study", "list", "--patient", patient, "--json").stdout)
-    assert [item["state"] for item in listed] == ["complete"]
+    assert [item["state"] for item in listed["rows"]] == ["complete"]
     shown = node.command("study", "show", study_uid(files)).stdout
     assert "rejected: Ultrasound region is not two-dimensional" in shown
     assert "mPAP" in shown
     events = json.loads(
         node.command("audit", "--patient", patient, "--limit", "500", "--json").stdout
     )
-    actions = {event["action"] for event in events}
+    actions = {event["action"] for event in events["rows"]}
     assert {"INSTANCE_STORED", "STUDY_COMPLETE", "REPORT_MADE", "DELIVERY_SENT"} <= actions
     csv = node.command("audit", "--since", "1h", "--peer", "cart", "--format", "csv").stdout
     assert csv.startswith("id,at,action")
     assert "DATA_VIEWED" in node.command("audit", "--action", "data_viewed").stdout
     assert accession is not None
     sent = json.loads(node.command("outbox", "list", "--state", "sent", "--json").stdout)
-    assert {"SR", "SC", "KOS"} <= {item["kind"] for item in sent}
+    assert {"SR", "SC", "KOS"} <= {item["kind"] for item in sent["rows"]}
     assert node.command("outbox", "retry", check=False).returncode == 2
     assert node.command("study", "show", "nobody", check=False).returncode == 1
     assert node.command("db", "check").returncode == 0

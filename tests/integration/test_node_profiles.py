@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from storage.results import stored_objects
-from storage.spool import Spool
+from storage.files.spool import Spool
+from storage.work.results import stored_objects
 from tests.node import Node
 from tests.peers import shared
 from tests.studies import changed

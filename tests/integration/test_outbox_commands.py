@@ -7,12 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage import audit, ladder, outbox
-from storage.audit import Action
-from storage.commitment import Reference, record_request
-from storage.commitment_answers import ask, record_answer
-from storage.engine import Database, upgrade
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.delivery import ladder, outbox
+from storage.delivery.commitment_answers import ask, record_answer
 from storage.errors import NotFoundError, StorageError
+from storage.keeping.promises import Reference, record_request
+from storage.migrations.upgrading import upgrade
 from storage.states import Rung
 from tests.contract.storing import ME, after, record_report, report, result_object, store_study
 
@@ -85,7 +87,7 @@ def test_the_list_says_how_far_each_delivery_is(operator: Operator) -> None:
     assert "accepted; waiting for storage commitment" in operator.runs("outbox list")
     operator.commits()
     assert "committed; waiting for the archive to list it" in operator.runs("study show 1")
-    [listed] = json.loads(operator.runs("outbox list --climb climbing --json"))
+    [listed] = json.loads(operator.runs("outbox list --climb climbing --json"))["rows"]
     assert (listed["rung"], listed["goal"]) == ("committed", "read back")
     assert operator.runs("outbox list --climb stalled") == "No matching deliveries.\n"
 
@@ -138,7 +140,7 @@ def refused(operator: Operator, action: Action, address: str, **detail: object) 
     """An event of the listener, which turned somebody away a minute after the delivery."""
     peer = "archive" if action is Action.REQUEST_REFUSED else None
     with operator.database.write() as tx:
-        event = audit.Event(
+        event = trail.Event(
             action=action,
             at=after(151),
             outcome="failure",
@@ -146,7 +148,7 @@ def refused(operator: Operator, action: Action, address: str, **detail: object) 
             address=address,
             detail=detail,
         )
-        audit.record(tx, event)
+        trail.record(tx, event)
 
 
 def test_a_report_that_was_not_let_in_is_seen_with_the_delivery_that_waits_for_it(

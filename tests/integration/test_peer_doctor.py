@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from dicom_node import app, logs
 from dicom_node.cli import cli
-from dicom_node.settings_file import read_settings
-from storage.audit import Action, search
+from dicom_node.settings.file import read_settings
+from storage.audit.trail import Action, search
 from tests.certificates import Authority
 from tests.dcmqrscp import AE_TITLE, dcmqrscp
 from tests.mllp import ris
@@ -77,7 +77,7 @@ class Doctor:
 
 def destination(port: int, ae_title: str = "PACS", **keys: str) -> str:
     lines = ['[[destination]]\nname = "pacs"\nhost = "127.0.0.1"', f"port = {port}"]
-    lines += [f'ae_title = "{ae_title}"', "connect_timeout_s = 1\nresponse_timeout_s = 2"]
+    lines += [f'ae_title = "{ae_title}"', "timeouts = { connect_s = 1, response_s = 2 }"]
     return "\n".join([*lines, *(f"{key} = {value}" for key, value in keys.items())]) + "\n"
 
 
@@ -236,7 +236,7 @@ def with_tls(own: Authority, trusted: Authority, port: int, **keys: str) -> str:
         f'[tls]\ncertificate = "{own.folder / "node.pem"}"\nkey = "{own.folder / "node.key"}"\n'
         f'ca = "{trusted.ca}"\n'
     )
-    return tls + destination(port, tls="true", **keys)
+    return tls + destination(port, **{"tls": "true"} | keys)
 
 
 def serving_tls(folder: Path, own: Authority, trusted: Authority) -> Any:
@@ -264,9 +264,9 @@ def test_a_certificate_that_nobody_vouches_for(
 
 def test_a_certificate_by_another_name(tmp_path: Path, hospital: Authority) -> None:
     with serving_tls(tmp_path, hospital, hospital) as pacs:
-        text = with_tls(hospital, hospital, pacs.port, tls_name='"archive"')
+        text = with_tls(hospital, hospital, pacs.port, tls='{ name = "archive" }')
         found = Doctor(tmp_path, text).examine("pacs")
-    assert "set `tls_name` to one of the names below" in found.step("TLS")["advice"]
+    assert "set `tls.name` to one of the names below" in found.step("TLS")["advice"]
     assert "for 127.0.0.1, pacs" in found.step("its certificate")["detail"]
 
 
@@ -307,7 +307,8 @@ def test_a_web_service_that_nobody_vouches_for(
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(stranger.folder / "pacs.pem", stranger.folder / "pacs.key")
     with web_pacs(lambda _: Reply(), tls) as service:
-        text = f'[[archive]]\nname = "web"\nurl = "{service.url}"\ntls_ca = "{hospital.ca}"\n'
+        text = f'[[archive]]\nname = "web"\nurl = "{service.url}"\n'
+        text += f'tls = {{ ca = "{hospital.ca}", mutual = false }}\n'
         found = Doctor(tmp_path, text).examine("web")
     assert "we refuse its certificate" in found.step("TLS")["detail"]
     assert "issued by CN=stranger" in found.step("its certificate")["detail"]

@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmread
 
 from inference.dicom.elements import numbers
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.phantom import haemodynamics, make_study
 from inference.phantom.decoys import DecoyKind
 from inference.types import Rejected, Selected
@@ -147,6 +147,6 @@ def test_colour_that_no_tag_admits_is_found_by_the_pixels(
     header.save_as(path, enforce_file_format=True)
     selection = select(read_header(path), Profile.VENDOR_NEUTRAL)
     assert isinstance(selection, Selected)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         look(path, selection.plan, size=64)
     assert caught.value.reason.value == "COLOUR_FLOW"

@@ -16,10 +16,11 @@ from click.testing import CliRunner, Result
 
 from dicom_node import logs
 from dicom_node.cli import cli
-from storage.audit import Action, RecordedEvent, search
-from storage.engine import Database, upgrade
+from storage.audit.trail import Action, RecordedEvent, search
+from storage.database.transactions import Database
 from storage.errors import NotFoundError
-from storage.retrieval import held_instances
+from storage.migrations.upgrading import upgrade
+from storage.retrieval.pulls import held_instances
 from tests.archived import ArchivedStudy, archived_study
 from tests.dcmqrscp import AE_TITLE, Dcmqrscp, dcmqrscp
 from tests.peers import free_port, listens, wait_until
@@ -122,7 +123,7 @@ def test_a_pull_that_is_killed_goes_on_where_it_was(
             wait_until(lambda: someone.held(*studies) > 0, 60, f"it fetches, see {archive.log}")
             child.kill()
         before = someone.held(*studies)
-        [left] = someone.json("pull", "list")
+        [left] = someone.json("pull", "list")["rows"]
         assert left["state"] == "fetching"
         assert before < 75
         view = someone.json("pull", "--resume")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from dicom_node.work import conclusions
-from inference.types import Encoded, Exclusion, Findings
+from dicom_node.work import conclude
+from inference.types import Case, Exclusion, Findings
 from tests.contract.storing import end_association, open_association, received, store
 from tests.report_cases import estimate, loops
 from tests.unit.ultrasound_files import cine, save
@@ -22,11 +22,11 @@ KINDS = frozenset({"SR", "SC", "KOS", "PDF"})
 class Estimating(Numbers):
     """Estimates the same from whatever it is given."""
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
         self.on_conclude()
         chosen = [
             replace(loop, instance=encoded.instance)
-            for loop, encoded in zip(loops(len(case)), case, strict=True)
+            for loop, encoded in zip(loops(len(case.encoded)), case.encoded, strict=True)
         ]
         found = estimate(excluded=tuple(exclusions))
         return replace(found, model=self.model, evidence=tuple(chosen))
@@ -64,7 +64,7 @@ class Node(Bench):
 
     def report(self, order: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         """SOP Instance UID -> file of everything that is made of the study."""
-        monkeypatch.setattr(conclusions, "now_utc", lambda: self.at)
+        monkeypatch.setattr(conclude, "now_utc", lambda: self.at)
         open_association(self.database)
         for number in order:
             file = save(instance(number), self.folder / "cine.dcm")

@@ -10,10 +10,12 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from inference.pipeline import Pipeline, load_pipeline
-from storage import alarms, corrections, index, refused_instances
-from storage.corrections import Identification
-from storage.results import Outcome
-from storage.states import AlarmKind
+from storage.alarms import about_studies
+from storage.corrections import ordered
+from storage.corrections.ordered import Identification
+from storage.reading.browse import show_study
+from storage.states import AlarmKind, Outcome
+from storage.studies import refused_instances
 from tests.peers import shared
 from tests.phantom_model import PHANTOM_BUNDLE
 from tests.reporting_node import PIPELINE, Node
@@ -71,7 +73,7 @@ def test_the_case_of_a_missing_id_is_one_patient(node: Node, first: int) -> None
     node.receive(both[first], both[1 - first])
     node.work()
     with node.database.read() as tx:
-        assert not index.show_study(tx, "1").summary.patient_conflict
+        assert not show_study(tx, "1").summary.patient_conflict
     assert node.outcomes() == [Outcome.ESTIMATED]
     assert node.newest().PatientID == dcmread(BytesIO(control)).PatientID
 
@@ -83,18 +85,18 @@ def test_without_any_patient_id_nothing_is_filed_until_somebody_says_whose_it_is
     node.work()
     assert node.outcomes() == [Outcome.UNFILED]
     with node.database.read() as tx:
-        detail = index.show_study(tx, "1")
+        detail = show_study(tx, "1")
         assert not detail.reports[0].objects and not detail.deliveries
-        assert alarms.standing(tx, 1).keys() == {AlarmKind.NO_PATIENT_ID}
+        assert about_studies.standing(tx, 1).keys() == {AlarmKind.NO_PATIENT_ID}
     with node.database.write() as tx:
-        corrections.correct_identification(
+        ordered.correct_identification(
             tx, 1, Identification(patient_id="P-7"), node.order("found the patient")
         )
     node.work()
     assert node.outcomes() == [Outcome.UNFILED, Outcome.ESTIMATED]
     assert node.newest().PatientID == "P-7"
     with node.database.read() as tx:
-        assert alarms.standing(tx, 1) == {}
+        assert about_studies.standing(tx, 1) == {}
 
 
 def test_a_report_tells_what_was_refused_until_it_comes(node: Node, exam: Sequence[bytes]) -> None:

@@ -18,9 +18,9 @@ from dicom_node.scp.contexts import (
     INSTANCE_AVAILABILITY_NOTIFICATION,
     MODALITY_PERFORMED_PROCEDURE_STEP,
 )
-from storage.audit import Action
-from storage.completeness import evidence_of
+from storage.audit.trail import Action
 from storage.errors import DatabaseUnavailableError, StorageFullError
+from storage.studies.completeness import evidence_of
 from tests.scp_listening import Node, item, listening, peer, send
 from tests.third_stacks.stacks import dcmjs_announces
 
@@ -306,7 +306,7 @@ def test_what_cannot_be_kept_now_is_to_be_sent_again(
 
     with calling(node) as cart:
         with monkeypatch.context() as broken:
-            broken.setattr("storage.announcements.announce", fail)
+            broken.setattr("storage.studies.announcements.announce", fail)
             assert create(cart, begun()).Status == 0x0213
         assert create(cart, begun()).Status == 0x0000
 

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import threading
 import time
+from datetime import datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -13,10 +14,14 @@ from pynetdicom import AE
 from dicom_node.errors import PortTakenError
 from dicom_node.scp import Listener, ListenerConfig, PeerTable
 from dicom_node.scp.associations import Associations
-from dicom_node.scp.transport import Admission
-from storage.audit import Action
-from storage.engine import Database, upgrade
-from storage.spool import Spool
+from dicom_node.scp.upper_layer.transport import Admission
+from dicom_node.study.decision import Rules, due_by_associations
+from storage.audit.trail import Action
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
+from storage.states import DueReason
+from storage.studies.completeness import evidence_of
 from tests.peers import free_port, listens, require, wait_until
 from tests.scp_listening import Node, associated, item, listening, peer, send, store, wire
 
@@ -149,12 +154,17 @@ def test_two_studies_over_eight_interleaved_associations_stay_two(tmp_path: Path
         node.wait_for(Action.ASSOCIATION_CLOSED, 8)
 
 
+def due(node: Node) -> tuple[datetime, DueReason]:
+    """When and why the only study is due by its associations."""
+    with node.database.read() as tx:
+        return due_by_associations(evidence_of(tx, 1), Rules())
+
+
 def test_a_study_is_due_soon_once_its_association_is_released(tmp_path: Path) -> None:
-    with listening(tmp_path, release_quiet_s=2) as node:
+    with listening(tmp_path) as node:
         assert send(node.port, item()) == [0]
         node.wait_for(Action.ASSOCIATION_CLOSED)
-        [study] = node.studies()
-        assert study.summary.due_reason == "association released"
+        assert due(node)[1] == "association released"
 
 
 def test_a_late_heartbeat_does_not_make_a_released_study_wait(
@@ -167,11 +177,10 @@ def test_a_late_heartbeat_does_not_make_a_released_study_wait(
         leave(self, admission)
 
     monkeypatch.setattr(Associations, "_leave", leave_late)
-    with listening(tmp_path, release_quiet_s=2, heartbeat_s=60.0) as node:
+    with listening(tmp_path, heartbeat_s=60.0) as node:
         assert send(node.port, item()) == [0]
         wait_until(lambda: not node.listener._associations.open(), what="it has ended")
-        [study] = node.studies()
-        assert study.summary.due_reason == "association released"
+        assert due(node)[1] == "association released"
 
 
 def test_a_long_transfer_does_not_look_like_a_quiet_study(tmp_path: Path) -> None:
@@ -181,14 +190,11 @@ def test_a_long_transfer_does_not_look_like_a_quiet_study(tmp_path: Path) -> Non
         associated(node.port, [one]) as association,
     ):
         assert int(store(association, one).Status) == 0
-        [before] = node.studies()
+        before = due(node)
         for octet in b"\x04\x00\x00\x00\x10\x00":  # a PDU that trickles in
             wire(association).send(bytes([octet]))
             time.sleep(0.25)
-        [after] = node.studies()
-        assert before.summary.due_at is not None
-        assert after.summary.due_at is not None
-        assert after.summary.due_at > before.summary.due_at
+        assert due(node) > before
         wire(association).shutdown(socket.SHUT_RDWR)
         association.abort()
 

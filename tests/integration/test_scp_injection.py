@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage.audit import Action
+from storage.audit.trail import Action
 from tests.scp_listening import item, listening, peer, send
 
 MARKS = {

@@ -11,9 +11,9 @@ import pytest
 from pynetdicom import AE
 
 from dicom_node import app
-from dicom_node.scp.waiting import MOST
-from dicom_node.settings_file import read_settings
-from storage.audit import Action
+from dicom_node.scp.upper_layer.waiting import MOST
+from dicom_node.settings.file import read_settings
+from storage.audit.trail import Action
 from tests.peers import free_port, require, wait_until
 from tests.scp_listening import Node, associated, item, listening, peer, send
 

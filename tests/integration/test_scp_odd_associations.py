@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from dicom_node.association_pdu import tidied
-from storage.audit import Action
+from dicom_node.scp.upper_layer.association_pdu import tidied
+from storage.audit.trail import Action
 from tests.fault.messages import (
     COMMAND,
     DATA,

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.engine import Database
-from storage.index import list_studies, show_study
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.reading.browse import show_study
+from storage.reading.study_list import list_studies
 from tests.peers import free_port, wait_until
 from tests.scp_listening import Item, associated, item, send, store
 
@@ -25,8 +26,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from dicom_node import logs
 from dicom_node.scp import Listener, ListenerConfig, Peer, PeerTable
-from storage.engine import Database, upgrade
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.migrations.upgrading import upgrade
 
 logs.configure("debug")
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
@@ -89,13 +91,15 @@ def peak_memory_bytes(pid: int) -> int:
     )
 
 
-def test_the_listener_loads_no_room_but_its_own(child: Child) -> None:
+def test_the_listener_loads_its_rooms_and_the_register_of_pipelines(child: Child) -> None:
     assert send(child.port, item()) == [0]
     loaded = set((child.folder / "loaded").read_text().split())
     assert "pynetdicom" in loaded
-    assert loaded.isdisjoint({"torch", "highdicom", "apscheduler", "dicom_node.settings"})
+    assert loaded.isdisjoint({"torch", "highdicom", "apscheduler", "dicom_node.settings.model"})
     rooms = {name for name in loaded if name.partition(".")[0] == "inference"}
-    assert rooms <= {"inference", "inference.dicom", "inference.dicom.elements"}
+    register = {"registry", "errors", "types", "results", "codes"}
+    known = {f"inference.{name}" for name in (*register, "dicom", "dicom.elements")}
+    assert rooms <= {"inference", *known}
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import __version__ as pynetdicom_version
 
-from storage.audit import Action
+from storage.audit.trail import Action
 from tests.peers import require, shared
 from tests.scp_listening import (
     associated,

@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from dicom_node.cli import cli
-from storage import alarms, refused_instances
-from storage.alarm_list import StudyAlarms, study_alarms
-from storage.audit import Action
+from storage.alarms import about_studies
+from storage.alarms.listing import StudyAlarms, study_alarms
+from storage.audit.trail import Action
 from storage.errors import DatabaseUnavailableError
-from storage.refused_instances import Refused
-from storage.spool import Spool
+from storage.files.spool import Spool
 from storage.states import AlarmKind
+from storage.studies import refused_instances
+from storage.studies.refused_instances import Refused
 from tests.peers import wait_until
 from tests.scp_listening import Node, associated, item, listening, peer, send, store
 
@@ -120,11 +121,11 @@ def test_an_administrator_sees_what_was_refused_and_settles_it(tmp_path: Path) -
         spool._low_water_bytes = 1 << 62
         send(node.port, two)
         with node.database.write() as tx:
-            alarms.raise_alarm(tx, 1, AlarmKind.EDITED, "it is edited", datetime.now(UTC))
+            about_studies.raise_alarm(tx, 1, AlarmKind.EDITED, "it is edited", datetime.now(UTC))
         shown = run("study", "show", "1")
         assert f"{two[1]} from cart, 0xA700 No space left to store the instance" in shown
-        assert "ALARM: it is edited: if the new values are right, `study correct`" in shown
-        [listed] = json.loads(run("study", "list", "--alarms", "--json"))
+        assert "  it is edited\n    -> if the new values are right, `echonode study cor" in shown
+        [listed] = json.loads(run("study", "list", "--alarms", "--json"))["rows"]
         assert listed["refused"] == 1
         assert "refused and not sent again; it is edited" in run("study", "list", "--alarms")
         assert "alarms of studies 1" in run("doctor")

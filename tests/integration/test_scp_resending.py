@@ -21,12 +21,14 @@ from pydicom.uid import (
 )
 
 from dicom_node.cli import cli
+from dicom_node.intake.resending import CORRECTABLE, SHOWN
 from dicom_node.report.context import IDENTITY_KEYWORDS
-from dicom_node.scp.resending import CORRECTABLE, SHOWN
-from storage import alarms, corrections
-from storage.audit import Action
-from storage.corrections import Identification
+from storage.alarms import about_studies
+from storage.audit.trail import Action
+from storage.corrections import ordered
+from storage.corrections.ordered import Identification
 from storage.states import AlarmKind
+from storage.studies import orders
 from tests.peers import shared
 from tests.scp_listening import Item, Node, listening, parts, peer, send
 
@@ -196,7 +198,7 @@ def test_another_content_stays_a_conflict(tmp_path: Path, name: str) -> None:
 
 def standing(node: Node) -> dict[AlarmKind, str]:
     with node.database.read() as tx:
-        return dict(alarms.standing(tx, 1))
+        return dict(about_studies.standing(tx, 1))
 
 
 EDITS = {
@@ -229,8 +231,8 @@ def test_with_the_right_given_an_edit_is_a_correction(tmp_path: Path) -> None:
         assert send(node.port, sent(native()), edited, edited, calling="PACS") == [0, 0, 0]
         assert standing(node) == {}
         with node.database.read() as tx:
-            [order] = corrections.corrections_of(tx, 1)
-            identification = corrections.standing_of(tx, 1).identification
+            [order] = ordered.corrections_of(tx, 1)
+            identification = ordered.standing_of(tx, 1).identification
         assert order.actor == "peer pacs"
         assert identification == {
             name: EDITS[keyword] for name, keyword in CORRECTABLE.items() if keyword in EDITS
@@ -258,11 +260,11 @@ def test_an_alarm_ends_with_the_correction_and_the_resend_is_welcome_then(tmp_pa
             cli, ["study", "list", "--alarms", "--json", "--config", str(settings)]
         )
         # The listener's log lines, of this same process, may stand before it.
-        [alarm] = json.loads(run.stdout[run.stdout.index("[\n") :])
+        [alarm] = json.loads(run.stdout[run.stdout.index("{\n") :])["rows"]
         assert "other values of PatientID" in alarm["about"]
-        order = corrections.Order(actor="eve", at=_at(node), reason="merged", pipelines=[])
+        order = orders.Order(actor="eve", at=_at(node), reason="merged", pipelines=[])
         with node.database.write() as tx:
-            corrections.correct_identification(tx, 1, Identification(patient_id="P-9"), order)
+            ordered.correct_identification(tx, 1, Identification(patient_id="P-9"), order)
         assert standing(node) == {}
         assert send(node.port, edited) == [0]
         assert standing(node) == {}

@@ -20,7 +20,7 @@ from dicom_node.scp import Peer
 from dicom_node.tls.authority import revoke
 from dicom_node.tls.certificates import CertificateRule, authorities, read_certificates
 from dicom_node.tls.profile import Credentials, listening_context
-from storage.audit import Action
+from storage.audit.trail import Action
 from tests.certificates import Authority, pin_of
 from tests.peers import require, wait_until
 from tests.scp_listening import Node, item, listening, peer, send

@@ -15,11 +15,11 @@ from typing import Any, cast
 
 import pytest
 
-from dicom_node.scp.connection import ReceivingSocket
-from dicom_node.scp.reactor import ReceivingReactor
-from dicom_node.scp.transport import ReceivingAssociation
-from storage.audit import Action
-from storage.index import Ending
+from dicom_node.scp.upper_layer.connection import ReceivingSocket
+from dicom_node.scp.upper_layer.reactor import ReceivingReactor
+from dicom_node.scp.upper_layer.transport import ReceivingAssociation
+from storage.audit.trail import Action
+from storage.states import Ending
 from tests.peers import free_port, wait_until
 from tests.scp_listening import associated, digest, item, listening, send
 

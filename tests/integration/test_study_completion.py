@@ -15,8 +15,8 @@ from dicom_node.scu.sending import send_files
 from dicom_node.study.archive_count import ask_archive
 from dicom_node.study.clock import Clock
 from dicom_node.study.decision import Rules
-from storage.alarm_list import study_alarms
-from storage.audit import Action
+from storage.alarms.listing import study_alarms
+from storage.audit.trail import Action
 from tests.archived import archived_study
 from tests.integration.test_scp_announcements import ANNOUNCER, begun, change, create, ended
 from tests.orthanc import running_orthanc
@@ -28,13 +28,17 @@ HARD_LIMIT_S = 5.0
 @pytest.fixture
 def node(tmp_path: Path, sqlite_template: Path) -> Iterator[Node]:
     shutil.copy(sqlite_template, tmp_path / "node.db")
-    with listening(tmp_path, ANNOUNCER, hard_limit_s=HARD_LIMIT_S, release_quiet_s=0.5) as node:
+    with listening(tmp_path, ANNOUNCER) as node:
         yield node
 
 
 @contextmanager
 def ticking(node: Node, ask: Callable[[], None] | None = None) -> Iterator[None]:
-    rules = Rules(release_quiet_s=0.5, archive_patience_s=5.0 if ask else 0.0)
+    rules = Rules(
+        release_quiet_s=0.5,
+        hard_limit_s=HARD_LIMIT_S,
+        archive_patience_s=5.0 if ask else 0.0,
+    )
     clock = Clock(node.database, [], lambda: None, rules=rules, ask_archive=ask)
     clock.start()
     try:

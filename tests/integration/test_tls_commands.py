@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dicom_node import app
 from dicom_node.app import partners
 from dicom_node.cli import cli
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
 from dicom_node.tls.authority import issue
 from tests.certificates import Authority
 from tests.peers import free_port, require
@@ -39,8 +39,7 @@ ca = "{certificates / "ca.pem"}"
 name = "cart-1"
 ae_title = "CART1"
 networks = ["127.0.0.1/32"]
-tls = true
-tls_name = "cart-1"
+tls = {{ name = "cart-1" }}
 [[destination]]
 name = "pacs"
 host = "127.0.0.1"
@@ -125,6 +124,39 @@ def test_doctor_names_a_key_that_others_may_read(tmp_path: Path) -> None:
     checks = doctor(settings_file(tmp_path, authority.folder))
     assert not checks["tls"]["good"]
     assert "chmod o=" in str(checks["tls"]["detail"])
+
+
+def test_doctor_loads_the_files_of_every_system(tmp_path: Path) -> None:
+    authority = Authority.at(tmp_path / "certificates")
+    for name in ("node", "other"):
+        authority.issue(name)
+    file = settings_file(tmp_path, authority.folder)
+    node = 'host = "127.0.0.1"\nport = 1\nae_title = "A"\n'
+    gone = f'tls = {{ ca = "{authority.folder / "gone.pem"}" }}\n'
+    own, others = (f'"{authority.folder / name}.key"' for name in ("other", "node"))
+    shown = f'tls = {{ certificate = "{authority.folder / "other.pem"}", key = '
+    with file.open("a") as growing:
+        growing.write(f'[[archive]]\nname = "pacs"\n{node}{gone}')
+        growing.write(f'[[archive]]\nname = "web"\nurl = "https://127.0.0.1:1/"\n{gone}')
+        growing.write(f'[[work_list]]\nname = "good"\n{node}{shown}{own} }}\n')
+        growing.write(f'[[work_list]]\nname = "list"\n{node}{shown}{others} }}\n')
+        growing.write(f'[[audit_repository]]\nname = "arr"\nhost = "127.0.0.1"\n{gone}')
+    check = doctor(file)["tls"]
+    assert not check["good"]
+    named = [words.partition(":")[0] for words in str(check["detail"]).split("; ")]
+    assert named == ["pacs", "web", "list", "arr"]
+    assert "key values mismatch" in str(check["detail"])
+
+
+def test_doctor_names_every_system_in_plain_text(tmp_path: Path) -> None:
+    authority = Authority.at(tmp_path / "certificates")
+    authority.issue("node")
+    file = settings_file(tmp_path, authority.folder)
+    node = 'host = "127.0.0.1"\nport = 1\nae_title = "A"\n'
+    with file.open("a") as growing:
+        growing.write(f'[[archive]]\nname = "vna"\n{node}[[work_list]]\nname = "list"\n{node}')
+        growing.write('[[archive]]\nname = "web"\nurl = "http://127.0.0.1:1/"\n')
+    assert doctor(file)["tls"]["detail"] == "files good; in plain text: vna, web, list"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be warned of being root")

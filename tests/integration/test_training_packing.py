@@ -27,7 +27,7 @@ from inference.training.packing import judge, pack, report
 from inference.training.predict import estimate, predict
 from inference.training.run import read_run
 from inference.training.trained import Statement, in_memory, load_networks
-from inference.types import Encoded, Selected, Standing
+from inference.types import Case, Encoded, Selected, Standing
 from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
 
 CPU = torch.device("cpu")
@@ -225,8 +225,8 @@ def test_training_and_the_node_see_the_same_exam(
         case.append(Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)])))
     rows = Predictions.read(run).exams
     rows = rows[rows["exam_id"] == exam.exam.exam_id].set_index("target")["estimate"]
-    for measured in pipeline.conclude(case, []).measurements:
-        reported = manifest.target(measured.name).recalibration(rows[measured.name])
+    for measured in pipeline.conclude(Case(case), []).measurements:
+        reported = manifest.quantities[measured.name].recalibration(rows[measured.name])
         # The cache keeps 8 bits of a pixel, the node all of them.
         assert measured.value == pytest.approx(max(0, reported), abs=0.2)
         assert measured.low is not None
@@ -237,7 +237,7 @@ def test_a_bundle_carries_calibration_figures_and_the_cohort(
 ) -> None:
     manifest = read_manifest(packed)
     made = read_run(run)
-    for target in manifest.targets:
+    for target in manifest.quantities.values():
         fitted = judged.calibration.targets[target.name]
         assert target.recalibration == fitted.recalibration
         assert target.conformal == fitted.conformal

@@ -11,8 +11,9 @@ from pydicom.encaps import generate_frames
 
 from dicom_node.work.prepare import judge
 from inference.dicom.frame_bytes import ITEM_TAG
+from inference.dicom.header import read_header
 from inference.pipeline import Pipeline, load_pipeline
-from inference.types import Encoded, Selected
+from inference.types import Case, Encoded, Selected
 from inference.ultrasound.loop import Loop
 from inference.ultrasound.profile import Profile
 from tests.peers import shared
@@ -58,10 +59,10 @@ def pipeline() -> Pipeline:
 
 def analysed(file: Path, profile: Profile) -> tuple[float, str, Loop]:
     """mPAP in mmHg, the verdict on pulmonary hypertension, and the loop."""
-    found = judge(file, pipeline(), profile)
+    found = judge(file, read_header(file), pipeline(), profile)
     assert isinstance(found.selection, Selected), found.selection
     [features] = pipeline().encode([found.look])
-    findings = pipeline().conclude([Encoded(found.selection.instance, features)], ())
+    findings = pipeline().conclude(Case([Encoded(found.selection.instance, features)]), ())
     mpap = next(each.value for each in findings.measurements if each.name == "mPAP")
     return mpap, findings.assessments[0].presence, found.look
 

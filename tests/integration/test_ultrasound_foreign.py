@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 
 from dicom_node.work.prepare import judge
+from inference.dicom.header import read_header
 from inference.pipeline import Pipeline, load_pipeline
-from inference.types import Encoded, Findings, Rejected
+from inference.types import Case, Encoded, Findings, Rejected
 from inference.ultrasound.decoding import decode_frames
 from inference.ultrasound.loop import Loop
 from inference.ultrasound.profile import Profile
@@ -46,16 +47,16 @@ def pipeline() -> Pipeline:
 
 def findings(pipeline: Pipeline, path: Path, profile: Profile) -> Findings:
     """What a study of one clip gets."""
-    judged = judge(path, pipeline, profile)
+    judged = judge(path, read_header(path), pipeline, profile)
     if isinstance(judged.selection, Rejected):
-        return pipeline.conclude([], [])
+        return pipeline.conclude(Case([]), [])
     return pipeline.conclude(
-        [Encoded(judged.selection.instance, *pipeline.encode([judged.look]))], []
+        Case([Encoded(judged.selection.instance, *pipeline.encode([judged.look]))]), []
     )
 
 
 def reason(pipeline: Pipeline, path: Path, profile: Profile) -> str:
-    selection = judge(path, pipeline, profile).selection
+    selection = judge(path, read_header(path), pipeline, profile).selection
     return selection.reason.value if isinstance(selection, Rejected) else ""
 
 
@@ -153,5 +154,6 @@ def test_every_real_clip_that_was_taken_before_is_taken_still(
     pipeline: Pipeline, profile: Profile
 ) -> None:
     for name in ("derived_godicom_toshiba_31_rwave", "derived_sonosite_turbo_pla_120f_rwave"):
-        judged = judge(shared("data", "us", f"{name}.dcm"), pipeline, profile)
+        path = shared("data", "us", f"{name}.dcm")
+        judged = judge(path, read_header(path), pipeline, profile)
         assert isinstance(judged.look, Loop)

@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 
 from inference.dicom.header import instance_ref, read_header
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.decoding import colour_frames, decode_frames
 from inference.ultrasound.loop import look, open_loop
@@ -148,7 +148,7 @@ def test_an_awkward_file_is_seen_or_says_why_not(stem: str) -> None:
     path = shared("data", "nasty", f"{stem}.dcm")
     expected = NASTY[stem]
     if isinstance(expected, str):
-        with pytest.raises((LoopUnreadableError, LoopExcludedError), match=expected):
+        with pytest.raises((InstanceUnreadableError, InstanceExcludedError), match=expected):
             colour_frames(path, [0])
         return
     shown = colour_frames(path, [0])
@@ -207,10 +207,10 @@ def test_one_frame_forced_through_twice_is_frozen_or_unreadable(path: Path) -> N
     header = read_header(path)
     assert isinstance(select(header), Selected | Rejected)
     forced = {"bounds": [0, 0, 9999, 9999], "frames": [0, 0], "fallback": False}
-    with pytest.raises((LoopUnreadableError, LoopExcludedError)) as caught:
+    with pytest.raises((InstanceUnreadableError, InstanceExcludedError)) as caught:
         look(path, forced, size=32)
     assert "Traceback" not in str(caught.value)
-    if isinstance(caught.value, LoopExcludedError):
+    if isinstance(caught.value, InstanceExcludedError):
         known = {"FROZEN", "COLOUR_UNCERTAIN", "LAYOUT_UNCERTAIN", "BITS_UNCERTAIN"}
         assert caught.value.reason.value in known
 
@@ -256,7 +256,7 @@ def test_a_twelve_bit_jpeg_that_breaks_its_decoder_breaks_nothing_else(tmp_path:
     content = target.read_bytes()
     tables = content.index(b"\xff\xc4")
     target.write_bytes(content[: tables + 5] + b"\xff" * 16 + content[tables + 21 :])
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         decode_frames(target, [0])
 
 
@@ -270,7 +270,7 @@ def test_a_clip_cut_short_gives_its_frames_or_says_that_they_are_missing(
     path = tmp_path / "cut.dcm"
     path.write_bytes(content[: int(len(content) * cut)])
     np.testing.assert_array_equal(decode_frames(path, [0]), whole[:1])
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         decode_frames(path, [33])
 
 

@@ -94,7 +94,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def judged(pipeline: Pipeline, name: str, profile: Profile) -> Judged:
-    return judge(shared("data", "us", f"{name}.dcm"), pipeline, profile)
+    path = shared("data", "us", f"{name}.dcm")
+    return judge(path, read_header(path), pipeline, profile)
 
 
 def test_the_table_holds_every_clip() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound import loop
 from inference.ultrasound.decoding import colour_frames, decode_frames
 from inference.ultrasound.preprocessing import resize, to_square
@@ -37,7 +37,7 @@ def test_another_number_of_frames_than_the_header_says(
 ) -> None:
     save(video_cine(h264, H264, frames=stated), path)
     with pytest.raises(
-        LoopUnreadableError, match=f"holds 50 frames where its header says {stated}"
+        InstanceUnreadableError, match=f"holds 50 frames where its header says {stated}"
     ):
         decode_frames(path, [0])
 
@@ -52,20 +52,20 @@ def test_one_or_two_frames_more_or_less_are_how_carts_count(
 
 def test_a_frame_beyond_the_last_one(h264: bytes, path: Path) -> None:
     save(video_cine(h264, H264, frames=52), path)
-    with pytest.raises(LoopUnreadableError, match="ends before frame 52"):
+    with pytest.raises(InstanceUnreadableError, match="ends before frame 52"):
         decode_frames(path, [3, 51])
 
 
 def test_another_size_than_the_header_says(h264: bytes, path: Path) -> None:
     header = video_cine(h264, H264)
     header.Rows = 80
-    with pytest.raises(LoopUnreadableError, match="is 64 x 80, its header 80 x 80"):
+    with pytest.raises(InstanceUnreadableError, match="is 64 x 80, its header 80 x 80"):
         decode_frames(save(header, path), [0])
 
 
 def test_a_stream_that_was_cut_short(transport_stream: bytes, path: Path) -> None:
     save(video_cine(transport_stream[: len(transport_stream) // 2], H264), path)
-    with pytest.raises(LoopUnreadableError, match="header says 50"):
+    with pytest.raises(InstanceUnreadableError, match="header says 50"):
         decode_frames(path, [0])
 
 
@@ -74,7 +74,7 @@ def test_a_damaged_frame_is_not_made_up_from_its_neighbours(path: Path) -> None:
     third = [at for at in range(len(stream)) if stream[at : at + 4] == b"\0\0\1\0"][2]
     stream[third + 30 : third + 330] = b"\xa5" * 300
     save(video_cine(bytes(stream), MPEG2), path)
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         decode_frames(path, [0, 1, 2, 3])
 
 
@@ -90,7 +90,7 @@ def test_damage_elsewhere_does_not_matter(h264: bytes, path: Path) -> None:
 
 def test_what_is_no_video_at_all(path: Path) -> None:
     save(video_cine(bytes(range(256)) * 40, MPEG2), path)
-    with pytest.raises(LoopUnreadableError, match="cannot be decoded"):
+    with pytest.raises(InstanceUnreadableError, match="cannot be decoded"):
         decode_frames(path, [0])
 
 

@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from dicom_node.cli import cli
-from storage import audit, outbox, retrieval
-from storage.audit import Action, RecordedEvent
-from storage.engine import Database, upgrade
-from storage.retrieval import Order, StudyToFetch
+from storage.audit import trail
+from storage.audit.trail import Action, RecordedEvent
+from storage.database.transactions import Database
+from storage.delivery import outbox
+from storage.migrations.upgrading import upgrade
+from storage.retrieval import pulls
+from storage.retrieval.pulls import Order, StudyToFetch
 from tests.contract.storing import (
     ME,
     after,
@@ -45,6 +48,7 @@ SHOWING = {
     "pull show": ["pull show 1", "pull show 1 --json"],
     "pipeline list": ["pipeline list", "pipeline list --json"],
     "pipeline forget": ["pipeline forget nobody-runs-it"],
+    "shadow compare": ["shadow compare one other", "shadow compare one other --json"],
     "spool adopt": ["spool adopt"],
     "spool check": ["spool check", "spool check --json"],
     "spool held": ["spool held", "spool held --json"],
@@ -63,7 +67,15 @@ SHOWING = {
 }
 #: These run on, or act on files that are named to them: no patient of the database is shown.
 NOT_SHOWING = {
-    *("backup", "restore", "db upgrade", "config check", "config example", "config show"),
+    *(
+        "backfill",
+        "backup",
+        "restore",
+        "db upgrade",
+        "config check",
+        "config example",
+        "config show",
+    ),
     *("run", "listen", "work", "deliver", "demo", "peer echo", "tls init", "tls show"),
     *("bundle card", "bundle check", "bundle pack", "bundle show", "phantom grid", "phantom make"),
     *("cohort build", "cohort cache", "evaluate"),
@@ -125,8 +137,8 @@ def config(tmp_path: Path) -> Path:
                 study_date="",
                 listed=1,
             )
-            pull_id = retrieval.order(tx, ordered, ME, lambda _: True)
-            retrieval.add_study(tx, pull_id, found)
+            pull_id = pulls.order(tx, ordered, ME, lambda _: True)
+            pulls.add_study(tx, pull_id, found)
             outbox.enqueue(
                 tx, made, kind="SR", destination="pacs", now=after(130), expires_at=after(999)
             )
@@ -136,7 +148,7 @@ def config(tmp_path: Path) -> Path:
 def events(config: Path) -> list[RecordedEvent]:
     """All events in the order they were written; those of the story happen in another century."""
     with opened(config) as database, database.read() as tx:
-        return sorted(audit.search(tx, limit=1000), key=lambda event: event.id)
+        return sorted(trail.search(tx, limit=1000), key=lambda event: event.id)
 
 
 @pytest.mark.parametrize("command", SHOWING)

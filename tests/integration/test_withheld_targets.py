@@ -26,7 +26,7 @@ from inference.training.packing import judge, pack, report
 from inference.training.predict import predict
 from inference.training.run import read_run
 from inference.training.trained import load_networks
-from inference.types import Encoded, Findings, Selected
+from inference.types import Case, Encoded, Findings, Selected
 from tests.peers import require, shared
 from tests.report_cases import IDENTITY, MADE_AT, study
 from tests.training_cohort import Material, make_material, small_recipe
@@ -68,7 +68,7 @@ def concluded(folder: Path, material: Material) -> Findings:
         assert isinstance(selected, Selected)
         case.append(Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)])))
     assert len(case) > 1
-    return pipeline.conclude(case, [])
+    return pipeline.conclude(Case(case), [])
 
 
 def test_a_run_on_shuffled_labels_is_refused_and_reported(
@@ -149,7 +149,7 @@ def test_reports_name_it_among_their_limitations_and_nowhere_else(
 
 def test_an_exam_without_loops_names_it_too(withheld: tuple[str, Path]) -> None:
     name, folder = withheld
-    findings = load(folder, "cpu").conclude([], ())
+    findings = load(folder, "cpu").conclude(Case([]), ())
     assert findings.limitations[0].startswith(f"{name} withheld: ")
 
 

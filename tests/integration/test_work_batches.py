@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from dicom_node.work.batch import BatchSize
-from storage import index, jobs, schema
+from storage import tables
+from storage.states import DueReason
+from storage.studies.revisions import complete_study
+from storage.work import jobs
 from tests.contract.storing import PIPELINE, open_association, received, store
 from tests.unit.ultrasound_files import cine, save
 from tests.work_bench import Bench
@@ -41,7 +44,7 @@ def test_a_bad_loop_and_an_unreadable_one_fail_alone(bench: Bench) -> None:
     assert set(states.values()) == {("done", 1, None)}  # unreadable is a rejection, not a failure
     with bench.database.read() as tx:
         selected = dict(
-            tx.execute(select(schema.Preparation.instance_id, schema.Preparation.selected)).all()
+            tx.execute(select(tables.Preparation.instance_id, tables.Preparation.selected)).all()
         )
     assert [number for number, kept in selected.items() if not kept] == [9]
 
@@ -86,8 +89,8 @@ def test_a_job_whose_worker_died_each_time_is_set_aside(bench: Bench) -> None:
             jobs.rescue(tx, datetime.now(UTC), lambda owner: owner == "dead")
         with bench.database.write() as tx:  # it goes to the front again
             tx.execute(
-                schema.Job.__table__.update()  # type: ignore[attr-defined]
-                .where(schema.Job.id == 1)
+                tables.Job.__table__.update()  # type: ignore[attr-defined]
+                .where(tables.Job.id == 1)
                 .values(available_at=datetime(2020, 1, 1, tzinfo=UTC))
             )
     bench.run_until(bench.all_ended)
@@ -102,7 +105,7 @@ def test_a_report_waits_for_one_batch_at_most(bench: Bench) -> None:
     bench.receive(1)
     bench.run_until(bench.all_ended)
     with bench.database.write() as tx:
-        index.complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [])
+        complete_study(tx, 1, datetime(2200, 1, 1, tzinfo=UTC), [], reason=DueReason.ORDERED)
     bench.pipeline.batches.clear()
     other = [
         replace(
@@ -136,8 +139,8 @@ def test_batches_grow_while_they_are_short_and_shrink_when_they_are_long() -> No
     size = BatchSize()
     grown = []
     for _ in range(6):
-        size.learn(size.loops, 0.01 * size.loops)
-        grown.append(size.loops)
+        size.learn(size.instances, 0.01 * size.instances)
+        grown.append(size.instances)
     assert grown == [2, 4, 8, 16, 16, 16]
     size.learn(16, 8.0)
-    assert size.loops == 1
+    assert size.instances == 1

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dicom_node.cli import cli
-from storage import jobs, roster
-from storage.engine import Database
-from storage.spool import Spool
+from storage.database.transactions import Database
+from storage.files.spool import Spool
+from storage.work import jobs, roster
 from tests.contract.storing import PIPELINE, claim, complete, open_association, received, store
 
 
@@ -53,12 +53,13 @@ def test_what_cannot_be_analysed_whole_is_an_alarm_with_its_remedy(console: Cons
         jobs.fail(tx, first, at=at, code="SPOOL_DAMAGED", message="the stored file is missing")
     check = console.check("work")
     assert not check["good"]
-    assert "studies 1 cannot be analysed whole: the stored file is missing" in str(check["detail"])
+    told = "studies 1 cannot be analysed whole by echo_haemodynamics: the stored file is missing"
+    assert told in str(check["detail"])
     assert "echonode study rerun" in str(check["detail"])
     listed = console.run("study", "list", "--alarms").output
     assert "the report does not cover the whole study" in listed
     assert "the stored file is missing" in listed
-    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)
+    [alarm] = json.loads(console.run("study", "list", "--alarms", "--json").output)["rows"]
     assert alarm["study_id"] == 1
     assert alarm["about"].endswith("does not cover the whole study: the stored file is missing")
     assert console.run("study", "rerun", "1", "--reason", "it is back").exit_code == 0
@@ -121,7 +122,7 @@ def test_an_empty_mount_point_is_adopted_only_on_purpose(console: Console) -> No
     console.spool.root.mkdir()
     refused = console.run("spool", "adopt")
     assert refused.exit_code == 1
-    assert "lacks 4 of the 4 files" in str(refused.exception)
+    assert "4 of the 4 files that the database names are not in" in str(refused.exception)
     assert list(console.spool.root.iterdir()) == []
     assert "with 0 of 4 file(s)" in console.run("spool", "adopt", "--incomplete").output
     assert console.check("spool")["good"]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, jobs
-from storage.audit import Action
-from storage.results import Outcome
-from storage.states import JobState
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.states import JobState, Outcome
+from storage.work import jobs
 from tests.contract.storing import PIPELINE
 from tests.work_bench import Bench
 
@@ -61,7 +61,7 @@ def test_an_analysis_that_fails_for_good_is_reported_as_failed_once(bench: Bench
 def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.work.composing.build_what_passes", lambda *_, **__: fails())
+    monkeypatch.setattr("dicom_node.work.report_files.build_what_passes", lambda *_, **__: fails())
     bench.receive(1)
     concluded(bench)
     detail = bench.study()
@@ -70,14 +70,14 @@ def test_a_study_that_cannot_be_reported_at_all_is_seen_to_have_failed(
     assert detail.revisions[0].failures == {PIPELINE: "RUNTIME"}
     assert Action.JOB_FAILED in actions(bench)
     with bench.database.read() as tx:
-        assert jobs.failed_reports(tx, detail.summary.opened_at) == [1]
+        assert jobs.failed_reports(tx, detail.summary.opened_at) == {PIPELINE: [1]}
 
 
 def test_what_had_to_be_left_out_of_a_report_is_in_the_audit(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = import_module("dicom_node.report.build")  # of the same name as its function
-    monkeypatch.setattr(build, "secondary_capture", lambda *_: fails())
+    monkeypatch.setattr(build, "secondary_captures", lambda *_: fails())
     bench.receive(1)
     concluded(bench)
     [report] = bench.study().reports
@@ -147,7 +147,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_no_such_batch_is_tried_again(
 def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the_rest(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dicom_node.policy._PATIENCE", 1)
+    monkeypatch.setattr("dicom_node.retry_decision._PATIENCE", 1)
 
     def too_large(looks: Sequence[int]) -> None:
         if 2 in looks:
@@ -162,7 +162,7 @@ def test_a_loop_that_fits_no_memory_fails_with_advice_and_nothing_is_said_of_the
     assert "out of memory" in report.findings_json
     assert "An estimate from the rest could be wrong" in report.findings_json
     with bench.database.read() as tx:
-        assert audit.search(tx, action=Action.JOB_FAILED)
+        assert trail.search(tx, action=Action.JOB_FAILED)
 
 
 def test_a_failure_report_that_kills_its_worker_is_not_tried_for_ever(bench: Bench) -> None:

@@ -15,11 +15,13 @@ from dicom_node.scu.work_items import WorkItemQuery
 from dicom_node.work_items.messages import Location
 from dicom_node.work_items.performing import FetchStudy, Performing, WorkListRules
 from inference.types import Code
-from storage import jobs, outbox
-from storage.audit import Action, search
-from storage.engine import Database, upgrade
+from storage.audit.trail import Action, search
+from storage.database.transactions import Database
+from storage.delivery import outbox
+from storage.migrations.upgrading import upgrade
 from storage.states import WorkItemState
-from storage.work_item_schema import WorkItem
+from storage.tables import WorkItem
+from storage.work import jobs
 from tests.contract.storing import (
     LEASE_S,
     ME,

@@ -15,13 +15,17 @@ from sqlalchemy import select
 
 from dicom_node.report import NodeIdentity
 from dicom_node.study.clock import Clock
-from dicom_node.work.engine import Engine
-from dicom_node.work.reporting import Recipient, Reporter
-from storage import audit, index, jobs, roster, schema, study_orders, work_alarms
-from storage.audit import Action
-from storage.corrections import Order
-from storage.jobs import JobKind
-from storage.results import Outcome
+from dicom_node.work.case_report import Recipient, Reporter
+from dicom_node.work.job_runner import JobRunner
+from storage import tables
+from storage.alarms import about_work
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.states import DueReason, JobKind, Outcome
+from storage.studies import orders
+from storage.studies.orders import Order
+from storage.studies.revisions import complete_study
+from storage.work import jobs, roster
 from tests.contract.storing import PIPELINE, end_association, open_association, received, store
 from tests.peers import wait_until
 from tests.scp_listening import item, listening, send
@@ -33,8 +37,8 @@ ADDED = "added"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("dicom_node.policy._FIRST_RETRY_S", 0.02)
-    monkeypatch.setattr("dicom_node.policy._LONGEST_RETRY_S", 0.05)
+    monkeypatch.setattr("dicom_node.retry_decision._FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr("dicom_node.retry_decision._LONGEST_RETRY_S", 0.05)
     made = Bench(tmp_path)
     yield made
     made.database.close()
@@ -47,8 +51,8 @@ def numbers(name: str, bundle: str = "d") -> Numbers:
     return made
 
 
-def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> Engine:
-    return Engine(
+def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> JobRunner:
+    return JobRunner(
         bench.database,
         bench.spool,
         {pipeline.name: pipeline for pipeline in pipelines},
@@ -61,7 +65,7 @@ def worker(bench: Bench, *pipelines: Numbers, owner: str = "here:1:x") -> Engine
 
 
 @contextmanager
-def running(*engines: Engine) -> Iterator[None]:
+def running(*engines: JobRunner) -> Iterator[None]:
     threads = [threading.Thread(target=engine.run, daemon=True) for engine in engines]
     for thread in threads:
         thread.start()
@@ -78,7 +82,7 @@ def rerun(bench: Bench, pipelines: Sequence[str], study_id: int = 1) -> None:
     at = datetime.now(UTC) - timedelta(seconds=1)
     with bench.database.write() as tx:
         order = Order(actor="anna", at=at, reason="why", pipelines=pipelines)
-        study_orders.rerun(tx, study_id, order)
+        orders.rerun(tx, study_id, order)
 
 
 def further_study(bench: Bench, number: int, instances: int = 1) -> None:
@@ -96,7 +100,7 @@ def further_study(bench: Bench, number: int, instances: int = 1) -> None:
 
 def count(bench: Bench, action: Action) -> int:
     with bench.database.read() as tx:
-        return len(audit.search(tx, action=action, limit=100_000))
+        return len(trail.search(tx, action=action, limit=100_000))
 
 
 def outcomes(bench: Bench, pipeline: str) -> list[Outcome]:
@@ -129,9 +133,9 @@ def test_a_late_instance_brings_a_pipeline_that_was_added_the_whole_study(bench:
     store(bench.database, replace(late, received_at=at), [PIPELINE, ADDED])
     with bench.database.write() as tx:
         later = datetime(2200, 1, 1, tzinfo=UTC)
-        index.complete_study(tx, 1, later, [PIPELINE, ADDED])
+        complete_study(tx, 1, later, [PIPELINE, ADDED], reason=DueReason.QUIET_PERIOD)
         tx.exec_driver_sql("UPDATE job SET available_at = created_at WHERE kind = 'prepare'")
-        job = schema.Job.__table__
+        job = tables.Job.__table__
         tx.execute(job.update().where(job.c.kind == "conclude").values(available_at=at))  # type: ignore[attr-defined]
     added = numbers(ADDED)
     with running(worker(bench, numbers(PIPELINE), added)):
@@ -155,13 +159,13 @@ def test_two_workers_with_different_bundles_of_one_pipeline_do_not_go_on_for_eve
 
     def reported() -> bool:
         with bench.database.read() as tx:
-            seen.update(alarm.code for alarm in work_alarms.alarms(tx, (), 9))
+            seen.update(alarm.code for alarm in about_work.alarms(tx, (), 9))
         return bool(bench.study().reports)
 
     with running(prepares, concludes):
         wait_until(reported, 60, "it is given up")
     [report] = bench.study().reports
-    assert "all workers of a pipeline need the same bundle" in report.findings_json
+    assert "all workers of a pipeline need the same bundle and settings" in report.findings_json
     assert bench.study().revisions[0].failures[PIPELINE].startswith("its instances were prepared")
     assert count(bench, Action.JOB_POSTPONED) == 8
     assert seen == {"UNPREPARED"}
@@ -190,7 +194,7 @@ def test_a_report_that_makes_no_progress_holds_up_no_other_study(bench: Bench) -
 
 
 def _prepared(bench: Bench, study_id: int) -> int:
-    made, instance = schema.Preparation, schema.Instance
+    made, instance = tables.Preparation, tables.Instance
     with bench.database.read() as tx:
         found = select(made.instance_id).join(instance, instance.id == made.instance_id)
         return len(tx.scalars(found.where(instance.study_id == study_id)).all())
@@ -261,4 +265,4 @@ def known(database: object) -> list[str]:
 
 def queued(database: object) -> list[str]:
     with database.read() as tx:  # type: ignore[attr-defined]
-        return sorted(tx.scalars(select(schema.Job.pipeline)))
+        return sorted(tx.scalars(select(tables.Job.pipeline)))

@@ -10,10 +10,10 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.exclusions import SCHEME
 from inference.types import Code, Selected, Verdict
-from storage import schema
+from storage import tables
 from tests.contract.storing import open_association, received, store
 from tests.unit.ultrasound_files import cine, save
 from tests.work_bench import Bench, Numbers
@@ -34,7 +34,7 @@ class Choosy(Numbers):
     def look(self, instance: Path, selected: Selected) -> int:
         if selected.instance.instance_number == 2:
             verdict = Verdict("grey_tissue", False, "12.0% of the picture is colour")
-            raise LoopExcludedError(verdict, Code("COLOUR_FLOW", SCHEME, "Colour flow"))
+            raise InstanceExcludedError(verdict, Code("COLOUR_FLOW", SCHEME, "Colour flow"))
         return super().look(instance, selected)
 
 
@@ -72,7 +72,7 @@ def test_what_the_pixels_speak_against_is_kept_as_a_rejection_with_all_verdicts(
     bench.run_until(bench.all_ended)
     assert set(bench.jobs().values()) == {("done", 1, None)}
     with bench.database.read() as tx:
-        made = tx.execute(select(schema.Preparation)).one()
+        made = tx.execute(select(tables.Preparation)).one()
         assert not made.selected
         assert made.features is None
         assert (made.reason_code, made.detail) == ("COLOUR_FLOW", "12.0% of the picture is colour")

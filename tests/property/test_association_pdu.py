@@ -8,8 +8,8 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
-from dicom_node.association_pdu import ACCEPT, REQUEST, tidied
-from dicom_node.scp.listener import tolerate_real_devices
+from dicom_node.scp.upper_layer.association_pdu import ACCEPT, REQUEST, tidied
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 
 _UIDS = st.sampled_from([b"1.2.840.10008.1.2", b"1.2.3\0", b"", b"1." * 40, b"x.y", b"\xff" * 5])
 _VALUES = st.binary(max_size=20) | _UIDS

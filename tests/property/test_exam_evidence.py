@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from inference.bundle.calibration import Conformal, Isotonic, Logistic
 from inference.bundle.exam_evidence import ExamEvidence, log_evidence
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.pipelines.haemodynamics import assess, measure
 
 shares = st.floats(1e-9, 1e9)
@@ -94,7 +94,7 @@ def test_every_loop_adds_evidence_and_the_order_of_loops_none(
 @given(evidences())
 def test_evidence_is_read_as_it_was_written(evidence: ExamEvidence) -> None:
     target = _target(evidence)
-    assert Target.model_validate_json(target.model_dump_json()) == target
+    assert ValueTarget.model_validate_json(target.model_dump_json()) == target
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_evidence_that_would_make_a_model_surer_is_refused(
         ExamEvidence(typical_log=0.0, shares=at, widening=widening)
 
 
-def _target(evidence: ExamEvidence | None) -> Target:
-    return Target(
+def _target(evidence: ExamEvidence | None) -> ValueTarget:
+    return ValueTarget(
         name="mPAP",
         unit="mm[Hg]",
         mean=36,

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.bundle.calibration import Conformal, Logistic
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.pipelines.decision import LIKELY_PERCENT
 from inference.pipelines.haemodynamic_class import CLASSES, NO_PH, PRECAPILLARY, classify
 from inference.pipelines.haemodynamics import (
@@ -27,12 +27,12 @@ def numbers(name: str) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def targets(draw: st.DrawFn) -> dict[str, Target]:
+def targets(draw: st.DrawFn) -> dict[str, ValueTarget]:
     made = {}
     for name, quantity in QUANTITIES.items():
         widths = st.one_of(st.none(), st.floats(0, 15))
         width = draw(widths)
-        made[name] = Target(
+        made[name] = ValueTarget(
             name=name,
             unit=quantity.unit.value,
             mean=0.0,
@@ -53,7 +53,7 @@ ESTIMATES = st.fixed_dictionaries({name: numbers(name) for name in QUANTITIES})
 
 
 def made(
-    estimates: dict[str, float], known: dict[str, Target], curves: dict[str, Logistic]
+    estimates: dict[str, float], known: dict[str, ValueTarget], curves: dict[str, Logistic]
 ) -> tuple[dict[str, Measurement], Assessment, Assessment]:
     """The measurements, PH and pre-capillary PH."""
     ph, precapillary = assess(estimates, known, curves)
@@ -64,7 +64,7 @@ def made(
 @settings(max_examples=300, deadline=None)
 @given(ESTIMATES, targets(), CURVES)
 def test_what_is_stated_agrees_with_values_and_probability(
-    estimates: dict[str, float], known: dict[str, Target], curves: dict[str, Logistic]
+    estimates: dict[str, float], known: dict[str, ValueTarget], curves: dict[str, Logistic]
 ) -> None:
     measured, *assessments = made(estimates, known, curves)
     for condition, assessment in zip((PH, PRECAPILLARY_PH), assessments, strict=True):
@@ -82,7 +82,7 @@ def test_what_is_stated_agrees_with_values_and_probability(
 @settings(max_examples=300, deadline=None)
 @given(ESTIMATES, targets(), CURVES)
 def test_the_two_verdicts_agree(
-    estimates: dict[str, float], known: dict[str, Target], curves: dict[str, Logistic]
+    estimates: dict[str, float], known: dict[str, ValueTarget], curves: dict[str, Logistic]
 ) -> None:
     _, ph, precapillary = made(estimates, known, curves)
     if ph.percent is not None and precapillary.percent is not None:
@@ -96,7 +96,7 @@ def test_the_two_verdicts_agree(
 @settings(max_examples=300, deadline=None)
 @given(ESTIMATES, targets(), CURVES)
 def test_the_class_agrees_with_verdicts_and_values(
-    estimates: dict[str, float], known: dict[str, Target], curves: dict[str, Logistic]
+    estimates: dict[str, float], known: dict[str, ValueTarget], curves: dict[str, Logistic]
 ) -> None:
     measured, ph, precapillary = made(estimates, known, curves)
     found = classify(list(measured.values()), [ph, precapillary])
@@ -110,7 +110,7 @@ def test_the_class_agrees_with_verdicts_and_values(
 @settings(max_examples=300, deadline=None)
 @given(ESTIMATES, targets(), CURVES)
 def test_normality_agrees_with_the_printed_value_and_the_verdict(
-    estimates: dict[str, float], known: dict[str, Target], curves: dict[str, Logistic]
+    estimates: dict[str, float], known: dict[str, ValueTarget], curves: dict[str, Logistic]
 ) -> None:
     measured, ph, _ = made(estimates, known, curves)
     for measurement in measured.values():

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import audit
-from storage.audit import Action, Event
-from storage.audit_seals import SEALED, seal_new
-from storage.audit_verification import verify
-from storage.engine import Database, Transaction, upgrade
+from storage.audit import trail
+from storage.audit.seals import SEALED, seal_new
+from storage.audit.trail import Action, Event
+from storage.audit.verification import verify
+from storage.database.transactions import Database, Transaction
+from storage.migrations.upgrading import upgrade
 from tests.contract.storing import NOON, after
 
 EVENTS = 8
@@ -43,7 +44,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with database.write() as tx:
         for number in range(EVENTS - 1):
             event = Event(action=Action.ECHO, at=after(number), peer=f"cart {number}", study_id=7)
-            audit.record(tx, event)
+            trail.record(tx, event)
     seal_new(database, NOON)
     with database.write() as tx:
         for trigger in tx.scalars(sa.text("SELECT name FROM sqlite_master WHERE type='trigger'")):

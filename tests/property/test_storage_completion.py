@@ -8,12 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import index
-from storage.engine import Database, upgrade
-from storage.index import DueReason, Ending
+from dicom_node.study.decision import due_by_associations
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
+from storage.reading.browse import show_study
+from storage.states import DueReason, Ending
+from storage.studies.associations import touch_associations
+from storage.studies.completeness import evidence_of
 from tests.contract.storing import (
     HARD_LIMIT_S,
     RELEASE_QUIET_S,
+    RULES,
     after,
     end_association,
     open_association,
@@ -24,7 +29,7 @@ from tests.contract.storing import (
 #: Seconds since the event before; which of three associations; what happens.
 EVENTS = st.lists(
     st.tuples(
-        st.floats(0, 90),
+        st.floats(0.001, 90),
         st.integers(0, 2),
         st.sampled_from(["instance", "bytes", Ending.RELEASED, Ending.ABORTED]),
     ),
@@ -102,9 +107,8 @@ def test_a_study_is_due_when_the_rule_says(
         if model.due_s is None:
             continue
         with database.read() as tx:
-            seen = index.show_study(tx, study).summary
-        assert seen.due_at == after(model.due_s)
-        assert seen.due_reason is model.reason
+            known = evidence_of(tx, show_study(tx, study).summary.study_id)
+        assert due_by_associations(known, RULES) == (after(model.due_s), model.reason)
         assert model.due_s <= HARD_LIMIT_S
 
 
@@ -121,6 +125,6 @@ def happen(database: Database, study: str, who: int, what: str, now_s: float) ->
         store(database, instance)
     elif what == "bytes":
         with database.write() as tx:
-            index.touch_associations(tx, {name: after(now_s)})
+            touch_associations(tx, {name: after(now_s)})
     else:
         end_association(database, name, Ending(what), now_s)

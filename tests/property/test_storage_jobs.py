@@ -8,10 +8,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from storage import jobs
-from storage.engine import Database, upgrade
+from storage.database.transactions import Database
 from storage.errors import ClaimLostError
-from storage.jobs import Job, JobState
+from storage.migrations.upgrading import upgrade
+from storage.states import JobKind, JobState
+from storage.work import jobs
+from storage.work.jobs import Job
 from tests.contract.storing import (
     LEASE_S,
     PIPELINES,
@@ -135,7 +137,7 @@ class Workers(RuleBasedStateMachine):
         return True
 
 
-_NOTHING = Job(0, jobs.JobKind.PREPARE, "", 0, None, None, 1, "here:0:x")
+_NOTHING = Job(0, JobKind.PREPARE, "", 0, None, None, 1, "here:0:x")
 
 TestWorkers = Workers.TestCase
 TestWorkers.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

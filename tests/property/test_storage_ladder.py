@@ -20,14 +20,15 @@ from dicom_node.delivery.climb_policy import (
     after_lookup,
     next_step,
 )
-from storage import ladder, outbox
-from storage.commitment_answers import ask, record_answer
-from storage.commitment_schema import Climb as Row
-from storage.engine import Database, Transaction, upgrade
+from storage.database.transactions import Database, Transaction
+from storage.delivery import ladder, outbox
+from storage.delivery.commitment_answers import ask, record_answer
+from storage.delivery.ladder import Climb
+from storage.delivery.listing import DeliveryView, listing
 from storage.errors import ClaimLostError
-from storage.ladder import Climb
-from storage.outbox import DeliveryState, DeliveryView
-from storage.states import ClimbState, Rung
+from storage.migrations.upgrading import upgrade
+from storage.states import ClimbState, DeliveryState, Rung
+from storage.tables import Climb as Row
 from tests.contract.storing import ME, after, record_report, report, result_object, store_study
 
 UID = result_object("SR", 0).sop_instance_uid
@@ -201,7 +202,7 @@ class Archive(RuleBasedStateMachine):
 
     def _view(self) -> DeliveryView:
         with self.database.read() as tx:
-            [seen] = outbox.listing(tx)
+            [seen] = listing(tx)
         return seen
 
 

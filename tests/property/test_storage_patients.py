@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.patients import Patient, are_same
+from storage.studies.patients import Patient, are_same
 
 patients = st.builds(
     Patient,

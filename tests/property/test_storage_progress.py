@@ -9,9 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from storage import index, jobs, preparing, schema
-from storage.engine import Database, upgrade
-from storage.jobs import Job, JobKind, JobState
+from storage import tables
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
+from storage.states import DueReason, JobKind, JobState
+from storage.studies import preparing
+from storage.studies.revisions import complete_study
+from storage.work import jobs
+from storage.work.jobs import Job
 from tests.contract.storing import after, end_association, open_association, received, store
 
 PIPELINES = ("a", "b", "c")
@@ -61,7 +66,9 @@ class Site:
         self.now_s = 700.0
         with self.database.write() as tx:
             for study_id in range(1, STUDIES + 1):
-                index.complete_study(tx, study_id, after(self.now_s), PIPELINES)
+                complete_study(
+                    tx, study_id, after(self.now_s), PIPELINES, reason=DueReason.QUIET_PERIOD
+                )
 
     def claim(self, event: Event) -> list[Job]:
         with self.database.write() as tx:
@@ -79,7 +86,7 @@ class Site:
 
     def _nobody_is_passed_over(self, event: Event, claimed: Sequence[Job]) -> None:
         """What waits longer than a loop that was claimed was claimed too, or is another's."""
-        job = schema.Job
+        job = tables.Job
         ids = [one.id for one in claimed if one.kind is JobKind.PREPARE]
         with self.database.read() as tx:
             taken = tx.scalars(select(job.available_at).where(job.id.in_(ids))).all()
@@ -113,7 +120,7 @@ class Site:
                     jobs.hand_back(tx, job, now)
 
     def unended(self) -> int:
-        job = schema.Job
+        job = tables.Job
         with self.database.read() as tx:
             waits = select(job.id).where(job.state.in_([JobState.QUEUED, JobState.RUNNING]))
             return len(tx.scalars(waits).all())

@@ -7,9 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dicom_node.study.decision import Decision, Rules, decide
-from storage.completeness import Evidence
-from storage.states import DueReason, StudyState
+from dicom_node.study.decision import Decision, Rules, decide, due_by_associations
+from storage.states import DueReason, Ending, StudyState
+from storage.studies.completeness import SETTLING, Carrier, Evidence
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 QUIET_S, RELEASE_QUIET_S, ABORT_QUIET_S, HARD_LIMIT_S = 60.0, 3.0, 300.0, 3600.0
@@ -25,25 +25,40 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
+HARD_LIMIT = after(HARD_LIMIT_S)
 MOMENTS = st.integers(0, int(HARD_LIMIT_S) + 600).map(after)
+
+
+@st.composite
+def carriers(draw: st.DrawFn) -> Carrier:
+    """One that brought something before its end."""
+    opened_s, first_s, last_s = sorted(draw(st.integers(0, int(HARD_LIMIT_S))) for _ in range(3))
+    is_open, heard_s = draw(st.booleans()), draw(st.none() | st.integers(0, 100))
+    ended_s = last_s + draw(st.integers(0, 100))
+    return Carrier(
+        quiet_s=draw(st.sampled_from([20.0, QUIET_S])),
+        opened_at=after(opened_s),
+        first_at=after(first_s),
+        last_at=after(last_s),
+        last_of_any_at=after(last_s + draw(st.sampled_from([0, 10, 100]))),
+        heard_at=None if heard_s is None else after(min(last_s + heard_s, ended_s)),
+        closed_at=None if is_open else after(ended_s),
+        ending=None if is_open else draw(st.sampled_from(Ending)),
+    )
 
 
 @st.composite
 def evidences(draw: st.DrawFn) -> Evidence:
     """Of a study that is received; its hard limit is an hour after noon."""
-    last = draw(st.integers(0, int(HARD_LIMIT_S)))
-    due_s = min(last + draw(st.sampled_from([RELEASE_QUIET_S, QUIET_S])), HARD_LIMIT_S)
+    brought = draw(st.lists(carriers(), min_size=1, max_size=3))
     announced = draw(st.integers(0, 5))
     return Evidence(
         study_id=1,
         state=StudyState.RECEIVING,
         instances=draw(st.integers(1, 9)),
-        last_received_at=after(last),
-        due_at=after(due_s),
-        due_reason=draw(st.sampled_from([DueReason.QUIET_PERIOD, DueReason.ASSOCIATION_RELEASED])),
-        hard_limit_at=after(HARD_LIMIT_S),
-        sending=draw(st.booleans()),
-        broken=draw(st.booleans()),
+        revision_began_at=NOON,
+        last_received_at=max(carrier.last_at for carrier in brought),
+        carriers=tuple(brought),
         in_progress=draw(st.integers(0, 2)),
         announced=announced,
         concluded=draw(st.integers(0, announced)),
@@ -54,6 +69,32 @@ def evidences(draw: st.DrawFn) -> Evidence:
         archive_instances=draw(st.none() | st.integers(0, 9)),
         held=draw(st.booleans()),
     )
+
+
+def due_at(evidence: Evidence) -> datetime:
+    return due_by_associations(evidence, RULES)[0]
+
+
+@given(evidence=evidences())
+def test_associations_make_a_study_due_after_what_they_brought_and_within_its_limit(
+    evidence: Evidence,
+) -> None:
+    at, reason = due_by_associations(evidence, RULES)
+    soonest = evidence.last_received_at + timedelta(seconds=RELEASE_QUIET_S)
+    assert min(soonest, HARD_LIMIT) <= at <= HARD_LIMIT
+    assert (reason is DueReason.HARD_LIMIT) <= (at == HARD_LIMIT)
+    if evidence.sending or evidence.broken:
+        assert reason is not DueReason.ASSOCIATION_RELEASED
+
+
+@given(evidence=evidences(), extra=carriers())
+def test_another_association_never_makes_a_study_due_before_its_own_quiet_period(
+    evidence: Evidence, extra: Carrier
+) -> None:
+    still_open = replace(extra, closed_at=None, ending=None)
+    more = replace(evidence, carriers=(*evidence.carriers, still_open))
+    quiet_at = extra.last_at + timedelta(seconds=extra.quiet_s)
+    assert due_at(more) >= min(quiet_at, HARD_LIMIT)
 
 
 @given(evidence=evidences(), now=MOMENTS)
@@ -67,14 +108,12 @@ def test_a_held_study_waits(evidence: Evidence, now: datetime) -> None:
 @given(evidence=evidences(), now=MOMENTS)
 def test_the_hard_limit_ends_every_other_wait(evidence: Evidence, now: datetime) -> None:
     decision = decide(replace(evidence, held=False), RULES, now)
-    if now >= evidence.hard_limit_at:
+    if now >= HARD_LIMIT:
         assert decision.reason is DueReason.HARD_LIMIT
         assert decision.alarms == (evidence.missing > evidence.given_up)
     elif decision.reason is None:
-        assert evidence.due_at is not None
-        next_look = decision.look_at or evidence.due_at
-        assert now < next_look
-        assert next_look <= max(evidence.hard_limit_at, now + timedelta(seconds=1))
+        assert decision.look_at is not None
+        assert now < decision.look_at <= max(HARD_LIMIT, now + timedelta(seconds=1))
     else:
         assert not decision.alarms
 
@@ -83,31 +122,38 @@ def test_the_hard_limit_ends_every_other_wait(evidence: Evidence, now: datetime)
 def test_what_is_missing_or_going_on_is_waited_for(evidence: Evidence, now: datetime) -> None:
     assume(evidence.missing > evidence.given_up or evidence.in_progress)
     if decide(evidence, RULES, now).reason is not None:
-        assert now >= evidence.hard_limit_at
+        assert now >= HARD_LIMIT
 
 
 @given(evidence=evidences(), now=MOMENTS)
 def test_nothing_shortens_the_wait_but_all_being_here(evidence: Evidence, now: datetime) -> None:
     decision = decide(evidence, RULES, now)
-    assert evidence.due_at is not None
     if decision.reason is DueReason.ALL_EXPECTED:
         assert not evidence.missing
         assert evidence.announced or (evidence.archive_instances or 0) >= evidence.instances
         assert now >= evidence.last_received_at + timedelta(seconds=RELEASE_QUIET_S) or (
-            now >= evidence.hard_limit_at
+            now >= HARD_LIMIT
         )
     elif decision.reason is not None:
-        assert now >= evidence.due_at
+        assert now >= due_at(evidence)
 
 
 @given(evidence=evidences(), now=MOMENTS)
 def test_a_break_only_lengthens(evidence: Evidence, now: datetime) -> None:
-    broken = decide(replace(evidence, broken=True), RULES, now)
-    whole = decide(replace(evidence, broken=False), RULES, now)
-    assert broken.reason is None or whole.reason is not None
-    if broken.reason is DueReason.ASSOCIATION_BROKEN:
+    def ending(how: Ending) -> Evidence:
+        changed = (
+            carrier if carrier.closed_at is None else replace(carrier, ending=how)
+            for carrier in evidence.carriers
+        )
+        return replace(evidence, carriers=tuple(changed))
+
+    broken, whole = ending(Ending.ABORTED), ending(Ending.RELEASED)
+    assert due_at(broken) >= due_at(whole)
+    decision = decide(broken, RULES, now)
+    assert decision.reason is None or decide(whole, RULES, now).reason is not None
+    if decision.reason is DueReason.ASSOCIATION_BROKEN:
         retried_by = evidence.last_received_at + timedelta(seconds=ABORT_QUIET_S)
-        assert now >= min(retried_by, evidence.hard_limit_at)
+        assert now >= min(retried_by, HARD_LIMIT)
 
 
 @given(evidence=evidences(), now=MOMENTS)
@@ -122,7 +168,7 @@ def test_an_archive_that_does_not_know_changes_nothing(evidence: Evidence, now: 
 def test_of_a_complete_study_only_new_announcements_matter(
     evidence: Evidence, now: datetime
 ) -> None:
-    complete = replace(evidence, state=StudyState.COMPLETE, due_at=None)
+    complete = replace(evidence, state=StudyState.COMPLETE)
     decision = decide(complete, RULES, now)
     assert decision.reason is None
     if evidence.missing <= evidence.given_up:
@@ -137,18 +183,24 @@ class Study:
     """One study as the cart sends it; everything in seconds after noon."""
 
     last_s: float = 0.0
-    hard_limit_s: float = HARD_LIMIT_S
-    due_s: float = QUIET_S
-    due_reason: DueReason = DueReason.QUIET_PERIOD
+    began_s: float = 0.0
+    carriers: list[Carrier] = field(default_factory=lambda: [carrier(0.0)])
     here: set[int] = field(default_factory=lambda: {0})
     named: set[int] = field(default_factory=set)
     state: StudyState = StudyState.RECEIVING
     step: str = "none"
-    sending: bool = True
-    broken: bool = False
     held: bool = False
     given_up: int = 0
-    look_s: float | None = None
+    look_s: float | None = 1.0
+
+    @property
+    def sending(self) -> bool:
+        return any(one.closed_at is None for one in self.carriers)
+
+
+def carrier(at_s: float) -> Carrier:
+    at = after(at_s)
+    return Carrier(quiet_s=QUIET_S, opened_at=at, first_at=at, last_at=at, last_of_any_at=at)
 
 
 class CartAndClock(RuleBasedStateMachine):
@@ -171,24 +223,24 @@ class CartAndClock(RuleBasedStateMachine):
         if number in study.here:
             return
         study.here.add(number)
-        study.last_s, study.sending = self.now_s, True
+        study.last_s = self.now_s
         if study.state is StudyState.COMPLETE:
-            study.state = StudyState.RECEIVING
-            study.hard_limit_s, study.due_s, study.broken = self.now_s + HARD_LIMIT_S, 0.0, False
-        study.due_s = max(study.due_s, min(self.now_s + QUIET_S, study.hard_limit_s))
-        study.due_reason = DueReason.QUIET_PERIOD
-        study.look_s = None if study.look_s is None else self.now_s + 1
+            study.state, study.began_s = StudyState.RECEIVING, self.now_s
+            study.look_s = self.now_s + SETTLING.total_seconds()
+        if number in study.named:
+            study.look_s = self.now_s + SETTLING.total_seconds()
+        if not study.sending:
+            study.carriers.append(carrier(self.now_s))
+        now = after(self.now_s)
+        study.carriers[-1] = replace(study.carriers[-1], last_at=now, last_of_any_at=now)
 
     @precondition(lambda self: self.study.sending)
-    @rule(broken=st.booleans())
-    def end(self, broken: bool) -> None:
-        study = self.study
-        study.sending = False
-        if broken:
-            study.broken = True
-        elif not study.broken and study.state is StudyState.RECEIVING:
-            study.due_s = min(study.due_s, self.now_s + RELEASE_QUIET_S)
-            study.due_reason = DueReason.ASSOCIATION_RELEASED
+    @rule(how=st.sampled_from([Ending.RELEASED, Ending.ABORTED]))
+    def end(self, how: Ending) -> None:
+        study, now = self.study, after(self.now_s)
+        study.carriers[-1] = replace(study.carriers[-1], closed_at=now, ending=how)
+        if study.state is StudyState.RECEIVING:
+            study.look_s = self.now_s + SETTLING.total_seconds()
 
     @precondition(lambda self: self.study.step == "none")
     @rule()
@@ -213,9 +265,7 @@ class CartAndClock(RuleBasedStateMachine):
     def look(self) -> None:
         """What the clock does at each of its ticks."""
         study = self.study
-        due = study.state is StudyState.RECEIVING and study.look_s is None
-        looked_at = study.look_s is not None and study.look_s <= self.now_s
-        if not looked_at and not (due and study.due_s <= self.now_s):
+        if study.look_s is None or study.look_s > self.now_s:
             return
         decision = decide(self.evidence(), replace(RULES, archive_patience_s=0), after(self.now_s))
         if decision.alarms:
@@ -230,17 +280,16 @@ class CartAndClock(RuleBasedStateMachine):
 
     def evidence(self) -> Evidence:
         study = self.study
-        is_received = study.state is StudyState.RECEIVING
+        began_at = after(study.began_s)
         return Evidence(
             study_id=1,
             state=study.state,
             instances=len(study.here),
+            revision_began_at=began_at,
             last_received_at=after(study.last_s),
-            due_at=after(study.due_s) if is_received else None,
-            due_reason=study.due_reason,
-            hard_limit_at=after(study.hard_limit_s),
-            sending=study.sending,
-            broken=study.broken,
+            carriers=tuple(
+                one for one in study.carriers if one.closed_at is None or one.closed_at >= began_at
+            ),
             in_progress=int(study.step == "in progress"),
             announced=len(study.named),
             concluded=len(study.named) if study.step == "ended" else 0,
@@ -255,8 +304,8 @@ class CartAndClock(RuleBasedStateMachine):
         study = self.study
         if study.held or study.state is StudyState.COMPLETE:
             return
-        waits_until_s = study.due_s if study.look_s is None else study.look_s
-        assert waits_until_s <= max(study.hard_limit_s, self.now_s + 1)
+        assert study.look_s is not None
+        assert study.look_s <= max(study.began_s + HARD_LIMIT_S, self.now_s + 1)
 
     @invariant()
     def who_was_told_to_wait_for_all_got_all_or_an_alarm(self) -> None:

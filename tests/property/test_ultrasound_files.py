@@ -1,4 +1,4 @@
-"""Whatever bytes arrive: a verdict, and pixels or `LoopUnreadableError`."""
+"""Whatever bytes arrive: a verdict, and pixels or `InstanceUnreadableError`."""
 
 from contextlib import suppress
 from functools import partial
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydicom.uid import JPEG2000, HTJ2KLossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.types import Rejected, Selected
 from inference.ultrasound.decoding import decode_frames
 from inference.ultrasound.loop import look
@@ -73,7 +73,7 @@ def test_a_damaged_file_never_raises_anything_unexpected(
         assert frames.dtype == np.uint8
         if isinstance(selection, Selected):
             assert look(path, selection.plan, size=16).frames.shape == (10, 16, 16)
-    except (LoopUnreadableError, LoopExcludedError):
+    except (InstanceUnreadableError, InstanceExcludedError):
         pass
 
 
@@ -83,5 +83,5 @@ def test_any_bytes_are_a_rejection_or_unreadable(
     path: Path, profile: Profile, content: bytes
 ) -> None:
     path.write_bytes(content)
-    with suppress(LoopUnreadableError):
+    with suppress(InstanceUnreadableError):
         assert isinstance(select(read_header(path), profile), Rejected)

@@ -13,15 +13,16 @@ from inference.bundle.manifest import (
     Manifest,
     Network,
     Preprocessing,
-    Target,
 )
+from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
 from inference.models.multiview import MultiView
+from inference.models.registry import find_architecture
 from inference.types import Standing
 
 SMALL = "resnet10_narrow"
 
-MPAP = Target(
+MPAP = ValueTarget(
     name="mPAP",
     unit="mm[Hg]",
     mean=36.0,
@@ -30,7 +31,7 @@ MPAP = Target(
     recalibration=Recalibration(slope=1.1, intercept=-3.0),
     conformal=Conformal(coverage=0.9, half_width=9.0, cut=20.0, half_width_above=14.0),
 )
-PVR = Target(
+PVR = ValueTarget(
     name="PVR",
     unit="[wood'U]",
     mean=6.0,
@@ -38,13 +39,13 @@ PVR = Target(
     decision_threshold=2.0,
     conformal=Conformal(coverage=0.9, half_width=40.0),
 )
-PAWP = Target(name="PAWP", unit="mm[Hg]", mean=12.0, sd=5.0, decision_threshold=15.0)
+PAWP = ValueTarget(name="PAWP", unit="mm[Hg]", mean=12.0, sd=5.0, decision_threshold=15.0)
 
 
 def network(targets: int, seed: int = 0, architecture: str = SMALL) -> MultiView:
     """A network whose attention and estimates depend on the loops, as a trained one's do."""
     torch.manual_seed(seed)
-    made = MultiView(architecture, targets).eval()
+    made = find_architecture(architecture).build(targets).eval()
     torch.nn.init.normal_(made.frames.score.weight, std=5)
     torch.nn.init.normal_(made.loops.score.weight, std=5)
     return made

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.engine import Database, upgrade
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inference.bundle.familiarity import PICTURE, Familiarity
 from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.manifest import Network
-from inference.models.encoder import ARCHITECTURES
+from inference.models.registry import ARCHITECTURES
 from inference.training.familiarity import set_limits, space_of
 from inference.ultrasound import appearance
 

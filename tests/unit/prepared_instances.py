@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from dicom_node.work.feature_codec import encode_features
 from inference.types import Features, InstanceRef
-from storage.cases import CaseInstance
+from storage.reading.cases import CaseInstance
 from tests.contract.storing import digest, preparation
 
 US_MULTI_FRAME = "1.2.840.10008.5.1.4.1.1.3.1"

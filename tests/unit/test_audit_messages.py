@@ -13,8 +13,8 @@ from dicom_node.audit_messages.kinds import KINDS
 from dicom_node.audit_messages.message import AuditSource, to_xml
 from dicom_node.audit_messages.syslog import line
 from dicom_node.audit_messages.translation import ACTIONS, messages
-from storage.audit import Action, RecordedEvent
-from storage.audit_telling import Subject, ToTell
+from storage.audit.telling import Subject, ToTell
+from storage.audit.trail import Action, RecordedEvent
 
 SCHEMA = etree.RelaxNG(
     etree.parse(Path(__file__).resolve().parents[1] / "schemas" / "audit-message.rng")

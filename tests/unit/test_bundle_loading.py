@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from inference.bundle.checking import check, describe
 from inference.bundle.loading import MANIFEST_FILE, WEIGHTS_FILE, load_bundle, read_manifest
-from inference.bundle.manifest import Network, Target, digest_of
+from inference.bundle.manifest import Network, digest_of
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError
@@ -208,7 +208,7 @@ def test_weights_that_are_not_numbers_are_refused(bundle: Path) -> None:
 
 def test_a_newer_format_says_upgrade_the_node(bundle: Path) -> None:
     def newer(document: Json) -> None:
-        document["format_version"] = 4
+        document["format_version"] = 5
         document["something_new"] = {}
 
     edit_manifest(bundle, newer)
@@ -235,12 +235,15 @@ def test_an_edited_manifest_is_refused(bundle: Path) -> None:
     ("edit", "saying"),
     [
         (lambda d: d.update(colour="blue"), "colour: Extra inputs"),
-        (lambda d: d["targets"][0].update(colour="blue"), r"targets\.0\.colour: Extra inputs"),
+        (
+            lambda d: d["targets"][0].update(colour="blue"),
+            r"targets\.0\.value\.colour: Extra inputs",
+        ),
         (lambda d: d.pop("licence"), "licence: Field required"),
         (lambda d: d.update(version=3), "version: Input should be a valid string"),
         (lambda d: d.update(standing="CERTIFIED"), "standing: Input should be"),
-        (lambda d: d["targets"][0].update(sd=0.0), r"targets\.0\.sd"),
-        (lambda d: d["targets"][0].update(mean=float("nan")), r"targets\.0\.mean"),
+        (lambda d: d["targets"][0].update(sd=0.0), r"targets\.0\.value\.sd"),
+        (lambda d: d["targets"][0].update(mean=float("nan")), r"targets\.0\.value\.mean"),
         (lambda d: d["targets"].pop(), "targets and the list of targets differ"),
         (lambda d: d["networks"].append(d["networks"][0]), "same prefix"),
         (lambda d: d["targets"].append(d["targets"][0]), "same name"),
@@ -309,7 +312,5 @@ def test_a_bundle_whose_writing_fails_leaves_nothing(
 
 def test_a_target_is_found_by_name(bundle: Path) -> None:
     manifest = read_manifest(bundle)
-    assert manifest.target("mPAP") == MPAP
-    assert isinstance(manifest.target("PVR"), Target)
-    with pytest.raises(KeyError):
-        manifest.target("TRVmax")
+    assert manifest.quantities["mPAP"] == MPAP
+    assert list(manifest.quantities) == ["mPAP", "PVR", "PAWP"]

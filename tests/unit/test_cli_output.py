@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.cli import studies
+from dicom_node.cli import study_lines
 from dicom_node.cli.output import print_csv, print_rows, say, text, to_json, visible
 from dicom_node.work.findings_codec import encode_findings
-from storage.index import ReportView
+from storage.reading.browse import ReportView
 from storage.states import Outcome
 from tests.report_cases import estimate, loops
 
@@ -119,7 +119,7 @@ def test_study_show_prints_no_series_description_raw(capsys: pytest.CaptureFixtu
         made_at=datetime(2026, 1, 31, tzinfo=UTC),
         objects=(),
     )
-    say(*studies._report_lines(report))
+    say(*study_lines._report(report, is_newest=True, verbose=False))
     printed = capsys.readouterr().out
     assert "([2JA4C)" in printed
     assert "\x1b" not in printed

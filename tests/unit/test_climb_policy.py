@@ -27,9 +27,9 @@ from dicom_node.scu.errors import (
     PeerUnreachableError,
     RequestRefusedError,
 )
-from storage.commitment import FailureReason
-from storage.commitment_answers import Answer, Asked
-from storage.ladder import Climb
+from storage.delivery.commitment_answers import Answer, Asked
+from storage.delivery.ladder import Climb
+from storage.keeping.promises import FailureReason
 from storage.states import Rung
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

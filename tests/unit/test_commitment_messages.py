@@ -10,7 +10,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
-from dicom_node.commitment import (
+from dicom_node.commitment_messages import (
     Report,
     UnreadableMessageError,
     meaning,
@@ -19,7 +19,7 @@ from dicom_node.commitment import (
     report_dataset,
     request_dataset,
 )
-from storage.commitment import FailureReason, Reference
+from storage.keeping.promises import FailureReason, Reference
 
 UIDS = st.from_regex(r"2\.25\.[1-9][0-9]{0,30}", fullmatch=True)
 REFERENCES = st.builds(Reference, UIDS, UIDS)

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 
-from dicom_node.corrections import rejection_note
-from dicom_node.corrections.reasons import REASONS
-from dicom_node.corrections.rejection_note import read_rejection_note
+from dicom_node.intake import rejection_note
+from dicom_node.intake.rejection_note import read_rejection_note
+from dicom_node.intake.rejection_reasons import REASONS
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from tests.rejection_notes import encoded, note
 
 
@@ -103,7 +103,7 @@ def test_damaged_bytes_never_raise_and_never_reject_what_is_no_uid(
     file.write_bytes(damaged[:length])
     try:
         header = read_header(file)
-    except LoopUnreadableError:
+    except InstanceUnreadableError:
         return
     read = read_rejection_note(header)
     if read is not None:

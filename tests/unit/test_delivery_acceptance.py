@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dicom_node.delivery.acceptance import BELIEVED_FOR, Acceptance
-from storage.destinations import Answer, worth_remembering
+from storage.delivery.destinations import Answer, worth_remembering
 from tests.objects import COMPREHENSIVE, COMPREHENSIVE_3D, EXPLICIT, IMPLICIT
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicom_node.delivery.attempt_outcome import Decision, Failed, Outcome, RetryAt, Sent, decide
 from dicom_node.delivery.backoff import retry_delay_s
 from dicom_node.delivery.errors import ClassesRefusedError, OvertakenError
-from dicom_node.delivery.policy import Decision, Failed, Outcome, RetryAt, Sent, decide
 from dicom_node.dicomweb.errors import WebAnswerError, WebRefusedError, WebUnreachableError
 from dicom_node.hl7.errors import Hl7RefusedError, Hl7TimeoutError
 from dicom_node.scu.errors import (

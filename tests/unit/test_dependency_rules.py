@@ -18,7 +18,7 @@ FORBIDDEN = {
 }
 #: library -> the only rooms that may import it.
 OWNERS = {
-    "pynetdicom": ("dicom_node/scp", "dicom_node/scu"),
+    "pynetdicom": ("dicom_node/scp", "dicom_node/scu", "dicom_node/demo/archive.py"),
     "highdicom": ("dicom_node/report",),
     "apscheduler": ("dicom_node/study",),
     "ray": ("dicom_node/work",),
@@ -27,9 +27,33 @@ OWNERS = {
     "cryptography": ("dicom_node/tls",),
     "hl7": ("dicom_node/hl7",),
     "reportlab": ("dicom_node/report",),
+    "click": ("dicom_node/cli",),
     "requests": ("dicom_node/dicomweb",),
     "dicomweb_client": ("dicom_node/dicomweb",),
 }
+
+#: The rooms of storage, each of which imports none that comes after it.
+STORAGE = (
+    "errors",
+    "states",
+    "person_names",
+    "database",
+    "files",
+    "tables",
+    "audit",
+    "migrations",
+    "keeping",
+    "alarms",
+    "clock",
+    "retrieval",
+    "work_items",
+    "work",
+    "delivery",
+    "studies",
+    "corrections",
+    "intake",
+    "reading",
+)
 
 
 def modules() -> list[Path]:
@@ -43,6 +67,59 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which of our files each of them imports, lazily and for its types included."""
+    files = {dotted(path): path for path in modules()}
+    found: dict[str, set[str]] = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                parts = {f"{node.module}.{alias.name}" for alias in node.names}
+                wanted = {part if part in files else node.module for part in parts}
+            else:
+                continue
+            found[name] |= wanted & files.keys() - {name}
+    return found
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    left = arrows()
+    while free := [name for name, wanted in left.items() if not wanted & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+def test_the_rooms_of_storage_import_one_way() -> None:
+    floors = {room: floor for floor, room in enumerate(STORAGE)}
+    wrong = [
+        f"{name} imports {other}"
+        for name, wanted in arrows().items()
+        for other in wanted
+        if name.startswith("storage.") and other.startswith("storage.")
+        if floors[name.split(".")[1]] < floors[other.split(".")[1]]
+    ]
+    assert not wrong
+
+
+def test_tables_are_taken_from_their_one_door() -> None:
+    tools = {"storage.tables.columns", "storage.tables.upsert"}
+    wrong = [
+        f"{name} imports {other}"
+        for name, wanted in arrows().items()
+        for other in wanted
+        if other.startswith("storage.tables.") and not name.startswith("storage.tables")
+        if other not in tools
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("top", FORBIDDEN)
@@ -65,6 +142,18 @@ def test_a_library_is_known_in_one_room_only(library: str) -> None:
         for name in imported(path)
         if name.split(".")[0] == library
         and not path.relative_to(ROOT).as_posix().startswith(OWNERS[library])
+    ]
+    assert not wrong
+
+
+def test_nothing_but_the_entry_point_imports_a_command() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules()
+        for name in imported(path)
+        if name.startswith("dicom_node.cli")
+        if not path.relative_to(ROOT).as_posix().startswith("dicom_node/cli")
+        if path != ROOT / "dicom_node" / "__main__.py"
     ]
     assert not wrong
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 import pytest
-from pydantic import BaseModel
 
 from dicom_node.cli import cli
-from dicom_node.settings import Settings
-from tests.documents import ROOT, Page, model_in, pages
+from dicom_node.settings.model import Settings
+from dicom_node.settings.section import Section, table_in
+from tests.documents import ROOT, Page, pages
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"\.?\w[\w-]*(?:/[\w.*-]+)+/?")
@@ -121,11 +121,11 @@ def test_settings_and_help_are_in_plain_english() -> None:
     assert not {at: text for at, text in texts.items() if NOT_PLAIN.search(text)}
 
 
-def settings_texts(section: type[BaseModel], at: str = "") -> dict[str, str]:
+def settings_texts(section: type[Section], at: str = "") -> dict[str, str]:
     """Every description of the settings, by its dotted key."""
     found = {at: section.__doc__ or ""}
     for key, field in section.model_fields.items():
-        below = model_in(field.annotation)
+        below = table_in(field.annotation)
         found |= settings_texts(below, f"{at}.{key}") if below else {}
         found[f"{at}.{key}:"] = field.description or ""
     return found

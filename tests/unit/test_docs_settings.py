@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from dicom_node.scp.statuses import StoreStatus
-from dicom_node.settings import Settings
+from dicom_node.intake.statuses import StoreStatus
+from dicom_node.settings.model import Settings
+from dicom_node.settings.section import Section, table_in
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
-from tests.documents import ROOT, Page, model_in, operators_pages
+from tests.documents import ROOT, Page, operators_pages
 
 #: Words with an underscore that are no keys: columns of the labels, roles and terms of databases.
 OTHERS = {
@@ -19,7 +20,7 @@ OTHERS = {
     *("echonode_owner", "echonode_service", "pg_dump", "secure_delete", "synchronous_commit"),
     "read_back",
 }
-SECTION = re.compile(r"\[{1,2}(\w+)\]{1,2}(?: (\w+))?(?: = .+)?")
+SECTION = re.compile(r"\[{1,2}([\w.]+)\]{1,2}(?: (\w+))?(?: = .+)?")
 ASSIGNED = re.compile(r"(\w+) = .+")
 DOTTED = re.compile(r"(\w+)\.(?!toml|db)(\w+)")
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")
@@ -42,7 +43,7 @@ def test_each_example_of_settings_can_be_used(page: Page) -> None:
 
 
 def test_every_right_and_every_status_is_explained() -> None:
-    peer = model_in(Settings.model_fields["peer"].annotation)
+    peer = table_in(Settings.model_fields["peer"].annotation)
     assert peer is not None
     rights = get_args(get_args(peer.model_fields["may"].annotation)[0])
     assert first_cells("docs/configure.md", r"`(\w+)`") == list(rights)
@@ -75,32 +76,33 @@ def is_known(span: str, *, every_word: bool) -> bool:
 
 
 def exists(section: str, key: str | None) -> bool:
-    field = Settings.model_fields.get(section)
-    if field is None:
-        return False
-    below = model_in(field.annotation)
-    return key is None or (below is not None and key in below.model_fields)
+    table: type[Section] | None = Settings
+    for name in [*section.split("."), *([key] if key else [])]:
+        if table is None or name not in table.model_fields:
+            return False
+        table = table_in(table.model_fields[name].annotation)
+    return True
 
 
 def every_key() -> set[str]:
-    sections = [model_in(field.annotation) for field in Settings.model_fields.values()]
+    sections = [table_in(field.annotation) for field in Settings.model_fields.values()]
     return {key for section in sections if section for key in keys_of(section)}
 
 
-def keys_of(section: type[BaseModel]) -> Iterator[str]:
+def keys_of(section: type[Section]) -> Iterator[str]:
     for key, field in section.model_fields.items():
         yield key
-        if below := model_in(field.annotation):
+        if below := table_in(field.annotation):
             yield from keys_of(below)
 
 
-def unknown_keys(table: dict[str, Any], section: type[BaseModel], at: str = "") -> Iterator[str]:
+def unknown_keys(table: dict[str, Any], section: type[Section], at: str = "") -> Iterator[str]:
     for key, value in table.items():
         field = section.model_fields.get(key)
         if field is None:
             yield f"{at}{key}"
             continue
-        below = model_in(field.annotation)
+        below = table_in(field.annotation)
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict) and below is not None:
                 yield from unknown_keys(item, below, f"{at}{key}.")
@@ -120,7 +122,14 @@ def wrong_values(table: dict[str, Any]) -> list[str]:
 
 
 def test_a_wrong_key_is_noticed() -> None:
-    for span in ("[retention] keep_day", "[[peers]]", "receive.prt", "quiet = 3", "ECHONODE_X__Y"):
+    for span in (
+        "[retention] keep_day",
+        "[[peers]]",
+        "receive.prt",
+        "quiet = 3",
+        "ECHONODE_X__Y",
+        "[peer.tsl]",
+    ):
         assert not is_known(span, every_word=False)
     assert not is_known("keep_day", every_word=True)
     assert list(unknown_keys({"peer": [{"nam": "x"}]}, Settings)) == ["peer.nam"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import PH, PRECAPILLARY_PH, QUANTITIES, assess, measure
 from inference.training.evaluation import Predictions, fit
@@ -123,7 +123,7 @@ def test_a_bundle_with_this_calibration_reports_what_was_judged(predictions: Pre
     calibration = fit(predictions)
     row = predictions.wide("test", "estimate").iloc[[0]]
     targets = {
-        name: Target(
+        name: ValueTarget(
             name=name,
             unit="1",
             mean=0.0,

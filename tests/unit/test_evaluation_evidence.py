@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import PH, measure
 from inference.training.dropping import MOST_ATTENDED, RANDOM, WITHOUT
@@ -164,7 +164,7 @@ def test_many_draws_of_one_exam_count_as_one_exam() -> None:
 
 def test_what_is_judged_is_what_the_node_prints(predictions: Predictions) -> None:
     fitted = fit(predictions)
-    target: Target = fitted.as_targets()["mPAP"]
+    target: ValueTarget = fitted.as_targets()["mPAP"]
     assert target.evidence is not None
     low, high = fitted.interval(
         "mPAP", np.array([40.0]), np.array([target.evidence.typical_log - 2])

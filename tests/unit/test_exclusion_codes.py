@@ -6,6 +6,8 @@ from pkgutil import iter_modules
 
 import pytest
 
+import inference.ecg
+import inference.radiograph
 import inference.ultrasound
 from dicom_node.report.source_codes import codes_in
 from inference import exclusions, population
@@ -13,8 +15,11 @@ from inference.types import Code
 
 
 def _codes() -> Iterator[Code]:
-    names = [item.name for item in iter_modules(inference.ultrasound.__path__)]
-    modules = [import_module(f"inference.ultrasound.{name}") for name in names]
+    rooms = (inference.ultrasound, inference.ecg, inference.radiograph)
+    names = [
+        f"{room.__name__}.{item.name}" for room in rooms for item in iter_modules(room.__path__)
+    ]
+    modules = [import_module(name) for name in names]
     for module in (exclusions, population, *modules):
         values = [value for value in vars(module).values() if isinstance(value, Code | dict)]
         yield from (code for code in codes_in(values) if code.scheme == exclusions.SCHEME)

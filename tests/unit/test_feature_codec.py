@@ -14,15 +14,18 @@ from inference.types import (
     Exclusion,
     Features,
     Findings,
+    Grade,
     InstanceRef,
     Measurement,
     ModelCard,
     Presence,
     Standing,
+    Withheld,
 )
 
 LOOP = InstanceRef("1.2.840.10008.5.1.4.1.1.3.1", "1.2.3", "1.2", 7, 60, "US", "A4C")
 CODE = Code("8414-5", "LN", "Pulmonary artery Mean blood pressure")
+MODERATE = Code("6736007", "SCT", "Moderate")
 MODEL = ModelCard("a", "1", "b", "2", "f" * 64, "2.25.1", Standing.PHANTOM, "research", ("p",))
 
 
@@ -48,6 +51,8 @@ def test_findings_come_back_equal_but_for_previews() -> None:
         MODEL,
         (Measurement("mPAP", CODE, 31.5, CODE, 20.0, 43.0, 0.9, 20.0, "ESC", CODE, None),),
         (Assessment("PH", CODE, Presence.PRESENT, "mPAP > 20 mmHg", 0.8),),
+        (Grade("severity", CODE, (CODE, MODERATE), MODERATE, votes=(("A4C", MODERATE),)),),
+        (Withheld("LGE", CODE, "too few patients"),),
         (Evidence(LOOP, (1, 2), 1, 1.0, 0.3, {"mpap": 2.0}, True, (), np.zeros((2, 2), np.uint8)),),
         (Exclusion(LOOP, CODE, "why"),),
         ("limit",),

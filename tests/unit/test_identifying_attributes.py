@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from dicom_node.identifying_attributes import CORRECTABLE
 from dicom_node.report.context import StudyContext
-from storage.corrections import Identification
+from storage.corrections.ordered import Identification
 
 
 def test_the_list_has_every_field_of_a_correction_and_a_report_copies_each() -> None:

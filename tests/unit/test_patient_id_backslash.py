@@ -5,8 +5,8 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 
 from dicom_node.hl7.people import patient
+from dicom_node.intake.identification import identify
 from dicom_node.report.context import StudyContext
-from dicom_node.scp.identification import identify
 from dicom_node.scu.query import StudyQuery, found_studies
 from tests.peers import shared
 from tests.scp_listening import EXPLICIT_LITTLE, item, parts

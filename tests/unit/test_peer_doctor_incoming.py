@@ -11,9 +11,9 @@ from dicom_node.peer_doctor.incoming import KnownPeer, examine_peer
 from dicom_node.peer_doctor.steps import Step
 from dicom_node.scp import rejections
 from dicom_node.scp.rejections import Rejection
-from storage import audit
-from storage.audit import Action
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
 from tests.certificates import Authority
 
 NOW = datetime.now(UTC)
@@ -32,7 +32,7 @@ def cart(**changes: Any) -> KnownPeer:
 
 def happened(database: Database, action: Action, at: datetime, **values: Any) -> None:
     with database.write() as tx:
-        audit.record(tx, audit.Event(action=action, at=at, **values))
+        trail.record(tx, trail.Event(action=action, at=at, **values))
 
 
 def refused(database: Database, why: Rejection, at: datetime = NOW, **values: Any) -> None:
@@ -72,7 +72,7 @@ def test_a_peer_that_works(database: Database) -> None:
         ),
         (rejections.ADDRESS_DENIED, {"address": "10.9.9.9"}, 'add "10.9.9.9/32"'),
         (rejections.PLAIN_DENIED, {}, "switch TLS on"),
-        (rejections.CERTIFICATE_DENIED, {}, "compare `tls`, `tls_name`"),
+        (rejections.CERTIFICATE_DENIED, {}, "compare `tls.name`"),
         (rejections.CALLED_WRONG, {"detail": {"called_aet": "NODE"}}, 'it calls "NODE"'),
         (rejections.TOO_MANY_OF_PEER, {}, "`maximum_associations`"),
         (rejections.TOO_OFTEN, {}, "`associations_per_minute`"),

@@ -8,9 +8,9 @@ from dicom_node.peer_doctor.reporting import Reporter, examine_reports
 from dicom_node.peer_doctor.steps import Step, Verdict
 from dicom_node.scp import rejections
 from dicom_node.scp.rejections import Rejection
-from storage import audit
-from storage.audit import Action
-from storage.engine import Database
+from storage.audit import trail
+from storage.audit.trail import Action
+from storage.database.transactions import Database
 
 NOW = datetime.now(UTC)
 PACS = Reporter(
@@ -32,7 +32,7 @@ def turned_away(
     ago: timedelta = timedelta(),
 ) -> None:
     detail = {"calling_aet": calling, "called_aet": called, "reason": why.reason, "count": 2}
-    event = audit.Event(
+    event = trail.Event(
         action=Action.ASSOCIATION_REFUSED,
         at=NOW - ago,
         outcome="failure",
@@ -40,7 +40,7 @@ def turned_away(
         detail=detail,
     )
     with database.write() as tx:
-        audit.record(tx, event)
+        trail.record(tx, event)
 
 
 def said(database: Database) -> list[Step]:

@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 import torch
 from pydicom import Dataset, dcmread
+from safetensors.torch import load_file
 
+from inference.bundle.loading import WEIGHTS_FILE
 from inference.bundle.manifest import Network, Preprocessing, Withheld
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import (
     BundleError,
     InferenceError,
-    LoopExcludedError,
-    LoopUnreadableError,
+    InstanceExcludedError,
+    InstanceUnreadableError,
 )
 from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.decision import UNTRAINED
 from inference.population import AGE_UNKNOWN, UNDER_18
 from inference.types import (
+    Case,
     Code,
     Encoded,
     Exclusion,
@@ -40,6 +43,7 @@ from inference.ultrasound.rules import NOT_ULTRASOUND
 from inference.ultrasound.subject import NOT_CARDIAC
 from tests.unit.bundles import MPAP, SMALL, description, ensemble, network, three_headed
 from tests.unit.echo_exams import US_MULTIFRAME, write_loop
+from tests.unit.test_bundle_loading import edit_manifest, replace_weights
 
 LOOPS = 12
 
@@ -80,7 +84,7 @@ def values(findings: Findings) -> dict[str, float]:
 def test_an_exam_of_twelve_loops_gives_three_estimates(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert list(values(findings)) == ["mPAP", "PVR", "PAWP"]
     assert [m.concept.value for m in findings.measurements] == ["8414-5", "276901002", "118433006"]
     assert [m.unit.value for m in findings.measurements] == ["mm[Hg]", "[wood'U]", "mm[Hg]"]
@@ -94,7 +98,7 @@ def test_an_exam_of_twelve_loops_gives_three_estimates(
 def test_intervals_come_from_the_bundle_and_stay_possible(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    mpap, pvr, pawp = pipeline.conclude(case, []).measurements
+    mpap, pvr, pawp = pipeline.conclude(Case(case), []).measurements
     assert mpap.low == pytest.approx(mpap.value - 14)
     assert mpap.high == pytest.approx(mpap.value + 14)
     assert mpap.coverage == 0.9
@@ -104,7 +108,7 @@ def test_intervals_come_from_the_bundle_and_stay_possible(
 
 
 def test_every_loop_is_evidence_ranked_by_weight(pipeline: Pipeline, case: list[Encoded]) -> None:
-    evidence = pipeline.conclude(case, []).evidence
+    evidence = pipeline.conclude(Case(case), []).evidence
     assert [item.rank for item in evidence] == list(range(1, LOOPS + 1))
     assert sorted(evidence, key=lambda item: -item.weight) == list(evidence)
     assert sum(item.weight for item in evidence) == pytest.approx(1)
@@ -121,10 +125,10 @@ def test_every_loop_is_evidence_ranked_by_weight(pipeline: Pipeline, case: list[
 
 
 def test_an_effect_is_the_change_without_the_loop(pipeline: Pipeline, case: list[Encoded]) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     left_out = findings.evidence[0]
     rest = [loop for loop in case if loop.instance != left_out.instance]
-    without = values(pipeline.conclude(rest, []))
+    without = values(pipeline.conclude(Case(rest), []))
     for name, value in values(findings).items():
         assert left_out.effects[name] == pytest.approx(without[name] - value, abs=1e-4)
 
@@ -132,7 +136,7 @@ def test_an_effect_is_the_change_without_the_loop(pipeline: Pipeline, case: list
 def test_the_order_of_arrival_changes_nothing(pipeline: Pipeline, case: list[Encoded]) -> None:
     shuffled = list(case)
     random.Random(0).shuffle(shuffled)
-    assert pipeline.conclude(shuffled, []) == pipeline.conclude(case, [])
+    assert pipeline.conclude(Case(shuffled), []) == pipeline.conclude(Case(case), [])
 
 
 def test_the_same_file_gives_the_same_features(
@@ -148,7 +152,7 @@ def test_the_same_file_gives_the_same_features(
 def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
     pipeline: Pipeline, case: list[Encoded]
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     ph, precapillary = findings.assessments
     if ph.presence is not Presence.UNDETERMINED:
         assert (ph.presence is Presence.PRESENT) == (
@@ -166,7 +170,7 @@ def test_verdicts_print_the_guideline_and_the_card_the_operating_point(
 
 
 def test_one_loop_is_enough(pipeline: Pipeline, case: list[Encoded]) -> None:
-    findings = pipeline.conclude(case[:1], [])
+    findings = pipeline.conclude(Case(case[:1]), [])
     (only,) = findings.evidence
     assert (only.rank, only.weight, only.relevant, only.effects) == (1, 1.0, True, {})
     assert any("Only one loop" in limitation for limitation in findings.limitations)
@@ -178,14 +182,14 @@ def test_without_a_loop_it_abstains_with_every_reason(pipeline: Pipeline) -> Non
         Exclusion(instance, Code("X", "99ECHONODE", "a still"), "one frame"),
         Exclusion(instance, Code("Y", "99ECHONODE", "colour flow"), "a colour region"),
     ]
-    findings = pipeline.conclude([], excluded)
+    findings = pipeline.conclude(Case([]), excluded)
     assert findings.abstention == (
         "none of the 2 instances of the study is a B-mode cine loop that can be analysed."
     )
     assert findings.exclusions == tuple(excluded)
     assert findings.measurements == findings.evidence == findings.assessments == ()
     assert findings.limitations[-1].startswith("Loops are selected by the profile paper;")
-    assert "no instance" in str(pipeline.conclude([], []).abstention)
+    assert "no instance" in str(pipeline.conclude(Case([]), []).abstention)
 
 
 @pytest.mark.parametrize(
@@ -212,19 +216,19 @@ def test_an_abstention_names_the_reason_that_all_images_share(
     image = InstanceRef("1.2.840.10008.5.1.4.1.1.6.1", "2.25.3", "2.25.2")
     report = Exclusion(image, NOT_ULTRASOUND, "SOP class of another kind of object")
     excluded = [Exclusion(image, code, "as its header says")] * 2
-    assert pipeline.conclude([], [*excluded, report]).abstention == sentence
+    assert pipeline.conclude(Case([]), [*excluded, report]).abstention == sentence
 
 
 def test_an_unknown_age_is_a_limitation_of_the_study_and_no_note_of_every_loop(
     pipeline: Pipeline, case: list[Encoded], files: list[Path], tmp_path: Path
 ) -> None:
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert findings.limitations.count(AGE_UNKNOWN) == 1
     assert not any(AGE_UNKNOWN in item.notes for item in findings.evidence)
     known = dcmread(files[0])
     known.PatientAge = "070Y"
     known.save_as(tmp_path / "known.dcm", enforce_file_format=True)
-    findings = pipeline.conclude([encode(pipeline, tmp_path / "known.dcm")], [])
+    findings = pipeline.conclude(Case([encode(pipeline, tmp_path / "known.dcm")]), [])
     assert AGE_UNKNOWN not in findings.limitations
 
 
@@ -235,13 +239,14 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
     header.RWaveTimeVector = [0.0, 10.0]
     path = tmp_path / "loop.dcm"
     header.save_as(path, enforce_file_format=True)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         encode(pipeline, path)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     allowing = load_pipeline(
         "echo_haemodynamics", folder / "bundle", "cpu", without_heartbeat="note"
     )
-    findings = allowing.conclude([encode(allowing, file) for file in (path, *files[1:3])], [])
+    assert allowing.model.preparing != pipeline.model.preparing, "its loops are prepared again"
+    findings = allowing.conclude(Case([encode(allowing, file) for file in (path, *files[1:3])]), [])
     assert (
         "In 1 of 3 loops no heartbeat could be determined; their frames are spread over the whole "
         "clip."
@@ -251,15 +256,19 @@ def test_loops_without_a_heartbeat_count_only_where_the_setting_allows_it(
 def test_a_loop_without_a_picture_is_unreadable_and_the_rest_counts(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         encode(pipeline, write_loop(tmp_path, 99, blank=True))
 
 
-def test_it_concerns_ultrasound_only(pipeline: Pipeline) -> None:
-    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34", US_MULTIFRAME])
-    assert pipeline.concerns(["1.2.840.10008.5.1.4.1.1.3"])  # retired
-    assert not pipeline.concerns(["1.2.840.10008.5.1.4.1.1.88.34"])
-    assert not pipeline.concerns([])
+def test_it_reads_and_reports_ultrasound_only(pipeline: Pipeline) -> None:
+    reads, anchors, reach_days = (
+        pipeline.business.reads,
+        pipeline.business.anchors,
+        pipeline.business.reach_days,
+    )
+    assert {US_MULTIFRAME, "1.2.840.10008.5.1.4.1.1.3"} <= reads  # retired
+    assert "1.2.840.10008.5.1.4.1.1.88.34" not in reads
+    assert (anchors, reach_days) == (reads, 0)
 
 
 def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]) -> None:
@@ -271,8 +280,8 @@ def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]
         path = folder / f"seed-{seed}"
         write_bundle(path, description((spec,)), {"mpap": network(1, seed)})
         single = load_pipeline("echo_haemodynamics", path, "cpu")
-        alone.append(single.conclude([encode(single, file) for file in files[:3]], []))
-    findings = together.conclude([encode(together, file) for file in files[:3]], [])
+        alone.append(single.conclude(Case([encode(single, file) for file in files[:3]]), []))
+    findings = together.conclude(Case([encode(together, file) for file in files[:3]]), [])
     assert values(findings)["mPAP"] == pytest.approx(
         np.mean([values(one)["mPAP"] for one in alone]), rel=1e-5
     )
@@ -288,7 +297,7 @@ def test_an_ensemble_is_the_mean_of_its_networks(folder: Path, files: list[Path]
 def test_an_untrained_bundle_decides_nothing(folder: Path, files: list[Path]) -> None:
     make_untrained(folder / "untrained", architecture=SMALL)
     untrained = load_pipeline("echo_haemodynamics", folder / "untrained", "cpu")
-    findings = untrained.conclude([encode(untrained, file) for file in files[:3]], [])
+    findings = untrained.conclude(Case([encode(untrained, file) for file in files[:3]]), [])
     assert {assessment.presence for assessment in findings.assessments} == {Presence.UNDETERMINED}
     assert {assessment.probability for assessment in findings.assessments} == {None}
     assert {assessment.reason for assessment in findings.assessments} == {UNTRAINED}
@@ -306,10 +315,10 @@ def test_features_of_another_bundle_are_refused(
     three_headed(folder / "repacked", evaluation={})
     other = load_pipeline("echo_haemodynamics", folder / "repacked", "cpu")
     with pytest.raises(BundleError, match="prepare the study again"):
-        other.conclude(case, [])
+        other.conclude(Case(case), [])
     shortened = {name: array[:5] for name, array in case[0].features.arrays.items()}
     with pytest.raises(BundleError, match="prepare the study again"):
-        pipeline.conclude([replace(case[0], features=Features(shortened, ()))], [])
+        pipeline.conclude(Case([replace(case[0], features=Features(shortened, ()))]), [])
 
 
 def test_numbers_that_are_not_finite_never_become_findings(
@@ -319,7 +328,7 @@ def test_numbers_that_are_not_finite_never_become_findings(
         name: np.full_like(array, np.nan) for name, array in case[0].features.arrays.items()
     }
     with pytest.raises(InferenceError, match="not finite"):
-        pipeline.conclude([*case[1:], replace(case[0], features=Features(poisoned, ()))], [])
+        pipeline.conclude(Case([*case[1:], replace(case[0], features=Features(poisoned, ()))]), [])
 
 
 @pytest.mark.parametrize(
@@ -353,7 +362,7 @@ def test_without_mpap_the_first_target_that_is_left_ranks_the_loops(
     write_bundle(tmp_path / "bundle", described, networks)
     pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
     case = [encode(pipeline, file) for file in files[:4]]
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert list(values(findings)) == ["PVR", "PAWP"]
     assert findings.assessments == ()
     assert findings.classification is not None
@@ -383,18 +392,22 @@ def test_the_full_resnet50_runs_through_the_same_code(tmp_path: Path) -> None:
     make_untrained(tmp_path / "bundle")
     pipeline = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "auto")
     case = [encode(pipeline, write_loop(tmp_path, number)) for number in range(2)]
-    findings = pipeline.conclude(case, [])
+    findings = pipeline.conclude(Case(case), [])
     assert values(findings)["mPAP"] == pytest.approx(36, abs=32)
     assert len(findings.evidence) == 2
 
 
 def test_finite_weights_that_give_no_finite_numbers_are_refused_when_loaded(tmp_path: Path) -> None:
-    overflowing = network(3)
-    with torch.no_grad():
-        for weight in overflowing.encoder.parameters():
-            weight.mul_(1e30)
-    spec = Network(prefix="all", architecture=SMALL, targets=("mPAP", "PVR", "PAWP"))
-    write_bundle(tmp_path / "bundle", description((spec,)), {"all": overflowing})
+    """Also those of an earlier format, which holds no self-test."""
+    three_headed(tmp_path / "bundle")
+    tensors = load_file(tmp_path / "bundle" / WEIGHTS_FILE)
+    for name, tensor in tensors.items():
+        if name.startswith("all.encoder.") and name.endswith("weight"):
+            tensor.mul_(1e30)
+    replace_weights(tmp_path / "bundle", tensors)
+    edit_manifest(
+        tmp_path / "bundle", lambda document: document.update(format_version=3, self_test=None)
+    )
     with pytest.raises(BundleError, match="no usable numbers"):
         load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")
 
@@ -416,6 +429,7 @@ def test_the_narrowest_profile_that_is_given_selects(
     assert isinstance(asked.select(header), Selected)
     assert isinstance(asked.select(header, "paper"), Rejected)
     assert "selection profile vendor-neutral" in asked.model.parameters
+    assert asked.model.preparing != pipeline.model.preparing
 
 
 def test_a_bundle_that_was_trained_with_a_profile_brings_it(
@@ -433,7 +447,9 @@ def test_a_bundle_that_was_trained_with_a_profile_brings_it(
 def test_findings_say_how_many_loops_another_profile_selected(
     pipeline: Pipeline, files: list[Path], case: list[Encoded], tmp_path: Path
 ) -> None:
-    assert not any("profile" in sentence for sentence in pipeline.conclude(case, []).limitations)
+    assert not any(
+        "profile" in sentence for sentence in pipeline.conclude(Case(case), []).limitations
+    )
     whole = dcmread(files[0])
     del whole.RWaveTimeVector
     whole.HeartRate = 75
@@ -442,7 +458,7 @@ def test_findings_say_how_many_loops_another_profile_selected(
     selected = pipeline.select(dcmread(path, stop_before_pixels=True), "vendor-neutral")
     assert isinstance(selected, Selected)
     other = Encoded(selected.instance, *pipeline.encode([pipeline.look(path, selected)]))
-    findings = pipeline.conclude([other, *case[1:]], [])
+    findings = pipeline.conclude(Case([other, *case[1:]]), [])
     assert any(
         sentence.startswith(f"1 of {LOOPS} loops were selected by the profile vendor-neutral")
         for sentence in findings.limitations
@@ -450,6 +466,6 @@ def test_findings_say_how_many_loops_another_profile_selected(
     assert findings.cautions == (
         f"1 of {LOOPS} loops depart from the selection criteria of the training data.",
     )
-    assert pipeline.conclude(case, []).cautions == ()
+    assert pipeline.conclude(Case(case), []).cautions == ()
     (evidence,) = [item for item in findings.evidence if item.instance == other.instance]
     assert "departs from the paper in essential_tags" in evidence.notes[0]

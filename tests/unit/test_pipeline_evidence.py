@@ -11,10 +11,11 @@ from inference.bundle.calibration import Isotonic
 from inference.bundle.checking import describe
 from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.loading import read_manifest
-from inference.bundle.manifest import Manifest, Target
+from inference.bundle.manifest import Manifest
+from inference.bundle.targets import ValueTarget
 from inference.pipeline import Pipeline, load_pipeline
 from inference.pipelines.study_words import too_little_evidence
-from inference.types import Encoded, Features, Findings, InstanceRef, Measurement
+from inference.types import Case, Encoded, Features, Findings, InstanceRef, Measurement
 from tests.unit.bundles import MPAP, PAWP, PVR, three_headed
 
 LOOPS = 8
@@ -26,7 +27,7 @@ def evidence(**changes: Any) -> ExamEvidence:
     return ExamEvidence(**(parts | changes))
 
 
-def bundle(folder: Path, *targets: Target, **changes: Any) -> Pipeline:
+def bundle(folder: Path, *targets: ValueTarget, **changes: Any) -> Pipeline:
     three_headed(folder, targets=targets or (MPAP, PVR, PAWP), **changes)
     return load_pipeline("echo_haemodynamics", folder, "cpu")
 
@@ -62,7 +63,7 @@ def half(measured: Measurement) -> float:
 
 def log_share(pipeline: Pipeline, case: list[Encoded]) -> float:
     """The logarithm of the exam's evidence, from the scores that the findings show."""
-    scores = [item.score for item in pipeline.conclude(case, ()).evidence]
+    scores = [item.score for item in pipeline.conclude(Case(case), ()).evidence]
     return float(np.logaddexp.reduce(scores))
 
 
@@ -77,7 +78,7 @@ def test_fewer_loops_give_a_wider_interval_of_the_same_kind(tmp_path: Path, typi
     known = MPAP.model_copy(update={"evidence": evidence(typical_log=typical)})
     pipeline = bundle(tmp_path / "bundle", known, PVR, PAWP)
     case = exam(tmp_path / "bundle")
-    halves = [half(mpap(pipeline.conclude(case[:count], ()))) for count in (8, 4, 2, 1)]
+    halves = [half(mpap(pipeline.conclude(Case(case[:count]), ()))) for count in (8, 4, 2, 1)]
     assert halves[0] == pytest.approx(14)
     assert halves == sorted(halves)
     assert halves[-1] > 16
@@ -91,7 +92,7 @@ def test_what_is_printed_is_the_wider_interval_and_that_it_is_wider(
 ) -> None:
     known = MPAP.model_copy(update={"evidence": evidence(typical_log=typical + 2)})
     pipeline = bundle(tmp_path / "bundle", known, PVR, PAWP)
-    findings = pipeline.conclude(exam(tmp_path / "bundle"), ())
+    findings = pipeline.conclude(Case(exam(tmp_path / "bundle")), ())
     measured = mpap(findings)
     text = as_text(findings)
     assert f"{measured.low:.0f} to {measured.high:.0f}" in text.replace("-", " to ")
@@ -107,8 +108,8 @@ def test_too_little_evidence_gives_no_estimate_and_says_how_little(
     known = MPAP.model_copy(update={"evidence": evidence(typical_log=typical, minimum_share=0.6)})
     pipeline = bundle(tmp_path / "bundle", known, PVR, PAWP)
     case = exam(tmp_path / "bundle")
-    assert pipeline.conclude(case, ()).abstention is None
-    findings = pipeline.conclude(case[:1], ())
+    assert pipeline.conclude(Case(case), ()).abstention is None
+    findings = pipeline.conclude(Case(case[:1]), ())
     assert findings.measurements == findings.assessments == findings.evidence == ()
     assert findings.classification is None
     assert str(findings.abstention).startswith("the loop of this study holds too little evidence:")
@@ -125,7 +126,7 @@ def test_one_quantity_may_lack_evidence_while_the_others_have_it(
         update={"evidence": evidence(typical_log=typical + 1, minimum_share=1)}
     )
     pipeline = bundle(tmp_path / "bundle", MPAP, PVR, scarce)
-    findings = pipeline.conclude(exam(tmp_path / "bundle"), ())
+    findings = pipeline.conclude(Case(exam(tmp_path / "bundle")), ())
     assert [item.name for item in findings.measurements] == ["mPAP", "PVR"]
     assert [item.name for item in findings.assessments] == ["PH"]
     assert all(set(item.effects) == {"mPAP", "PVR"} for item in findings.evidence)
@@ -143,7 +144,7 @@ def test_little_evidence_takes_certainty_from_the_probability(
     for name, more in (("usual", 0.0), ("less", 2.0)):
         known = MPAP.model_copy(update={"evidence": evidence(typical_log=typical + more)})
         pipeline = bundle(tmp_path / name, known, PVR, PAWP, probabilities={"PH": curve})
-        stated.append(pipeline.conclude(exam(tmp_path / name), ()).assessments[0].probability)
+        stated.append(pipeline.conclude(Case(exam(tmp_path / name)), ()).assessments[0].probability)
     usual, less = stated
     assert usual is not None and less is not None
     assert less == pytest.approx(0.7 + (usual - 0.7) / known.widening(np.exp(-2)))

@@ -18,7 +18,7 @@ from inference.errors import BundleError
 from inference.exclusions import NO_ESTIMATE, UNFAMILIAR
 from inference.models.device import choose_device
 from inference.pipeline import Pipeline, load_pipeline
-from inference.types import Encoded, Findings, Selected
+from inference.types import Case, Encoded, Findings, Selected
 from inference.ultrasound import appearance
 from tests.unit.bundles import SMALL, description, network
 from tests.unit.echo_exams import write_loop
@@ -87,7 +87,9 @@ def strange(case: Sequence[Encoded], count: int, space: str = "all") -> list[Enc
 
 
 def concluded(folder: Path, case: Sequence[Encoded], unfamiliar: str = "exclude") -> Findings:
-    return load_pipeline(NAME, folder / "bundle", "cpu", unfamiliar=unfamiliar).conclude(case, ())
+    return load_pipeline(NAME, folder / "bundle", "cpu", unfamiliar=unfamiliar).conclude(
+        Case(case), ()
+    )
 
 
 def test_a_known_exam_is_estimated_and_said_to_be_known(folder: Path, case: list[Encoded]) -> None:
@@ -193,12 +195,12 @@ def test_the_order_of_arrival_changes_nothing(
 
 def test_a_bundle_that_cannot_tell_says_so(folder: Path, case: list[Encoded]) -> None:
     pipeline = load_pipeline(NAME, folder / "plain", "cpu")
-    found = pipeline.conclude(prepared(pipeline, files(folder)[:2]), ())
+    found = pipeline.conclude(Case(prepared(pipeline, files(folder)[:2])), ())
     assert found.measurements
     assert found.familiarity is None
     assert any("cannot be judged" in limitation for limitation in found.limitations)
     untrained = load_pipeline(NAME, folder / "untrained", "cpu")
-    found = untrained.conclude(prepared(untrained, files(folder)[:2]), ())
+    found = untrained.conclude(Case(prepared(untrained, files(folder)[:2])), ())
     assert found.familiarity is None
     assert not any("be judged" in limitation for limitation in found.limitations)
 

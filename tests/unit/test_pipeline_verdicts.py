@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from inference.bundle.calibration import Conformal, Isotonic, Logistic
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.pipelines import decision
 from inference.pipelines.decision import LIKELY_PERCENT, decide
 from inference.pipelines.haemodynamic_class import classify
@@ -31,9 +31,9 @@ from tests.verdict_cases import demonstration
 from tests.verdict_cases import targets as demonstration_targets
 
 
-def narrow(name: str, unit: str, sd: float, threshold: float, half_width: float) -> Target:
+def narrow(name: str, unit: str, sd: float, threshold: float, half_width: float) -> ValueTarget:
     conformal = Conformal(coverage=0.9, half_width=half_width)
-    return Target(
+    return ValueTarget(
         name=name, unit=unit, mean=10.0, sd=sd, decision_threshold=threshold, conformal=conformal
     )
 
@@ -52,7 +52,7 @@ def demonstrated(mpap: float, pvr: float = 6.0, pawp: float = 9.0) -> tuple[Asse
     return assess(estimates, demonstration_targets(), demonstration().probabilities)
 
 
-def classified(estimates: dict[str, float], targets: dict[str, Target]) -> Classification:
+def classified(estimates: dict[str, float], targets: dict[str, ValueTarget]) -> Classification:
     measured = [measure(targets[name], value) for name, value in estimates.items()]
     return classify(measured, assess(estimates, targets, {}))
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dicom_node.errors import NoProgressError
-from dicom_node.policy import Decision, Fail, Forget, Halt, Retry, Wait, decide, is_spent
-from inference.errors import BundleError, LoopUnreadableError
+from dicom_node.retry_decision import Decision, Fail, Forget, Halt, Retry, Wait, decide, is_spent
+from inference.errors import BundleError, InstanceUnreadableError
 from storage.errors import (
     ClaimLostError,
     DatabaseUnavailableError,
@@ -17,7 +17,7 @@ from storage.errors import (
     SpoolUnavailableError,
     StorageFullError,
 )
-from storage.jobs import WORKER_DIED
+from storage.work.jobs import WORKER_DIED
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from storage.jobs import WORKER_DIED
         (SchemaMismatchError("x"), Halt("SCHEMA_MISMATCH")),
         (BundleError("x"), Fail("BUNDLE")),
         (SpoolDamagedError("x"), Fail("SPOOL_DAMAGED")),
-        (LoopUnreadableError("x"), Fail("LOOP_UNREADABLE")),
+        (InstanceUnreadableError("x"), Fail("INSTANCE_UNREADABLE")),
         (RuntimeError("x"), Retry(2.0, "RUNTIME")),
         (MemoryError(), Retry(2.0, "OUT_OF_MEMORY")),
         (torch.OutOfMemoryError("x"), Retry(2.0, "OUT_OF_MEMORY")),

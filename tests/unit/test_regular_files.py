@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
 from dicom_node.tls.authority import issue, make_authority
 from dicom_node.tls.certificates import read_certificates
 from dicom_node.tls.errors import TlsFileError
@@ -22,8 +22,8 @@ from inference.errors import TrainingDataError
 from inference.regular_files import read_regular
 from inference.training.cohort.labels import read_labels
 from inference.training.recipe import read_recipe
-from storage.backup import read_backup
 from storage.errors import BackupError
+from storage.keeping.backup import read_backup
 
 Put = Callable[[Path], None]
 

@@ -23,13 +23,13 @@ from dicom_node.report import (
     KINDS,
     BuiltObject,
     DocumentRef,
-    Kind,
     Predecessor,
     ReportError,
     StudyContext,
     build,
 )
 from inference.types import Code, Findings, Presence, Standing
+from storage.states import ResultKind
 from tests.report_cases import (
     ECG,
     IDENTITY,
@@ -50,7 +50,7 @@ def built(
     findings: Findings,
     context: StudyContext | None = None,
     predecessor: Predecessor | None = None,
-    kinds: Collection[Kind] = KINDS,
+    kinds: Collection[ResultKind] = KINDS,
 ) -> tuple[BuiltObject, ...]:
     return build(
         findings,
@@ -408,10 +408,22 @@ class TestOtherInstances:
         ]
 
     def test_no_image_item_ever_points_at_something_else(self) -> None:
-        evidence = (replace(loops(1)[0], instance=instance(1, ECG)),)
+        """What an estimate rests on may be no image: then words name it, and the evidence."""
+        first, second = loops(2)
+        waveform = replace(second, instance=instance(2, ECG), noun="ECG")
 
-        with pytest.raises(ReportError, match="none of images"):
-            built(replace(estimate(), evidence=evidence))
+        report = report_of(replace(estimate(), evidence=(first, waveform), exclusions=()))
+
+        assert ("IMAGE", ECG) not in references(report)
+        labels = [str(item.TextValue) for item in named(report, "112039")]
+        assert "ECG 2 of 2: instance 2" in labels
+        [study_item] = report.CurrentRequestedProcedureEvidenceSequence
+        classes = {
+            str(reference.ReferencedSOPClassUID)
+            for series in study_item.ReferencedSeriesSequence
+            for reference in series.ReferencedSOPSequence
+        }
+        assert ECG in classes
 
     def test_the_retired_ultrasound_class_is_an_image(self) -> None:
         findings = replace(estimate(), evidence=loops(3, sop_class_uid=US_MULTIFRAME_RETIRED))

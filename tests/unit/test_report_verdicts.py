@@ -9,13 +9,14 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
-from dicom_node.report import Kind, as_text, build, wording
+from dicom_node.report import as_text, build, wording
 from inference.types import Findings
+from storage.states import ResultKind
 from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, loops, study
 from tests.verdict_cases import CASES, estimated
 
-SR: tuple[Kind, ...] = ("SR",)
-PICTURE: tuple[Kind, ...] = ("SC",)
+SR: tuple[ResultKind, ...] = ("SR",)
+PICTURE: tuple[ResultKind, ...] = ("SC",)
 
 
 def tree(findings: Findings) -> Dataset:
@@ -155,7 +156,7 @@ def test_nothing_is_said_twice_and_no_full_stop_meets_a_comma() -> None:
 def test_words_of_a_source_bring_no_control_characters() -> None:
     (loop,) = loops(1)
     told = replace(loop.instance, description="A4C\x1b[31m\u202e\nred")
-    assert wording.loop_name(told) == "instance 1 (A4C [31m red)"
+    assert wording.instance_name(told) == "instance 1 (A4C [31m red)"
 
 
 def test_what_must_not_be_overlooked_stands_in_every_form() -> None:

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
-from dicom_node.scp.file_meta import file_meta
+from dicom_node.intake.file_meta import file_meta
 
 HEAD = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.3.4", "1.2.840.10008.1.2.4.50")
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
-from dicom_node.scp.identification import Identity, identify, require_same
-from dicom_node.scp.statuses import RefusedError
+from dicom_node.intake.identification import Identity, identify, require_same
+from dicom_node.intake.statuses import RefusedError
 from tests.scp_listening import EXPLICIT_LITTLE, item
 
 DEFLATED = "1.2.840.10008.1.2.1.99"

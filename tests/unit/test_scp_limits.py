@@ -3,7 +3,7 @@
 import pytest
 
 from dicom_node.scp.limits import AssociationRate, share_of_one_peer
-from dicom_node.scp.waiting import WaitingRoom
+from dicom_node.scp.upper_layer.waiting import WaitingRoom
 from tests.scp_listening import peer
 
 

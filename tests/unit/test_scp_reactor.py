@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.scp.reactor import _fragments
+from dicom_node.scp.upper_layer.reactor import _fragments
 
 values = st.lists(st.tuples(st.integers(1, 255), st.binary(min_size=1, max_size=50)), max_size=5)
 

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.scp.recording import Recorder
-from storage.engine import Database, Transaction, upgrade
+from dicom_node.intake.recording import Recorder
+from storage.database.owner import this_process
+from storage.database.transactions import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageError, StorageFullError
-from storage.index import Association, Receipt, Received, list_studies, open_association
-from storage.owner import this_process
-from storage.spool import Settling, SpoolFile
+from storage.files.spool import Settling, SpoolFile
+from storage.intake.received import Receipt, Received
+from storage.migrations.upgrading import upgrade
+from storage.reading.study_list import list_studies
+from storage.studies.associations import Association, open_association
 from tests.peers import wait_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,7 +89,6 @@ def received(number: int, association_id: str = "here") -> Received:
         peer="cart",
         received_at=NOW,
         quiet_s=60,
-        hard_limit_s=3600,
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from dicom_node.scp.refusals import Refusal, Refusals
-from storage.audit import Action, RecordedEvent, search
-from storage.engine import Database, upgrade
+from storage.audit.trail import Action, RecordedEvent, search
+from storage.database.transactions import Database
+from storage.migrations.upgrading import upgrade
 
 
 class Clock:

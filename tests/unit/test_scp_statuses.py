@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from dicom_node.scp.statuses import RefusedError, StoreStatus, answer, refusal
+from dicom_node.intake.statuses import RefusedError, StoreStatus, answer, refusal
 from storage.errors import (
     DatabaseUnavailableError,
     SpoolAwayError,
@@ -12,7 +12,7 @@ from storage.errors import (
     SpoolUnavailableError,
     StorageFullError,
 )
-from storage.index import Receipt
+from storage.intake.received import Receipt
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pynetdicom.dimse_messages import C_STORE_RSP
 from pynetdicom.dimse_primitives import C_STORE
 
-from dicom_node.scp.store_response import command_set
+from dicom_node.scp.upper_layer.store_response import command_set
 
 uids = st.from_regex(r"[1-9]\.[1-9][0-9]{0,9}(\.[1-9][0-9]{0,9}){0,3}", fullmatch=True)
 

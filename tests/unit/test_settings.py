@@ -1,12 +1,17 @@
 """Settings: typed, from file and environment, and helpful when they are wrong."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from dicom_node.app import partners
+from dicom_node.cli import cli
 from dicom_node.errors import SettingsError
-from dicom_node.settings_example import example
-from dicom_node.settings_file import origins, read_settings
+from dicom_node.settings.example import example
+from dicom_node.settings.file import origins, read_settings
+from dicom_node.settings.section import Section
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +46,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsError) as caught:
         read_settings(file, {})
-    for key in ("receive.port", "peer[0].ae_title", "peer[0].networks"):
+    for key in ("receive.port", 'peer "a": ae_title', 'peer "a": networks'):
         assert key in str(caught.value)
 
 
@@ -49,7 +54,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("[receive\n", "not valid TOML"),
-        ('[[peer]]\nname="a"\nae_title="A"\nnetworks=["10.0.0.300/8"]\n', "peer[0].networks"),
+        ('[[peer]]\nname="a"\nae_title="A"\nnetworks=["10.0.0.300/8"]\n', 'peer "a": networks[0]'),
         (
             '[[destination]]\nname="a"\nhost="h"\nport=1\nae_title="A"\n' * 2,
             "used twice: a",
@@ -80,11 +85,38 @@ def test_the_environment_wins_and_origins_tell(tmp_path: Path) -> None:
 
 
 def test_an_unknown_variable_is_refused_too(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"unknown key receive\.prt"):
+    with pytest.raises(SettingsError, match=r"receive\.prt: unknown key"):
         read_settings(write(tmp_path, ""), {"ECHONODE_RECEIVE__PRT": "1"})
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    """All of them: no path of the settings is relative to where a process was started."""
+    tls = 'tls = { ca = "a.pem", certificate = "c.pem", key = "k.pem" }\n'
+    called = f'name = "pacs"\nhost = "h"\nport = 1\nae_title = "PACS"\n{tls}'
+    text = (
+        '[node]\npage_font = "f.ttf"\n[storage]\nspool_dir = "s"\n'
+        + TLS
+        + 'crl = "crl.pem"\n'
+        + CART
+        + 'tls = { ca = "cart.pem" }\n[[pipeline]]\nbundle = "b"\n'
+        + "".join(f"[[{table}]]\n{called}" for table in ("destination", "archive", "work_list"))
+        + f'[[audit_repository]]\nname = "a"\nhost = "h"\n{tls}'
+    )
+    paths = list(paths_in(read_settings(write(tmp_path, text), {})))
+    assert len(paths) == 21
+    assert not [path for path in paths if not path.is_relative_to(tmp_path)]
+
+
+def paths_in(value: object) -> Iterator[Path]:
+    if isinstance(value, Path):
+        yield value
+    for item in value if isinstance(value, tuple) else ():
+        yield from paths_in(item)
+    for key in type(value).model_fields if isinstance(value, Section) else ():
+        yield from paths_in(getattr(value, key))
+
+
+def test_the_database_and_the_spool_are_in_the_folder_of_the_state(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, '[[pipeline]]\nbundle = "b"\n'), {})
     assert settings.pipeline[0].bundle == tmp_path / "b"
     assert settings.database_url == f"sqlite:///{tmp_path}/state/node.db"
@@ -101,11 +133,21 @@ CART = '[[peer]]\nname = "cart"\nae_title = "CART"\nnetworks = ["10.0.0.1/32"]\n
         ("[receive]\nport = 0\n", "nobody can connect"),
         ("[receive]\ntls_port = 2762\n", "tls.certificate and tls.key"),
         (TLS + CART + "tls = true\n", "which certificate is its own"),
-        (TLS + CART + 'tls_name = "cart"\n', "set tls = true"),
-        (TLS.replace("2762", "0") + CART + 'tls = true\ntls_name = "cart"\n', "tls_port is 0"),
+        (TLS + CART + "tls = {}\n", "which certificate is its own"),
+        (TLS + CART + "tls = 3\n", "write true, false, or a table"),
+        (TLS.replace("2762", "0") + CART + 'tls = { name = "cart" }\n', "tls_port is 0"),
         (TLS.replace("[tls]", "port = 0\n[tls]") + CART, "cart can never connect"),
-        (TLS.replace('ca = "ca.pem"', "") + CART + 'tls = true\ntls_name = "c"\n', "whom to trust"),
-        (TLS + CART + 'tls = true\ntls_fingerprints = ["12:34"]\n', "64 hexadecimal digits"),
+        (
+            TLS.replace('ca = "ca.pem"', "") + CART + 'tls = { name = "c" }\n',
+            "no authority to trust",
+        ),
+        (TLS + CART + 'tls = { fingerprints = ["12:34"] }\n', "64 hexadecimal digits"),
+        (TLS + CART + 'tls = { name = "c", mutual = false }\n', "for DICOMweb only"),
+        (TLS + CART + 'tls = { name = "c", key = "k" }\n', "belong together"),
+        (
+            TLS + CART + 'tls = { nam = "c" }\n',
+            'peer "cart": tls.nam: unknown key; did you mean name',
+        ),
     ],
 )
 def test_tls_that_would_not_protect_is_refused(tmp_path: Path, text: str, says: str) -> None:
@@ -116,11 +158,10 @@ def test_tls_that_would_not_protect_is_refused(tmp_path: Path, text: str, says: 
 
 def test_fingerprints_are_taken_as_openssl_prints_them(tmp_path: Path) -> None:
     printed = ":".join(["AB"] * 32)
-    text = TLS + CART + f'tls = true\ntls_fingerprints = ["{printed}"]\ntls_ca = "cart.pem"\n'
-    settings = read_settings(write(tmp_path, text), {})
-    assert settings.peer[0].tls_fingerprints == ("ab" * 32,)
-    assert settings.peer[0].tls_ca == tmp_path / "cart.pem"
-    assert settings.tls.key == tmp_path / "n.key"
+    text = TLS + CART + f'tls = {{ fingerprints = ["{printed}"] }}\n'
+    tls = read_settings(write(tmp_path, text), {}).peer[0].tls
+    assert tls is not None
+    assert tls.fingerprints == ("ab" * 32,)
 
 
 def test_a_file_with_a_password_must_be_closed_to_other_users(tmp_path: Path) -> None:
@@ -176,7 +217,7 @@ def test_a_destination_is_a_node_a_web_service_or_a_ris(
         (WEB + 'password = "p"\n', "belong together"),
         (WEB.replace("https", "http") + 'bearer_token = "t"\n', "by https only"),
         ('url = "ftp://h"\n', "begins with https"),
-        (WEB + 'tls_name = "n"\n', "give tls_ca"),
+        (WEB + 'tls = { name = "n" }\n', "give tls.ca"),
     ],
 )
 def test_a_destination_that_cannot_be_meant_so_is_refused(
@@ -225,6 +266,37 @@ def test_a_file_with_a_token_must_be_closed_to_other_users(tmp_path: Path) -> No
     assert "t0ken" not in repr(archive)
 
 
+@pytest.mark.parametrize(
+    ("tls", "shown"),
+    [
+        ("", None),
+        ("tls = true\n", "n.pem"),
+        ('tls = { certificate = "own.pem", key = "own.key" }\n', "own.pem"),
+        ("tls = { mutual = false }\n", None),
+    ],
+)
+def test_a_web_service_is_shown_the_certificate_that_its_table_says(
+    tmp_path: Path, tls: str, shown: str | None
+) -> None:
+    settings = read_settings(write(tmp_path, TLS + ARCHIVE + 'url = "https://h/"\n' + tls), {})
+    service = partners.web_service(settings, settings.archive[0])
+    assert service.certificate == (tmp_path / shown if shown else None)
+    assert service.ca == tmp_path / "ca.pem"
+
+
+def test_secrets_among_a_pipelines_options_are_secrets(tmp_path: Path) -> None:
+    text = '[[pipeline]]\nbundle = "b"\n[pipeline.options]\nlevel = 3\nservice.api_token = "t0k"\n'
+    file = write(tmp_path, text)
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod o="):
+        read_settings(file, {})
+    file.chmod(0o600)
+    shown = CliRunner().invoke(cli, ["config", "show", "--config", str(file)]).output
+    assert "pipeline[0].options.level = 3  (file)" in shown
+    assert "pipeline[0].options.service.api_token = (hidden)  (file)" in shown
+    assert "t0k" not in shown
+
+
 def peer(name: str, title: str, networks: str, more: str = "") -> str:
     return f'[[peer]]\nname = "{name}"\nae_title = "{title}"\nnetworks = [{networks}]\n{more}\n'
 
@@ -249,12 +321,12 @@ def test_a_wrong_network_says_what_to_write(tmp_path: Path, network: str, says: 
     with pytest.raises(SettingsError) as caught:
         read_settings(write(tmp_path, peer("cart-1", "CART", f'"{network}"')), {})
     assert says in str(caught.value)
-    assert "peer[0].networks[0] of 'cart-1'" in str(caught.value)
+    assert 'peer "cart-1": networks[0]: ' in str(caught.value)
     assert "1 problem(s)" in str(caught.value), "nobody is told that nothing was given"
 
 
 def test_a_list_that_must_hold_something_says_so_when_it_is_empty(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"peer\[0\].networks of 'cart-1': is empty: give at"):
+    with pytest.raises(SettingsError, match='peer "cart-1": networks: is empty: give at'):
         read_settings(write(tmp_path, peer("cart-1", "CART", "")), {})
 
 
@@ -293,11 +365,11 @@ def test_peers_that_differ_in_title_or_network_are_two(
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
     [
-        ("", 'tls = true\ntls_name = "a"', True),
-        ('tls = true\ntls_name = "a"', 'tls = true\ntls_name = "b"', True),
-        ('tls = true\ntls_name = "a"', 'tls = true\ntls_name = "A"', False),
-        ('tls = true\ntls_ca = "a.pem"', 'tls = true\ntls_ca = "b.pem"', True),
-        ('tls = true\ntls_name = "a"', 'tls = true\ntls_ca = "b.pem"', False),
+        ("", 'tls = { name = "a" }', True),
+        ('tls = { name = "a" }', 'tls = { name = "b" }', True),
+        ('tls = { name = "a" }', 'tls = { name = "A" }', False),
+        ('tls = { ca = "a.pem" }', 'tls = { ca = "b.pem" }', True),
+        ('tls = { name = "a" }', 'tls = { ca = "b.pem" }', False),
     ],
 )
 def test_peers_of_one_title_and_network_are_told_apart_by_their_certificates(
@@ -311,3 +383,15 @@ def test_peers_of_one_title_and_network_are_told_apart_by_their_certificates(
     else:
         with pytest.raises(SettingsError, match="cannot tell them apart"):
             read_settings(write(tmp_path, text), {})
+
+
+def test_one_pipeline_may_run_with_two_bundles_and_one_of_them_reports(tmp_path: Path) -> None:
+    entry = '[[pipeline]]\nname = "{}"\nbundle = "b"\n{}\n'
+    shadow = entry.format("x@new", "reports = false")
+    settings = read_settings(write(tmp_path, entry.format("x", "") + shadow), {})
+    assert [(item.name, item.reports) for item in settings.pipeline] == [
+        ("x", True),
+        ("x@new", False),
+    ]
+    with pytest.raises(SettingsError, match="set reports = false in all but one"):
+        read_settings(write(tmp_path, entry.format("x", "") + entry.format("x@new", "")), {})

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.app import commitment
+from dicom_node.app import ladders
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 
 PEER = '[[peer]]\nname="cart"\nae_title="CART"\nnetworks=["10.0.0.1/32"]\n'
 PACS = '[[destination]]\nname="pacs"\nhost="pacs"\nport=104\nae_title="PACS"\n'
@@ -52,21 +52,21 @@ def test_a_destination_may_be_asked_for_commitment_elsewhere(tmp_path: Path) -> 
         tmp_path,
         PACS + 'climb_to="committed"\ncommitment_port=11112\ncommitment_ae_title="STGCMT"\n',
     )
-    node = commitment.commitment_node(settings, settings.destination[0])
+    node = ladders.commitment_node(settings, settings.destination[0])
     assert node is not None
     assert (node.name, node.host, node.port, node.ae_title) == ("pacs", "pacs", 11112, "STGCMT")
 
 
 def test_a_web_destination_is_not_asked_for_commitment(tmp_path: Path) -> None:
     settings = read(tmp_path, WEB + 'climb_to="read_back"\narchive="store"\n' + ARCHIVE)
-    assert commitment.commitment_node(settings, settings.destination[0]) is None
+    assert ladders.commitment_node(settings, settings.destination[0]) is None
 
 
 def test_a_peer_is_called_back_by_its_own_title_unless_it_has_another(tmp_path: Path) -> None:
     called = 'may=["commit"]\ncommitment_host="cart"\ncommitment_port=104\n'
     for title, expected in (("", "CART"), ('commitment_ae_title="CARTCMT"\n', "CARTCMT")):
         settings = read(tmp_path, PEER + called + title)
-        node = commitment.called_back(settings, settings.peer[0])
+        node = ladders.called_back(settings, settings.peer[0])
         assert (node.host, node.port, node.ae_title) == ("cart", 104, expected)
         assert node.calling_ae_title == "ECHONODE"
 

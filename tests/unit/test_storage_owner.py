@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from storage.owner import is_dead, this_process
+from storage.database.owner import is_dead, this_process
 
 
 def test_this_process_is_not_dead() -> None:
@@ -13,7 +13,11 @@ def test_this_process_is_not_dead() -> None:
 
 def test_a_process_that_ended_is_dead() -> None:
     child = subprocess.run(
-        [sys.executable, "-c", "from storage.owner import this_process; print(this_process())"],
+        [
+            sys.executable,
+            "-c",
+            "from storage.database.owner import this_process; print(this_process())",
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -26,7 +30,7 @@ def test_a_process_that_nobody_has_reaped_is_dead() -> None:
         [
             sys.executable,
             "-c",
-            "from storage.owner import this_process; print(this_process(), flush=True); input()",
+            "from storage.database import owner; print(owner.this_process(), flush=True); input()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dicom_node import app
-from dicom_node.cli import security_checks
-from dicom_node.settings_file import read_settings
-from storage import removal
-from storage.backup import make_backup, restore_backup
-from storage.folders import open_to_others
-from storage.spool import Spool
+from dicom_node.operations.health import security
+from dicom_node.settings.file import read_settings
+from storage.files.folders import open_to_others
+from storage.files.spool import Spool
+from storage.keeping import removal
+from storage.keeping.backup import make_backup, restore_backup
 from tests.contract.storing import NOON
 
 
@@ -60,7 +60,7 @@ def test_the_spool_and_the_database_are_closed_to_other_users(
         with removal.holding(spool):  # whoever may open its lock may hold it for ever
             assert modes(given.spool_dir) == PRIVATE
     assert modes(given.node.state_dir) == PRIVATE
-    assert list(security_checks.open_files(given)) == []
+    assert list(security.open_files(given)) == []
 
 
 def test_a_spool_in_a_folder_that_an_administrator_made_is_closed_below_it(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_the_doctor_names_what_every_user_may_read(public_folder: Path) -> None:
         path.chmod(0o755)
     (given.node.state_dir / "node.db").chmod(0o644)
     objects, database = given.spool_dir / "objects", given.node.state_dir / "node.db"
-    assert list(security_checks.open_files(given)) == [
+    assert list(security.open_files(given)) == [
         f"every user of this machine may read {objects}: chmod o= {objects}",
         f"every user of this machine may read {database}: chmod o= {database}",
     ]
     given.node.state_dir.chmod(0o700)
-    assert list(security_checks.open_files(given)) == []
+    assert list(security.open_files(given)) == []
 
 
 def test_what_is_not_there_is_not_open(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from storage import removal
+from storage.database.owner import this_process
 from storage.errors import (
     SpoolAwayError,
     SpoolDamagedError,
@@ -23,8 +23,8 @@ from storage.errors import (
     StorageError,
     StorageFullError,
 )
-from storage.owner import this_process
-from storage.spool import Spool, SpoolFile
+from storage.files.spool import Spool, SpoolFile
+from storage.keeping import removal
 
 CONTENT = b"DICM" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -179,7 +179,7 @@ def test_leftovers_of_dead_processes_are_removed_and_no_others(spool: Spool) -> 
             sys.executable,
             "-c",
             (
-                "import os, sys; from pathlib import Path; from storage.spool import Spool;"
+                "import os, sys; from pathlib import Path; from storage.files.spool import Spool;"
                 "Spool(Path(sys.argv[1])).incoming().write(b'half'); os._exit(1)"
             ),
             str(spool.root),

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.errors import TrainingDataError
-from inference.models.encoder import ARCHITECTURES
+from inference.models.registry import ARCHITECTURES
 from inference.training.recipe import Recipe, named_recipe, parse_recipe, recipe_names
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import RLELossless
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.decoding import colour_frames
 from tests.unit.ultrasound_files import compressed_cine, echo_pictures, jpeg, save
 from tests.unit.video_files import clip, encoded, video_cine
@@ -33,7 +33,7 @@ def soon() -> Iterator[None]:
 
 
 def refused(header: Dataset, path: Path, match: str) -> None:
-    with pytest.raises(LoopUnreadableError, match=match):
+    with pytest.raises(InstanceUnreadableError, match=match):
         colour_frames(save(header, path), [0])
 
 

@@ -6,8 +6,8 @@ from pydicom import Dataset
 from pydicom.uid import MPEG2MPML, UID, ExplicitVRLittleEndian, RLELossless
 
 from inference.dicom.codestreams import Coding, coding_by_start, coding_of
-from inference.errors import LoopUnreadableError
-from inference.ultrasound.jpeg_xl import read_jpeg_xl_size
+from inference.dicom.pixels.jpeg_xl import read_jpeg_xl_size
+from inference.errors import InstanceUnreadableError
 from tests.unit.ultrasound_files import cine, echo_pictures, jpeg
 
 PICTURE = echo_pictures(1)[0]
@@ -75,5 +75,5 @@ def test_the_size_of_a_jpeg_xl_is_read_before_it_is_decoded(
     [b"", b"\xff\x0b\0\0", b"\x00\x00\x00\x0cJXL \r\n\x87\n", b"\x00\x00\x00\x0cJXL " + bytes(99)],
 )
 def test_what_is_no_jpeg_xl_has_no_size(damaged: bytes) -> None:
-    with pytest.raises(LoopUnreadableError, match="not a JPEG XL"):
+    with pytest.raises(InstanceUnreadableError, match="not a JPEG XL"):
         read_jpeg_xl_size(damaged)

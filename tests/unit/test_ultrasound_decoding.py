@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from inference.dicom.part10 import open_part10
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.decoding import colour_frames, decode_frames
 from tests.unit.ultrasound_files import (
     cine,
@@ -220,7 +220,7 @@ def test_monochrome_jpeg(path: Path) -> None:
 
 def test_an_unknown_syntax_whose_frames_show_nothing_is_refused(path: Path) -> None:
     relabel(save(compressed_cine([b"\0\0\0\1"] * 6), path), UID("1.2.3.4"))
-    with pytest.raises(LoopUnreadableError, match="cannot be decoded"):
+    with pytest.raises(InstanceUnreadableError, match="cannot be decoded"):
         decode_frames(path, [0])
 
 
@@ -240,7 +240,7 @@ def test_an_unknown_syntax_whose_frames_show_nothing_is_refused(path: Path) -> N
     ],
 )
 def test_impossible_pixels_are_refused(broken: dict[str, Any], path: Path) -> None:
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         decode_frames(save(cine(**broken), path), WANTED)
 
 
@@ -296,13 +296,13 @@ def test_frames_by_an_extended_offset_table_right_or_wrong(
 def test_a_jpeg_of_another_size_is_refused_before_it_is_decoded(path: Path) -> None:
     larger = echo_pictures(1, rows=640, columns=800)[0]
     header = compressed_cine([jpeg(larger)] * 6)
-    with pytest.raises(LoopUnreadableError, match="640 x 800"):
+    with pytest.raises(InstanceUnreadableError, match="640 x 800"):
         decode_frames(save(header, path), [0])
 
 
 def test_a_jpeg_that_ends_early_is_refused(path: Path) -> None:
     header = compressed_cine([jpeg(picture)[:-400] for picture in echo_pictures()])
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         decode_frames(save(header, path), [0])
 
 

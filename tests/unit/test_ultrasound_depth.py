@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, RLELossless
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.ultrasound.decoding import grey_pictures
 from tests.unit.ultrasound_files import cine, echo_pictures, grey_of, save
 
@@ -103,7 +103,7 @@ def test_what_may_be_one_as_well_as_the_other_is_left_out_or_read_by_its_bits(
     path = save(grey_cine(stored, bits, bits - 1), tmp_path / "instance")
     try:
         seen = grey_pictures(path, WANTED)
-    except LoopExcludedError as error:
+    except InstanceExcludedError as error:
         assert error.reason.value == "BITS_UNCERTAIN"
         return
     assert seen.notes or bits == 12

@@ -8,7 +8,7 @@ import pytest
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 from inference.dicom.frame_bytes import EncapsulatedFrames
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 
 PREFIX = b"everything before the pixels"
 FRAMES = [b"\xff\xd8\xff" + bytes([65 + k]) * (40 + 10 * k) + b"\0" for k in range(5)]
@@ -90,7 +90,7 @@ def test_frames_without_a_codestream_signature_are_one_fragment_each() -> None:
     frames = [b"\3\0\0\0" + bytes([k]) * 20 for k in range(4)]
     found = opened(item(b"") + b"".join(map(item, frames)), frames=9)
     assert found.read(3, LIMIT) == frames[3]
-    with pytest.raises(LoopUnreadableError, match="end before frame 5"):
+    with pytest.raises(InstanceUnreadableError, match="end before frame 5"):
         found.read(4, LIMIT)
 
 
@@ -99,7 +99,7 @@ def test_frames_before_a_cut_are_found_and_the_cut_one_is_refused(has_table: boo
     value = encapsulate(FRAMES, has_bot=has_table)
     frames = opened(value[:-20])
     assert frames.read(3, LIMIT).startswith(FRAMES[3])
-    with pytest.raises(LoopUnreadableError, match="shorter"):
+    with pytest.raises(InstanceUnreadableError, match="shorter"):
         frames.read(4, LIMIT)
 
 
@@ -119,19 +119,19 @@ def test_without_a_table_only_item_headers_are_read() -> None:
 
 def test_a_frame_beyond_all_bounds_is_refused_unread() -> None:
     file = CountingFile(item(b"") + item(b"\xff\xd8\xff" + bytes(50_000)))
-    with pytest.raises(LoopUnreadableError, match="longer"):
+    with pytest.raises(InstanceUnreadableError, match="longer"):
         EncapsulatedFrames(file, 0, 1).read(0, 1000)
     assert file.count < 100
 
 
 def test_endless_empty_fragments_are_refused() -> None:
-    with pytest.raises(LoopUnreadableError, match="more pieces"):
+    with pytest.raises(InstanceUnreadableError, match="more pieces"):
         opened(item(b"") + item(b"") * 200_001).read(0, LIMIT)
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff\xd8\xff\xe0\0\0\0\0", DELIMITER])
 def test_pixel_data_without_items_are_refused(value: bytes) -> None:
-    with pytest.raises(LoopUnreadableError, match="not in items"):
+    with pytest.raises(InstanceUnreadableError, match="not in items"):
         opened(value)
 
 

@@ -13,7 +13,7 @@ from pydicom.uid import RLELossless
 
 from inference.dicom.elements import decimal_commas, numbers
 from inference.dicom.header import instance_ref, read_header
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.types import Selected
 from inference.ultrasound.decoding import colour_frames, grey_pictures
 from inference.ultrasound.loop import Loop, look
@@ -78,7 +78,7 @@ def test_a_jpeg_that_lacks_more_than_its_end_is_refused(
     missing: int, padding: bytes, tmp_path: Path
 ) -> None:
     path = jpeg_cine([each[:-missing] + padding for each in JPEGS], tmp_path / "instance")
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         grey_pictures(path, WANTED)
 
 
@@ -117,13 +117,13 @@ def test_other_codestreams_that_lack_more_than_their_end_are_refused(
     syntax, encode = OTHERS[way]
     codestreams = [encode(each)[:-missing] for each in PICTURES]
     path = save(compressed_cine(codestreams, syntax, PICTURES), tmp_path / "instance")
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         grey_pictures(path, WANTED)
 
 
 def test_a_progressive_jpeg_without_its_end_may_lack_scans_and_is_refused(tmp_path: Path) -> None:
     codestreams = [jpeg(each, progressive=True).removesuffix(END) for each in PICTURES]
-    with pytest.raises(LoopUnreadableError, match="ends before its picture"):
+    with pytest.raises(InstanceUnreadableError, match="ends before its picture"):
         grey_pictures(jpeg_cine(codestreams, tmp_path / "instance"), WANTED)
 
 
@@ -223,7 +223,7 @@ def test_a_count_that_is_off_by_more_is_no_miscount(
 ) -> None:
     path = save(made(FRAMES, NumberOfFrames=stated), tmp_path / "instance")
     assert instance_ref(read_header(path)).number_of_frames == stated
-    with pytest.raises(LoopUnreadableError, match=f"hold {FRAMES} whole frames"):
+    with pytest.raises(InstanceUnreadableError, match=f"hold {FRAMES} whole frames"):
         grey_pictures(path, [0])
 
 
@@ -236,7 +236,7 @@ def test_an_upload_that_was_cut_short_does_not_pass_for_whole(
     content = path.read_bytes()
     delimiter_bytes = 0 if made is native else 8
     path.write_bytes(content[: -cut_bytes - delimiter_bytes])
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         grey_pictures(path, [0])
 
 
@@ -245,7 +245,7 @@ def test_a_cut_at_the_end_of_a_frame_is_no_miscount(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: -PICTURES[0].size])
     assert instance_ref(read_header(path)).number_of_frames == FRAMES
-    with pytest.raises(LoopUnreadableError, match=f"hold {FRAMES - 1} whole frames"):
+    with pytest.raises(InstanceUnreadableError, match=f"hold {FRAMES - 1} whole frames"):
         grey_pictures(path, [0])
 
 
@@ -258,7 +258,7 @@ def test_frames_of_another_size_than_stated_are_refused(
     attributes: dict[str, int], tmp_path: Path
 ) -> None:
     path = save(native(FRAMES, **attributes), tmp_path / "instance")
-    with pytest.raises(LoopUnreadableError, match=r"whole frames|size cannot be right"):
+    with pytest.raises(InstanceUnreadableError, match=r"whole frames|size cannot be right"):
         grey_pictures(path, [0])
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom.sequence import Sequence as DicomSequence
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.types import Selected
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.profile import Profile
@@ -109,7 +109,7 @@ def test_without_any_source_the_loop_is_excluded_or_spread_over_the_clip_and_tha
     tmp_path: Path,
 ) -> None:
     pictures, attributes = with_strip(Style.STANDING)
-    with pytest.raises(LoopExcludedError, match="no R waves, no readable ECG trace") as caught:
+    with pytest.raises(InstanceExcludedError, match="no R waves, no readable ECG trace") as caught:
         seen(tmp_path, pictures, **attributes)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     loop = seen(tmp_path, pictures, **attributes, without_heartbeat=True)
@@ -144,7 +144,7 @@ def test_cut_bounds_are_said(tmp_path: Path) -> None:
 
 def test_a_loop_that_stands_still_is_excluded(tmp_path: Path) -> None:
     still = np.repeat(echo_pictures(1), 8, axis=0)
-    with pytest.raises(LoopExcludedError, match="0% of the picture moves") as caught:
+    with pytest.raises(InstanceExcludedError, match="0% of the picture moves") as caught:
         seen(tmp_path, still)
     assert caught.value.verdict.rule == "moving"
     assert caught.value.reason.value == "FROZEN"
@@ -153,6 +153,6 @@ def test_a_loop_that_stands_still_is_excluded(tmp_path: Path) -> None:
 def test_tissue_that_is_colour_is_excluded(tmp_path: Path) -> None:
     pictures = echo_pictures(8)
     pictures[::2, 20:40, 30:50] = (220, 30, 10)
-    with pytest.raises(LoopExcludedError, match="is colour") as caught:
+    with pytest.raises(InstanceExcludedError, match="is colour") as caught:
         seen(tmp_path, pictures)
     assert caught.value.reason.value == "COLOUR_FLOW"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.errors import LoopUnreadableError
-from inference.ultrasound.isolation import run_isolated
+from inference.dicom.pixels.isolation import run_isolated
+from inference.errors import InstanceUnreadableError
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_what_it_returns_comes_back(program: Path) -> None:
 
 def test_a_reason_it_gives_is_passed_on(program: Path) -> None:
     program.write_text("import sys; sys.stderr.write('only 3 frames'); sys.exit(3)")
-    with pytest.raises(LoopUnreadableError, match=r"^only 3 frames$"):
+    with pytest.raises(InstanceUnreadableError, match=r"^only 3 frames$"):
         run_isolated(program, [], b"")
 
 
@@ -38,15 +38,15 @@ def test_a_reason_it_gives_is_passed_on(program: Path) -> None:
 )
 def test_crashes_and_bombs_are_an_unreadable_loop(code: str, reason: str, program: Path) -> None:
     program.write_text(code)
-    with pytest.raises(LoopUnreadableError, match=reason) as raised:
+    with pytest.raises(InstanceUnreadableError, match=reason) as raised:
         run_isolated(program, [], b"")
     assert "Secret" not in str(raised.value)
 
 
 def test_it_may_not_run_for_ever(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.ultrasound.isolation._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("inference.dicom.pixels.isolation._TIMEOUT_S", 0.2)
     program.write_text("import time; time.sleep(60)")
-    with pytest.raises(LoopUnreadableError, match="too long"):
+    with pytest.raises(InstanceUnreadableError, match="too long"):
         run_isolated(program, [], b"")
 
 
@@ -70,7 +70,7 @@ def test_a_decoder_that_never_ends_is_stopped_by_its_limit_of_time(
     program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {resource.RLIMIT_CPU: 1}
-    monkeypatch.setattr("inference.ultrasound.isolation._LIMITS", limits)
+    monkeypatch.setattr("inference.dicom.pixels.isolation._LIMITS", limits)
     program.write_text("while True: pass")
-    with pytest.raises(LoopUnreadableError, match=f"signal {int(signal.SIGXCPU)}"):
+    with pytest.raises(InstanceUnreadableError, match=f"signal {int(signal.SIGXCPU)}"):
         run_isolated(program, [], b"")

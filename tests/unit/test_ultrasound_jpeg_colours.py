@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.ultrasound.decoding import colour_frames, decode_frames
 from tests.unit.ultrasound_files import (
     compressed_cine,
@@ -106,6 +106,6 @@ def test_a_picture_that_says_nothing_is_excluded_where_only_one_of_them_tells(
     pictures = np.broadcast_to(np.uint8((200, 30, 90)), echo_pictures().shape).copy()
     codestreams = [rgb(picture, markers) for picture in pictures]
     header = compressed_cine(codestreams, PhotometricInterpretation=label)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         decode_frames(save(header, tmp_path / "instance"), [0])
     assert caught.value.reason.value == "COLOUR_UNCERTAIN"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom.sequence import Sequence as DicomSequence
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.types import Selected
 from inference.ultrasound import loop as loop_module
 from inference.ultrasound.loop import FALLBACK_NOTE, look, open_loop
@@ -55,7 +55,7 @@ def test_without_a_heartbeat_the_loop_is_excluded_or_spread_over_the_clip_and_th
     tmp_path: Path,
 ) -> None:
     path = save(cine(echo_pictures(19), RWaveTimeVector=[5.0, 10.0]), tmp_path / "cine")
-    with pytest.raises(LoopExcludedError, match="no complete heartbeat between") as caught:
+    with pytest.raises(InstanceExcludedError, match="no complete heartbeat between") as caught:
         look(path, plan_of(path), size=16)
     assert caught.value.reason.value == "NO_HEARTBEAT"
     loop = look(path, plan_of(path), size=16, without_heartbeat=True)
@@ -73,7 +73,7 @@ def test_a_tall_region_is_previewed_at_480_pixels(tmp_path: Path) -> None:
 
 def test_a_region_without_any_picture_is_refused(tmp_path: Path) -> None:
     path = save(cine(np.zeros_like(echo_pictures())), tmp_path / "cine")
-    with pytest.raises(LoopUnreadableError, match="no picture"):
+    with pytest.raises(InstanceUnreadableError, match="no picture"):
         look(path, plan_of(path))
 
 

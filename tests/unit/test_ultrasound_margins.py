@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.types import Selected
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.margins import find_cut
@@ -87,7 +87,7 @@ def test_bounds_of_a_smaller_picture_are_excluded(
     for corner in ("MinX0", "MinY0", "MaxX1", "MaxY1"):
         keyword = f"RegionLocation{corner}"
         setattr(region, keyword, getattr(region, keyword) // 2)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         seen(profile, save(header, tmp_path / "halved.dcm"))
     assert caught.value.reason.value == "BOUNDS_CUT"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.uid import RLELossless
 
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.ultrasound.decoding import colour_frames, grey_pictures
 from inference.ultrasound.depth import BITS_UNCERTAIN
 from inference.ultrasound.layout import LAYOUT_UNCERTAIN
@@ -191,7 +191,7 @@ def test_rgb_that_was_transformed_as_if_it_were_ycbcr_is_lost_and_excluded(
         [np.asarray(Image.fromarray(p, "YCbCr").convert("RGB")) for p in SHOWN["grey"]]
     )
     path = written(way, spoilt, tmp_path / "instance")
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         grey_pictures(path, WANTED)
     assert caught.value.reason.value == "COLOUR_UNCERTAIN"
 
@@ -262,7 +262,7 @@ def test_speckle_as_fine_as_the_pixels_is_told_by_its_grey(
 
 def test_noise_that_is_a_picture_in_no_order_is_excluded(tmp_path: Path) -> None:
     noise = np.random.default_rng(5).integers(0, 256, ECHO.shape, np.uint8)
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         grey_pictures(written("native", noise, tmp_path / "instance"), WANTED)
     assert caught.value.reason.value == "LAYOUT_UNCERTAIN"
 
@@ -273,7 +273,7 @@ def test_frames_that_begin_at_another_plane_are_excluded(way: str, tmp_path: Pat
     for number in range(len(stored)):  # as an encoder does that counts a frame too short
         stored[number] = np.roll(stored[number], -number, axis=-1)
     path = written(way, stored, tmp_path / "instance", PhotometricInterpretation="YBR_FULL")
-    with pytest.raises(LoopExcludedError) as caught:
+    with pytest.raises(InstanceExcludedError) as caught:
         grey_pictures(path, [0, 1, 2, 3])
     assert caught.value.reason.value == "COLOUR_UNCERTAIN"
 

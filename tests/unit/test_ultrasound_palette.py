@@ -8,9 +8,9 @@ import pytest
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from inference.errors import LoopExcludedError, LoopUnreadableError
+from inference.dicom.pixels.pixel_format import read_pixel_format
+from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.ultrasound.palette import expand, read_palette
-from inference.ultrasound.pixel_format import read_pixel_format
 from tests.unit.ultrasound_files import cine
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -102,7 +102,7 @@ def test_a_reference_counts_in_bytes() -> None:
     ],
 )
 def test_a_malformed_segmented_palette_is_refused(data: bytes) -> None:
-    with pytest.raises(LoopUnreadableError, match="palette"):
+    with pytest.raises(InstanceUnreadableError, match="palette"):
         reds(header_with([256, 0, 16], SEGMENTED, data))
 
 
@@ -115,7 +115,7 @@ def test_segments_that_would_fill_the_memory_stop_at_the_last_entry() -> None:
 
 @pytest.mark.parametrize("descriptor", [[256, 0], [300, 0, 16], []])
 def test_a_palette_that_does_not_fit_its_descriptor_is_refused(descriptor: list[int]) -> None:
-    with pytest.raises(LoopUnreadableError, match="palette"):
+    with pytest.raises(InstanceUnreadableError, match="palette"):
         reds(header_with(descriptor, WHOLE, bytes(256)))
 
 
@@ -154,7 +154,7 @@ def test_a_palette_without_a_colour_for_what_is_shown_is_refused(descriptor: lis
     header = header_with(descriptor, WHOLE, bytes(range(descriptor[0])))
     palette = read_palette(header, read_pixel_format(header))
     shown = np.arange(200, dtype=np.uint8).reshape(1, 10, 20)
-    with pytest.raises(LoopExcludedError, match="have no colour in the palette") as caught:
+    with pytest.raises(InstanceExcludedError, match="have no colour in the palette") as caught:
         palette.check(list(shown))
     assert caught.value.reason.value == "PALETTE_MISFIT"
 

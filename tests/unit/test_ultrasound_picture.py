@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.types import Selected
 from inference.ultrasound.loop import Loop, look
 from inference.ultrasound.picture import enough_frames, heart_shaped, moving, top_share
@@ -149,7 +149,7 @@ def seen(folder: Path, profile: Profile, frames: Frames, **attributes: Any) -> L
 
 @pytest.mark.parametrize("profile", Profile)
 def test_both_profiles_leave_out_what_is_frozen(profile: Profile, tmp_path: Path) -> None:
-    with pytest.raises(LoopExcludedError, match="of the picture moves") as caught:
+    with pytest.raises(InstanceExcludedError, match="of the picture moves") as caught:
         seen(tmp_path, profile, copies(tissue() * sector(0.05), jitter_px=2, noise=6))
     assert caught.value.reason.value == "FROZEN"
 
@@ -162,7 +162,7 @@ def test_both_profiles_note_repeated_frames_and_leave_out_what_has_too_few(
     assert loop.notes[-1] == (
         "Only 7 different frames show the heartbeat; some are used more than once."
     )
-    with pytest.raises(LoopExcludedError, match="4 different frames") as caught:
+    with pytest.raises(InstanceExcludedError, match="4 different frames") as caught:
         seen(tmp_path, profile, beating()[np.arange(FRAMES) % 4])
     assert caught.value.reason.value == "FEW_FRAMES"
 
@@ -184,6 +184,6 @@ def test_the_wider_a_picture_begins_the_plainer_it_must_be_called_a_heart(
     if taken:
         assert seen(tmp_path, profile, beating(opening), StudyDescription=description).frames.any()
         return
-    with pytest.raises(LoopExcludedError, match="linear or convex probe") as caught:
+    with pytest.raises(InstanceExcludedError, match="linear or convex probe") as caught:
         seen(tmp_path, profile, beating(opening), StudyDescription=description)
     assert caught.value.reason.value == "NOT_CARDIAC"

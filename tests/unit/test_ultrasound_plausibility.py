@@ -7,7 +7,7 @@ import pytest
 from pydicom.sequence import Sequence as DicomSequence
 
 from inference.dicom.header import read_header
-from inference.errors import LoopExcludedError
+from inference.errors import InstanceExcludedError
 from inference.types import Rejected, Selected, Selection
 from inference.ultrasound.heartbeat import agrees, are_regular, read_r_waves
 from inference.ultrasound.loop import Loop, look
@@ -116,7 +116,7 @@ def test_without_r_waves_to_believe_there_is_no_estimate_by_the_paper_and_anothe
 ) -> None:
     wrong = {"RWaveTimeVector": [0.2, 1.2], "HeartRate": 60}
     if profile is Profile.PAPER:
-        with pytest.raises(LoopExcludedError, match="contradicts Heart Rate") as caught:
+        with pytest.raises(InstanceExcludedError, match="contradicts Heart Rate") as caught:
             seen(tmp_path, profile, **wrong)
         assert caught.value.reason.value == "NO_HEARTBEAT"
         return

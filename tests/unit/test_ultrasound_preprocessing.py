@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from inference.errors import LoopUnreadableError
+from inference.errors import InstanceUnreadableError
 from inference.ultrasound.preprocessing import crop, resize, to_square
 from inference.ultrasound.regions import Bounds
 
@@ -25,7 +25,7 @@ def test_region_bounds_beyond_the_image_are_clipped() -> None:
 
 
 def test_a_region_outside_the_image_is_refused() -> None:
-    with pytest.raises(LoopUnreadableError):
+    with pytest.raises(InstanceUnreadableError):
         crop(ramp(1, 10, 20), Bounds(30, 30, 40, 40))
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.ultrasound.video_program import Time, runs_for
+from inference.dicom.pixels.video_program import Time, runs_for
 
 
 def in_sending_order(*shown: str) -> list[Time]:

@@ -7,8 +7,8 @@ import pytest
 
 from dicom_node import app
 from dicom_node.cli import service
-from dicom_node.settings import Settings
-from storage.engine import Database
+from dicom_node.settings.model import Settings
+from storage.database.transactions import Database
 from storage.errors import DatabaseUnavailableError
 
 

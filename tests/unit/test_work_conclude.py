@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.conclude import abandoned, conclude, gather
+from dicom_node.work.case_findings import abandoned, conclude, gather
 from inference.errors import InferenceError
 from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
 from inference.types import Findings
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
+from storage.reading.companions import CaseStudy
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 
@@ -73,3 +74,36 @@ def test_another_setting_of_the_pipeline_makes_another_report() -> None:
 
     assert gather(case, pipeline).input_digest == gather(case, Numbers()).input_digest
     assert gather(case, pipeline).input_digest != gather(case, other).input_digest
+
+
+def test_an_instance_of_another_study_says_so_and_makes_another_report() -> None:
+    alone = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), at="20260131101500")
+    other = replace(instance(2), of=CaseStudy(2, "1.2.10", "20260202081500"))
+    later = replace(other, of=CaseStudy(2, "1.2.10", "20260203081500"))
+    cases = [replace(alone, companions=companions) for companions in ((), (other,), (later,))]
+
+    gathered = [gather(case, Numbers()) for case in cases]
+
+    assert [(item.study.uid, item.study.at) for item in gathered[1].encoded] == [
+        ("1.2.9", "20260131101500"),
+        ("1.2.10", "20260202081500"),
+    ]
+    assert [item.instance.description for item in gathered[1].encoded] == [
+        "",
+        "study of 2026-02-02",
+    ]
+    assert len({item.input_digest for item in gathered}) == 3
+
+
+def test_one_of_another_study_that_could_not_be_analysed_leaves_no_estimate() -> None:
+    failed = replace(
+        instance(2),
+        preparation=None,
+        prepare_failed="disk away",
+        of=CaseStudy(2, "1.2.10", "20260202081500"),
+    )
+    case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), companions=(failed,))
+
+    findings = conclude(case, gather(case, Numbers()), Numbers())
+
+    assert "1 of the 2 instances could not be analysed: disk away." in str(findings.abstention)

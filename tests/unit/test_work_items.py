@@ -7,8 +7,8 @@ import pytest
 from pydicom import Dataset
 
 from dicom_node.errors import SettingsError
-from dicom_node.settings import Settings
-from dicom_node.settings_file import read_settings
+from dicom_node.settings.file import read_settings
+from dicom_node.settings.model import Settings
 from dicom_node.work_items.messages import (
     Input,
     Location,
@@ -17,7 +17,7 @@ from dicom_node.work_items.messages import (
     progress,
     read_input,
 )
-from dicom_node.work_items.policy import (
+from dicom_node.work_items.next_step import (
     ANALYSING,
     DELIVERING,
     Cancel,
@@ -28,8 +28,9 @@ from dicom_node.work_items.policy import (
     next_step,
 )
 from inference.types import Code
-from storage.work_item_study import InputStudy, Output
-from storage.work_items import WorkItem, WorkItemState
+from storage.states import WorkItemState
+from storage.work_items.claiming import WorkItem
+from storage.work_items.progress import InputStudy, Output
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REPORT = Output("pacs", "2.25.7", "1.2.840.10008.5.1.4.1.1.88.34", "2.25.8")
@@ -178,8 +179,8 @@ def read(folder: Path, text: str) -> Settings:
         (LIST, "its outputs need a \\[\\[destination\\]\\]"),
         (PACS + LIST + 'archive="store"\n', "no \\[\\[archive\\]\\] named store"),
         (PACS + LIST + 'workitem_code="AI"\n', "work_list"),
-        (PACS + LIST + 'tls_name="ris"\n', "set tls = true"),
-        (PACS + LIST + "tls=true\n", "TLS needs"),
+        (PACS + LIST + "tls={mutual=false}\n", "for DICOMweb"),
+        (PACS + LIST + "tls=true\n", "TLS needs a certificate"),
         (PACS + LIST + LIST, "used twice"),
     ],
 )

@@ -5,7 +5,7 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from dicom_node.policy import Wait, decide
+from dicom_node.retry_decision import Wait, decide
 from dicom_node.work.pauses import Pauses
 from storage.errors import DatabaseUnavailableError, SpoolAwayError, StorageFullError
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.conclude import conclude, gather, unprepared_instances
+from dicom_node.work.case_findings import conclude, gather, unprepared_instances
 from inference.exclusions import FILES_REMOVED
-from storage.cases import Case, CaseInstance
+from storage.reading.cases import Case, CaseInstance
 from tests.contract.storing import digest
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
@@ -26,7 +26,7 @@ def test_stored_features_do_without_the_file(pipeline: Numbers) -> None:
         prepared_instance(1, pipeline.model.bundle_digest, removed=True),
         prepared_instance(2, pipeline.model.bundle_digest, removed=False),
     )
-    assert unprepared_instances(late, pipeline, retry_failed=True) == []
+    assert unprepared_instances(late, pipeline, {}, retry_failed=True) == []
     gathered = gather(late, pipeline)
     assert len(gathered.encoded) == 2
     assert gathered.exclusions == ()
@@ -40,7 +40,7 @@ def test_after_a_change_of_the_bundle_what_cannot_be_prepared_anew_is_named(
         prepared_instance(2, digest("old"), removed=False),
         replace(prepared_instance(3, "", removed=True), preparation=None),
     )
-    assert unprepared_instances(late, pipeline, retry_failed=True) == [2]
+    assert unprepared_instances(late, pipeline, {}, retry_failed=True) == [2]
     first, _, third = late.instances
     anew = case(first, prepared_instance(2, pipeline.model.bundle_digest, removed=False), third)
     gathered = gather(anew, pipeline)
@@ -56,7 +56,7 @@ def test_what_an_earlier_version_of_the_pipeline_made_is_made_anew(pipeline: Num
     gone = prepared_instance(2, pipeline.model.bundle_digest, removed=True)
     for version in (None, "0"):
         earlier = case(*(_made_by(version, item) for item in (there, gone)))
-        assert unprepared_instances(earlier, pipeline, retry_failed=False) == [1]
+        assert unprepared_instances(earlier, pipeline, {}, retry_failed=False) == [1]
     half = case(there, _made_by(None, gone))
     gathered = gather(half, pipeline)
     assert [item.reason for item in gathered.exclusions] == [FILES_REMOVED]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import LoopExcludedError, LoopUnreadableError, TrainingDataError
+from inference.errors import InstanceExcludedError, InstanceUnreadableError, TrainingDataError
 from inference.training.cohort.clips import ClipWriter, compress
 from inference.training.cohort.frames import MOST_FRAMES, notes_path, read_notes, sizes
 from inference.training.cohort.reading import Cohort, CohortExam, CohortLoop
@@ -127,7 +127,7 @@ def _write_exam(archive: Path, path: Path, size: int, exam: CohortExam) -> None:
         for position, loop in enumerate(exam.loops):
             try:
                 frames, clip = _read_loop(archive / loop.path, loop, size)
-            except (LoopUnreadableError, LoopExcludedError) as error:
+            except (InstanceUnreadableError, InstanceExcludedError) as error:
                 unreadable.append((position, str(error).replace('"', "'")))
                 continue
             except MemoryError:

@@ -17,7 +17,7 @@ from pydicom import Dataset
 
 from inference.dicom.elements import text
 from inference.dicom.header import read_header
-from inference.errors import LoopUnreadableError, TrainingDataError
+from inference.errors import InstanceUnreadableError, TrainingDataError
 from inference.population import age_years, study_date
 from inference.types import Selected
 from inference.ultrasound.clock import read_clock
@@ -120,7 +120,7 @@ def examine(archive: Path, profile: Profile, found: tuple[str, int, int]) -> Exa
             return replace(blank, reason="not readable as DICOM", detail="no SOP Instance UID")
         selection = select(header, profile)
         identity = _identity(header)
-    except LoopUnreadableError as error:
+    except InstanceUnreadableError as error:
         return replace(blank, reason="not readable as DICOM", detail=str(error))
     except OSError as error:
         # Not known by size and time, so that the next build tries it again.

@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold
 
 from inference.bundle.calibration import Conformal, Isotonic, ProbabilityCurve, Recalibration
 from inference.bundle.exam_evidence import ExamEvidence
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.errors import TrainingDataError
 from inference.pipelines.haemodynamics import (
     PRECAPILLARY_PH,
@@ -66,10 +66,10 @@ class Calibration:
         """The decision threshold of each target, in its unit."""
         return {name: target.decision_threshold for name, target in self.targets.items()}
 
-    def as_targets(self) -> dict[str, Target]:
+    def as_targets(self) -> dict[str, ValueTarget]:
         """The targets as a bundle holds them, for estimates that are recalibrated already."""
         return {
-            name: Target(
+            name: ValueTarget(
                 name=name,
                 unit=QUANTITIES[name].unit.value,
                 mean=0.0,
@@ -158,7 +158,9 @@ class Calibration:
         return np.asarray(np.minimum.reduce(sides))
 
 
-def shares_of(targets: Mapping[str, Target], log_evidence: Mapping[str, float]) -> dict[str, float]:
+def shares_of(
+    targets: Mapping[str, ValueTarget], log_evidence: Mapping[str, float]
+) -> dict[str, float]:
     """The shares of the typical evidence of one exam, where its evidence is known."""
     known = {name: value for name, value in log_evidence.items() if np.isfinite(value)}
     return evidence_shares({name: targets[name] for name in targets if name in known}, known)

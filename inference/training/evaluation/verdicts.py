@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from inference.bundle.manifest import Target
+from inference.bundle.targets import ValueTarget
 from inference.pipelines.haemodynamic_class import CLASSES, UNDETERMINED, classify
 from inference.pipelines.haemodynamics import (
     CONDITIONS,
@@ -90,7 +90,7 @@ def judge(
 
 def _of_exam(
     fitted: Calibration,
-    targets: Mapping[str, Target],
+    targets: Mapping[str, ValueTarget],
     estimates: Mapping[str, float],
     shares: Mapping[str, float],
 ) -> tuple[dict[str, Assessment], str]:

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import RowId, UtcDateTime
+from storage.tables.columns import RowId, UtcDateTime
 
 revision = "0.2.1"
 down_revision = None

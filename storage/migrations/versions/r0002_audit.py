@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import RowId, UtcDateTime
+from storage.tables.columns import RowId, UtcDateTime
 
 revision = "0.2.2"
 down_revision = "0.2.1"

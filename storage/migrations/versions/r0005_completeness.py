@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import RowId, UtcDateTime
 from storage.migrations.words import allow
+from storage.tables.columns import RowId, UtcDateTime
 
 revision = "0.3.1"
 down_revision = "0.2.4"

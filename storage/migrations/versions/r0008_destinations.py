@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import UtcDateTime
+from storage.tables.columns import UtcDateTime
 
 revision = "0.3.4"
 down_revision = "0.3.3"

@@ -12,17 +12,17 @@ from tempfile import mkdtemp
 
 from pydicom.uid import UID
 
-from dicom_node.scp.file_meta import file_meta
-from dicom_node.scp.identification import identify
-from dicom_node.scp.listener import tolerate_real_devices
-from dicom_node.scp.statuses import RefusedError
+from dicom_node.intake.file_meta import file_meta
+from dicom_node.intake.identification import identify
+from dicom_node.intake.statuses import RefusedError
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
 from inference.dicom.frame_bytes import EncapsulatedFrames
 from inference.dicom.frame_count import extended_offsets
 from inference.dicom.part10 import Part10, open_part10
-from inference.errors import LoopUnreadableError
+from inference.dicom.pixels.native import NativeFrames
+from inference.dicom.pixels.pixel_format import read_pixel_format
+from inference.errors import InstanceUnreadableError
 from inference.types import Rejected, Selected
-from inference.ultrasound.native import NativeFrames
-from inference.ultrasound.pixel_format import read_pixel_format
 from inference.ultrasound.profile import Profile
 from inference.ultrasound.selection import select
 from tests.fault.fuzz.pdu import memory_disk
@@ -54,7 +54,10 @@ def run(data: bytes) -> None:
         os.close(descriptor)
     with suppress(RefusedError):
         identify(path, len(head), syntax)
-    with suppress(LoopUnreadableError), open_part10(path, inflated_limit_bytes=64 << 20) as part10:
+    with (
+        suppress(InstanceUnreadableError),
+        open_part10(path, inflated_limit_bytes=64 << 20) as part10,
+    ):
         for profile in Profile:
             assert isinstance(select(part10.header, profile), Selected | Rejected)
         _locate(part10)

@@ -23,14 +23,14 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
+from dicom_node.intake.identification import identify, require_same
+from dicom_node.intake.statuses import RefusedError
 from dicom_node.scp.contexts import supported
-from dicom_node.scp.identification import identify, require_same
-from dicom_node.scp.listener import tolerate_real_devices
 from dicom_node.scp.peers import Peer, PeerTable
-from dicom_node.scp.spooling import DatasetStream
-from dicom_node.scp.statuses import RefusedError
-from dicom_node.scp.transport import Admission, ReceivingAssociation, ReceivingServer
-from storage.spool import Spool
+from dicom_node.scp.upper_layer.private_names import tolerate_real_devices
+from dicom_node.scp.upper_layer.spooling import DatasetStream
+from dicom_node.scp.upper_layer.transport import Admission, ReceivingAssociation, ReceivingServer
+from storage.files.spool import Spool
 from tests.fault.fuzz.limits import HangError
 from tests.fault.messages import CONTEXTS
 

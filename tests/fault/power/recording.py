@@ -15,7 +15,7 @@ from tests.fault.power.disk import Disk, Record, read_log
 from tests.fault.power.promises import acknowledged
 from tests.fault.victims import Ground
 from tests.peers import wait_until
-from tests.scp_listening import item, send
+from tests.scp_listening import ECHO_CINE, item, send
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -82,4 +82,4 @@ def record(
 
 
 def _send(port: int, count: int) -> None:
-    assert send(port, *(item() for _ in range(count))) == [0] * count
+    assert send(port, *(item(SOPClassUID=ECHO_CINE) for _ in range(count))) == [0] * count

@@ -1,0 +1,1 @@
+"""What makes an instance ours, by whatever way its bytes came: identify, keep, record."""

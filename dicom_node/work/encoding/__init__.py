@@ -1,0 +1,1 @@
+"""Where looks are encoded: each module is one place behind `inference.pipeline.Encoder`."""

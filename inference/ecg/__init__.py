@@ -1,0 +1,1 @@
+"""Electrocardiograms: from DICOM waveforms (or WFDB records) to leads in mV, beats and pictures."""

@@ -1,0 +1,1 @@
+"""Radiographs: from a DICOM film of the chest to the numbers that an encoder sees."""

@@ -1,0 +1,1 @@
+"""The network that tells views of films apart: trained on the phantom."""

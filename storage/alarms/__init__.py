@@ -1,0 +1,1 @@
+"""What an administrator has to look at: about studies, about work."""

@@ -1,0 +1,1 @@
+"""The audit: what happened, sealed, told to audit repositories, verified."""

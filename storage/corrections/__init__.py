@@ -1,0 +1,1 @@
+"""What takes a report back: orders of an administrator or a peer, and rejection notes."""

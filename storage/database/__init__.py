@@ -1,0 +1,1 @@
+"""The database: connections, transactions, and who holds a claim."""

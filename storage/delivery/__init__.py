@@ -1,0 +1,1 @@
+"""Reports on their way to destinations, until they are read back."""

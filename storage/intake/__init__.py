@@ -1,0 +1,1 @@
+"""What becomes of an instance that came in, or that was refused."""

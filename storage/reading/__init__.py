@@ -1,0 +1,1 @@
+"""What is known of a study: for people, and for pipelines. Above all other rooms."""

@@ -1,0 +1,40 @@
+"""What a pipeline found last of each study."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+
+from storage import tables
+from storage.database.transactions import Transaction
+from storage.states import Outcome
+
+
+def latest_findings(tx: Transaction, pipeline: str, since: datetime | None) -> Mapping[int, str]:
+    """The findings (JSON) that stand of each study, by its number; none of a withdrawn study.
+
+    `since`: only of studies whose last instance came then or later.
+    """
+    report, study = tables.Report, tables.Study
+    newer = aliased(report)
+    superseded = select(newer.id).where(
+        newer.study_id == report.study_id,
+        newer.pipeline == report.pipeline,
+        newer.revision > report.revision,
+        newer.findings_json != "",
+    )
+    query = (
+        select(report.study_id, report.findings_json)
+        .join(study, study.id == report.study_id)
+        .where(
+            report.pipeline == pipeline,
+            report.findings_json != "",
+            report.outcome != Outcome.WITHDRAWN,
+            ~superseded.exists(),
+        )
+        .order_by(report.study_id)
+    )
+    if since is not None:
+        query = query.where(study.last_received_at >= since)
+    return {row.study_id: row.findings_json for row in tx.execute(query)}

@@ -1,0 +1,1 @@
+"""Work for pipelines: jobs, results, and who runs which pipeline."""

@@ -1,0 +1,1 @@
+"""A toy pipeline of a stranger: a chest film and an ECG."""
