@@ -161,8 +161,9 @@ def item(**values: Any) -> Item:
     for keyword, value in (defaults | values).items():
         if value is not None:
             setattr(dataset, keyword, value)
+    sop_class = str(dataset.get("SOPClassUID"))
     return (
-        str(dataset.get("SOPClassUID", SECONDARY_CAPTURE)),
+        sop_class if sop_class in STORAGE_CLASSES else SECONDARY_CAPTURE,
         str(dataset.get("SOPInstanceUID", generate_uid())),
         EXPLICIT_LITTLE,
         encoded(dataset),

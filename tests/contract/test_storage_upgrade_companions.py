@@ -12,13 +12,17 @@ from storage.reading.companions import Reach, companions
 from storage.tables import Study, StudyCorrection, StudyPatient
 from tests.contract.storing import after
 from tests.contract.test_storage_upgrade_completeness import _STUDY as A_STUDY
+from tests.contract.test_storage_upgrade_completeness import _type as study_type
 
 US = "1.2.840.10008.5.1.4.1.1.3.1"
 
 
 def insert(tx: sa.Connection, table: sa.Table, **values: object) -> None:
     """A row of an older table, which lacks columns of today's."""
-    columns = (sa.column(name, table.c[name].type) for name in values)
+    study = table is Study.__table__
+    columns = (
+        sa.column(name, study_type(name) if study else table.c[name].type) for name in values
+    )
     tx.execute(sa.insert(sa.table(table.name, *columns)).values(values))
 
 

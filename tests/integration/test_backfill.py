@@ -17,7 +17,7 @@ from dicom_node.cli import cli
 from dicom_node.report import NodeIdentity
 from dicom_node.work.case_report import Recipient, Reporter
 from dicom_node.work.job_runner import JobRunner
-from inference.types import Assessment, Code, Encoded, Exclusion, Findings, Measurement, Presence
+from inference.types import Assessment, Case, Code, Exclusion, Findings, Measurement, Presence
 from storage import tables
 from storage.corrections import ordered
 from storage.database.owner import this_process
@@ -41,8 +41,8 @@ class Measuring(Numbers):
         self.model = replace(Numbers.model, bundle_digest=bundle * 64, preparing=tuple(preparing))
         self._offset = offset
 
-    def conclude(self, case: Sequence[Encoded], exclusions: Sequence[Exclusion]) -> Findings:
-        value = sum(float(item.features.arrays["n"][0]) for item in case) + self._offset
+    def conclude(self, case: Case, exclusions: Sequence[Exclusion]) -> Findings:
+        value = sum(float(item.features.arrays["n"][0]) for item in case.encoded) + self._offset
         unit = Code("mm[Hg]", "UCUM", "mmHg")
         presence = Presence.PRESENT if value > 10 else Presence.ABSENT
         return Findings(

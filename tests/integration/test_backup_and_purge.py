@@ -102,5 +102,5 @@ def test_a_purge_asks_removes_and_proves(tmp_path: Path) -> None:
     assert told["purged"][0]["instances"] == 1
     assert told["files_waiting"] == 1, "it was received just now"
     assert "asked for" in echonode("study", "purged", uid, config=config).output
-    assert "no study with this UID" in echonode("study", "purged", "1.2.3", config=config).output
+    assert "No study with this UID" in echonode("study", "purged", "1.2.3", config=config).output
     assert json.loads(echonode("study", "list", "--json", config=config).output)["rows"] == []

@@ -284,8 +284,8 @@ def strange() -> Familiarity:
     ("words", "says"),
     [
         (("--bundle", "b", "run", "out"), "either RUN or --bundle"),
-        (("--bundle", "b"), "where the report goes"),
-        (("run", "out", "--out", "o", "--frames", "f"), "where the report goes"),
+        (("--bundle", "b"), "the folder of the report once"),
+        (("run", "out", "--out", "o", "--frames", "f"), "the folder of the report once"),
         (("run", "out"), "RUN needs --frames"),
         (("run", "out", "--frames", "f", "--fit-by", "date"), "--fit-by goes with --bundle"),
         (("--bundle", "nowhere", "out"), "nowhere"),
