@@ -149,7 +149,7 @@ class Site:
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pipelines: dict[str, Numbers] = {PIPELINE: Measuring("d"), SHADOW: Measuring("e", 7)}
         monkeypatch.setattr(
-            composition, "open_pipeline", lambda item, _device: self.pipelines[item.name]
+            composition, "open_pipeline", lambda item, *_: self.pipelines[item.name]
         )
         self._bench = bench
         self._settings = bench.folder / "node.toml"
