@@ -133,7 +133,7 @@ def make_worker(settings: Settings) -> "Worker":
     ]
     may_reject = {peer.name for peer in settings.peer if "reject" in peer.may}
     read_waiting_notes(database, spool, may_reject, list(pipelines))
-    engine = JobRunner(
+    runner = JobRunner(
         database,
         spool,
         pipelines,
@@ -154,14 +154,14 @@ def make_worker(settings: Settings) -> "Worker":
     clock = Clock(
         database,
         list(pipelines),
-        engine.wake,
+        runner.wake,
         wall,
         chores=chores,
         rules=completion_rules(settings),
         ask_archive=archive_question(settings, database),
         place=f"{gethostname()}:{settings.node.state_dir}",
     )
-    return Worker(engine, clock)
+    return Worker(runner, clock)
 
 
 def node_identity(settings: Settings) -> "NodeIdentity":

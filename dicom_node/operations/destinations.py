@@ -32,7 +32,7 @@ _REPORTS = frozenset(
         BasicTextSRStorage,
     }
 )
-_COMPANIONS = {
+_ACCOMPANYING = {
     SecondaryCaptureImageStorage: "SC",
     MultiFrameTrueColorSecondaryCaptureImageStorage: "pictures",
     KeyObjectSelectionDocumentStorage: "KOS",
@@ -97,7 +97,7 @@ def refusals(settings: Settings, database: Database, item: DestinationSettings) 
     }
     words = [
         f"it refuses {_short(uid)}: enable it there, or take {kind} out of kinds"
-        for uid, kind in _COMPANIONS.items()
+        for uid, kind in _ACCOMPANYING.items()
         if uid in refused and kind in item.kinds
     ]
     if refused >= _REPORTS:

@@ -1,8 +1,8 @@
 """A report in every case: if its full form fails our own check, the most complete one that passes.
 
 A reader may take a missing report for "nothing found". So each object is tried with less and
-less in it, the structured report down to its summary alone; a companion that passes in no form is
-left out. What was left out is said in the report and handed back for the audit.
+less in it, the structured report down to its summary alone; an accompanying one that passes in no
+form is left out. What was left out is said in the report and handed back for the audit.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -93,10 +93,10 @@ _STEPS = (
 )
 _LEAST = _Step("everything but the summary", _only_summary)
 #: What is tried, in this order: as little as possible is left out.
-_COMPANION = tuple(
+_ACCOMPANYING = tuple(
     chosen for count in range(len(_STEPS) + 1) for chosen in combinations(_STEPS, count)
 )
-_REPORT = (*_COMPANION, *((*chosen, _LEAST) for chosen in _COMPANION))
+_REPORT = (*_ACCOMPANYING, *((*chosen, _LEAST) for chosen in _ACCOMPANYING))
 
 
 def build_what_passes(
@@ -129,19 +129,19 @@ def build_what_passes(
 
     full = _Draft(findings, study, notice)
     left_out: list[str] = []
-    companions: list[BuiltObject] = []
+    accompanying: list[BuiltObject] = []
     for kind in sorted(set(kinds) - {"SR"}, key=list(_SHOWN_AS).index):
         try:
-            made, without = _most_that_passes(full, kind, _COMPANION, attempt)
+            made, without = _most_that_passes(full, kind, _ACCOMPANYING, attempt)
         except ReportError:
             left_out.append(_SHOWN_AS[kind])
         else:
-            companions += made
+            accompanying += made
             left_out += [f"from {_SHOWN_AS[kind]}: {words}" for words in without]
     if "SR" not in kinds:
-        return Made(tuple(companions), tuple(left_out))
+        return Made(tuple(accompanying), tuple(left_out))
     reports, without = _most_that_passes(_told(full, left_out), "SR", _REPORT, attempt)
-    return Made((*reports, *companions), (*without, *left_out))
+    return Made((*reports, *accompanying), (*without, *left_out))
 
 
 def _most_that_passes(

@@ -59,7 +59,7 @@ def unprepared_instances(
         return []
     return [
         item.instance_id
-        for item in [*standing_instances(case), *case.companions]
+        for item in _standing(case)
         if not _prepared_so(item, pipeline, profiles)
         and _reads(pipeline, item)
         and not item.removed
@@ -75,12 +75,17 @@ def lacking_instances(case: Case, pipeline: Pipeline) -> list[CaseInstance]:
     """
     return [
         item
-        for item in [*standing_instances(case), *case.companions]
+        for item in _standing(case)
         if _prepared(item, pipeline) is None
         and not item.patient_differs
         and _would_take_part(item)
         and _reads(pipeline, item)
     ]
+
+
+def _standing(case: Case) -> list[CaseInstance]:
+    """What nobody has taken back, of the study and of its companions."""
+    return [*standing_instances(case), *case.companions]
 
 
 def gather(case: Case, pipeline: Pipeline) -> Gathered:

@@ -25,7 +25,7 @@ from storage.work.jobs import Job
 from storage.work.results import Report, StoredReport
 
 #: What goes beside a report. Where it was refused, one failed delivery tells as much as many.
-_COMPANIONS = frozenset({"SC", "KOS", "PDF"})
+_ACCOMPANYING = frozenset({"SC", "KOS", "PDF"})
 
 log = structlog.get_logger()
 
@@ -107,9 +107,10 @@ class Conclusions:
     def _revise_anchors(self, tx: Transaction, job: Job, now: datetime) -> None:
         """Have reported again what this study takes part in, or did, unless that is why it ran."""
         reach, pipeline = self._reach(job), job.pipeline
-        if job.backfill is Backfill.STORED:
-            return  # a report on another study would tell somebody
-        if reach is None or anchors.is_for_companion(tx, job.study_id, job.revision or 1):
+        # What a backfill only stores must not make a report on another study.
+        if reach is None or job.backfill is Backfill.STORED:
+            return
+        if anchors.is_for_companion(tx, job.study_id, job.revision or 1):
             return
         near = anchors_near(tx, job.study_id, pipeline, reach)
         held = (found for found in anchors.anchors_of(tx, job.study_id) if found[1] == pipeline)
@@ -171,8 +172,8 @@ class Conclusions:
 def _is_spared(
     tx: Transaction, report: Report, kind: str, recipient: Recipient, now: datetime
 ) -> bool:
-    """Whether a companion is not queued for a destination that refused its like lately."""
-    if kind not in _COMPANIONS:
+    """Whether what goes beside a report is not queued, as its like was refused there lately."""
+    if kind not in _ACCOMPANYING:
         return False
     # The last rendition: what is sent where those before it are refused.
     renditions = (item for item in report.objects if item.kind == kind)

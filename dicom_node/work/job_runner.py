@@ -1,4 +1,4 @@
-"""The local engine: claims jobs and runs them in this process, reports before instances."""
+"""The job runner: claims jobs and runs them in this process, reports before instances."""
 
 import threading
 import time
@@ -97,11 +97,11 @@ class JobRunner:
 
     @property
     def halted(self) -> Halt | None:
-        """Why the engine cannot go on without an operator, if so."""
+        """Why the runner cannot go on without an operator, if so."""
         return self._halted
 
     def stop(self) -> None:
-        """Ask the engine to end after the batch in hand."""
+        """Ask the runner to end after the batch in hand."""
         self._stopping.set()
         self._woken.set()
 

@@ -1,4 +1,4 @@
-"""The worker process: an engine that runs jobs, and the clock that makes studies complete."""
+"""The worker process: a job runner, and the clock that makes studies complete."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ log = structlog.get_logger()
 
 
 class Worker:
-    """Runs the engine and the clock in the background."""
+    """Runs the job runner and the clock in the background."""
 
-    def __init__(self, engine: JobRunner, clock: Clock) -> None:
-        self._engine = engine
+    def __init__(self, runner: JobRunner, clock: Clock) -> None:
+        self._runner = runner
         self._clock = clock
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
         """Start both."""
@@ -29,7 +29,7 @@ class Worker:
 
     def stop(self) -> None:
         """Let the job in hand finish; one that takes too long is left to the rescuer."""
-        self._engine.stop()
+        self._runner.stop()
         self._thread.join(_GRACE_S)
         if self._thread.is_alive():
             log.warning("job not finished: its lease must expire")
@@ -37,10 +37,10 @@ class Worker:
 
     @property
     def unusable(self) -> bool:
-        """Whether the engine halted and an operator must act."""
-        return self._engine.halted is not None
+        """Whether the runner halted and an operator must act."""
+        return self._runner.halted is not None
 
     def _run(self) -> None:
-        self._engine.run()
+        self._runner.run()
         if self.unusable:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -39,19 +39,25 @@ def claim(out: Path, facts: Mapping[str, object]) -> None:
     _replace(noted, mine)
 
 
-def write_studies(
+def write_cohort(
     out: Path,
     studies: Mapping[str, WriteStudy],
+    labels: Iterable[Row],
+    truth: Iterable[Row],
     jobs: int,
     on_progress: Callable[[int, int], None] | None,
-) -> None:
+) -> Path:
     """Write studies by the names of their folders, in processes where there are several jobs.
 
-    Studies that are there are kept. `on_progress(done, total)` is called after each.
+    Studies that are there are kept. `on_progress(done, total)` is called after each; then the two
+    tables are written.
     """
     for done, _ in enumerate(_written(out, studies, jobs), start=1):
         if on_progress is not None:
             on_progress(done, len(studies))
+    _write_csv(out / LABELS, labels)
+    _write_csv(out / TRUTH, truth)
+    return out
 
 
 def _written(out: Path, studies: Mapping[str, WriteStudy], jobs: int) -> Iterator[None]:
@@ -91,7 +97,7 @@ def _write_whole(folder: Path, write: WriteStudy) -> None:
     partial.rename(folder)
 
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows of the same columns; the file appears whole or not at all."""
     remaining = iter(rows)
     first = next(remaining)

@@ -6,10 +6,11 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from inference.phantom.cohort_folder import LABELS, TRUTH, Row, claim, write_csv, write_studies
+from inference.phantom.cohort_folder import Row, claim, write_cohort
 from inference.phantom.decoys import DECOYS, DecoyKind
 from inference.phantom.exams import Exam, draw_exam, exam_of
 from inference.phantom.haemodynamics import Haemodynamics
+from inference.phantom.labels import label_row
 from inference.phantom.presets import preset_named
 from inference.phantom.scanners import PHANTOM, scanner_named
 from inference.phantom.study import Piece, pieces_of, write_pieces
@@ -64,10 +65,9 @@ def make(  # noqa: PLR0913 - what `echonode phantom make` may be told
     claim(out, _facts(recipe))
     visits = draw_visits(exams, seed)
     studies = {_folder(visit): partial(_write_study, recipe, visit) for visit in visits}
-    write_studies(out, studies, jobs, on_progress)
-    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
-    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
-    return out
+    labels = (_label_row(recipe, visit) for visit in visits)
+    truth = (row for visit in visits for row in _truth_rows(recipe, visit))
+    return write_cohort(out, studies, labels, truth, jobs, on_progress)
 
 
 def make_study(
@@ -148,18 +148,8 @@ def _pieces(recipe: _Recipe, visit: Visit, exam: Exam) -> list[Piece]:
 
 def _label_row(recipe: _Recipe, visit: Visit) -> Row:
     catheter = _exam(recipe, visit).catheter
-    study = _tags(recipe, visit)
-    done = visit.rhc_date is not None
-    return {
-        "patient_id": study.patient_id,
-        "study_instance_uid": study.uid,
-        "exam_date": visit.exam_date.isoformat(),
-        "rhc_date": visit.rhc_date.isoformat() if visit.rhc_date else "",
-        "mpap_mmhg": catheter.mpap_mmhg if done else "",
-        "pvr_wu": catheter.pvr_wu if done else "",
-        "pawp_mmhg": catheter.pawp_mmhg if done else "",
-        "trvmax_m_s": "" if catheter.trvmax_m_s is None else catheter.trvmax_m_s,
-    }
+    trvmax_m_s = "" if catheter.trvmax_m_s is None else catheter.trvmax_m_s
+    return label_row(_tags(recipe, visit), visit, catheter) | {"trvmax_m_s": trvmax_m_s}
 
 
 def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:

@@ -9,11 +9,12 @@ import numpy as np
 
 from inference.ecg.drawing import sheet
 from inference.phantom import haemodynamics
-from inference.phantom.cohort_folder import LABELS, TRUTH, Row, claim, write_csv, write_studies
+from inference.phantom.cohort_folder import Row, claim, write_cohort
 from inference.phantom.ecg.decoys import DECOYS, DecoyKind
 from inference.phantom.ecg.forms import FORMS, USUAL_HZ, FormKind
 from inference.phantom.ecg.signal import RATE_HZ, Ecg, draw_ecg
 from inference.phantom.ecg.writing import write_pdf, write_picture, write_waveform
+from inference.phantom.labels import label_row
 from inference.phantom.patients import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
@@ -62,10 +63,9 @@ def make(
     claim(out, {"kind": "ecg", "edition": _EDITION, **asdict(recipe)})
     visits = draw_visits(ecgs, seed)
     studies = {_folder(visit): partial(_write_study, recipe, visit) for visit in visits}
-    write_studies(out, studies, jobs, on_progress)
-    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
-    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
-    return out
+    labels = (_label_row(recipe, visit) for visit in visits)
+    truth = (row for visit in visits for row in _truth_rows(recipe, visit))
+    return write_cohort(out, studies, labels, truth, jobs, on_progress)
 
 
 def write_form(path: Path, study: StudyTags, number: int, ecg: Ecg, kind: FormKind) -> Path:
@@ -123,16 +123,7 @@ def _label_row(recipe: _Recipe, visit: Visit) -> Row:
     truth = draw_patient(recipe.seed, visit.patient, visit.return_visit).truth
     rng = np.random.default_rng([recipe.seed, visit.exam, _CATHETER])
     catheter = haemodynamics.measure(truth, preset.label_noise_mmhg, rng)
-    study, done = _tags(recipe, visit), visit.rhc_date is not None
-    return {
-        "patient_id": study.patient_id,
-        "study_instance_uid": study.uid,
-        "exam_date": visit.exam_date.isoformat(),
-        "rhc_date": visit.rhc_date.isoformat() if visit.rhc_date else "",
-        "mpap_mmhg": catheter.mpap_mmhg if done else "",
-        "pvr_wu": catheter.pvr_wu if done else "",
-        "pawp_mmhg": catheter.pawp_mmhg if done else "",
-    }
+    return label_row(_tags(recipe, visit), visit, catheter)
 
 
 def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:

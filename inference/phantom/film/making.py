@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.phantom import haemodynamics
-from inference.phantom.cohort_folder import LABELS, TRUTH, Row, claim, write_csv, write_studies
+from inference.phantom.cohort_folder import Row, claim, write_cohort
 from inference.phantom.film.anatomy import ChestAnatomy, Exposure, draw_chest, draw_exposure
 from inference.phantom.film.border import Border, bordered
 from inference.phantom.film.canvas import Plane
@@ -18,6 +18,7 @@ from inference.phantom.film.other_views import hand, lateral
 from inference.phantom.film.storing import VARIANTS, FilmClass
 from inference.phantom.film.writing import FilmTags, write
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
+from inference.phantom.labels import label_row
 from inference.phantom.patients import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
@@ -123,10 +124,9 @@ def make_films(
     claim(out, {"edition": _EDITION, **asdict(recipe)})
     visits = draw_visits(exams, seed)
     studies = {_folder(visit): partial(_write_study, recipe, visit) for visit in visits}
-    write_studies(out, studies, jobs, on_progress)
-    write_csv(out / LABELS, (_label_row(recipe, visit) for visit in visits))
-    write_csv(out / TRUTH, (row for visit in visits for row in _truth_rows(recipe, visit)))
-    return out
+    labels = (_label_row(recipe, visit) for visit in visits)
+    truth = (row for visit in visits for row in _truth_rows(recipe, visit))
+    return write_cohort(out, studies, labels, truth, jobs, on_progress)
 
 
 def _folder(visit: Visit) -> str:
@@ -199,18 +199,8 @@ def _again(exposure: Exposure, number: int) -> Exposure:
 
 
 def _label_row(recipe: _Recipe, visit: Visit) -> Row:
-    catheter = draw_film_exam(recipe.preset, recipe.seed, visit).catheter
-    study = _tags(recipe, visit)
-    done = visit.rhc_date is not None
-    return {
-        "patient_id": study.patient_id,
-        "study_instance_uid": study.uid,
-        "exam_date": visit.exam_date.isoformat(),
-        "rhc_date": visit.rhc_date.isoformat() if visit.rhc_date else "",
-        "mpap_mmhg": catheter.mpap_mmhg if done else "",
-        "pvr_wu": catheter.pvr_wu if done else "",
-        "pawp_mmhg": catheter.pawp_mmhg if done else "",
-    }
+    exam = draw_film_exam(recipe.preset, recipe.seed, visit)
+    return label_row(_tags(recipe, visit), visit, exam.catheter)
 
 
 def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
