@@ -120,15 +120,15 @@ class Reporter:
         withdrawn = why_withdrawn(case, concerned=concerned)
         if withdrawn is None and not concerned:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
-        gathered = gather(case, pipeline)
+        digest = ""  # as of `_withdrawal` and `failure`: no later report equals it
         if withdrawn is not None:
             findings = pipeline.abstain((), wording.withdrawn(withdrawn))
         elif failure:
             findings = abandoned(case, pipeline, failure)
         else:
-            findings = conclude(case, gathered, pipeline)
+            gathered = gather(case, pipeline)
+            findings, digest = conclude(case, gathered, pipeline), gathered.input_digest
         outcome = _outcome(findings, Notice(withdrawn=withdrawn))
-        digest = "" if failure else gathered.input_digest
         return replace(
             self._without_objects(job, pipeline, outcome, digest, now),
             findings_json=encode_findings(findings),
