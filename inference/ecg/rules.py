@@ -17,8 +17,8 @@ from inference.ecg.cleaning import FEWEST_SAMPLES, RATE_HZ
 from inference.ecg.leads import Leads, LeadSet, disagreement_mv, names, with_values
 from inference.ecg.recording import Choice, choose
 from inference.ecg.waveform import read_groups
-from inference.exclusions import reason
-from inference.types import Code, Rejected, Selected, Selection, Verdict
+from inference.exclusions import reason, rejection
+from inference.types import Code, Selected, Selection, Verdict
 
 TWELVE_LEAD, GENERAL, GENERAL_32_BIT = (
     "1.2.840.10008.5.1.4.1.1.9.1.1",
@@ -81,13 +81,12 @@ def select(header: Dataset, needs: Needs) -> Selection:
     """
     instance = instance_ref(header)
     kind = _kind(text(header, "SOPClassUID"))
-    if not kind.passed:
-        return Rejected(instance, (kind,), REASONS[kind.rule], kind.detail)
+    if unknown := rejection(instance, (kind,), REASONS):
+        return unknown
     choice = choose(read_groups(header))
     verdicts = (kind, *(rule(choice, needs) for rule in _RULES))
-    for verdict in verdicts:
-        if not verdict.passed:
-            return Rejected(instance, verdicts, REASONS[verdict.rule], verdict.detail)
+    if rejected := rejection(instance, verdicts, REASONS):
+        return rejected
     channels = [list(channel) for channel in choice.channels]
     return Selected(instance, verdicts, {"leads": choice.lead_set.value, "channels": channels})
 

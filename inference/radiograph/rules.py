@@ -8,10 +8,10 @@ from pydicom import Dataset
 from inference import population
 from inference.dicom.elements import integer, items, text, texts
 from inference.dicom.header import instance_ref
-from inference.exclusions import reason
+from inference.exclusions import reason, rejection
 from inference.population import adult, human
 from inference.radiograph.views import View, stated_view
-from inference.types import Code, Rejected, Selected, Selection, Verdict
+from inference.types import Code, Selected, Selection, Verdict
 
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -184,9 +184,8 @@ def select(header: Dataset) -> Selection:
     """
     verdicts = tuple(rule(header) for rule in RULES)
     instance = instance_ref(header)
-    for verdict in verdicts:
-        if not verdict.passed:
-            return Rejected(instance, verdicts, REASONS[verdict.rule], verdict.detail)
+    if rejected := rejection(instance, verdicts, REASONS):
+        return rejected
     view = stated_view(header)
     plan = {"view": "" if view is View.UNKNOWN else view.value, "notes": list(_notes(header, view))}
     return Selected(instance, verdicts, plan)

@@ -8,8 +8,8 @@ from pydicom import Dataset
 
 from inference.dicom.elements import text
 from inference.dicom.header import instance_ref
-from inference.exclusions import reason
-from inference.types import Code, Rejected, Selected, Selection, Verdict
+from inference.exclusions import reason, rejection
+from inference.types import Code, Selected, Selection, Verdict
 from inference.ultrasound.regions import Region, read_regions
 
 #: Ultrasound Image and Multi-frame Image, both with their retired UIDs, and Enhanced US Volume.
@@ -54,10 +54,8 @@ class RuleSet:
         regions = read_regions(header)
         verdicts = tuple(rule(header, regions) for rule in self.rules)
         instance = instance_ref(header)
-        for verdict in verdicts:
-            if not verdict.passed:
-                return Rejected(instance, verdicts, self.reasons[verdict.rule], verdict.detail)
-        return Selected(instance, verdicts, self.plan(header, regions))
+        rejected = rejection(instance, verdicts, self.reasons)
+        return rejected or Selected(instance, verdicts, self.plan(header, regions))
 
 
 def ultrasound_image(header: Dataset, _regions: tuple[Region, ...]) -> Verdict:
