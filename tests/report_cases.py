@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 
 from dicom_node.report import NodeIdentity, StudyContext
+from inference.course import course_of
 from inference.exclusions import UNFAMILIAR
 from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.types import (
     Assessment,
     Code,
+    Earlier,
     Evidence,
     Exclusion,
     Findings,
@@ -19,6 +21,7 @@ from inference.types import (
     ModelCard,
     Presence,
     Standing,
+    StudyRef,
 )
 
 MADE_AT = datetime(2026, 11, 21, 10, 15, 30, tzinfo=UTC)
@@ -226,3 +229,23 @@ def abstention(excluded: tuple[Exclusion, ...] | None = None) -> Findings:
         abstention="no instance of the study is a usable B-mode cine loop.",
         words=words_without_estimate(item.instance for item in left_out),
     )
+
+
+def before(day: str, value: float, *, bundle: str = "", low: float = 0, high: float = 0) -> Earlier:
+    """What an earlier study said of mPAP; by the present bundle, unless another is named."""
+    bounds = (low or value - 8, high or value + 8)
+    mpap = replace(measurements()[0], value=value, low=bounds[0], high=bounds[1])
+    uid = f"1.2.826.0.1.3680043.8.498.9.{int(day)}"
+    return Earlier(StudyRef(uid, f"{day}091500"), bundle or card().bundle_digest, {"mPAP": mpap})
+
+
+def followed(*earlier: Earlier) -> Findings:
+    """An estimate beside earlier ones; the usual ones are three, the oldest of another bundle."""
+    found = estimate()
+    usual = (
+        before("20230105", 27, bundle="e" * 64),
+        before("20240304", 24.2),
+        before("20250310", 31),
+    )
+    present = StudyRef(study().study_instance_uid, "20261121090000")
+    return replace(found, course=course_of(found, present, earlier or usual))

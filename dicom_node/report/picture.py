@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.report import wording
+from dicom_node.report import comparison, wording
 from dicom_node.report.canvas import (
     AMBER,
+    BACKGROUND,
     BAND,
     BRIGHT,
     DIM,
@@ -36,6 +37,8 @@ from inference.types import (
 _BAR_LEFT, _BAR_RIGHT, _VERDICTS_LEFT, _VERDICTS_TOP = 400, 830, 880, 88
 _TOP, _MIDDLE = 182, 560
 _CLASS_HEIGHT = 104
+#: So many measurements have the room that is theirs.
+_ROWS = 3
 #: So many characters of a value leave room for its unit in large letters.
 _LARGE_DIGITS = 4
 #: So many characters of a verdict have room in large letters.
@@ -49,7 +52,7 @@ def summary_picture(
     findings: Findings, study: StudyContext, notice: Notice = NO_NOTICE
 ) -> NDArray[np.uint8]:
     """RGB, shape (HEIGHT, WIDTH, 3)."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas = Canvas(ImageDraw.Draw(image))
     draw_heading(canvas, findings)
     if notice.withdrawn is not None:
@@ -76,9 +79,15 @@ def draw_heading(canvas: Canvas, findings: Findings) -> None:
 
 
 def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
-    row = (_MIDDLE - _TOP) // max(3, len(findings.measurements))
+    count = max(_ROWS, len(findings.measurements))
+    row = (_MIDDLE - _TOP) // count
     for index, measurement in enumerate(findings.measurements):
-        _draw_measurement(canvas, _TOP + index * row, measurement, findings)
+        top = _TOP + index * row
+        _draw_measurement(canvas, top, measurement, findings)
+        track = comparison.track_of(findings, measurement)
+        if track is not None and count == _ROWS:  # the rows of more have no room for it
+            colour = AMBER if track.changed else DIM
+            canvas.text(MARGIN + 100, top + 107, comparison.change(track), 16, colour)
 
 
 def _draw_measurement(

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from pydicom import Dataset
 
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
 from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
+from dicom_node.work.findings_codec import decode_findings
 from dicom_node.work.prepare import settings_of
 from dicom_node.work.refused import refused_sentences
 from inference import types
+from inference.course import course_of, followed
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
@@ -23,7 +25,16 @@ from inference.exclusions import (
     UNUSED,
 )
 from inference.pipeline import Pipeline, require_own
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected, StudyRef
+from inference.types import (
+    Code,
+    Earlier,
+    Encoded,
+    Exclusion,
+    Findings,
+    InstanceRef,
+    Rejected,
+    StudyRef,
+)
 from storage.reading.cases import Case, CaseInstance
 from storage.work.results import Preparation
 
@@ -40,11 +51,15 @@ _FAILED = f"technical failure: the model gave no plausible values. {_ADMINISTRAT
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The instances of a case, told apart: what can be fused, and what is left out and why."""
+    """The instances of a case, told apart: what can be fused, and what is left out and why.
+
+    `earlier` are the estimates of the patient's earlier studies, the oldest first.
+    """
 
     encoded: tuple[Encoded, ...]
     exclusions: tuple[Exclusion, ...]
     input_digest: str
+    earlier: tuple[Earlier, ...] = ()
 
 
 def unprepared_instances(
@@ -115,7 +130,22 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
             identity.update(f"\n{item.sop_instance_uid} {item.digest}{beside}".encode())
     for item in lacking_instances(case, pipeline):
         identity.update(f"\n{item.sop_instance_uid} lacking".encode())
-    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
+    earlier = tuple(_earlier(case, pipeline))
+    for estimate in earlier:
+        identity.update(f"\nearlier {json.dumps(asdict(estimate), sort_keys=True)}".encode())
+    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest(), earlier)
+
+
+def _earlier(case: Case, pipeline: Pipeline) -> Iterator[Earlier]:
+    """What was estimated before by a bundle of the same standing.
+
+    Beside an estimate for patients, a number of an untrained model or a phantom's means nothing.
+    """
+    for item in case.earlier:
+        findings = decode_findings(item.findings_json)
+        if findings.model.standing is pipeline.model.standing:
+            study = StudyRef(item.study.study_instance_uid, item.study.at)
+            yield Earlier(study, item.bundle_digest, followed(findings))
 
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
@@ -139,11 +169,12 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
         return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
         study = StudyRef(case.study_instance_uid, case.at)
-        findings = pipeline.conclude(types.Case(gathered.encoded, study), gathered.exclusions)
+        known = types.Case(gathered.encoded, study, gathered.earlier)
+        findings = pipeline.conclude(known, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
     require_own(pipeline, findings, Findings)
-    return findings
+    return replace(findings, course=course_of(findings, study, gathered.earlier))
 
 
 def _told(case: Case) -> list[CaseInstance]:

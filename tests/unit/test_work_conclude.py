@@ -9,7 +9,7 @@ from inference.errors import InferenceError
 from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
 from inference.types import Findings
 from storage.reading.cases import Case, CaseInstance
-from storage.reading.companions import CaseStudy
+from storage.reading.same_patient import CaseStudy
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 
