@@ -239,7 +239,7 @@ def before(day: str, value: float, *, bundle: str = "", low: float = 0, high: fl
     return Earlier(StudyRef(uid, f"{day}091500"), bundle or card().bundle_digest, {"mPAP": mpap})
 
 
-def followed(*earlier: Earlier) -> Findings:
+def beside_earlier(*earlier: Earlier) -> Findings:
     """An estimate beside earlier ones; the usual ones are three, the oldest of another bundle."""
     found = estimate()
     usual = (
