@@ -5,29 +5,45 @@ verdict. Whether a report changes because an earlier one did is not its business
 for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import hypot
+from types import MappingProxyType
 
 from inference.codes import Code
 from inference.exclusions import SCHEME
 from inference.results import Measurement
-from inference.types import Course, Earlier, Findings, Point, StudyRef, Track
+from inference.types import Course, Earlier, Findings, Point, Reference, StudyRef, Track
 
 _PERCENT = Code("%", "UCUM", "%")
 
 
-def course_of(findings: Findings, study: StudyRef, earlier: Sequence[Earlier]) -> Course | None:
-    """How each quantity of the findings of a study went; None where nothing was estimated before.
+def course_of(
+    findings: Findings,
+    study: StudyRef,
+    earlier: Sequence[Earlier],
+    references: Mapping[str, Sequence[Reference]] = MappingProxyType({}),
+) -> Course | None:
+    """How each quantity of the findings of a study went; None where nothing is known before.
 
     `earlier` are the estimates of earlier studies, the oldest first. One in another unit is left
-    out: nothing is converted.
+    out: nothing is converted. `references` are by the names of quantities, in their units, until
+    the day of the study.
     """
     tracks = [
-        _track(present, findings.model.bundle_digest, earlier)
-        for present in followed(findings).values()
+        replace(
+            _track(present, findings.model.bundle_digest, earlier),
+            references=tuple(references.get(name, ())),
+        )
+        for name, present in followed(findings).items()
     ]
-    gone = tuple(track for track in tracks if track.earlier)
+    gone = tuple(track for track in tracks if track.earlier or track.references)
     return Course(study, gone) if gone else None
+
+
+def references_until(study: StudyRef, references: Iterable[Reference]) -> Iterator[Reference]:
+    """What was measured until the day of a study; of one without a date, nothing."""
+    return (item for item in references if item.at <= study.at[:8])
 
 
 def followed(findings: Findings) -> dict[str, Measurement]:

@@ -36,16 +36,30 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A value of a quantity that was measured otherwise, in its unit; `at` is the day, YYYYMMDD."""
+
+    at: str
+    value: float
+
+
+#: By Patient ID and by the name of a quantity, the oldest first.
+ReferenceValues = Mapping[str, Mapping[str, tuple[Reference, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """How one quantity went: earlier estimates, the oldest first, and the present one.
 
     `changed` says whether that differs from the last comparable one by more than both may err;
     None: nothing tells (no comparable one, no interval, or beyond the model's range).
+    `references` were measured otherwise until the day of the study, the oldest first.
     """
 
     present: Measurement
     earlier: tuple[Point, ...]
     changed: bool | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def previous(self) -> Point | None:
@@ -55,7 +69,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How the quantities of a study went, each that was estimated before; never empty."""
+    """How the quantities of a study went, each that was estimated or measured before; not empty."""
 
     study: StudyRef
     tracks: tuple[Track, ...]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.codes import Code
-from inference.earlier import Course, Earlier, Point, StudyRef, Track
+from inference.earlier import Course, Earlier, Point, Reference, StudyRef, Track
 from inference.results import (
     Assessment,
     Classification,
@@ -42,6 +42,7 @@ __all__ = [
     "Picture",
     "Point",
     "Presence",
+    "Reference",
     "Rejected",
     "Selected",
     "Selection",
@@ -274,7 +275,7 @@ class Findings:
     `abstention` says why: a reason to be put behind "No estimate: ". `cautions` are sentences that
     stand in plain sight on every form of the report, beside the values that they concern.
     `familiarity` is None where it was not judged. `course` is added by the node
-    (`inference.course`); None: nothing was estimated of the patient before.
+    (`inference.course`); None: nothing is known of the patient before.
     """
 
     title: str

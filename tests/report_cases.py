@@ -1,7 +1,9 @@
 """Made findings and studies in many shapes, for the tests of the report."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from inference.types import (
     Measurement,
     ModelCard,
     Presence,
+    Reference,
     Standing,
     StudyRef,
 )
@@ -239,7 +242,9 @@ def before(day: str, value: float, *, bundle: str = "", low: float = 0, high: fl
     return Earlier(StudyRef(uid, f"{day}091500"), bundle or card().bundle_digest, {"mPAP": mpap})
 
 
-def beside_earlier(*earlier: Earlier) -> Findings:
+def beside_earlier(
+    *earlier: Earlier, references: Mapping[str, Sequence[Reference]] = MappingProxyType({})
+) -> Findings:
     """An estimate beside earlier ones; the usual ones are three, the oldest of another bundle."""
     found = estimate()
     usual = (
@@ -248,4 +253,4 @@ def beside_earlier(*earlier: Earlier) -> Findings:
         before("20250310", 31),
     )
     present = StudyRef(study().study_instance_uid, "20261121090000")
-    return replace(found, course=course_of(found, present, earlier or usual))
+    return replace(found, course=course_of(found, present, earlier or usual, references))

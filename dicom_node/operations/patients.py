@@ -103,6 +103,6 @@ def _said(findings: Findings) -> Iterator[str]:
         yield wording.no_estimate(findings.abstention)
     for item in findings.measurements:
         track = comparison.track_of(findings, item)
-        since = f"; {comparison.change(track)}" if track else ""
-        yield f"{item.name} {wording.value(item)}, {wording.interval(item)}{since}"
+        stated = f"{item.name} {wording.value(item)}, {wording.interval(item)}"
+        yield "; ".join(filter(None, [stated, track and comparison.change(track)]))
     yield from narrative.verdicts(findings)

@@ -1,6 +1,6 @@
 """The estimates of a patient's studies over time: a picture as large as the summary."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,7 @@ from dicom_node.report.canvas import (
     BACKGROUND,
     BRIGHT,
     DIM,
+    GREEN,
     HEIGHT,
     LINE,
     MARGIN,
@@ -23,7 +24,7 @@ from dicom_node.report.canvas import (
     Canvas,
 )
 from dicom_node.report.picture import draw_heading
-from inference.types import Course, Findings, Measurement, StudyRef, Track
+from inference.types import Course, Findings, Point, StudyRef, Track
 
 _TOP, _BOTTOM, _GAP = 222, HEIGHT - 110, 12
 _LEFT, _RIGHT, _WORDS = 400, WIDTH - MARGIN - 50, 300
@@ -33,12 +34,16 @@ _MOST_YEARS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """One estimate on the picture."""
+class _Axis:
+    """Where days lie between the first and the last that are drawn."""
 
-    x: int
-    estimate: Measurement
-    comparable: bool = True
+    first: int
+    last: int
+
+    def x(self, days: int) -> int:
+        """The place of a day, in pixels from the left."""
+        share = (days - self.first) / max(1, self.last - self.first)
+        return round(_LEFT + share * (_RIGHT - _LEFT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +67,19 @@ def course_picture(findings: Findings, course: Course) -> NDArray[np.uint8]:
     canvas = Canvas(ImageDraw.Draw(image))
     draw_heading(canvas, findings)
     canvas.text(MARGIN, 184, "The patient's studies over time", 22, BRIGHT)
-    first = min(_days(point.study) for track in course.tracks for point in track.earlier)
-    last = _days(course.study)
+    axis = _Axis(min(_all_days(course)), _days(course.study.at))
     height = (_BOTTOM - _TOP) // len(course.tracks)
     for index, track in enumerate(course.tracks):
         top = _TOP + index * height
-        seen = [
-            _Seen(_x(_days(p.study), first, last), p.estimate, p.comparable) for p in track.earlier
-        ]
-        seen.append(_Seen(_x(last, first, last), track.present))
-        _draw_track(canvas, top, top + height - _GAP, track, seen)
-    _draw_years(canvas, first, last)
-    _draw_legend(canvas, course)
+        _draw_words(canvas, top, top + height - _GAP, track)
+        _draw_track(canvas, top + 26, top + height - _GAP - 14, track, axis, course.study)
+    _draw_years(canvas, axis)
+    canvas.text(MARGIN, HEIGHT - 76, _legend(findings, course), 17, DIM)
     return np.asarray(image, dtype=np.uint8)
 
 
-def _draw_track(canvas: Canvas, top: int, bottom: int, track: Track, seen: Sequence[_Seen]) -> None:
-    """Name, present value and change to the left; the estimates in time to the right."""
+def _draw_words(canvas: Canvas, top: int, bottom: int, track: Track) -> None:
+    """Name, present value and change, to the left in the panel of a quantity."""
     present = track.present
     canvas.box((MARGIN, top, WIDTH - MARGIN, bottom), PANEL, radius=12)
     canvas.fitted((MARGIN + 16, top + 10, _WORDS, top + 38), present.name, 22, DIM)
@@ -86,70 +87,86 @@ def _draw_track(canvas: Canvas, top: int, bottom: int, track: Track, seen: Seque
     words = (MARGIN + 16, top + 78, _WORDS, bottom - 6)
     changed = AMBER if track.changed else DIM
     canvas.fitted(words, wording.capitalised(comparison.change(track)), 17, changed)
-    scale = _scale([item.estimate for item in seen], present.upper_limit, top + 26, bottom - 14)
+
+
+def _draw_track(
+    canvas: Canvas, top: int, bottom: int, track: Track, axis: _Axis, study: StudyRef
+) -> None:
+    """The estimates in time, a line between those of the present bundle, what was measured."""
+    present = track.present
+    points = [*track.earlier, Point(study, present, comparable=True)]
+    scale = _scale(track, top, bottom)
     for value in (scale.low, scale.high):
         canvas.right(_LEFT - 24, scale.y(value) - 8, wording.printed(present, value), 15, DIM)
     if present.upper_limit is not None:
         limit = scale.y(present.upper_limit)
         canvas.box((_LEFT - 16, limit, WIDTH - MARGIN - 16, limit + 1), RED)
         canvas.right(_LEFT - 24, limit - 8, f"limit {present.upper_limit:g}", 15, RED)
-    own = [(item.x, scale.y(item.estimate.value)) for item in seen if item.comparable]
+    places = [(axis.x(_days(p.study.at)), scale.y(p.estimate.value)) for p in points]
+    own = [place for place, point in zip(places, points, strict=True) if point.comparable]
     canvas.path(own, LINE)
-    for item in seen:
-        _draw_estimate(canvas, scale, item, is_present=item is seen[-1])
-        if len(seen) <= _MOST_VALUES:
-            _draw_value(canvas, scale, item)
+    for (x, y), point in zip(places, points, strict=True):
+        _draw_estimate(canvas, x, scale, point, is_present=point is points[-1])
+        if len(points) <= _MOST_VALUES:
+            canvas.text(x + 13, y - 8, wording.digits(point.estimate), 16, BRIGHT)
+    for each in track.references:
+        x, y = axis.x(_days(each.at)), scale.y(each.value)
+        canvas.box((x - 7, y - 7, x + 7, y + 7), GREEN)
+        canvas.text(x + 13, y - 8, wording.printed(present, each.value), 16, GREEN)
 
 
-def _draw_estimate(canvas: Canvas, scale: _Scale, item: _Seen, *, is_present: bool) -> None:
+def _draw_estimate(
+    canvas: Canvas, x: int, scale: _Scale, point: Point, *, is_present: bool
+) -> None:
     """The interval as a bar; hollow where another bundle made the estimate."""
-    x, estimate = item.x, item.estimate
+    estimate = point.estimate
     colour = BRIGHT if is_present else DIM
     if estimate.low is not None and estimate.high is not None:
         low, high = scale.y(estimate.low), scale.y(estimate.high)
         canvas.box((x - 1, high, x + 1, low), colour)
         for end in (low, high):
             canvas.box((x - 6, end - 1, x + 6, end), colour)
-    inside = colour if item.comparable else PANEL
+    inside = colour if point.comparable else PANEL
     canvas.dot(x, scale.y(estimate.value), 9 if is_present else 7, inside, outline=colour)
 
 
-def _draw_value(canvas: Canvas, scale: _Scale, item: _Seen) -> None:
-    y = scale.y(item.estimate.value)
-    canvas.text(item.x + 13, y - 8, wording.digits(item.estimate), 16, BRIGHT)
-
-
-def _scale(estimates: Sequence[Measurement], limit: float | None, top: int, bottom: int) -> _Scale:
+def _scale(track: Track, top: int, bottom: int) -> _Scale:
     """From the lowest to the highest of all that is drawn."""
+    estimates = [track.present, *(point.estimate for point in track.earlier)]
     shown = [number for item in estimates for number in (item.value, item.low, item.high)]
-    known = [number for number in (*shown, limit) if number is not None]
+    shown += [track.present.upper_limit, *(each.value for each in track.references)]
+    known = [number for number in shown if number is not None]
     low, high = min(known), max(known)
     return _Scale(low, high if high > low else low + 1, top, bottom)
 
 
-def _draw_years(canvas: Canvas, first: int, last: int) -> None:
+def _draw_years(canvas: Canvas, axis: _Axis) -> None:
     """The first and the last day, and the beginnings of years between them."""
-    for days in (first, last):
-        canvas.centred(_x(days, first, last), _BOTTOM + 8, str(date.fromordinal(days)), 16, DIM)
-    years = range(date.fromordinal(first).year + 1, date.fromordinal(last).year + 1)
+    for days in {axis.first, axis.last}:
+        canvas.centred(axis.x(days), _BOTTOM + 8, str(date.fromordinal(days)), 16, DIM)
+    years = range(date.fromordinal(axis.first).year + 1, date.fromordinal(axis.last).year + 1)
     step = 1 + len(years) // _MOST_YEARS
     for year in years[::step]:
-        x = _x(date(year, 1, 1).toordinal(), first, last)
+        x = axis.x(date(year, 1, 1).toordinal())
         if _LEFT + 90 < x < _RIGHT - 90:
             canvas.centred(x, _BOTTOM + 8, str(year), 16, DIM)
 
 
-def _draw_legend(canvas: Canvas, course: Course) -> None:
-    points = [point for track in course.tracks for point in track.earlier]
+def _legend(findings: Findings, course: Course) -> str:
     parts = ["Bar: interval of the estimate."]
-    if not all(point.comparable for point in points):
+    if not all(point.comparable for track in course.tracks for point in track.earlier):
         parts.append("Hollow: made with another model, not comparable.")
-    canvas.text(MARGIN, HEIGHT - 76, " ".join(parts), 17, DIM)
+    if any(track.references for track in course.tracks):
+        parts.append(f"Square: {findings.words.reference}.")
+    return " ".join(parts)
 
 
-def _x(days: int, first: int, last: int) -> int:
-    return round(_LEFT + (days - first) / max(1, last - first) * (_RIGHT - _LEFT))
+def _all_days(course: Course) -> Iterator[int]:
+    yield _days(course.study.at)
+    for track in course.tracks:
+        yield from (_days(point.study.at) for point in track.earlier)
+        yield from (_days(each.at) for each in track.references)
 
 
-def _days(study: StudyRef) -> int:
-    return date(int(study.at[:4]), int(study.at[4:6]), int(study.at[6:8])).toordinal()
+def _days(at: str) -> int:
+    return date(int(at[:4]), int(at[4:6]), int(at[6:8])).toordinal()

@@ -44,7 +44,7 @@ def _group(
 ) -> ContentItem:
     """The label says that it is an earlier one, for viewers that show no time points."""
     first = points[0]
-    label = f"EARLIER STUDY of {comparison.day(first)}: {findings.title}"
+    label = f"EARLIER STUDY of {comparison.day(first.study.at)}: {findings.title}"
     another = [] if first.comparable else [text(concepts.COMMENT, _ANOTHER)]
     tracked = tracking_uid(study, findings.model, "earlier", first.study.uid)
     return container(
@@ -52,7 +52,7 @@ def _group(
         [
             text(concepts.TRACKING_IDENTIFIER, label, HAS_OBS_CONTEXT),
             uid(concepts.TRACKING_UID, tracked, HAS_OBS_CONTEXT),
-            *_time_point(comparison.day(first), order, days),
+            *_time_point(comparison.day(first.study.at), order, days),
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
             *(_estimate(point.estimate) for point in points),
             *another,

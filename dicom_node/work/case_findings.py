@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 
 from pydicom import Dataset
 
@@ -14,7 +15,8 @@ from dicom_node.work.findings_codec import decode_findings
 from dicom_node.work.prepare import settings_of
 from dicom_node.work.refused import refused_sentences
 from inference import types
-from inference.course import course_of, followed
+from inference.course import course_of, followed, references_until
+from inference.earlier import ReferenceValues
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
@@ -32,6 +34,7 @@ from inference.types import (
     Exclusion,
     Findings,
     InstanceRef,
+    Reference,
     Rejected,
     StudyRef,
 )
@@ -53,13 +56,15 @@ _FAILED = f"technical failure: the model gave no plausible values. {_ADMINISTRAT
 class Gathered:
     """The instances of a case, told apart: what can be fused, and what is left out and why.
 
-    `earlier` are the estimates of the patient's earlier studies, the oldest first.
+    `earlier` are the estimates of the patient's earlier studies, the oldest first, and `references`
+    what was measured of the patient otherwise, by the names of quantities.
     """
 
     encoded: tuple[Encoded, ...]
     exclusions: tuple[Exclusion, ...]
     input_digest: str
     earlier: tuple[Earlier, ...] = ()
+    references: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
 
 
 def unprepared_instances(
@@ -103,8 +108,13 @@ def _standing(case: Case) -> list[CaseInstance]:
     return [*standing_instances(case), *case.companions]
 
 
-def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Separate the selected instances from the rest; both in the order of their UIDs."""
+def gather(
+    case: Case, pipeline: Pipeline, reference_values: ReferenceValues = MappingProxyType({})
+) -> Gathered:
+    """Separate the selected instances from the rest; both in the order of their UIDs.
+
+    `reference_values` are those of all patients.
+    """
     encoded: list[Encoded] = []
     exclusions: list[Exclusion] = []
     identity = hashlib.sha256(
@@ -133,7 +143,19 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
     earlier = tuple(_earlier(case, pipeline))
     for estimate in earlier:
         identity.update(f"\nearlier {json.dumps(asdict(estimate), sort_keys=True)}".encode())
-    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest(), earlier)
+    references = _references(case, reference_values)
+    if any(references.values()):
+        identity.update(f"\nreferences {sorted(references.items())}".encode())
+    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest(), earlier, references)
+
+
+def _references(
+    case: Case, reference_values: ReferenceValues
+) -> Mapping[str, tuple[Reference, ...]]:
+    """What was measured of the patient until the day of the study."""
+    of_patient = reference_values.get(case.patient_id.strip(), {})
+    study = StudyRef(at=case.at)
+    return {name: tuple(references_until(study, found)) for name, found in of_patient.items()}
 
 
 def _earlier(case: Case, pipeline: Pipeline) -> Iterator[Earlier]:
@@ -174,7 +196,8 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
     require_own(pipeline, findings, Findings)
-    return replace(findings, course=course_of(findings, study, gathered.earlier))
+    course = course_of(findings, study, gathered.earlier, gathered.references)
+    return replace(findings, course=course)
 
 
 def _told(case: Case) -> list[CaseInstance]:

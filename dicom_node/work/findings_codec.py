@@ -19,6 +19,7 @@ from inference.types import (
     ModelCard,
     Point,
     Presence,
+    Reference,
     Standing,
     StudyRef,
     Track,
@@ -113,7 +114,8 @@ def _track(item: dict[str, Any]) -> Track:
         Point(StudyRef(**each["study"]), _measurement(each["estimate"]), each["comparable"])
         for each in item["earlier"]
     )
-    return Track(_measurement(item["present"]), points, item["changed"])
+    references = tuple(Reference(**each) for each in item["references"])
+    return Track(_measurement(item["present"]), points, item["changed"], references)
 
 
 def _words(item: dict[str, Any]) -> Words:

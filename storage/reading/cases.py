@@ -55,7 +55,8 @@ class Case:
 
     `at` is when the study was, YYYYMMDDHHMMSS, "" where not known. `companions` are instances of
     the patient's other studies that take part, as far as they still stand; `earlier` is what the
-    pipeline estimated in studies of the patient before this one, the oldest first.
+    pipeline estimated in studies of the patient before this one, the oldest first. `patient_id` is
+    the Patient ID that the study is filed under.
     `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
     corrected of it, by the names of `storage.corrections.ordered.Identification`. `reported` are
     the objects that destinations have, each with its destination, as far as no rejection note of
@@ -73,6 +74,7 @@ class Case:
     at: str = ""
     companions: tuple[CaseInstance, ...] = ()
     earlier: tuple[EarlierFindings, ...] = ()
+    patient_id: str = ""
 
 
 def load_case(tx: Transaction, study_id: int, pipeline: str, reach: Reach | None = None) -> Case:
@@ -98,6 +100,7 @@ def load_case(tx: Transaction, study_id: int, pipeline: str, reach: Reach | None
         at=case_study(study).at,
         companions=tuple(_beside(tx, study_id, pipeline, reach)) if reach else (),
         earlier=tuple(earlier_findings(tx, study, pipeline)),
+        patient_id=study.patient_id,
     )
 
 

@@ -12,7 +12,7 @@ from dicom_node.hl7.result_message import result_message
 from dicom_node.report import as_text, build, comparison
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.course import course_of, followed
-from inference.types import Earlier, Findings, StudyRef
+from inference.types import Earlier, Findings, Reference, StudyRef
 from tests.report_cases import (
     IDENTITY,
     MADE_AT,
@@ -148,6 +148,30 @@ def test_of_many_the_last_four_are_named_in_words() -> None:
     findings = beside_earlier(*many)
     assert "earlier estimates: 6 before, 30 mmHg (2016-01-01)" in said(findings)
     assert len(earlier_groups(findings)) == 10
+
+
+def test_what_was_measured_otherwise_stands_beside_the_estimates() -> None:
+    references = {"mPAP": (Reference("20240401", 33.0), Reference("20260301", 41.0))}
+    findings = beside_earlier(before("20250310", 31), references=references)
+    assert said(findings).endswith(
+        "within the uncertainty of both estimates; "
+        "catheter value: 33 mmHg (2024-04-01), 41 mmHg (2026-03-01)."
+    )
+    green = (objects(findings, "SC")[0].pixel_array[1] == (120, 200, 150)).all(axis=2)
+    assert green.sum() > 2 * 15 * 15, "two squares"
+
+
+def test_a_measured_value_needs_no_earlier_estimate() -> None:
+    findings = course_of(estimate(), StudyRef("1.2", "20261121"), (), {"PVR": [measured(3.1)]})
+    assert findings is not None
+    found = replace(estimate(), course=findings)
+    assert said(found) == "PVR, catheter value: 3.1 Wood units (2024-04-01)."
+    assert earlier_groups(found) == []
+    assert objects(found, "SC")[0].NumberOfFrames == 2
+
+
+def measured(value: float) -> Reference:
+    return Reference("20240401", value)
 
 
 def test_where_nothing_is_measured_the_probability_of_each_verdict_is_followed() -> None:

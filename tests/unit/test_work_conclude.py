@@ -8,7 +8,7 @@ from dicom_node.work.case_findings import abandoned, conclude, gather
 from dicom_node.work.findings_codec import encode_findings
 from inference.errors import InferenceError
 from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
-from inference.types import Findings, ModelCard, Standing, StudyRef
+from inference.types import Findings, ModelCard, Reference, Standing, StudyRef
 from storage.reading.cases import Case, CaseInstance
 from storage.reading.earlier import EarlierFindings
 from storage.reading.same_patient import CaseStudy
@@ -123,6 +123,24 @@ def test_an_earlier_estimate_of_an_untrained_model_stands_beside_no_other() -> N
     assert len(gather(case, pipeline).earlier) == 1
     pipeline.model = trusted
     assert gather(case, pipeline).earlier == ()
+
+
+def test_what_was_measured_until_the_study_stands_beside_and_makes_another_report() -> None:
+    at = "20260131101500"
+    case = Case(1, "1.2.9", False, (instance(1),), at=at, patient_id="P1")
+    pipeline = Numbers()
+    pipeline.abstain = lambda *_: found(40, pipeline.model)  # type: ignore[method-assign]
+    values = (Reference("20250131", 38.0), Reference("20260131", 41.0), Reference("20260201", 9.0))
+
+    plain, other = (gather(case, pipeline, {who: {"mPAP": values}}) for who in ("P2", "P1"))
+
+    assert plain.input_digest == gather(case, pipeline).input_digest != other.input_digest
+    course = conclude(case, other, pipeline).course
+    assert course is not None
+    assert [item.value for item in course.tracks[0].references] == [38.0, 41.0]
+    late = replace(values[2], value=10.0)
+    same = gather(case, pipeline, {"P1": {"mPAP": (*values[:2], late)}})
+    assert same.input_digest == other.input_digest, "what came after the study changes nothing"
 
 
 def found(value: float, model: ModelCard) -> Findings:
