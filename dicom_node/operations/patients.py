@@ -104,5 +104,6 @@ def _said(findings: Findings) -> Iterator[str]:
     for item in findings.measurements:
         track = comparison.track_of(findings, item)
         stated = f"{item.name} {wording.value(item)}, {wording.interval(item)}"
-        yield "; ".join(filter(None, [stated, track and comparison.change(track)]))
+        since = comparison.change(track) if track else ""
+        yield "; ".join(filter(None, [stated, since]))
     yield from narrative.verdicts(findings)

@@ -24,13 +24,15 @@ from dicom_node.report.canvas import (
     Canvas,
 )
 from dicom_node.report.picture import draw_heading
-from inference.types import Course, Findings, Point, StudyRef, Track
+from inference.types import Course, Findings, Measurement, Point, StudyRef, Track
 
 _TOP, _BOTTOM, _GAP = 222, HEIGHT - 110, 12
 _LEFT, _RIGHT, _WORDS = 400, WIDTH - MARGIN - 50, 300
 #: Estimates of one quantity that are drawn with their values; more would overlap.
 _MOST_VALUES = 10
 _MOST_YEARS = 12
+#: Size of the numbers beside a scale.
+_LETTERS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,7 @@ def _draw_track(
     present = track.present
     points = [*track.earlier, Point(study, present, comparable=True)]
     scale = _scale(track, top, bottom)
-    for value in (scale.low, scale.high):
-        canvas.right(_LEFT - 24, scale.y(value) - 8, wording.printed(present, value), 15, DIM)
-    if present.upper_limit is not None:
-        limit = scale.y(present.upper_limit)
-        canvas.box((_LEFT - 16, limit, WIDTH - MARGIN - 16, limit + 1), RED)
-        canvas.right(_LEFT - 24, limit - 8, f"limit {present.upper_limit:g}", 15, RED)
+    _draw_heights(canvas, scale, present)
     places = [(axis.x(_days(p.study.at)), scale.y(p.estimate.value)) for p in points]
     own = [place for place, point in zip(places, points, strict=True) if point.comparable]
     canvas.path(own, LINE)
@@ -113,6 +110,18 @@ def _draw_track(
         x, y = axis.x(_days(each.at)), scale.y(each.value)
         canvas.box((x - 7, y - 7, x + 7, y + 7), GREEN)
         canvas.text(x + 13, y - 8, wording.printed(present, each.value), 16, GREEN)
+
+
+def _draw_heights(canvas: Canvas, scale: _Scale, present: Measurement) -> None:
+    """What the ends of the scale mean, and the upper limit of normal, where they do not meet."""
+    limit = None if present.upper_limit is None else scale.y(present.upper_limit)
+    for value in (scale.low, scale.high):
+        if limit is None or abs(scale.y(value) - limit) > _LETTERS:
+            shown = wording.printed(present, value)
+            canvas.right(_LEFT - 24, scale.y(value) - 8, shown, _LETTERS, DIM)
+    if limit is not None:
+        canvas.box((_LEFT - 16, limit, WIDTH - MARGIN - 16, limit + 1), RED)
+        canvas.right(_LEFT - 24, limit - 8, f"limit {present.upper_limit:g}", _LETTERS, RED)
 
 
 def _draw_estimate(

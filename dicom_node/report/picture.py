@@ -79,15 +79,9 @@ def draw_heading(canvas: Canvas, findings: Findings) -> None:
 
 
 def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
-    count = max(_ROWS, len(findings.measurements))
-    row = (_MIDDLE - _TOP) // count
+    row = (_MIDDLE - _TOP) // max(_ROWS, len(findings.measurements))
     for index, measurement in enumerate(findings.measurements):
-        top = _TOP + index * row
-        _draw_measurement(canvas, top, measurement, findings)
-        track = comparison.track_of(findings, measurement)
-        if track is not None and count == _ROWS:  # the rows of more have no room for it
-            colour = AMBER if track.changed else DIM
-            canvas.text(MARGIN + 100, top + 107, comparison.change(track), 16, colour)
+        _draw_measurement(canvas, _TOP + index * row, measurement, findings)
 
 
 def _draw_measurement(
@@ -104,6 +98,11 @@ def _draw_measurement(
     canvas.text(MARGIN + 100, top + 60, wording.interval(measurement), 19, DIM)
     doubt = "; ".join(filter(None, [wording.beyond(measurement), wording.borderline(measurement)]))
     canvas.text(MARGIN + 100, top + 90, doubt, 17, DIM)
+    track = comparison.track_of(findings, measurement)
+    if track is not None and len(findings.measurements) <= _ROWS:  # the rows of more are too low
+        colour = AMBER if track.changed else DIM
+        below = top + (109 if doubt else 90)
+        canvas.text(MARGIN + 100, below, comparison.change(track), 16, colour)
 
     scale = gauge(measurement)
 

@@ -1,7 +1,7 @@
 """Looking at one patient: the studies in their order in time, and what was reported of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -63,7 +63,7 @@ def studies_of_patient(
             summary=summary,
             issuer_of_patient_id=row.issuer_of_patient_id or "",
             is_same_patient=row.id == rows[-1].id or are_of_one_patient(row, rows[-1]),
-            reports=tuple(reports.get(row.id, {}).values()),
+            reports=tuple(made for _, made in sorted(reports.get(row.id, {}).items())),
         )
         for row, summary in zip(rows, summaries(tx, rows), strict=True)
     ]
@@ -74,21 +74,12 @@ def _reports(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[int, dict[str, P
     """Of each study, the last report of each pipeline that changed anything."""
     report = tables.Report
     found = tx.execute(
-        select(
-            report.study_id,
-            report.pipeline,
-            report.revision,
-            report.outcome,
-            report.bundle_digest,
-            report.made_at,
-            report.findings_json,
-        )
+        select(report)
         .where(report.study_id.in_([row.id for row in rows]), report.outcome != Outcome.NO_EFFECT)
-        .order_by(report.pipeline, report.revision)
+        .order_by(report.revision)
     )
     last: dict[int, dict[str, PatientReport]] = {}
-    for study_id, *columns in found:
-        names = ("pipeline", "revision", "outcome", "bundle_digest", "made_at", "findings_json")
-        made = PatientReport(**dict(zip(names, columns, strict=True)))
-        last.setdefault(study_id, {})[made.pipeline] = made
+    for row in found:
+        made = {item.name: getattr(row, item.name) for item in fields(PatientReport)}
+        last.setdefault(row.study_id, {})[row.pipeline] = PatientReport(**made)
     return last
