@@ -100,9 +100,8 @@ def _draw_measurement(
     canvas.text(MARGIN + 100, top + 90, doubt, 17, DIM)
     track = comparison.track_of(findings, measurement)
     if track is not None and len(findings.measurements) <= _ROWS:  # the rows of more are too low
-        colour = AMBER if track.changed else DIM
-        below = top + (109 if doubt else 90)
-        canvas.text(MARGIN + 100, below, comparison.change(track), 16, colour)
+        below, change = top + (109 if doubt else 90), comparison.change(track)
+        canvas.text(MARGIN + 100, below, change, 16, AMBER if track.changed else DIM)
 
     scale = gauge(measurement)
 

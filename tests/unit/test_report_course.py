@@ -234,3 +234,14 @@ def test_the_database_keeps_it() -> None:
     old = {**json.loads(encode_findings(estimate()))}
     del old["course"]
     assert decode_findings(json.dumps(old)).course is None
+
+
+def test_the_summary_is_as_ever_but_for_one_line_on_the_change() -> None:
+    alone, followed_up = (objects(each, "SC")[-1].pixel_array for each in (estimate(), told()))
+    differs = np.argwhere((alone != followed_up).any(axis=2))
+    top, bottom = differs[:, 0].min(), differs[:, 0].max()
+    assert bottom - top < 20
+
+
+def told() -> Findings:
+    return beside_earlier(before("20250310", 31))
