@@ -5,8 +5,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pydicom import Dataset, dcmread
 
+from dicom_node.cli import cli
 from dicom_node.operations.patients import show_patient
 from inference.pipeline import Pipeline, load_pipeline
 from storage.corrections import ordered
@@ -103,7 +105,7 @@ def test_a_withdrawn_study_leaves_the_next_report_and_revises_none(
 
 
 def test_one_who_asks_for_the_patient_sees_them_in_order(
-    node: Node, exams: Sequence[bytes]
+    node: Node, exams: Sequence[bytes], tmp_path: Path
 ) -> None:
     one_after_another(node, exams[::-1])
     found = show_patient(node.database, "eve", "P-7")
@@ -113,5 +115,11 @@ def test_one_who_asks_for_the_patient_sees_them_in_order(
     assert [len(report.estimates) for report in reports] == [3, 3, 3]
     assert not any("since" in said for said in reports[2].said), "it came first"
     assert len(estimates(node.newest(study_id=1))) == 1
+    config = tmp_path / "node.toml"
+    config.write_text(f'[storage]\ndatabase_url = "sqlite:///{tmp_path / "node.db"}"\n')
+    printed = CliRunner().invoke(cli, ["patient", "P-7", "--config", str(config)]).output
+    days = [line[:10] for line in printed.splitlines() if line.startswith("20")]
+    assert days == ["2024-03-04", "2025-03-10", "2026-01-31"]
+    assert printed.count("mPAP") >= 3
     last = show_patient(node.database, "eve", "P-7", limit=1)
     assert ([each.summary.study_date for each in last.studies], last.left_out) == ([DAYS[2]], 2)
