@@ -1,7 +1,7 @@
 """From a case to what is sent: findings, report objects in the spool, and one report row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydicom import Dataset
@@ -13,6 +13,7 @@ from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from dicom_node.work.report_files import Composer
 from inference.dicom.header import read_header
+from inference.earlier import ReferenceValues
 from inference.pipeline import Pipeline
 from inference.types import Findings
 from storage.errors import (
@@ -43,11 +44,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Makes the report of one revision of one study, with objects of the given kinds."""
+    """Makes the report of one revision of one study, with objects of the given kinds.
+
+    `reference_values` stand beside the estimates.
+    """
 
     spool: Spool
     identity: NodeIdentity
     kinds: frozenset[str] = KINDS
+    reference_values: ReferenceValues = field(default_factory=dict)
 
     def report(
         self,
@@ -72,7 +77,7 @@ class Reporter:
         header = self._header_to_file(case, latest, pipeline)
         if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
-        gathered = gather(case, pipeline)
+        gathered = gather(case, pipeline, self.reference_values)
         if latest and latest.input_digest == gathered.input_digest:
             return self._without_objects(
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
@@ -126,7 +131,7 @@ class Reporter:
         elif failure:
             findings = abandoned(case, pipeline, failure)
         else:
-            gathered = gather(case, pipeline)
+            gathered = gather(case, pipeline, self.reference_values)
             findings, digest = conclude(case, gathered, pipeline), gathered.input_digest
         outcome = _outcome(findings, Notice(withdrawn=withdrawn))
         return replace(
