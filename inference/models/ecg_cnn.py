@@ -35,7 +35,7 @@ class OneEncoder(LatentBody):
     def experts(self, leads: Tensor) -> None:
         """None: leads are not told apart."""
 
-    def latent(self, leads: Tensor, usable: Tensor) -> Gaussian:
+    def latent(self, leads: Tensor, usable: Tensor) -> Gaussian:  # noqa: ARG002 - they are 0
         """The latent (B, Z)."""
         return gaussian(self.linear(self.convolutions(leads).flatten(1)))
 
@@ -77,8 +77,8 @@ class ResNet1d(nn.Module):
         ]
         self.layers = nn.Sequential(*stem, *stages)
 
-    def forward(self, leads: Tensor, usable: Tensor) -> Tensor:
-        """The pooled feature; leads that are not usable are 0 already."""
+    def forward(self, leads: Tensor, usable: Tensor) -> Tensor:  # noqa: ARG002 - they are 0
+        """The pooled feature."""
         found: Tensor = self.layers(leads)
         return torch.cat([found.mean(dim=2), found.amax(dim=2)], dim=1)
 

@@ -8,6 +8,7 @@ Source: Wu and Goodman, "Multimodal generative models" (MVAE); Sutter et al., "G
 multimodal ELBO" (MoPoE); the gate and the alignment are those of LS-EMVAE.
 """
 
+from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ class LeadEncoders(nn.Module):
         self.convolutions = nn.Sequential(
             *(
                 layer
-                for before, after in zip(channels, channels[1:], strict=False)
+                for before, after in pairwise(channels)
                 for layer in (nn.Conv1d(before, after, 3, 2, 1, groups=_COUNT), nn.ReLU())
             )
         )
@@ -126,8 +127,8 @@ class MixtureOfProducts(nn.Module):
         precision = usable.unsqueeze(-1) / experts.variance  # (B, L, Z)
         variance = 1 / (1 + torch.einsum("sl,blz->bsz", sets, precision))
         mean = variance * torch.einsum("sl,blz->bsz", sets, precision * experts.mean)
-        # Sets that differ only by leads that are not usable are one; none of them counts as less.
-        share = ((sets @ usable.to(sets.dtype).T).T > 0).to(sets.dtype).unsqueeze(-1)
+        # A set without any usable lead is none.
+        share = (usable.to(sets.dtype) @ sets.T > 0).to(sets.dtype).unsqueeze(-1)  # (B, S, 1)
         share = share / share.sum(dim=1, keepdim=True)
         middle = (share * mean).sum(dim=1)
         square = (share * (variance + mean**2)).sum(dim=1)
