@@ -71,8 +71,6 @@ class LeadEncoders(nn.Module):
 class GatedMixture(nn.Module):
     """LS-EMVAE's fusion: a gate weighs the leads and their product, the shared expert."""
 
-    aligned = True
-
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.gate = nn.Linear((_COUNT + 1) * latent, _COUNT + 1)
@@ -102,8 +100,6 @@ class GatedMixture(nn.Module):
 class Product(nn.Module):
     """MVAE's fusion: the product of the leads and the standard normal."""
 
-    aligned = False
-
     def forward(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """The product of the usable experts (B, L, Z)."""
         return product(experts, usable)
@@ -114,8 +110,6 @@ class MixtureOfProducts(nn.Module):
 
     Training takes one random set for each ECG, so that it draws from the mixture.
     """
-
-    aligned = False
 
     def forward(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """One product of the mixture while training, else its mean and variance; (B, L, Z)."""
