@@ -16,6 +16,7 @@ from inference.bundle.loading import Bundle, load_bundle
 from inference.ecg import look as looking
 from inference.ecg import rules
 from inference.ecg.cleaning import Mains
+from inference.ecg.drawing import Pixels
 from inference.ecg.leads import LEADS, LeadSet
 from inference.ecg.look import ARMS_REVERSED, Ecg
 from inference.ecg.rules import Needs
@@ -26,7 +27,7 @@ from inference.models.lead_vae import EcgClassifier
 from inference.pipelines import ecg_bundle
 from inference.pipelines.ecg_bundle import NAME, PH, VERSION
 from inference.pipelines.ecg_features import ReadEcg, encode_ecg, read_ecg
-from inference.pipelines.ecg_pictures import pictures
+from inference.pipelines.ecg_pictures import pictures, preview
 from inference.pipelines.ecg_verdicts import SUPPOSES_PH, assess, classify, probability
 from inference.pipelines.ecg_words import (
     OTHER_ECG,
@@ -56,7 +57,6 @@ from inference.types import (
     Features,
     Findings,
     ModelCard,
-    Picture,
     Rejected,
     Selected,
     Selection,
@@ -151,7 +151,7 @@ class EcgPh:
             words=words(ecg.lead_set),
             assessments=assessments,
             classification=classify(assessments, asked),
-            evidence=(_evidence(ecg, sheet),),
+            evidence=(_evidence(ecg, preview(map_of_beats.pixels)),),
             exclusions=(*exclusions, *map(self._unused, reversed(others))),
             cautions=tuple(note for note in ecg.notes if note == ARMS_REVERSED),
             limitations=(
@@ -230,7 +230,7 @@ def load(bundle: Path, device: str, precision: str = "fp32", mains_hz: int = 50)
     return EcgPh(load_bundle(bundle, place), place, 60 if mains_hz == 60 else 50)
 
 
-def _evidence(ecg: ReadEcg, sheet: Picture) -> Evidence:
+def _evidence(ecg: ReadEcg, shown: Pixels) -> Evidence:
     names = zip(LEADS, ecg.shares, ecg.usable, strict=True)
     return Evidence(
         instance=ecg.instance,
@@ -240,7 +240,7 @@ def _evidence(ecg: ReadEcg, sheet: Picture) -> Evidence:
         score=1.0,
         effects={},
         relevant=True,
-        preview=sheet.pixels,
+        preview=shown,
         shares={f"lead {name}": float(share) for name, share, usable in names if usable},
         channels=ecg.channels,
     )

@@ -11,7 +11,7 @@ from inference.exclusions import reason
 from inference.population import ADULT_YEARS, UNDER_18
 from inference.types import Code, Exclusion, InstanceRef, Words
 
-TITLE = "Pulmonary hypertension estimated from the ECG"
+TITLE = "PH estimated from the ECG"
 #: Without an estimate.
 SHORT_TITLE = "Pulmonary hypertension"
 
