@@ -25,10 +25,16 @@ from inference.exclusions import rejection
 from inference.models.device import choose_device
 from inference.models.lead_vae import EcgClassifier
 from inference.pipelines import ecg_bundle
-from inference.pipelines.ecg_bundle import NAME, PH, VERSION
+from inference.pipelines.ecg_bundle import NAME, VERSION
 from inference.pipelines.ecg_features import ReadEcg, encode_ecg, read_ecg
 from inference.pipelines.ecg_pictures import pictures, preview
-from inference.pipelines.ecg_verdicts import SUPPOSES_PH, assess, classify, probability
+from inference.pipelines.ecg_verdicts import (
+    POSTCAPILLARY_PH,
+    SUPPOSES_PH,
+    assess,
+    classify,
+    probability,
+)
 from inference.pipelines.ecg_words import (
     OTHER_ECG,
     SHORT_TITLE,
@@ -39,6 +45,7 @@ from inference.pipelines.ecg_words import (
     words,
     words_without_estimate,
 )
+from inference.pipelines.haemodynamics import PH
 from inference.pipelines.registration import ECG_PH
 from inference.population import (
     AGE_UNKNOWN,
@@ -197,7 +204,7 @@ class EcgPh:
         return most_leads, instance.acquired_at, instance.sop_instance_uid
 
     def _unused(self, ecg: ReadEcg) -> Exclusion:
-        probable = probability(ecg.logits, self._asked[ecg.lead_set], PH)
+        probable = probability(ecg.logits, self._asked[ecg.lead_set], PH.key)
         said = f"{ecg.lead_set}, probability of PH {as_percent(probable)} %"
         return Exclusion(ecg.instance, OTHER_ECG, said)
 
@@ -209,8 +216,14 @@ class EcgPh:
 
     def _figures(self, leads: LeadSet) -> list[str]:
         """How well the bundle's test went with these leads, where it says so."""
-        names = [f"{target.name} AUROC" for target in self._asked[leads].values()]
-        return figures({name: self._manifest.evaluation.get(name) for name in names})
+        evaluated, asked = self._manifest.evaluation, self._asked[leads]
+        return figures(
+            {
+                condition.name: evaluated.get(f"{asked[condition.key].name}.auroc")
+                for condition in (PH, POSTCAPILLARY_PH)
+                if condition.key in asked
+            }
+        )
 
 
 def load(bundle: Path, device: str, precision: str = "fp32", mains_hz: int = 50) -> EcgPh:
