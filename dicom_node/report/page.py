@@ -205,8 +205,7 @@ def _draw_input(
     name = ": ".join(filter(None, [wording.input_name(shown, findings), told]))
     y = top + height + 4
     y = sheet.paragraph(left, y, width, name, 8.5)
-    y = sheet.paragraph(left, y, width, wording.effects(shown, findings), 6.6, DIM)
-    y = sheet.paragraph(left, y, width, wording.looked_at(shown), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.bearing(shown, findings), 6.6, DIM)
     y = sheet.paragraph(left, y, width, wording.plain(shown.instance.description), 6.6, DIM)
     return sheet.paragraph(left, y, width, wording.strangeness(shown), 6.6, AMBER)
 

@@ -260,6 +260,11 @@ def looked_at(evidence: Evidence) -> str:
     return f"looked at: {listing}" if listing else ""
 
 
+def bearing(evidence: Evidence, findings: Findings) -> str:
+    """What the estimates would be without it, else where in it the model looked."""
+    return effects(evidence, findings) or looked_at(evidence)
+
+
 def strangeness(evidence: Evidence) -> str:
     """The note on an input that is used although unlike the training's; "" where it is like."""
     return next((note for note in evidence.notes if note.startswith(UNFAMILIAR.meaning)), "")
