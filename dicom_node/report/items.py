@@ -141,9 +141,14 @@ def source(
     if is_image(instance.sop_class_uid):
         return [image(instance, name, relationship, frames=evidence.frames)]
     if is_waveform(instance.sop_class_uid):
-        uids = (instance.sop_class_uid, instance.sop_instance_uid)
-        channels = evidence.channels or None
-        return [WaveformContentItem(concept(name), *uids, channels, relationship)]
+        item = WaveformContentItem(
+            concept(name),
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+            evidence.channels or None,  # type: ignore[arg-type] # pairs, as its docstring says
+            relationship,
+        )
+        return [item]
     return []
 
 

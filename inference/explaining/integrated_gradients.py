@@ -25,7 +25,7 @@ def integrated_gradients(
     """
     total = torch.zeros_like(given, dtype=torch.float64)
     shares = (torch.arange(steps, dtype=torch.float64, device=given.device) + 0.5) / steps
-    for some in shares.to(given.dtype).split(_AT_ONCE):
+    for some in torch.split(shares.to(given.dtype), _AT_ONCE):
         on_the_way = (some.view(-1, *(1,) * given.ndim) * given).requires_grad_()
         (gradients,) = torch.autograd.grad(answer(on_the_way).sum(), on_the_way)
         total += gradients.sum(dim=0, dtype=torch.float64)

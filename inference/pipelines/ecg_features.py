@@ -137,11 +137,13 @@ def _shares(looked_at: Array) -> Array:
 
 def _of_beat(looked_at: Array, ecg: Ecg) -> Array:
     """The same beside the median beat, 1 where it is most: of ten seconds the mean of the beats."""
+    beside = looked_at
     if looked_at.shape != ecg.beat.leads.shape:
         padded = np.pad(looked_at, ((0, 0), (BEFORE, AFTER)))
         waves = r_waves(ecg.leads.astype(np.float64))
-        looked_at = np.mean([padded[:, wave : wave + BEFORE + AFTER] for wave in waves], axis=0)
-    return looked_at / max(float(looked_at.max()), float(np.finfo(np.float32).tiny))
+        beats = np.stack([padded[:, wave : wave + BEFORE + AFTER] for wave in waves])
+        beside = beats.mean(axis=0)
+    return beside / np.float32(max(beside.max(), np.finfo(np.float32).tiny))
 
 
 def _half(array: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -38,8 +38,8 @@ def assess(
     """
     ph = _assess(PH, logits, asked)
     if untrained:
-        unsaid = {"presence": Presence.UNDETERMINED, "probability": None}
-        return (replace(ph, **unsaid, reason=decision.UNTRAINED),)
+        unsaid = replace(ph, presence=Presence.UNDETERMINED, probability=None)
+        return (replace(unsaid, reason=decision.UNTRAINED),)
     if ph.presence is not Presence.PRESENT or POSTCAPILLARY not in asked:
         return (ph,)
     return ph, _assess(POSTCAPILLARY_PH, logits, asked)
