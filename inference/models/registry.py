@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.errors import UnknownArchitectureError
+from inference.models.ecg_networks import ECG_NETWORKS
 from inference.models.encoder import NarrowResNet, grey_convnext_tiny, grey_resnet50
 from inference.models.film_view import SIDE_PX, FilmViewNetwork
 from inference.models.multiview import MultiView
@@ -83,7 +84,11 @@ MULTI_VIEW: Mapping[str, MultiViewArchitecture] = {
 }
 
 #: All that a bundle may name.
-ARCHITECTURES: Mapping[str, Architecture] = {**MULTI_VIEW, "film_view": FilmViewArchitecture()}
+ARCHITECTURES: Mapping[str, Architecture] = {
+    **MULTI_VIEW,
+    **ECG_NETWORKS,
+    "film_view": FilmViewArchitecture(),
+}
 
 
 def find_architecture(name: str) -> Architecture:

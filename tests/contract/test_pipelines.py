@@ -23,13 +23,18 @@ from pydicom.uid import UID
 from dicom_node.work.feature_codec import decode_features, encode_features
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference import registry
+from inference.bundle.manifest import Population
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NO_ESTIMATE, UNUSED
+from inference.phantom.ecg import write_form
+from inference.phantom.ecg.forms import FormKind
 from inference.pipeline import Pipeline, encode_with, load_pipeline
 from inference.types import Case, Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
 from tests import plug_ins
 from tests.integration.test_plug_in import PLUGIN, ecg, film
 from tests.phantom_model import PHANTOM_BUNDLE
+from tests.unit.ecg_bundles import ecg_bundle
+from tests.unit.ecg_phantom import STUDY, drawn
 from tests.unit.echo_exams import write_loop
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -79,9 +84,20 @@ def chest_and_beat(folder: Path) -> Subject:
     return Subject(loaded, folder, [*films, ecg(folder / "ecg.dcm")])
 
 
+def ecg_ph(folder: Path) -> Subject:
+    ecg_bundle(folder / "bundle", population=Population(from_years=18))
+    forms = (FormKind.MDC, FormKind.LIMB, FormKind.SEQUENTIAL)
+    files = [
+        write_form(folder / f"{number}.dcm", STUDY, number, drawn(seed=number), form)
+        for number, form in enumerate(forms)
+    ]
+    return Subject(load_pipeline("ecg_ph", folder / "bundle", "cpu"), folder / "bundle", files)
+
+
 #: By name: from an empty folder to a pipeline and its instances.
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "echo_haemodynamics": echo_haemodynamics,
+    "ecg_ph": ecg_ph,
     "chest_and_beat": chest_and_beat,
 }
 
@@ -265,7 +281,10 @@ def same(found: Sequence[Features], expected: Sequence[Features]) -> bool:
     """Whether features are equal to the bit, but for their pictures."""
     return len(found) == len(expected) and all(
         one.arrays.keys() == other.arrays.keys()
-        and all(np.array_equal(one.arrays[name], other.arrays[name]) for name in one.arrays)
+        and all(
+            np.array_equal(one.arrays[name], other.arrays[name], equal_nan=True)
+            for name in one.arrays
+        )
         and (one.frames, one.notes) == (other.frames, other.notes)
         for one, other in zip(found, expected, strict=True)
     )
