@@ -56,11 +56,14 @@ class Reporter:
         latest: StoredReport | None,
         pipeline: Pipeline,
         now: datetime,
+        *,
+        asked: bool = False,
     ) -> Report:
         """Conclude a case and put its report objects into the spool; nothing is recorded yet.
 
         Where no instance has a Patient ID no objects are made: an archive would file them under an
-        empty Patient ID, together with other patients.
+        empty Patient ID, together with other patients. Of a quiet abstention none are made either,
+        unless somebody `asked` for this report or readers have an earlier one.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
@@ -82,6 +85,8 @@ class Reporter:
             return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
         findings = conclude(case, gathered, pipeline)
         notice = reissue(case, study, self._reported_as(case, latest, study.revision))
+        if findings.quiet and latest is None and not asked:
+            return self._stored_only(job, findings, gathered.input_digest, pipeline, now)
         return self._with_objects(
             job, study, findings, gathered.input_digest, latest, pipeline, now, notice
         )
@@ -94,8 +99,12 @@ class Reporter:
         pipeline: Pipeline,
         why: str,
         now: datetime,
+        *,
+        asked: bool = False,
     ) -> Report:
         """The report of an analysis that failed for good: it says why, and no later one equals it.
+
+        As of any other, nobody hears of a quiet one.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
@@ -107,6 +116,8 @@ class Reporter:
         if not study.patient_id:
             return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
         findings = abandoned(case, pipeline, why)
+        if findings.quiet and latest is None and not asked:
+            return self._stored_only(job, findings, "", pipeline, now)
         return self._with_objects(job, study, findings, "", latest, pipeline, now)
 
     def findings_only(
@@ -128,11 +139,8 @@ class Reporter:
         else:
             gathered = gather(case, pipeline)
             findings, digest = conclude(case, gathered, pipeline), gathered.input_digest
-        outcome = _outcome(findings, Notice(withdrawn=withdrawn))
-        return replace(
-            self._without_objects(job, pipeline, outcome, digest, now),
-            findings_json=encode_findings(findings),
-        )
+        notice = Notice(withdrawn=withdrawn)
+        return self._stored_only(job, findings, digest, pipeline, now, notice)
 
     def _withdrawal(
         self,
@@ -231,6 +239,21 @@ class Reporter:
             except SpoolUnavailableError as error:
                 trouble = error
         raise trouble
+
+    def _stored_only(
+        self,
+        job: Job,
+        findings: Findings,
+        input_digest: str,
+        pipeline: Pipeline,
+        now: datetime,
+        notice: Notice = NO_NOTICE,
+    ) -> Report:
+        outcome = _outcome(findings, notice)
+        return replace(
+            self._without_objects(job, pipeline, outcome, input_digest, now),
+            findings_json=encode_findings(findings),
+        )
 
     @staticmethod
     def _without_objects(

@@ -57,6 +57,7 @@ def decode_findings(text: str) -> Findings:
             for item in tree.get("withheld", ())
         ),
         words=_words(tree.get("words", {})),
+        quiet=tree.get("quiet", False),
     )
 
 

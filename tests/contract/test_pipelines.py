@@ -118,6 +118,7 @@ def test_its_registration_says_what_it_is(subject: Subject) -> None:
     assert pipeline.business == business
     assert business.anchors
     assert business.anchors <= business.reads
+    assert business.companions <= business.reads
     assert all(UID(uid).is_valid for uid in business.reads)
     assert business.reach_days >= 0
     assert pipeline.version
