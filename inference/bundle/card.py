@@ -74,7 +74,7 @@ def _sections(bundle: Description, elsewhere: Elsewhere | None) -> Iterator[tupl
 
 def _trained_on(bundle: Description) -> str:
     exams = ", ".join(f"{count} {split}" for split, count in bundle.cohort.exams.items())
-    selection = f"Loops were selected by the profile {bundle.preprocessing.selection}."
+    selection = bundle.preprocessing.selected
     told = f"{bundle.cohort.description}. {f'Exams: {exams}. ' if exams else ''}{selection}"
     population = list(bundle.cohort.population.items())
     return _paragraph(told) + _pairs(population)

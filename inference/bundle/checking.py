@@ -25,7 +25,6 @@ def check(folder: Path) -> list[str]:
 
 def describe(manifest: Manifest) -> list[tuple[str, str]]:
     """The manifest as labelled lines for a person, most important first."""
-    size = manifest.preprocessing.frame_size_px
     return [
         ("bundle", f"{manifest.name} {manifest.version}"),
         ("standing", manifest.standing.value),
@@ -37,11 +36,13 @@ def describe(manifest: Manifest) -> list[tuple[str, str]]:
         *[(f"withheld {item.name}", item.reason) for item in manifest.withheld],
         *[(f"target {target.name}", _target(target)) for target in manifest.targets],
         *[
-            (f"network {network.prefix}", f"{network.architecture} -> {_join(network.targets)}")
+            (
+                f"network {network.prefix}",
+                f"{network.architecture} -> {_join(network.targets) or 'serves the others'}",
+            )
             for network in manifest.networks
         ],
-        ("selection", manifest.preprocessing.selection.value),
-        ("input", f"{manifest.preprocessing.frames_per_loop} frames of {size} x {size} a loop"),
+        *manifest.preprocessing.lines,
         ("familiarity", familiarity(manifest)),
         ("calibrated probability", _join(sorted(manifest.probabilities)) or "none"),
         *([("population", str(manifest.population))] if manifest.population else []),

@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from inference.bundle import familiarity_tensors
 from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE
@@ -24,9 +25,10 @@ from inference.bundle.formats import FORMAT_VERSION, as_today
 from inference.bundle.manifest import Description, Manifest, Network, Tensor, digest_of
 from inference.bundle.self_test import require_passed
 from inference.errors import BundleError
-from inference.models.multiview import MultiView
-from inference.models.registry import find_architecture
+from inference.models.registry import find_architecture, find_multi_view, without_storage
 from inference.regular_files import read_regular, require_regular
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -46,14 +48,28 @@ class Bundle:
     """
 
     manifest: Manifest
-    networks: tuple[MultiView, ...]
+    networks: tuple[nn.Module, ...]
     familiarity: Familiarity | None = None
 
     @property
-    def by_prefix(self) -> dict[str, MultiView]:
+    def by_prefix(self) -> dict[str, nn.Module]:
         """The networks by their prefix."""
         prefixes = (network.prefix for network in self.manifest.networks)
         return dict(zip(prefixes, self.networks, strict=True))
+
+    def networks_of(self, kind: type[NetworkT]) -> tuple[NetworkT, ...]:
+        """All networks, which a pipeline expects to be of a kind.
+
+        Raises:
+            BundleError: one is of another.
+        """
+        for spec, network in zip(self.manifest.networks, self.networks, strict=True):
+            if not isinstance(network, kind):
+                raise BundleError(
+                    f"network {spec.prefix} ({spec.architecture}) is none that the pipeline "
+                    f"{self.manifest.pipeline} runs: {_REPACK}"
+                )
+        return tuple(network for network in self.networks if isinstance(network, kind))
 
 
 def load_bundle(folder: Path, device: torch.device) -> Bundle:
@@ -69,7 +85,7 @@ def load_bundle(folder: Path, device: torch.device) -> Bundle:
     tensors = _read_weights(folder / WEIGHTS_FILE, manifest)
     networks = fill(manifest, tensors, device)
     if manifest.self_test is not None:
-        require_passed(manifest.self_test, networks)
+        require_passed(manifest, manifest.self_test, networks)
     return Bundle(manifest, tuple(networks.values()), _familiarity(manifest, tensors))
 
 
@@ -140,7 +156,7 @@ def require_known_shapes(description: Description, stated: Mapping[str, Tensor])
 
 def fill(
     description: Description, tensors: Mapping[str, torch.Tensor], device: torch.device
-) -> dict[str, MultiView]:
+) -> dict[str, nn.Module]:
     """The networks, by prefix, from tensors of the right names and shapes.
 
     Raises:
@@ -158,9 +174,8 @@ def _shapes(description: Description, network: Network) -> dict[str, torch.Tenso
     return {f"{network.prefix}.{name}": tensor for name, tensor in state.items()}
 
 
-def _without_storage(description: Description, network: Network) -> MultiView:
-    outputs = description.outputs(network)
-    return find_architecture(network.architecture).without_storage(outputs)
+def _without_storage(description: Description, network: Network) -> nn.Module:
+    return without_storage(find_architecture(network.architecture), description.outputs(network))
 
 
 def _familiarity_tensors(description: Description) -> dict[str, tuple[int, ...]]:
@@ -173,7 +188,7 @@ def _familiarity_tensors(description: Description) -> dict[str, tuple[int, ...]]
 def _feature_sizes(description: Description) -> dict[str, int]:
     return feature_sizes(
         {
-            network.prefix: find_architecture(network.architecture).feature_size
+            network.prefix: find_multi_view(network.architecture).feature_size
             for network in description.networks
         }
     )
@@ -252,7 +267,7 @@ def _differences(wanted: Mapping[str, object], offered: Mapping[str, object]) ->
 
 def _filled(
     description: Description, network: Network, tensors: Mapping[str, torch.Tensor]
-) -> MultiView:
+) -> nn.Module:
     start = f"{network.prefix}."
     state = {
         name.removeprefix(start): _in_memory(name, tensor)

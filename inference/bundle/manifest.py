@@ -32,20 +32,22 @@ Count = Annotated[int, Field(ge=0)]
 class Network(Strict):
     """One network of the bundle; its tensors are called `prefix.` and the name inside the network.
 
-    Networks that share a target are an ensemble: their estimates are averaged.
+    Networks that share a target are an ensemble: their estimates are averaged. One without targets
+    only serves the others, such as one that tells views apart.
     """
 
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     architecture: Name
-    targets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    targets: tuple[Name, ...]
 
 
-class Preprocessing(Strict):
+class LoopPreprocessing(Strict):
     """How loops were selected and frames made in training.
 
     The node refuses a bundle that it cannot feed; its settings may ask for another selection.
     """
 
+    input: Literal["loops"] = "loops"
     frame_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     selection: Annotated[Profile, Field(strict=False)] = Profile.PAPER
     frames_per_loop: Annotated[int, Field(ge=1, le=64)] = 10
@@ -53,6 +55,70 @@ class Preprocessing(Strict):
     grey: Literal["BT.601, 0..1"] = "BT.601, 0..1"
     square: Literal["width to region height"] = "width to region height"
     resize: Literal["antialiased bilinear"] = "antialiased bilinear"
+
+    @property
+    def selected(self) -> str:
+        """How the inputs of the training were selected, as a sentence."""
+        return f"Loops were selected by the profile {self.selection}."
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What a network is fed, as labelled lines for a person."""
+        size = self.frame_size_px
+        return [
+            ("selection", self.selection.value),
+            ("input", f"{self.frames_per_loop} frames of {size} x {size} a loop"),
+        ]
+
+
+class EcgPreprocessing(Strict):
+    """What of an ECG a network is fed, and with which sets of leads it can do."""
+
+    input: Literal["ecg"] = "ecg"
+    signal: Literal["rhythm", "median beat"]
+    lead_sets: Annotated[
+        tuple[Literal["12 leads", "6 limb leads"], ...], Field(min_length=1, max_length=2)
+    ]
+
+    @property
+    def selected(self) -> str:
+        """How the inputs of the training were selected, as a sentence."""
+        return "ECGs at rest of at least 8 s, leads known by their codes."
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What a network is fed, as labelled lines for a person."""
+        return [("input", f"{self.signal} of an ECG of {' or '.join(self.lead_sets)}, in mV")]
+
+
+class FilmAndEcgPreprocessing(Strict):
+    """What of a film a network is fed, and how near in time its ECG lies.
+
+    `film` is the paper's grid of nine patches, or the whole film resized to `film_px`.
+    """
+
+    input: Literal["film and ecg"] = "film and ecg"
+    film: Literal["grid", "whole"]
+    film_px: Annotated[int, Field(ge=32, le=1024)]
+    pair_days: Annotated[int, Field(ge=0, le=31)] = 7
+
+    @property
+    def selected(self) -> str:
+        """How the inputs of the training were selected, as a sentence."""
+        return f"Frontal chest films with the nearest ECG within {self.pair_days} days."
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What a network is fed, as labelled lines for a person."""
+        side = f"{self.film_px} x {self.film_px}"
+        film = f"nine patches of a film, {side}" if self.film == "grid" else f"a film, {side}"
+        return [("input", f"{film}, and twelve pictures of ECG leads within {self.pair_days} days")]
+
+
+#: Said apart by `input`; manifests before format 5 knew loops alone.
+Preprocessing = Annotated[
+    LoopPreprocessing | EcgPreprocessing | FilmAndEcgPreprocessing, Field(discriminator="input")
+]
 
 
 class Cohort(Strict):
@@ -132,7 +198,7 @@ class Description(Strict):
     `model_card_sha256` is that of the file model_card.html beside the manifest; writing sets it.
     """
 
-    format_version: Literal[1, 2, 3, 4] = 4
+    format_version: Literal[1, 2, 3, 4, 5] = 5
     name: Name
     version: Name
     standing: Annotated[Standing, Field(strict=False)]
@@ -207,8 +273,13 @@ class Manifest(Description):
             if self.format_version >= _TESTED:
                 raise ValueError(f"format {self.format_version} needs a self_test")
             return self
-        wanted = {network.prefix: self.outputs(network) for network in self.networks}
-        if {key: len(answer) for key, answer in self.self_test.expected.items()} != wanted:
+        answers = {key: len(answer) for key, answer in self.self_test.expected.items()}
+        wanted = {
+            # What serves the others has outputs of its own.
+            network.prefix: self.outputs(network) or answers.get(network.prefix)
+            for network in self.networks
+        }
+        if answers != wanted:
             raise ValueError("the self_test is not one of these networks")
         return self
 

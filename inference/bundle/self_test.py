@@ -7,48 +7,48 @@ otherwise, gives plausible numbers: only a known answer tells.
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from inference.bundle.manifest import SelfTest
+from inference.bundle.manifest import Description, SelfTest
 from inference.errors import BundleError
 from inference.models.device import reproducible
-from inference.models.multiview import MultiView
+from inference.models.registry import find_architecture
 
-#: Loops, frames of each, channels, height and width: small, since pooling is global.
-_SHAPE = (2, 3, 1, 64, 64)
 #: Digits of an answer that are kept: fewer than differ between processors.
 _DECIMALS = 3
 #: Knuth's multiplicative hash: the same numbers on every machine, and no two neighbours alike.
 _FACTOR, _MODULUS = 2_654_435_761, 2**32
 
 
-def made_up() -> Tensor:
-    """The input, float32 (2, 3, 1, 64, 64) in 0..1."""
-    count = torch.Size(_SHAPE).numel()
+def made_up(shape: tuple[int, ...]) -> Tensor:
+    """An input of a shape, float32 in 0..1."""
+    count = torch.Size(shape).numel()
     hashed = torch.arange(count, dtype=torch.int64) * _FACTOR % _MODULUS
-    return (hashed.double() / _MODULUS).float().view(_SHAPE)
+    return (hashed.double() / _MODULUS).float().view(shape)
 
 
-def self_test(networks: Mapping[str, MultiView]) -> SelfTest:
+def self_test(description: Description, networks: Mapping[str, nn.Module]) -> SelfTest:
     """What networks, by prefix, answer: what a bundle of them holds.
 
     Raises:
         BundleError: an answer is not finite.
     """
-    answers = _answers(networks)
+    answers = _answers(description, networks)
     for prefix, found in answers.items():
         if not torch.tensor(found).isfinite().all():
             raise BundleError(f"network {prefix} gives numbers that are not finite; train it again")
     return SelfTest(expected=answers)
 
 
-def require_passed(test: SelfTest, networks: Mapping[str, MultiView]) -> None:
+def require_passed(
+    description: Description, test: SelfTest, networks: Mapping[str, nn.Module]
+) -> None:
     """Compare what the networks answer with what they should.
 
     Raises:
         BundleError: an answer is farther off than the tolerance.
     """
-    for prefix, found in _answers(networks).items():
+    for prefix, found in _answers(description, networks).items():
         pairs = zip(test.expected[prefix], found, strict=True)
         for number, (wanted, got) in enumerate(pairs, start=1):
             # Not the other way round: what is no number is near nothing.
@@ -61,13 +61,16 @@ def require_passed(test: SelfTest, networks: Mapping[str, MultiView]) -> None:
                 )
 
 
-def _answers(networks: Mapping[str, MultiView]) -> dict[str, tuple[float, ...]]:
-    clips = made_up().unsqueeze(0)
+def _answers(
+    description: Description, networks: Mapping[str, nn.Module]
+) -> dict[str, tuple[float, ...]]:
     found = {}
-    for prefix, network in networks.items():
+    for spec in description.networks:
+        network = networks[spec.prefix]
+        architecture = find_architecture(spec.architecture)
         device = next(network.parameters()).device
-        everything = torch.ones(clips.shape[:3], dtype=torch.bool, device=device)
+        inputs = [made_up(shape).to(device) for shape in architecture.input_shapes]
         with reproducible():
-            output = network(clips.to(device), everything).output[0]
-        found[prefix] = tuple(round(float(number), _DECIMALS) for number in output)
+            output = architecture.answer(network, inputs)
+        found[spec.prefix] = tuple(round(float(number), _DECIMALS) for number in output)
     return found

@@ -8,13 +8,13 @@ import torch
 from inference.bundle.manifest import (
     Cohort,
     Description,
+    LoopPreprocessing,
     Manifest,
     Network,
-    Preprocessing,
 )
 from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.types import Standing
 
 #: Means and SDs of the paper's cohort, so that meaningless values are at least of the right size.
@@ -32,7 +32,7 @@ def make_untrained(folder: Path, *, architecture: str = "resnet50", seed: int = 
     Raises:
         BundleError: the folder exists, or the architecture is unknown.
     """
-    chosen = find_architecture(architecture)
+    chosen = find_multi_view(architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = chosen.build(len(_TARGETS))
@@ -55,7 +55,7 @@ def _description(architecture: str, seed: int) -> Description:
             ),
         ),
         targets=_TARGETS,
-        preprocessing=Preprocessing(frame_size_px=find_architecture(architecture).frame_size_px),
+        preprocessing=LoopPreprocessing(frame_size_px=find_multi_view(architecture).frame_size_px),
         cohort=Cohort(description="none: the weights are random"),
         intended_use="Trying the node's installation and connections; no estimate has a meaning.",
         limitations=("The model is untrained: every value is meaningless.",),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
+from torch import nn
 
 from inference.bundle.card import LARGEST_CARD_BYTES, MODEL_CARD_FILE, model_card
 from inference.bundle.familiarity import PICTURE, Familiarity
@@ -23,7 +24,6 @@ from inference.bundle.loading import (
 from inference.bundle.manifest import Description, Manifest, Tensor, Weights, seal
 from inference.bundle.self_test import self_test
 from inference.errors import BundleError
-from inference.models.multiview import MultiView
 from inference.regular_files import read_regular
 
 _DTYPES: Mapping[torch.dtype, str] = {
@@ -37,7 +37,7 @@ _DTYPES: Mapping[torch.dtype, str] = {
 def write_bundle(
     folder: Path,
     description: Description,
-    networks: Mapping[str, MultiView],
+    networks: Mapping[str, nn.Module],
     familiarity: Familiarity | None = None,
 ) -> Manifest:
     """Write networks (by the prefix that the description gives them) as a new bundle.
@@ -65,7 +65,7 @@ def write_bundle(
         stated,
         Weights(sha256=hashlib.sha256(weights).hexdigest(), size_bytes=len(weights)),
         # As a node will load them: in float32, whatever was trained.
-        self_test(fill(description, tensors, torch.device("cpu"))),
+        self_test(description, fill(description, tensors, torch.device("cpu"))),
     )
     _place(folder, weights, manifest, card)
     return manifest
@@ -85,7 +85,7 @@ def write_again(folder: Path, source: Path, description: Description) -> Manifes
     except OSError as error:
         raise BundleError(f"{source / WEIGHTS_FILE} cannot be read ({error.strerror})") from error
     described, card = with_card(description)
-    answers = known.self_test or self_test(loaded.by_prefix)
+    answers = known.self_test or self_test(known, loaded.by_prefix)
     manifest = seal(described, known.tensors, known.weights, answers)
     _place(folder, weights, manifest, card)
     return manifest
@@ -118,7 +118,7 @@ def with_card(description: Description) -> tuple[Description, bytes]:
 
 
 def _tensors(
-    description: Description, networks: Mapping[str, MultiView]
+    description: Description, networks: Mapping[str, nn.Module]
 ) -> dict[str, torch.Tensor]:
     described = {network.prefix for network in description.networks}
     if described != networks.keys():

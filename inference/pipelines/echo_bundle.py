@@ -1,7 +1,7 @@
 """What echo_haemodynamics asks of a bundle, and how it names it in its findings."""
 
 from inference.bundle.exam_evidence import ExamEvidence
-from inference.bundle.manifest import Manifest
+from inference.bundle.manifest import LoopPreprocessing, Manifest
 from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError
 from inference.pipelines.decision import LIKELY_PERCENT
@@ -35,11 +35,24 @@ def require_fit(manifest: Manifest) -> None:
     unknown = manifest.probabilities.keys() - {condition.key for condition in CONDITIONS}
     if unknown:
         raise BundleError(f"the bundle has probabilities of unknown conditions: {sorted(unknown)}")
-    wanted = manifest.preprocessing.frames_per_loop
+    wanted = loops_of(manifest).frames_per_loop
     if wanted != FRAMES_PER_BEAT:
         raise BundleError(
             f"the bundle wants {wanted} frames per loop, this node takes {FRAMES_PER_BEAT}"
         )
+
+
+def loops_of(manifest: Manifest) -> LoopPreprocessing:
+    """How the bundle's loops were selected and are fed to its networks.
+
+    Raises:
+        BundleError: it is fed with something else.
+    """
+    if not isinstance(manifest.preprocessing, LoopPreprocessing):
+        raise BundleError(
+            f"the bundle's networks are fed with {manifest.preprocessing.input}, not with loops"
+        )
+    return manifest.preprocessing
 
 
 def model_card(
@@ -50,7 +63,7 @@ def model_card(
     without_heartbeat: bool = False,
 ) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
-    size = manifest.preprocessing.frame_size_px
+    size = loops_of(manifest).frame_size_px
     return ModelCard(
         algorithm=NAME,
         version=VERSION,

@@ -19,7 +19,8 @@ from inference.errors import BundleError, InferenceError
 from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device, reproducible
 from inference.models.frame_encoder import Precision, choose_precision, frame_encoders
-from inference.pipelines.echo_bundle import NAME, VERSION, model_card, require_fit
+from inference.models.multiview import MultiView
+from inference.pipelines.echo_bundle import NAME, VERSION, loops_of, model_card, require_fit
 from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
 from inference.pipelines.fusion import Fusion, fuse_exam
@@ -95,12 +96,13 @@ class EchoHaemodynamics:
         require_fit(bundle.manifest)
         self._bundle = bundle
         self._manifest = bundle.manifest
+        self._loops = loops_of(bundle.manifest)
         self._device = device
         self._profile = profile
         self._without_heartbeat = without_heartbeat
         self._unfamiliar = unfamiliar
         self._encoders = frame_encoders(
-            [network.encoder for network in bundle.networks], device, precision
+            [network.encoder for network in bundle.networks_of(MultiView)], device, precision
         )
         self._targets = bundle.manifest.quantities
         self._primary = primary(self._targets)
@@ -119,8 +121,7 @@ class EchoHaemodynamics:
         Raises:
             BundleError: the weights give numbers that are not finite.
         """
-        preprocessing = self._manifest.preprocessing
-        size, count = preprocessing.frame_size_px, preprocessing.frames_per_loop
+        size, count = self._loops.frame_size_px, self._loops.frames_per_loop
         ramp = np.linspace(0, 1, size * size, dtype=np.float32).reshape(1, size, size)
         numbers = tuple(range(1, count + 1))
         loop = Loop(np.repeat(ramp, count, axis=0), numbers, (), np.zeros((1, 1), np.uint8))
@@ -156,7 +157,7 @@ class EchoHaemodynamics:
                 heartbeat can be determined.
             InstanceUnreadableError: the pixels cannot be decoded or hold no picture.
         """
-        size_px = self._manifest.preprocessing.frame_size_px
+        size_px = self._loops.frame_size_px
         allowed = self._without_heartbeat
         loop = look(instance, selected.plan, size_px, without_heartbeat=allowed)
         if any(map(age_is_unknown, selected.verdicts)):
@@ -237,7 +238,7 @@ class EchoHaemodynamics:
             exclusions=(*exclusions, *judged.exclusions),
             cautions=(
                 *judged.cautions,
-                *_cautions(loops, self._manifest.preprocessing.selection),
+                *_cautions(loops, self._loops.selection),
                 *wider_intervals(
                     {name: target.widening(shares.get(name)) for name, target in targets.items()}
                 ),
@@ -297,7 +298,7 @@ class EchoHaemodynamics:
             *([_NO_INTERVALS] if uncalibrated else []),
             *([_ONE_LOOP] if len(loops) == 1 else []),
             *study_limitations(loops),
-            *_selected_otherwise(loops, self._manifest.preprocessing.selection),
+            *_selected_otherwise(loops, self._loops.selection),
         )
 
 
@@ -325,7 +326,7 @@ def load(
     arithmetic = choose_precision(precision, place)
     loaded = load_bundle(bundle, place)
     asked = None if profile is None else Profile(profile)
-    selection = narrowest(asked, loaded.manifest.preprocessing.selection)
+    selection = narrowest(asked, loops_of(loaded.manifest).selection)
     pipeline = EchoHaemodynamics(
         loaded,
         place,

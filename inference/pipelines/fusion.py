@@ -44,7 +44,7 @@ def fuse_exam(
     attention: list[NDArray[np.float64]] = []
     evidence: dict[str, list[float]] = {}
     for spec, network, loops in zip(
-        bundle.manifest.networks, bundle.networks, features, strict=True
+        bundle.manifest.networks, bundle.networks_of(MultiView), features, strict=True
     ):
         outputs, scores_and_weights = _with_and_without(network, loops, leave_out)
         for column, name in enumerate(spec.targets):

@@ -15,6 +15,7 @@ from inference.bundle.familiarity import PICTURE
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, InferenceError
 from inference.models.frame_encoder import FrameEncoder
+from inference.models.multiview import MultiView
 from inference.types import Encoded
 from inference.ultrasound import appearance
 
@@ -35,7 +36,7 @@ def encode_loops(
     encoded = {encoder: encoder(frames) for encoder in dict.fromkeys(encoders)}
     made: list[dict[str, NDArray[np.float32]]] = [{} for _ in loops]
     for spec, network, encoder in zip(
-        bundle.manifest.networks, bundle.networks, encoders, strict=True
+        bundle.manifest.networks, bundle.networks_of(MultiView), encoders, strict=True
     ):
         for arrays, features in zip(made, torch.split(encoded[encoder], lengths), strict=True):
             fused = network.frames(features)  # (T, d) -> (d)
@@ -60,7 +61,7 @@ def stack_loops(
         BundleError: a feature is missing or does not fit this bundle.
     """
     stacked = []
-    for spec, network in zip(bundle.manifest.networks, bundle.networks, strict=True):
+    for spec, network in zip(bundle.manifest.networks, bundle.networks_of(MultiView), strict=True):
         name = _name(bundle, spec.prefix, "feature")
         features = [_feature(loop, name, network.feature_size) for loop in loops]
         stacked.append(torch.from_numpy(np.stack(features)).to(device))

@@ -12,7 +12,7 @@ from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import Manifest
 from inference.errors import BundleError, TrainingDataError
 from inference.models.device import choose_device
-from inference.pipelines.echo_bundle import require_fit
+from inference.pipelines.echo_bundle import loops_of, require_fit
 from inference.pipelines.familiar_loops import Unfamiliar
 from inference.training.cohort import looks
 from inference.training.cohort.caching import cache_frames
@@ -87,7 +87,7 @@ def judge_bundle(  # noqa: PLR0913 - what `echonode evaluate --bundle` may be to
     exams = _open(
         replace(found, exams=chosen, archive=archive or found.archive),
         frames,
-        loaded.manifest.preprocessing.frame_size_px,
+        loops_of(loaded.manifest).frame_size_px,
         jobs,
         on_progress,
     )
@@ -147,10 +147,11 @@ def choose(
         TrainingDataError: none is left, or `trained_on` is another cohort than the bundle's.
     """
     caveats = []
-    if cohort.selection is not manifest.preprocessing.selection:
+    trained_with = loops_of(manifest).selection
+    if cohort.selection is not trained_with:
         caveats.append(
             f"The cohort's loops were selected by the profile {cohort.selection}, the bundle was "
-            f"trained on loops selected by {manifest.preprocessing.selection}."
+            f"trained on loops selected by {trained_with}."
         )
     if cohort.sha256 == manifest.cohort.sha256:
         chosen = cohort.part("test")

@@ -32,6 +32,7 @@ from inference.bundle.familiarity import (
 from inference.bundle.familiarity_tensors import axes_of, from_arrays, shapes_of, to_arrays
 from inference.bundle.loading import Bundle
 from inference.errors import BundleError, TrainingDataError
+from inference.models.multiview import MultiView
 from inference.regular_files import require_regular
 from inference.training.cohort.frames import CachedExam
 from inference.training.cohort.scan import Progress
@@ -67,7 +68,9 @@ def exam_features(bundle: Bundle, exam: CachedExam) -> Features:
     """Encode all loops of an exam with every network of a bundle, on its device."""
     device = next(bundle.networks[0].parameters()).device
     with torch.inference_mode():
-        return [loop_features(network, exam.frames, device) for network in bundle.networks]
+        return [
+            loop_features(network, exam.frames, device) for network in bundle.networks_of(MultiView)
+        ]
 
 
 def by_prefix(

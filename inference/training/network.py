@@ -14,7 +14,7 @@ from torchvision.models.convnext import CNBlock
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from inference.models.multiview import MultiView
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.training.augmentation import as_frames
 from inference.training.recipe import Device, Fusion, Recipe
 
@@ -28,7 +28,7 @@ _FRAMES_AT_ONCE = 160
 def build_network(recipe: Recipe, targets: int, seed: int) -> MultiView:
     """A network with weights drawn from the seed alone."""
     with _seeded(seed):
-        network = find_architecture(recipe.architecture).build(targets)
+        network = find_multi_view(recipe.architecture).build(targets)
     _freeze(network, recipe.fusion)
     return network
 
@@ -36,7 +36,7 @@ def build_network(recipe: Recipe, targets: int, seed: int) -> MultiView:
 def build_encoder(recipe: Recipe) -> nn.Module:
     """An encoder with weights drawn from the recipe's seed alone."""
     with _seeded(recipe.seed):
-        return find_architecture(recipe.architecture).encoder()
+        return find_multi_view(recipe.architecture).encoder()
 
 
 def place(module: nn.Module, encoder: nn.Module, device: torch.device, how: Device) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from inference.errors import TrainingDataError
 from inference.models.autoencoder import Autoencoder
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.training.augmentation import as_frames
 from inference.training.cohort.scan import Progress
 from inference.training.cohort.splitting import order
@@ -85,7 +85,7 @@ class Pretraining:
         encoder = build_encoder(recipe)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            size = find_architecture(recipe.architecture).feature_size
+            size = find_multi_view(recipe.architecture).feature_size
             self._module = Autoencoder(encoder, size, recipe.frame_size_px)
         place(self._module, encoder, world.device, recipe.device)
         rate = recipe.pretraining.learning_rate

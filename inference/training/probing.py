@@ -18,6 +18,7 @@ from inference.dicom.elements import integer
 from inference.dicom.header import read_header
 from inference.errors import InstanceExcludedError, InstanceUnreadableError, TrainingDataError
 from inference.models.device import choose_device
+from inference.models.multiview import MultiView
 from inference.phantom import probes
 from inference.phantom.probes import Probe
 from inference.training.cohort import read_cohort
@@ -61,7 +62,9 @@ def probe(
     bundle = in_memory(made, load_networks(run, made), choose_device(made.recipe.device.name))
     sizes = {
         spec.prefix: network.feature_size
-        for spec, network in zip(bundle.manifest.networks, bundle.networks, strict=True)
+        for spec, network in zip(
+            bundle.manifest.networks, bundle.networks_of(MultiView), strict=True
+        )
     }
     familiarity = read_familiarity(run, sizes)
     known = open_exams(found, frames, split="test", size=size).first(exams)
@@ -104,7 +107,9 @@ def read_probes(run: Path) -> pd.DataFrame | None:
 def _distances(bundle: Bundle, familiarity: Familiarity, pixels: Pixels) -> list[float]:
     device = next(bundle.networks[0].parameters()).device
     with torch.inference_mode():
-        features = [loop_features(network, pixels, device) for network in bundle.networks]
+        features = [
+            loop_features(network, pixels, device) for network in bundle.networks_of(MultiView)
+        ]
     return [float(far) for far in familiarity.distances(by_prefix(bundle, features, pixels))]
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError, UnknownArchitectureError
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.pipelines.haemodynamics import QUANTITIES
 from inference.regular_files import read_regular
 
@@ -185,7 +185,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         try:
-            find_architecture(self.architecture)
+            find_multi_view(self.architecture)
         except UnknownArchitectureError as error:
             raise ValueError(str(error)) from error
         named = [target for network in self.networks for target in network]

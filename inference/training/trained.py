@@ -12,9 +12,9 @@ from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import (
     Cohort,
     Description,
+    LoopPreprocessing,
     Network,
     Population,
-    Preprocessing,
 )
 from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
@@ -92,7 +92,7 @@ def describe_bundle(run: Run, statement: Statement) -> Description:
             )
             for scale in run.scales
         ),
-        preprocessing=Preprocessing(
+        preprocessing=LoopPreprocessing(
             frame_size_px=run.recipe.frame_size_px, selection=run.cohort.selection
         ),
         cohort=Cohort(

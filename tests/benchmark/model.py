@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inference.models.allocator import keep_freed_memory
 from inference.models.frame_encoder import FrameEncoder, choose_precision
-from inference.models.registry import ARCHITECTURES
+from inference.models.registry import MULTI_VIEW
 from tests.benchmark import measuring
 from tests.benchmark.measuring import Figure
 from tests.benchmark.model_engines import Encode, compiled, openvino, unkept
@@ -88,7 +88,7 @@ def engines(plain: nn.Module, frames: Tensor) -> dict[str, Encode]:
 def measure(architecture: str, rounds: int, repeats: int) -> tuple[list[Figure], str]:
     """All engines and floors at one encoder; and, in words, how they differ and start."""
     torch.manual_seed(0)
-    chosen = ARCHITECTURES[architecture]
+    chosen = MULTI_VIEW[architecture]
     plain = chosen.encoder().eval().requires_grad_(requires_grad=False)
     frames = torch.rand(FRAMES, 1, chosen.frame_size_px, chosen.frame_size_px)
     with FlopCounterMode(display=False) as counter:

@@ -18,7 +18,7 @@ from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.familiarity import Familiarity, Limits, MirrorRatios, Space, feature_sizes
 from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.loading import WEIGHTS_FILE, load_bundle, read_manifest, read_model_card
-from inference.bundle.manifest import Cohort, Manifest, Network, Preprocessing
+from inference.bundle.manifest import Cohort, LoopPreprocessing, Manifest, Network
 from inference.bundle.writing import write_bundle
 from inference.errors import BundleError, TrainingDataError
 from inference.pipelines.fusion import Fusion, fuse_exam
@@ -48,7 +48,7 @@ def packed(folder: Path, **changes: Any) -> Manifest:
     """A calibrated bundle of random weights that takes the cohort's frames."""
     conformal = Conformal(coverage=0.9, half_width=6.0)
     parts: dict[str, Any] = {
-        "preprocessing": Preprocessing(frame_size_px=SIZE_PX),
+        "preprocessing": LoopPreprocessing(frame_size_px=SIZE_PX),
         "targets": (MPAP, PVR, PAWP.model_copy(update={"conformal": conformal})),
     }
     familiarity = changes.pop("familiarity", None)

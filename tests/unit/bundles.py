@@ -10,14 +10,14 @@ from inference.bundle.calibration import Conformal, Isotonic, Recalibration
 from inference.bundle.manifest import (
     Cohort,
     Description,
+    LoopPreprocessing,
     Manifest,
     Network,
-    Preprocessing,
 )
 from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
 from inference.models.multiview import MultiView
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.types import Standing
 
 SMALL = "resnet10_narrow"
@@ -45,7 +45,7 @@ PAWP = ValueTarget(name="PAWP", unit="mm[Hg]", mean=12.0, sd=5.0, decision_thres
 def network(targets: int, seed: int = 0, architecture: str = SMALL) -> MultiView:
     """A network whose attention and estimates depend on the loops, as a trained one's do."""
     torch.manual_seed(seed)
-    made = find_architecture(architecture).build(targets).eval()
+    made = find_multi_view(architecture).build(targets).eval()
     torch.nn.init.normal_(made.frames.score.weight, std=5)
     torch.nn.init.normal_(made.loops.score.weight, std=5)
     return made
@@ -62,7 +62,7 @@ def description(networks: tuple[Network, ...], **changes: Any) -> Description:
         "networks": networks,
         "targets": tuple(target for target in (MPAP, PVR, PAWP) if target.name in estimated),
         "probabilities": {"PH": Isotonic(margins=(-1.0, 1.0), probabilities=(0.1, 0.9))},
-        "preprocessing": Preprocessing(frame_size_px=64),
+        "preprocessing": LoopPreprocessing(frame_size_px=64),
         "cohort": Cohort(description="synthetic", exams={"train": 3}),
         "evaluation": {"mPAP PCC": 0.87},
         "intended_use": "Testing the node.",

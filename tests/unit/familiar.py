@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inference.bundle.familiarity import PICTURE, Familiarity
 from inference.bundle.familiarity_tensors import axes_of
 from inference.bundle.manifest import Network
-from inference.models.registry import ARCHITECTURES
+from inference.models.registry import MULTI_VIEW
 from inference.training.familiarity import set_limits, space_of
 from inference.ultrasound import appearance
 
@@ -38,5 +38,5 @@ def fitted(features: Mapping[str, Values], loops_per_exam: int = 6) -> Familiari
 
 def familiarity(networks: tuple[Network, ...]) -> Familiarity:
     """Made up for the networks of a bundle."""
-    sizes = {each.prefix: ARCHITECTURES[each.architecture].feature_size for each in networks}
+    sizes = {each.prefix: MULTI_VIEW[each.architecture].feature_size for each in networks}
     return fitted({name: known(size) for name, size in {**sizes, PICTURE: appearance.SIZE}.items()})

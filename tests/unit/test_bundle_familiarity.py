@@ -146,7 +146,7 @@ def test_what_was_written_judges_as_before(bundle: Path, judge: Familiarity) -> 
     assert loaded.familiarity is not None
     assert loaded.familiarity.limits == judge.limits == loaded.manifest.familiarity
     assert loaded.familiarity.distances(loops(5)).tolist() == judge.distances(loops(5)).tolist()
-    assert loaded.manifest.format_version == 4
+    assert loaded.manifest.format_version == 5
     assert "training loops" in dict(describe(loaded.manifest))["familiarity"]
     assert check(bundle) == []
 

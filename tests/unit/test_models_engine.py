@@ -10,7 +10,7 @@ import inference.bundle
 from inference.bundle.loading import load_bundle
 from inference.errors import InferenceError
 from inference.models.frame_encoder import FrameEncoder, Precision, choose_precision, frame_encoders
-from inference.models.registry import ARCHITECTURES
+from inference.models.registry import MULTI_VIEW
 
 CPU = torch.device("cpu")
 #: Relative L2 distance of the features to plain float32 that an engine may have.
@@ -21,7 +21,7 @@ DEMONSTRATION = Path(next(iter(inference.bundle.__path__))) / "demonstration"
 def untrained(architecture: str, seed: int = 0) -> nn.Module:
     """An encoder whose batch normalisation does something, as a trained one's does."""
     torch.manual_seed(seed)
-    encoder = ARCHITECTURES[architecture].encoder().eval().requires_grad_(requires_grad=False)
+    encoder = MULTI_VIEW[architecture].encoder().eval().requires_grad_(requires_grad=False)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None

@@ -6,7 +6,7 @@ import torch
 from inference.models.attention import AttentionFusion
 from inference.models.autoencoder import Autoencoder, Decoder
 from inference.models.multiview import MultiView
-from inference.models.registry import ARCHITECTURES
+from inference.models.registry import MULTI_VIEW, without_storage
 
 SMALL = "resnet10_narrow"
 
@@ -14,7 +14,7 @@ SMALL = "resnet10_narrow"
 def some_network(targets: int = 3) -> MultiView:
     """A small network in evaluation mode whose attention is not the initial mean."""
     torch.manual_seed(0)
-    network = ARCHITECTURES[SMALL].build(targets).eval()
+    network = MULTI_VIEW[SMALL].build(targets).eval()
     torch.nn.init.normal_(network.frames.score.weight)
     torch.nn.init.normal_(network.loops.score.weight)
     return network
@@ -27,7 +27,7 @@ def some_network(targets: int = 3) -> MultiView:
 def test_encoder_has_the_size_it_states(
     architecture: str, feature_size: int, parameters: float
 ) -> None:
-    chosen = ARCHITECTURES[architecture]
+    chosen = MULTI_VIEW[architecture]
     encoder = chosen.encoder().eval()
     assert encoder(torch.rand(2, 1, 64, 64)).shape == (2, feature_size)
     assert chosen.feature_size == feature_size
@@ -111,8 +111,8 @@ def test_padding_leaves_batch_statistics_alone() -> None:
 
 
 def test_a_network_without_storage_has_the_same_tensors() -> None:
-    chosen = ARCHITECTURES[SMALL]
-    real, shapes = chosen.build(2).state_dict(), chosen.without_storage(2).state_dict()
+    chosen = MULTI_VIEW[SMALL]
+    real, shapes = chosen.build(2).state_dict(), without_storage(chosen, 2).state_dict()
     assert {k: v.shape for k, v in real.items()} == {k: v.shape for k, v in shapes.items()}
     assert all(tensor.is_meta for tensor in shapes.values())
 
@@ -120,7 +120,7 @@ def test_a_network_without_storage_has_the_same_tensors() -> None:
 @pytest.mark.parametrize("frame_size_px", [64, 96])
 def test_the_autoencoder_draws_frames_and_learns(frame_size_px: int) -> None:
     torch.manual_seed(0)
-    chosen = ARCHITECTURES[SMALL]
+    chosen = MULTI_VIEW[SMALL]
     model = Autoencoder(chosen.encoder(), chosen.feature_size, frame_size_px)
     frames = torch.rand(4, 1, frame_size_px, frame_size_px) * 0.2
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 from safetensors.torch import load_file
 
 from inference.bundle.loading import WEIGHTS_FILE
-from inference.bundle.manifest import Network, Preprocessing, Withheld
+from inference.bundle.manifest import LoopPreprocessing, Network, Withheld
 from inference.bundle.untrained import make_untrained
 from inference.bundle.writing import write_bundle
 from inference.errors import (
@@ -435,7 +435,7 @@ def test_the_narrowest_profile_that_is_given_selects(
 def test_a_bundle_that_was_trained_with_a_profile_brings_it(
     tmp_path: Path, files: list[Path]
 ) -> None:
-    trained_with = Preprocessing(frame_size_px=64, selection=Profile.VENDOR_NEUTRAL)
+    trained_with = LoopPreprocessing(frame_size_px=64, selection=Profile.VENDOR_NEUTRAL)
     three_headed(tmp_path / "bundle", preprocessing=trained_with)
     header = header_without_r_waves(files[0])
     brought = load_pipeline("echo_haemodynamics", tmp_path / "bundle", "cpu")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.models import ConvNeXt, convnext_tiny, resnet50
 
 from inference.errors import TrainingDataError
-from inference.models.registry import ARCHITECTURES
+from inference.models.registry import MULTI_VIEW
 from inference.training.checkpoint import load_weights
 from inference.training.weights import import_weights, source_of
 from inference.training.weights.kinds import IMAGENET_MEAN, IMAGENET_SD
@@ -38,7 +38,7 @@ def normalised(grey: Tensor) -> Tensor:
 
 def brought(file: Path, kind: str, tmp_path: Path) -> nn.Module:
     made = import_weights(file, kind, tmp_path / "encoder.safetensors", licence=LICENCE)
-    encoder = ARCHITECTURES[made.source.architecture].encoder().eval()
+    encoder = MULTI_VIEW[made.source.architecture].encoder().eval()
     load_weights(made.path, encoder)
     return encoder
 

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inference.errors import TrainingDataError
-from inference.models.registry import find_architecture
+from inference.models.registry import find_multi_view
 from inference.training.output import write_whole
 from inference.training.weights.grey import fold_grey
 from inference.training.weights.kinds import KINDS, REFUSED, Kind
@@ -77,7 +77,7 @@ def import_weights(file: Path, kind: str, out: Path, *, licence: str) -> Importe
 def _expected(kind: Kind) -> dict[str, tuple[int, ...]]:
     """Our encoder's names, and their shapes in the file: a stem of three channels."""
     with torch.device("meta"):
-        ours = find_architecture(kind.architecture).encoder().state_dict()
+        ours = find_multi_view(kind.architecture).encoder().state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
     out, _, *size = shapes[f"{kind.stem}.weight"]
     return {**shapes, f"{kind.stem}.weight": (out, 3, *size)}
