@@ -186,12 +186,12 @@ class FilmAndEcgArchitecture:
         return FilmAndEcg(seen, heard, hidden, outputs)
 
     @property
-    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of one record's patches and pictures."""
+    def input_shapes(self) -> Sequence[tuple[int, ...]]:
+        """One patch, and the pictures of one ECG."""
         return (1, 1, 1, self.side_px, self.side_px), (1, *PICTURES)
 
     def answer(self, network: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
-        """What the network makes of one record's patches and pictures: (K,)."""
+        """The estimates (K) of one record."""
         patches, pictures = inputs
         estimates: Tensor = network(patches, pictures)[0]
         return estimates
