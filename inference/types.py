@@ -153,8 +153,10 @@ class Evidence:
 
     `weight` is the share of the exam's attention (all weights sum to 1), None where the pipeline
     has none, and `effects` the change of each estimate, in its unit, when the input is left out.
-    `relevant` means that both are high. `noun` says what it is where that differs from the noun of
-    the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
+    `relevant` means that both are high. `shares` say, by the names of the input's parts such as
+    leads, how much of what the model looked at lies in each; they sum to 1. Of a waveform,
+    `channels` are the group and the channel (1-based) of each that was looked at. `noun` says what
+    it is where that differs from the noun of the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
     the pipeline's map of what it looked at.
     """
 
@@ -168,6 +170,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     preview: NDArray[np.uint8] | None = field(default=None, compare=False)
     noun: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    channels: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def _evidence(evidence: Evidence, findings: Findings) -> ContentItem:
         wording.weight(evidence),
         "relevant" if evidence.relevant else "not relevant",
         wording.effects(evidence, findings),
+        wording.looked_at(evidence),
         *evidence.notes,
     ]
     place = wording.place(evidence, findings)

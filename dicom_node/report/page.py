@@ -191,6 +191,7 @@ def _draw_input(
     y = top + height + 4
     y = sheet.paragraph(left, y, width, name, 8.5)
     y = sheet.paragraph(left, y, width, wording.effects(shown, findings), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.looked_at(shown), 6.6, DIM)
     y = sheet.paragraph(left, y, width, wording.plain(shown.instance.description), 6.6, DIM)
     return sheet.paragraph(left, y, width, wording.strangeness(shown), 6.6, AMBER)
 

@@ -251,6 +251,13 @@ def effects(evidence: Evidence, findings: Findings) -> str:
     return f"without it: {', '.join(parts)}" if parts else ""
 
 
+def looked_at(evidence: Evidence) -> str:
+    """Such as "looked at: lead V1 34 %, lead II 21 %, lead V6 12 %": the largest shares; or ""."""
+    largest = sorted(evidence.shares.items(), key=lambda pair: -pair[1])[:3]
+    listing = ", ".join(f"{part} {100 * share:.0f} %" for part, share in largest)
+    return f"looked at: {listing}" if listing else ""
+
+
 def strangeness(evidence: Evidence) -> str:
     """The note on an input that is used although unlike the training's; "" where it is like."""
     return next((note for note in evidence.notes if note.startswith(UNFAMILIAR.meaning)), "")

@@ -108,6 +108,7 @@ def _evidence(item: dict[str, Any]) -> Evidence:
         "instance": InstanceRef(**item["instance"]),
         "frames": tuple(item["frames"]),
         "notes": tuple(item["notes"]),
+        "channels": tuple((group, channel) for group, channel in item.get("channels", ())),
     }
     return Evidence(**item | changed)
 
