@@ -156,8 +156,8 @@ class Evidence:
     `relevant` means that both are high. `shares` say, by the names of the input's parts such as
     leads, how much of what the model looked at lies in each; they sum to 1. Of a waveform,
     `channels` are the group and the channel (1-based) of each that was looked at. `noun` says what
-    it is where that differs from the noun of the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
-    the pipeline's map of what it looked at.
+    it is where that differs from the noun of the findings. `preview` is grey (height, width) or RGB
+    (height, width, 3), such as a frame below the pipeline's map of what it looked at.
     """
 
     instance: InstanceRef

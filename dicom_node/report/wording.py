@@ -252,7 +252,7 @@ def effects(evidence: Evidence, findings: Findings) -> str:
 
 
 def looked_at(evidence: Evidence) -> str:
-    """Such as "looked at: lead V1 34 %, lead II 21 %, lead V6 12 %": the largest shares; or ""."""
+    """Such as "looked at: left half 61 %, right half 39 %": the largest shares; or ""."""
     largest = sorted(evidence.shares.items(), key=lambda pair: -pair[1])[:3]
     listing = ", ".join(f"{part} {100 * share:.0f} %" for part, share in largest)
     return f"looked at: {listing}" if listing else ""

@@ -20,8 +20,7 @@ class OneEncoder(LatentBody):
     """beta-VAE's encoder: one for all leads together, of the shape of a single lead's."""
 
     def __init__(self, samples: int, widths: tuple[int, int, int], latent: int) -> None:
-        super().__init__()
-        self.feature_size = latent
+        super().__init__(samples, widths, latent)
         channels = (len(LEADS), *widths)
         self.convolutions = nn.Sequential(
             *(
@@ -32,12 +31,13 @@ class OneEncoder(LatentBody):
         )
         self.linear = nn.Linear(widths[-1] * samples // 8, 2 * latent)
 
-    def experts(self, leads: Tensor) -> None:
-        """None: leads are not told apart."""
+    def experts(self, leads: Tensor) -> Gaussian:
+        """What the one encoder says, (B, 1, Z)."""
+        return gaussian(self.linear(self.convolutions(leads).flatten(1)).unsqueeze(1))
 
-    def latent(self, leads: Tensor, usable: Tensor) -> Gaussian:
-        """The latent (B, Z)."""
-        return gaussian(self.linear(self.convolutions(leads).flatten(1)))
+    def fuse(self, experts: Gaussian, usable: Tensor) -> Gaussian:  # noqa: ARG002 - they were 0
+        """The latent (B, Z): there is nothing to fuse."""
+        return Gaussian(experts.mean.squeeze(1), experts.variance.squeeze(1))
 
 
 class LeadCnn(nn.Module):
@@ -77,8 +77,8 @@ class ResNet1d(nn.Module):
         ]
         self.layers = nn.Sequential(*stem, *stages)
 
-    def forward(self, leads: Tensor, usable: Tensor) -> Tensor:
-        """The pooled feature; leads that are not usable are 0 already."""
+    def forward(self, leads: Tensor, usable: Tensor) -> Tensor:  # noqa: ARG002 - they are 0
+        """The pooled feature."""
         found: Tensor = self.layers(leads)
         return torch.cat([found.mean(dim=2), found.amax(dim=2)], dim=1)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -21,11 +22,15 @@ _LEFT_OUT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class EcgArchitecture:
-    """A body for leads of `samples` samples; `hears_rhythm` where the beat lost it."""
+    """A body for one signal; a network of the median beat hears the rhythm that it lost."""
 
     body: Callable[[], nn.Module]
-    samples: int
-    hears_rhythm: bool
+    signal: Literal["rhythm", "median beat"]
+
+    @property
+    def samples(self) -> int:
+        """How many samples of each lead it sees, at 500 Hz."""
+        return RHYTHM_SAMPLES if self.signal == "rhythm" else BEAT_SAMPLES
 
     def build(self, outputs: int) -> EcgClassifier:
         """The whole network with fresh weights.
@@ -33,7 +38,7 @@ class EcgArchitecture:
         Raises:
             ValueError: it has 2 outputs (twelve leads), or 4 (six limb leads, too).
         """
-        return EcgClassifier(self.body(), outputs, hears_rhythm=self.hears_rhythm)
+        return EcgClassifier(self.body(), outputs, hears_rhythm=self.signal == "median beat")
 
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -47,24 +52,25 @@ class EcgArchitecture:
         return logits
 
 
+_Fusion = GatedMixture | Product | MixtureOfProducts
 _PAPER, _LATENT = (16, 32, 64), 256
 _SMALL, _SMALL_LATENT = (8, 16, 32), 24
 _CNN_OF_EACH = 16
 
 
 def _of_rhythm(body: Callable[[], nn.Module]) -> EcgArchitecture:
-    return EcgArchitecture(body, RHYTHM_SAMPLES, hears_rhythm=False)
+    return EcgArchitecture(body, "rhythm")
 
 
 def _of_beat(body: Callable[[], nn.Module]) -> EcgArchitecture:
-    return EcgArchitecture(body, BEAT_SAMPLES, hears_rhythm=True)
+    return EcgArchitecture(body, "median beat")
 
 
-def _experts(fusion: Callable[[], nn.Module]) -> LeadExperts:
+def _experts(fusion: Callable[[], _Fusion]) -> LeadExperts:
     return LeadExperts(RHYTHM_SAMPLES, _PAPER, _LATENT, fusion())
 
 
-def _small_experts(fusion: Callable[[], nn.Module]) -> LeadExperts:
+def _small_experts(fusion: Callable[[], _Fusion]) -> LeadExperts:
     return LeadExperts(BEAT_SAMPLES, _SMALL, _SMALL_LATENT, fusion(), halved=True)
 
 

@@ -8,6 +8,7 @@ Source: Wu and Goodman, "Multimodal generative models" (MVAE); Sutter et al., "G
 multimodal ELBO" (MoPoE); the gate and the alignment are those of LS-EMVAE.
 """
 
+from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ class LeadEncoders(nn.Module):
         self.convolutions = nn.Sequential(
             *(
                 layer
-                for before, after in zip(channels, channels[1:], strict=False)
+                for before, after in pairwise(channels)
                 for layer in (nn.Conv1d(before, after, 3, 2, 1, groups=_COUNT), nn.ReLU())
             )
         )
@@ -69,8 +70,6 @@ class LeadEncoders(nn.Module):
 
 class GatedMixture(nn.Module):
     """LS-EMVAE's fusion: a gate weighs the leads and their product, the shared expert."""
-
-    aligned = True
 
     def __init__(self, latent: int) -> None:
         super().__init__()
@@ -101,8 +100,6 @@ class GatedMixture(nn.Module):
 class Product(nn.Module):
     """MVAE's fusion: the product of the leads and the standard normal."""
 
-    aligned = False
-
     def forward(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """The product of the usable experts (B, L, Z)."""
         return product(experts, usable)
@@ -114,8 +111,6 @@ class MixtureOfProducts(nn.Module):
     Training takes one random set for each ECG, so that it draws from the mixture.
     """
 
-    aligned = False
-
     def forward(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """One product of the mixture while training, else its mean and variance; (B, L, Z)."""
         if self.training:
@@ -126,8 +121,8 @@ class MixtureOfProducts(nn.Module):
         precision = usable.unsqueeze(-1) / experts.variance  # (B, L, Z)
         variance = 1 / (1 + torch.einsum("sl,blz->bsz", sets, precision))
         mean = variance * torch.einsum("sl,blz->bsz", sets, precision * experts.mean)
-        # Sets that differ only by leads that are not usable are one; none of them counts as less.
-        share = ((sets @ usable.to(sets.dtype).T).T > 0).to(sets.dtype).unsqueeze(-1)
+        # A set without any usable lead is none.
+        share = (usable.to(sets.dtype) @ sets.T > 0).to(sets.dtype).unsqueeze(-1)  # (B, S, 1)
         share = share / share.sum(dim=1, keepdim=True)
         middle = (share * mean).sum(dim=1)
         square = (share * (variance + mean**2)).sum(dim=1)

@@ -13,11 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from inference.ecg.leads import LEADS, LIMB, LeadSet
-from inference.models.lead_experts import Gaussian, LeadEncoders, gaussian
+from inference.models.lead_experts import (
+    Gaussian,
+    GatedMixture,
+    LeadEncoders,
+    MixtureOfProducts,
+    Product,
+    gaussian,
+)
 
-#: The lead sets in the order of their heads, and how many outputs each has: PH, post-capillary.
+#: The lead sets in the order of their heads.
 LEAD_SETS = (LeadSet.TWELVE, LeadSet.LIMB)
-OUTPUTS_PER_SET = 2
+#: What the outputs tell, in their order; a network of twelve leads alone has the first two. PH is
+#: an mPAP above 20 mmHg; post-capillary is a PAWP above 15 mmHg among those with PH.
+OUTPUTS = ("PH.12-leads", "postcapillary.12-leads", "PH.6-leads", "postcapillary.6-leads")
+OUTPUTS_PER_SET = len(OUTPUTS) // len(LEAD_SETS)
 #: What a network hears of the rhythm: mean and SD of the RR intervals, s.
 RHYTHM = 2
 _HIDDEN, _DROPOUT = 128, 0.5
@@ -33,21 +43,30 @@ class Body(Protocol):
 
 
 class LatentBody(nn.Module):
-    """A body that can be pre-trained: its feature is the mean of a latent."""
+    """A body that can be pre-trained: its feature is the mean of a latent.
 
-    feature_size: int
+    It sees `pool` of the leads: `samples` a lead, by convolutions of `widths`. `aligned`: in
+    pre-training, what the leads say is drawn together.
+    """
 
-    def experts(self, leads: Tensor) -> Gaussian | None:
-        """What each lead says by itself, (B, L, Z); None where leads are not told apart."""
+    aligned = False
+
+    def __init__(self, samples: int, widths: tuple[int, int, int], latent: int) -> None:
+        super().__init__()
+        self.samples, self.widths, self.feature_size = samples, widths, latent
+        self.pool: nn.Module = nn.Identity()
+
+    def experts(self, leads: Tensor) -> Gaussian:
+        """What is said of the leads (B, L, N) before it is made one, (B, experts, Z)."""
         raise NotImplementedError
 
-    def latent(self, leads: Tensor, usable: Tensor) -> Gaussian:
+    def fuse(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """The joint latent (B, Z)."""
         raise NotImplementedError
 
     def forward(self, leads: Tensor, usable: Tensor) -> Tensor:
         """The mean of the joint latent."""
-        return self.latent(leads, usable).mean
+        return self.fuse(self.experts(leads), usable).mean
 
 
 class LeadExperts(LatentBody):
@@ -58,23 +77,24 @@ class LeadExperts(LatentBody):
         samples: int,
         widths: tuple[int, int, int],
         latent: int,
-        fusion: nn.Module,
+        fusion: GatedMixture | Product | MixtureOfProducts,
         *,
         halved: bool = False,
     ) -> None:
-        super().__init__()
-        self.feature_size = latent
-        self.pool = nn.AvgPool1d(2) if halved else nn.Identity()
-        self.encoders = LeadEncoders(samples // 2 if halved else samples, widths, 2 * latent)
+        super().__init__(samples // 2 if halved else samples, widths, latent)
+        if halved:
+            self.pool = nn.AvgPool1d(2)
+        self.encoders = LeadEncoders(self.samples, widths, 2 * latent)
         self.fusion = fusion
+        self.aligned = isinstance(fusion, GatedMixture)
 
     def experts(self, leads: Tensor) -> Gaussian:
         """What each lead says by itself, (B, L, Z)."""
         return gaussian(self.encoders(self.pool(leads)))
 
-    def latent(self, leads: Tensor, usable: Tensor) -> Gaussian:
+    def fuse(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """The joint latent (B, Z)."""
-        return cast(Gaussian, self.fusion(self.experts(leads), usable))
+        return cast(Gaussian, self.fusion(experts, usable))
 
 
 class Head(nn.Module):
@@ -110,7 +130,7 @@ class EcgClassifier(nn.Module):
 
     def __init__(self, body: nn.Module, outputs: int, *, hears_rhythm: bool) -> None:
         super().__init__()
-        if outputs not in (OUTPUTS_PER_SET, OUTPUTS_PER_SET * len(LEAD_SETS)):
+        if outputs not in (OUTPUTS_PER_SET, len(OUTPUTS)):
             raise ValueError(f"an ECG network has 2 or 4 outputs, not {outputs}")
         self.hears_rhythm = hears_rhythm
         self.register_buffer("scale", torch.ones(len(LEADS)))
