@@ -11,7 +11,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
 from inference.training.cohort import build, cache_frames, read_cohort
-from inference.training.recipe import Recipe, parse_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import parse_recipe
 
 SIZE_PX = 32
 SIDE, FRAMES = 40, 12
@@ -74,6 +75,7 @@ def small_recipe(extra: str = "", *, epochs: int = 3) -> Recipe:
         {extra if "pretraining" in extra else "pretraining.enabled = false" + chr(10) + extra}
         """,
         "tiny",
+        Recipe,
     )
 
 

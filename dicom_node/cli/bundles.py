@@ -130,17 +130,25 @@ def pack(
 ) -> None:
     """Pack the evaluated model in RUN into a bundle in OUT, calibrated on the validation split."""
     from inference.bundle.manifest import Population
+    from inference.training import makers
+    from inference.training.cohort import read_cohort
     from inference.training.packing import pack as pack_bundle
-    from inference.training.trained import Statement
+    from inference.training.statement import Statement
 
     given: dict[str, Any] = {key: value for key, value in stated.items() if value}
     if ages is not None:
         if not 0 <= ages[0] < ages[1]:
             raise click.BadParameter("give the lower age first, in years", param_hint="--ages")
         given["population"] = Population(from_years=ages[0], below_years=ages[1])
-    manifest = pack_bundle(
-        run, cohort, out, frames=frames, statement=Statement(**given), weights=weights
-    )
+    statement, pipeline = Statement(**given), read_cohort(cohort).pipeline
+    if pipeline in makers.MAKERS:
+        if weights != "float32":
+            raise click.UsageError("--weights goes with models of echo_haemodynamics")
+        manifest = makers.pack(pipeline, run, cohort, frames, out, statement=statement)
+    else:
+        manifest = pack_bundle(
+            run, cohort, out, frames=frames, statement=statement, weights=weights
+        )
     say(f"{manifest.name} {manifest.version} in {out}, digest {manifest.digest[:16]}")
     for text in (*(item.sentence for item in manifest.withheld), *manifest.limitations):
         say(f"limitation: {text}")

@@ -9,6 +9,7 @@ import click
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
+from inference.training.trainable import PIPELINES
 from inference.ultrasound.profile import Profile
 
 _jobs = click.option(
@@ -23,6 +24,13 @@ def cohort() -> None:
 
 @cohort.command()
 @click.option(
+    "--pipeline",
+    type=click.Choice(PIPELINES),
+    default=PIPELINES[0],
+    show_default=True,
+    help="Pipeline that a model is to be made for.",
+)
+@click.option(
     "--dicom", required=True, type=click.Path(path_type=Path), help="Folder of the DICOM archive."
 )
 @click.option(
@@ -35,9 +43,8 @@ def cohort() -> None:
 @click.option(
     "--window",
     "window_days",
-    default=92,
-    show_default=True,
-    help="Maximum number of days between echo and catheter.",
+    type=click.IntRange(min=0),
+    help="Maximum number of days between exam and catheter. Default: 92; cxr_ecg: 7.",
 )
 @click.option(
     "--seed",
@@ -64,7 +71,7 @@ def cohort() -> None:
     type=click.Choice([profile.value for profile in Profile]),
     default=Profile.PAPER.value,
     show_default=True,
-    help="Selection rules for loops. Recorded in the cohort and in bundles.",
+    help="Selection rules for loops (echo_haemodynamics). Recorded in the cohort and in bundles.",
 )
 @click.option(
     "--units-checked",
@@ -105,9 +112,10 @@ def build(
     if as_json:
         click.echo(to_json(summary))
         return
+    nouns = "loops" if summary.pipeline == PIPELINES[0] else "inputs"
     for split, exams in summary.exams.items():
-        subjects, loops = summary.subjects[split], summary.loops[split]
-        click.echo(f"{split:12} {subjects:6} subjects {exams:6} exams {loops:7} loops")
+        subjects, inputs = summary.subjects[split], summary.loops[split]
+        click.echo(f"{split:12} {subjects:6} subjects {exams:6} exams {inputs:7} {nouns}")
     for site, name in site_names(out).items():
         say(f"site {site}: {name}, {summary.sites[site]} exams")
     click.echo(
@@ -121,7 +129,10 @@ def build(
 
 @cohort.command()
 @click.option(
-    "--size", default=256, show_default=True, help="Height and width of a frame in pixels."
+    "--size",
+    default=256,
+    show_default=True,
+    help="Height and width of a frame in pixels. (echo_haemodynamics)",
 )
 @click.option(
     "--archive",
@@ -132,16 +143,22 @@ def build(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
 def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
-    """Preprocess the frames of the cohort in FOLDER and write them to CACHE.
+    """Prepare the inputs of the cohort in FOLDER and write them to CACHE.
 
-    For each loop: the ten frames of one heartbeat (for evaluation) and up to 128 frames of the
-    whole loop (for training). 100 frames take 2.5 MB at 256 pixels and 0.2 MB at 64 pixels. After
-    an interruption, run the same command again: it continues.
+    For each loop of an echo cohort: the ten frames of one heartbeat (for evaluation) and up to 128
+    frames of the whole loop (for training). 100 frames take 2.5 MB at 256 pixels and 0.2 MB at 64
+    pixels. After an interruption, run the same command again: it continues.
     """
+    from inference.training import makers
     from inference.training.cohort import cache_frames, read_cohort
 
+    found = read_cohort(folder)
     with progress_bar() as report:
+        if found.pipeline in makers.MAKERS:
+            unusable = makers.cache(found, cache, archive=archive, jobs=jobs, on_progress=report)
+            click.echo(f"inputs in {cache}; {unusable} cannot be used")
+            return
         unreadable = cache_frames(
-            read_cohort(folder), cache, size=size, archive=archive, jobs=jobs, on_progress=report
+            found, cache, size=size, archive=archive, jobs=jobs, on_progress=report
         )
     click.echo(f"frames of {size} x {size} in {cache}; {unreadable} loop(s) unreadable")

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -12,10 +12,13 @@ from click.core import ParameterSource
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
+from inference.training.trainable import PIPELINES
 
 if TYPE_CHECKING:
     from inference.training.acceptance import Acceptance
-    from inference.training.recipe import Recipe
+    from inference.training.any_recipe import AnyRecipe
+
+_Kind = TypeVar("_Kind", bound="AnyRecipe")
 
 _path = click.Path(path_type=Path)
 _recipe = click.option(
@@ -26,7 +29,7 @@ _recipe = click.option(
     help="Recipe: a TOML file, or the name of one that comes with the node (`train recipes`).",
 )
 _cohort = click.option("--cohort", required=True, type=_path, help="Folder of the built cohort.")
-_frames = click.option("--frames", required=True, type=_path, help="Folder of the frame cache.")
+_frames = click.option("--frames", required=True, type=_path, help="Folder of `cohort cache`.")
 
 
 @click.group()
@@ -41,17 +44,19 @@ def train() -> None:
 @train.command()
 def recipes() -> None:
     """List the recipes that come with the node."""
-    from inference.training.recipe import named_recipe, recipe_names
+    from inference.training.any_recipe import AnyRecipe
+    from inference.training.recipe_files import named_recipe, recipe_names
 
     for name in recipe_names():
-        click.echo(f"{name:12} {' '.join(named_recipe(name).about.split())}")
+        about = named_recipe(name, AnyRecipe).about
+        click.echo(f"{name:12} {' '.join(about.split())}")
 
 
-def _find(recipe: str) -> "Recipe":
-    from inference.training.recipe import named_recipe, read_recipe
+def _find(recipe: str, kind: "type[_Kind]") -> "_Kind":
+    from inference.training.recipe_files import named_recipe, read_recipe
 
     is_file = recipe.endswith(".toml") or Path(recipe).is_file()
-    return read_recipe(Path(recipe)) if is_file else named_recipe(recipe)
+    return read_recipe(Path(recipe), kind) if is_file else named_recipe(recipe, kind)
 
 
 @train.command()
@@ -60,11 +65,16 @@ def _find(recipe: str) -> "Recipe":
 @_frames
 @click.argument("run", type=_path)
 def pretrain(recipe: str, cohort: Path, frames: Path, run: Path) -> None:
-    """Pre-train the encoder of a recipe as an autoencoder and write it to the folder RUN."""
+    """Pre-train the encoder of a recipe as an autoencoder and write it to the folder RUN.
+
+    For recipes of echo_haemodynamics; those of other pipelines pre-train in `train fit`.
+    """
     from inference.training.fit import pretrain_encoder
+    from inference.training.recipe import Recipe
 
     with progress_bar() as report:
-        encoder = pretrain_encoder(_find(recipe), cohort, frames, run, on_progress=report)
+        chosen = _find(recipe, Recipe)
+        encoder = pretrain_encoder(chosen, cohort, frames, run, on_progress=report)
     click.echo(f"encoder: {encoder}")
 
 
@@ -82,12 +92,27 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
     Pre-trains first if the recipe says so. RUN then contains the weights, the metrics (CSV and
     TensorBoard), the seeds and the library versions.
     """
+    from inference.training import makers
+    from inference.training.any_recipe import AnyRecipe
     from inference.training.cohort import read_cohort
     from inference.training.cohort.sizes import warnings_of
     from inference.training.fit import fit as fit_networks
+    from inference.training.recipe import Recipe
 
-    chosen = _find(recipe)
-    found = warnings_of(read_cohort(cohort), chosen.targets)
+    chosen = _find(recipe, AnyRecipe)
+    built = read_cohort(cohort)
+    if built.pipeline != chosen.pipeline:
+        raise click.UsageError(
+            f"recipe {chosen.name} is for {chosen.pipeline}, the cohort for {built.pipeline}"
+        )
+    if not isinstance(chosen, Recipe):
+        if encoder is not None:
+            raise click.UsageError("--encoder goes with recipes of echo_haemodynamics")
+        with progress_bar() as report:
+            makers.fit(chosen, cohort, frames, run, on_progress=report)
+        click.echo(f"trained in {run}; next: echonode evaluate")
+        return
+    found = warnings_of(built, chosen.targets)
     for warning in found:
         say(f"warning: {warning}", err=True)
     if found:
@@ -204,9 +229,34 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
         return
     if frames is None:
         raise click.UsageError("RUN needs --frames")
+    if pipeline := _other_pipeline(cohort):
+        _judge_other(pipeline, cast("Path", run), cohort, frames, into, context)
+        return
     _judge_run(
         cast("Path", run), cohort, into, frames=frames, notes=notes, probes=probes, clips=clips
     )
+
+
+def _other_pipeline(cohort: Path) -> str:
+    """The pipeline of a cohort whose models are not echo's; "" of echo's."""
+    from inference.training import makers
+    from inference.training.cohort import read_cohort
+
+    pipeline = read_cohort(cohort).pipeline
+    return pipeline if pipeline in makers.MAKERS else ""
+
+
+def _judge_other(
+    pipeline: str, run: Path, cohort: Path, frames: Path, out: Path, context: click.Context
+) -> None:
+    from inference.training import makers
+
+    for name in ("notes", "probes", "clips"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} goes with models of echo_haemodynamics")
+    with progress_bar() as report:
+        page = makers.report(pipeline, run, cohort, frames, out, on_progress=report)
+    click.echo(f"report: {page}")
 
 
 def _judge_run(
@@ -298,6 +348,13 @@ def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -
 
 @train.command("phantom")
 @click.option(
+    "--pipeline",
+    type=click.Choice(PIPELINES),
+    default=PIPELINES[0],
+    show_default=True,
+    help="Pipeline that a model is made for; --exams, --training and --series are of the first.",
+)
+@click.option(
     "--preset",
     default="easy",
     show_default=True,
@@ -322,7 +379,11 @@ def compare(cohort: Path, frames: Path, as_json: bool, runs: tuple[Path, ...]) -
 )
 @with_json
 @click.argument("folder", type=_path)
-def phantom_run(
+@click.pass_context
+def phantom_run(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
+    context: click.Context,
+    /,
+    pipeline: str,
     preset: str,
     exams: int | None,
     training: float,
@@ -338,6 +399,12 @@ def phantom_run(
     """
     from inference.training.acceptance import EXAMS, SERIES, SERIES_MET, acceptance
 
+    if pipeline != PIPELINES[0]:
+        for name in ("exams", "training", "series"):
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                raise click.UsageError(f"--{name} goes with {PIPELINES[0]}")
+        _other_phantom(pipeline, folder, preset, seed, as_json)
+        return
     results = []
     for number, share in SERIES if series else ((seed, training),):
         with progress_bar() as report:
@@ -358,6 +425,15 @@ def phantom_run(
         _show_series(results)
     met, wanted = sum(result.met for result in results), SERIES_MET if series else 1
     sys.exit(0 if met >= wanted or preset != "easy" else 1)
+
+
+def _other_phantom(pipeline: str, folder: Path, preset: str, seed: int, as_json: bool) -> None:
+    from inference.training import makers
+
+    with progress_bar() as report:
+        made = makers.acceptance(pipeline, folder, preset=preset, seed=seed, on_progress=report)
+    say(to_json(made)) if as_json else say(*made.lines())
+    sys.exit(0 if made.met or preset != "easy" else 1)
 
 
 def _show(result: "Acceptance", *, judged: bool) -> None:

@@ -25,8 +25,9 @@ from inference.training.fit import fit
 from inference.training.output import write_whole
 from inference.training.packing import judge, pack, report
 from inference.training.predict import predict
-from inference.training.recipe import Recipe, named_recipe
-from inference.training.trained import Statement
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import named_recipe
+from inference.training.statement import Statement
 
 #: As many exams as leave about 460, 100 and 140 with a catheter in time.
 EXAMS = 800
@@ -107,7 +108,7 @@ def acceptance(
         TrainingDataError: too few exams to split, calibrate and judge.
         FileExistsError: the folder holds a phantom of other arguments.
     """
-    chosen = recipe or named_recipe("phantom")
+    chosen = recipe or named_recipe("phantom", Recipe)
     phantom, cohort, frames, run = (
         folder / name for name in ("phantom", "cohort", "frames", "run")
     )

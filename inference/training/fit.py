@@ -1,6 +1,6 @@
 """Training: the networks of a recipe learn to estimate from all loops of an exam.
 
-    run = fit(named_recipe("paper"), cohort_folder, frames_folder, run_folder)
+    run = fit(named_recipe("paper", Recipe), cohort_folder, frames_folder, run_folder)
 
 The recipe is the paper's unless it says otherwise. On several GPUs, start it with torchrun. Killed
 and called again, it goes on after the last validation; on a CPU the result is the same bit for

@@ -39,8 +39,8 @@ from inference.training.output import write_whole
 from inference.training.predict import estimate
 from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
+from inference.training.statement import Statement
 from inference.training.trained import (
-    Statement,
     describe_bundle,
     in_memory,
     load_networks,

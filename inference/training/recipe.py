@@ -1,26 +1,18 @@
-"""The recipe of a model, read strictly from TOML.
+"""The recipe of a model that estimates from all loops of an echo exam.
 
 Every default is the paper's, or ours where the paper is silent; a recipe that names nothing but
 itself is the paper's recipe. Every deviation is one key.
 """
 
-import difflib
-import json
-import tomllib
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from inference.bundle.strict import Strict
-from inference.errors import TrainingDataError, UnknownArchitectureError
+from inference.errors import UnknownArchitectureError
 from inference.models.registry import find_multi_view
 from inference.pipelines.haemodynamics import QUANTITIES
-from inference.regular_files import read_regular
-
-#: Far above any real recipe.
-_LARGEST_BYTES = 1_000_000
+from inference.training.any_recipe import AnyRecipe
 
 TargetName = Literal["mPAP", "PVR", "PAWP"]
 Count = Annotated[int, Field(ge=1)]
@@ -156,11 +148,10 @@ class Device(Strict):
         return self.activation_checkpointing
 
 
-class Recipe(Strict):
+class Recipe(AnyRecipe):
     """One way of making a model."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    about: str = ""
+    pipeline: Literal["echo_haemodynamics"] = "echo_haemodynamics"
     architecture: str = "resnet50"
     frame_size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 256
     networks: Annotated[tuple[tuple[TargetName, ...], ...], Field(min_length=1)] = (
@@ -200,70 +191,3 @@ class Recipe(Strict):
         """All targets, in the order of reports."""
         named = {target for network in self.networks for target in network}
         return tuple(name for name in QUANTITIES if name in named)
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
-
-    Raises:
-        TrainingDataError: no such file, not TOML, or keys and values that nobody knows, each with
-            a hint.
-    """
-    try:
-        return parse_recipe(read_regular(path, _LARGEST_BYTES).decode("utf-8"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"recipe {path}: cannot be read: {type(error).__name__}") from None
-
-
-def named_recipe(name: str) -> Recipe:
-    """A recipe that comes with echonode, such as "paper", "multi-head" or "phantom".
-
-    Raises:
-        TrainingDataError: there is none of this name.
-    """
-    if name not in recipe_names():
-        raise TrainingDataError(f"unknown recipe {name!r}; known: {', '.join(recipe_names())}")
-    return parse_recipe((_folder() / f"{name}.toml").read_text("utf-8"), name)
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with echonode."""
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in _folder().iterdir()
-        if entry.name.endswith(".toml")
-    )
-
-
-def parse_recipe(text: str, source: str) -> Recipe:
-    """Parse a recipe's TOML; `source` names it in messages.
-
-    Raises:
-        TrainingDataError: as `read_recipe`.
-    """
-    try:
-        # By way of JSON, whose arrays may become tuples where nothing else is converted.
-        return Recipe.model_validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as error:
-        raise TrainingDataError(f"recipe {source}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors(include_url=False)]
-        raise TrainingDataError("\n  ".join([f"recipe {source}:", *problems])) from None
-
-
-def _folder() -> Any:
-    return resources.files("inference.training.recipes")
-
-
-def _explain(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{where or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
-    section: Any = Recipe
-    for part in problem["loc"][:-1]:
-        section = section.model_fields[part].annotation
-    key, known = str(problem["loc"][-1]), list(section.model_fields)
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"unknown key {where}; " + (
-        f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-    )

@@ -57,6 +57,7 @@ class CohortFacts(Strict):
     loops: int
     phantom_exams: int
     selection: Annotated[Profile, Field(strict=False)] = Profile.PAPER
+    nouns: str = "loops"
 
     @property
     def standing(self) -> Standing:
@@ -67,7 +68,7 @@ class CohortFacts(Strict):
     def description(self) -> str:
         """One sentence."""
         total = sum(self.exams.values())
-        found = f"{total} exams of {self.patients} patients with {self.loops} loops"
+        found = f"{total} exams of {self.patients} patients with {self.loops} {self.nouns}"
         if not self.phantom_exams:
             return f"{found}, each with a right heart catheterisation"
         return f"{found}; {self.phantom_exams} of the exams are SYNTHETIC phantoms"
@@ -104,7 +105,8 @@ class Run(Strict):
     @property
     def made_by(self) -> dict[str, str]:
         """What decides the result; a run goes on only where all of it is the same."""
-        recipe = self.recipe.model_dump(mode="json", exclude={"name": True, "about": True})
+        unread = {"name": True, "about": True, "pipeline": True}
+        recipe = self.recipe.model_dump(mode="json", exclude=unread)
         del recipe["device"]["name"]
         return {
             **_flat("recipe", recipe),
@@ -140,7 +142,7 @@ def describe_run(
     share = per_process(recipe.sampling, processes)
     return Run(
         recipe=recipe,
-        cohort=_facts(cohort, folder),
+        cohort=cohort_facts(cohort, folder),
         members=_members(recipe),
         scales=scales,
         created_at=datetime.now(UTC).replace(microsecond=0),
@@ -196,7 +198,8 @@ def _members(recipe: Recipe) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
+def cohort_facts(cohort: Cohort, folder: Path, nouns: str = "loops") -> CohortFacts:
+    """What a bundle says about the cohort in a folder; `nouns` are what its exams hold."""
     with open_index(folder) as index:
         (phantoms,) = index.execute(
             "SELECT count(DISTINCT exam_id) FROM exam JOIN loop USING (exam_id)"
@@ -210,6 +213,7 @@ def _facts(cohort: Cohort, folder: Path) -> CohortFacts:
         exams={name: splits.count(name) for name in sorted(set(splits))},
         patients=len({exam.patient_number for exam in cohort.exams}),
         loops=sum(len(exam.loops) for exam in cohort.exams),
+        nouns=nouns,
         phantom_exams=phantoms,
     )
 

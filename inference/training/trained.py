@@ -3,7 +3,6 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +13,6 @@ from inference.bundle.manifest import (
     Description,
     LoopPreprocessing,
     Network,
-    Population,
 )
 from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
@@ -26,6 +24,7 @@ from inference.training.checkpoint import load_checkpoint, load_weights
 from inference.training.epochs import BEST, CHECKPOINT
 from inference.training.network import build_network
 from inference.training.run import Member, Run
+from inference.training.statement import Statement
 from inference.types import Standing
 
 _PHANTOM_USE = (
@@ -42,18 +41,6 @@ _LIMITS = {
         "Trained on one institution's archive; it may do worse on other patients and carts.",
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What whoever packs a bundle says of it; the rest follows from the run."""
-
-    name: str = ""
-    version: str = "1"
-    licence: str = "not licensed for use outside this institution"
-    intended_use: str = ""
-    limitations: tuple[str, ...] = ()
-    population: Population | None = None
 
 
 def load_networks(folder: Path, run: Run) -> dict[str, MultiView]:

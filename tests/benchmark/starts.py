@@ -17,7 +17,8 @@ from inference.phantom import make
 from inference.training.cohort import build, cache_frames, read_cohort
 from inference.training.comparing import Compared, compare
 from inference.training.fit import fit
-from inference.training.recipe import Recipe, parse_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import parse_recipe
 
 EXAMS, SEED, SIZE_PX = 250, 1, 64
 
@@ -46,7 +47,7 @@ RECIPES: Mapping[str, str] = {
 
 def recipe(name: str) -> Recipe:
     """One of RECIPES, at the phantom's scale."""
-    return parse_recipe(f'name = "{name}"\n{RECIPES[name]}', name)
+    return parse_recipe(f'name = "{name}"\n{RECIPES[name]}', name, Recipe)
 
 
 def markdown(found: Sequence[Compared]) -> str:

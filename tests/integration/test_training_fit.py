@@ -25,9 +25,8 @@ from inference.training.recipe import (
     Pretraining,
     Recipe,
     Sampling,
-    named_recipe,
-    parse_recipe,
 )
+from inference.training.recipe_files import named_recipe, parse_recipe
 from inference.training.run import read_run
 from inference.training.stepping import Stepper
 from inference.training.trained import load_networks
@@ -42,11 +41,12 @@ import sys
 from pathlib import Path
 import torch
 from inference.training.fit import fit
-from inference.training.recipe import parse_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import parse_recipe
 torch.set_num_threads(1)
 cohort, frames, run = map(Path, sys.argv[1:4])
 tell = lambda stage, done, total: print(stage, done, total, flush=True)
-fit(parse_recipe(sys.argv[4], "test"), cohort, frames, run, on_progress=tell)
+fit(parse_recipe(sys.argv[4], "test", Recipe), cohort, frames, run, on_progress=tell)
 """
 
 
@@ -214,7 +214,7 @@ def test_killed_in_the_middle_and_called_again_it_ends_with_the_same_weights(
 @pytest.mark.long
 def test_the_papers_network_at_its_own_size_goes_through_the_same_code(tmp_path: Path) -> None:
     material = make_material(tmp_path, patients=6, loops=(1,), split=(0.5, 0.25, 0.25), size_px=256)
-    recipe = named_recipe("ablation-a").model_copy(
+    recipe = named_recipe("ablation-a", Recipe).model_copy(
         update={
             "sampling": Sampling(exams=2, loops=1, frames=1),
             "optimisation": Optimisation(epochs=1),
@@ -348,7 +348,7 @@ def start(material: Material, run: Path, recipe: str) -> "subprocess.Popen[str]"
 def test_every_ablation_runs_and_stops_on_an_inner_split(
     material: Material, tmp_path: Path, name: str
 ) -> None:
-    recipe = named_recipe(name)
+    recipe = named_recipe(name, Recipe)
     once: dict[str, Any] = {
         "architecture": "resnet10_narrow",
         "frame_size_px": SIZE_PX,
@@ -481,7 +481,7 @@ def test_attention_blocks_may_learn_faster(material: Material, tmp_path: Path) -
 
 def named_steps(schedule: str) -> Recipe:
     """The small recipe under another schedule."""
-    other = parse_recipe(f"name = 'other'\n{schedule}", "other")
+    other = parse_recipe(f"name = 'other'\n{schedule}", "other", Recipe)
     update = {"optimisation": other.optimisation, "stopping": other.stopping}
     return small_recipe().model_copy(update=update)
 

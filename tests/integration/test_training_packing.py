@@ -26,7 +26,8 @@ from inference.training.fit import fit
 from inference.training.packing import judge, pack, report
 from inference.training.predict import estimate, predict
 from inference.training.run import read_run
-from inference.training.trained import Statement, in_memory, load_networks
+from inference.training.statement import Statement
+from inference.training.trained import in_memory, load_networks
 from inference.types import Case, Encoded, Selected, Standing
 from tests.training_cohort import SIZE_PX, Material, make_material, small_recipe
 

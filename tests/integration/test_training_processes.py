@@ -30,10 +30,11 @@ import sys
 from pathlib import Path
 import torch
 from inference.training.fit import fit
-from inference.training.recipe import parse_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import parse_recipe
 torch.set_num_threads(1)
 cohort, frames, run = map(Path, sys.argv[1:4])
-fit(parse_recipe(sys.argv[4], "test"), cohort, frames, run)
+fit(parse_recipe(sys.argv[4], "test", Recipe), cohort, frames, run)
 """
 #: Unites a module that differs from process to process, and saves what each then has in argv[1].
 UNITE = """

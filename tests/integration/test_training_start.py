@@ -11,7 +11,8 @@ from inference.errors import TrainingDataError
 from inference.training.fit import fit
 from inference.training.network import build_encoder
 from inference.training.run import read_run
-from inference.training.trained import Statement, describe_bundle
+from inference.training.statement import Statement
+from inference.training.trained import describe_bundle
 from inference.training.weights.source import KEY, Source
 from tests.training_cohort import Material, make_material, small_recipe
 

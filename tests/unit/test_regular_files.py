@@ -21,7 +21,8 @@ from inference.bundle.untrained import make_untrained
 from inference.errors import TrainingDataError
 from inference.regular_files import read_regular
 from inference.training.cohort.labels import read_labels
-from inference.training.recipe import read_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import read_recipe
 from storage.errors import BackupError
 from storage.keeping.backup import read_backup
 
@@ -96,7 +97,7 @@ def test_a_manifest_that_says_its_weights_are_empty_opens_no_pipe(
     [
         (lambda path: read_settings(path, {}), SettingsError),
         (read_labels, TrainingDataError),
-        (read_recipe, TrainingDataError),
+        (lambda path: read_recipe(path, Recipe), TrainingDataError),
         (read_certificates, TlsFileError),
     ],
     ids=["settings", "labels", "recipe", "certificates"],

@@ -13,7 +13,8 @@ from inference.training.cohort import CachedExam, CohortExam, CohortLoop
 from inference.training.cohort.clips import Clips, ClipWriter, compress
 from inference.training.exams import Exams
 from inference.training.output import whole_file
-from inference.training.recipe import Recipe, parse_recipe
+from inference.training.recipe import Recipe
+from inference.training.recipe_files import parse_recipe
 from inference.training.sampling import MicroBatch, Sampler
 
 _files = TemporaryDirectory()  # removed when the tests have ended
@@ -50,7 +51,8 @@ def clips(exam: int, frames: tuple[int, ...]) -> Clips:
 
 
 def recipe(extra: str = "") -> Recipe:
-    return parse_recipe(f"name = 'x'\n[sampling]\nexams = 4\nloops = 2\nframes = 3\n{extra}", "x")
+    text = f"name = 'x'\n[sampling]\nexams = 4\nloops = 2\nframes = 3\n{extra}"
+    return parse_recipe(text, "x", Recipe)
 
 
 def steps(

@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from inference.errors import TrainingDataError
+from inference.training.cohort.choosing import Choosing, choosing
 from inference.training.cohort.flow import Step, exclude
 from inference.training.cohort.index import open_index, set_meta
 from inference.training.cohort.labels import NUMBERS, QUALITY, Labels, read_labels
 from inference.training.cohort.matching import match, other_patient_ids
+from inference.training.cohort.pairing import newest_of_study, paired, with_companions
 from inference.training.cohort.scan import Progress, scan, silent
 from inference.training.cohort.sizes import measured_in, warnings
 from inference.training.cohort.splitting import (
@@ -27,8 +29,8 @@ from inference.training.cohort.splitting import (
 )
 from inference.training.cohort.tables import describe, write_exclusions
 from inference.training.output import write_whole
+from inference.training.trainable import ECHO
 from inference.ultrasound.profile import Profile
-from inference.ultrasound.selection import RULE_SETS
 
 #: Those of the index that decide what is trained and judged, and so the cohort's digest.
 DECIDING = [
@@ -62,6 +64,7 @@ class CohortSummary:
     excluded_files: int
     window_days: int
     seed: int
+    pipeline: str = ECHO
     selection: Profile = Profile.PAPER
     split_by: SplitBy = SplitBy.PATIENT
     sites: Mapping[str, int] = field(default_factory=dict)
@@ -74,7 +77,8 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
     labels: Path,
     out: Path,
     *,
-    window_days: int = 92,
+    pipeline: str = ECHO,
+    window_days: int | None = None,
     seed: int,
     split: Sequence[float] = SHARES,
     split_by: SplitBy = SplitBy.PATIENT,
@@ -86,7 +90,9 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
 ) -> CohortSummary:
     """Build the cohort in the folder `out`; run again after an interruption, it goes on.
 
-    `selection` says by which rules loops are chosen; a bundle that is trained on them says so.
+    `pipeline` is the one that a model is made for; `selection` says by which rules its loops are
+    chosen, where it looks at loops; a bundle that is trained on them says so. `window_days` lie at
+    most between exam and catheter; None: as the pipeline's paper has it.
     `split` are the shares of training, validation and test; `test_sites` are Institution Names or
     Station Names, for a split by site. `units_checked` builds although the labels look as if in
     other units.
@@ -98,14 +104,14 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
     Raises:
         TrainingDataError: labels that cannot be used, no archive, or no exam left.
     """
+    chosen = choosing(pipeline, selection)
+    window_days = chosen.window_days if window_days is None else window_days
     known = read_labels(labels, units_checked=units_checked)
-    with open_index(out, create=True, selection=selection) as index:
-        scan(dicom, index, selection=selection, jobs=jobs, on_progress=on_progress)
-        instances = pd.read_sql_query("SELECT * FROM instance ORDER BY path", index)
-        for column in ("age_years", "duration_ms"):  # all may be unknown
-            instances[column] = instances[column].astype(float)
+    with open_index(out, create=True, chosen_by=chosen.key) as index:
+        scan(dicom, index, select=chosen.select, jobs=jobs, on_progress=on_progress)
+        instances, companions = _instances(index, chosen)
         instances = _with_labels(instances, known)
-        steps, judged = exclude(instances, RULE_SETS[selection].names, window_days)
+        steps, judged = exclude(instances, chosen, window_days)
         write_exclusions(out, steps, judged, known)
         loops = judged[judged["excluded"] == ""]
         if loops.empty:
@@ -116,8 +122,14 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
             )
         parts = _split(loops, split_by, test_sites, seed=seed, shares=split)
         exams, loops, sites = _numbered(loops, parts, seed)
+        loops = with_companions(loops, companions)
         sha256 = _digest(exams, loops, known, window_days)
-        meta = {"archive": str(dicom.resolve()), "sha256": sha256, "selection": selection.value}
+        meta = {
+            "archive": str(dicom.resolve()),
+            "sha256": sha256,
+            "pipeline": pipeline,
+            "selection": selection.value,
+        }
         _store(index, exams, loops, sites, meta)
     summary = CohortSummary(
         folder=out,
@@ -131,6 +143,7 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
         excluded_files=int((judged["excluded"] != "").sum()),
         window_days=window_days,
         seed=seed,
+        pipeline=pipeline,
         selection=selection,
         split_by=split_by,
         sites={site: int((exams["site"] == site).sum()) for site in sites},
@@ -140,10 +153,28 @@ def build(  # noqa: PLR0913 - what `echonode cohort build` may be told
             *warnings(measured_in(exams)),
         ),
     )
-    describe(out, exams, loops, steps)
+    describe(out, exams, loops, steps, chosen)
     facts = {key: value for key, value in asdict(summary).items() if key != "folder"}
     write_whole(out / "summary.json", json.dumps(facts, indent=2) + "\n")
     return summary
+
+
+def _instances(index: sqlite3.Connection, chosen: Choosing) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The files that may make exams, and those that may only stand beside one."""
+    found = pd.read_sql_query("SELECT * FROM instance ORDER BY path", index)
+    for column in ("age_years", "duration_ms"):  # all may be unknown
+        found[column] = found[column].astype(float)
+    beside = found["sop_class_uid"].isin(chosen.companions)
+    instances, companions = found[~beside].reset_index(drop=True), found[beside]
+    if not chosen.companions:
+        return instances.assign(companion="", newest=True), companions
+    return (
+        instances.assign(
+            companion=paired(instances, companions, chosen.pair_days),
+            newest=newest_of_study(instances),
+        ),
+        companions,
+    )
 
 
 def _with_labels(instances: pd.DataFrame, known: Labels) -> pd.DataFrame:

@@ -18,12 +18,12 @@ COLOURS = {"train": "#4878a8", "validation": "#e0a030", "test": "#b04848"}
 
 MEASURED = {
     "age_years": "Age, years",
-    "days_apart": "Echo to RHC, days (absolute)",
+    "days_apart": "{Noun} to RHC, days (absolute)",
     "mpap_mmhg": "mPAP, mmHg",
     "pawp_mmhg": "PAWP, mmHg",
     "pvr_wu": "PVR, WU",
     "trvmax_m_s": "TRVmax, m/s",
-    "loops": "Loops per exam",
+    "loops": "{inputs} per exam",
 }
 #: What Figure 4 and ours show of a loop; see `loop_sizes`.
 SIZES = {
@@ -33,7 +33,14 @@ SIZES = {
 }
 
 
-def characteristics(exams: pd.DataFrame) -> pd.DataFrame:
+def _title(text: str, noun: str) -> str:
+    """A title with the exam's noun, such as "echo": its inputs are then loops."""
+    capital = noun[:1].upper() + noun[1:]
+    inputs = "Loops" if noun == "echo" else f"{capital}s"
+    return text.format(Noun=capital, inputs=inputs)
+
+
+def characteristics(exams: pd.DataFrame, noun: str = "echo") -> pd.DataFrame:
     """Table 1: counts and values of the exams, overall, with and without PH, and by split.
 
     Values read "mean ± SD; median; missing n", shares are of all that are counted.
@@ -44,7 +51,7 @@ def characteristics(exams: pd.DataFrame) -> pd.DataFrame:
         "No PH": exams[exams["mpap_mmhg"] <= PH_LIMIT_MMHG],
         **{name.capitalize(): exams[exams["split"] == name] for name in SPLITS},
     }
-    return pd.DataFrame({name: _column(group) for name, group in groups.items()})
+    return pd.DataFrame({name: _column(group, noun) for name, group in groups.items()})
 
 
 def loop_sizes(loops: pd.DataFrame) -> pd.DataFrame:
@@ -63,17 +70,21 @@ def loop_sizes(loops: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def distributions(exams: pd.DataFrame, loops: pd.DataFrame) -> bytes:
+def distributions(exams: pd.DataFrame, loops: pd.DataFrame, noun: str = "echo") -> bytes:
     """Histograms by split, as SVG: targets and days apart of exams; Figure 4's of loops."""
+    of_loops = loop_sizes(loops) if noun == "echo" else None
     figure = Figure(figsize=(13, 6.2), layout="constrained")
     first, second = figure.subplots(2, 4)
     of_exams = {name: MEASURED[name] for name in ("mpap_mmhg", "pvr_wu", "pawp_mmhg", "days_apart")}
     for axis, (name, title) in zip(first, of_exams.items(), strict=True):
-        signed = "Days from RHC to echo" if name == "days_apart" else title
+        signed = f"Days from RHC to {noun}" if name == "days_apart" else title
         _histogram(axis, exams, name, signed, "Exams")
-    _histogram(second[0], exams, "loops", MEASURED["loops"], "Exams")
+    _histogram(second[0], exams, "loops", _title(MEASURED["loops"], noun), "Exams")
     for axis, (name, title) in zip(second[1:], SIZES.items(), strict=True):
-        _histogram(axis, loop_sizes(loops), name, title, "Loops")
+        if of_loops is None:
+            axis.axis("off")
+        else:
+            _histogram(axis, of_loops, name, title, "Loops")
     first[0].legend(frameon=False)
     out = io.BytesIO()
     # A fixed salt and no date: the same cohort gives the same bytes.
@@ -93,7 +104,7 @@ def _histogram(axis: Axes, rows: pd.DataFrame, column: str, title: str, counted:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _column(group: pd.DataFrame) -> dict[str, str]:
+def _column(group: pd.DataFrame, noun: str) -> dict[str, str]:
     subjects = group.drop_duplicates("patient_number")
     column = {
         "Subjects": str(len(subjects)),
@@ -105,8 +116,8 @@ def _column(group: pd.DataFrame) -> dict[str, str]:
         column[f"WHO functional class {who}"] = _share(group["who_class"] == who)
     column["WHO functional class missing"] = _share(~group["who_class"].isin(WHO_CLASSES))
     for name, title in MEASURED.items():
-        column[title] = _summary(group[name].abs())
-    column["Echo first"] = _share(group["days_apart"] < 0)
+        column[_title(title, noun)] = _summary(group[name].abs())
+    column[_title("{Noun} first", noun)] = _share(group["days_apart"] < 0)
     column["RHC first"] = _share(group["days_apart"] > 0)
     column["Same day"] = _share(group["days_apart"] == 0)
     return column

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pandas as pd
 
+from inference.training.cohort.choosing import Choosing
 from inference.training.cohort.splitting import SPLITS
 
 #: Of the paper's Table 3; "" is what the archive holds.
@@ -36,13 +37,14 @@ class Step:
 
 
 def exclude(
-    instances: pd.DataFrame, rules: Sequence[str], window_days: int
+    instances: pd.DataFrame, chosen: Choosing, window_days: int
 ) -> tuple[list[Step], pd.DataFrame]:
     """Apply every exclusion in its order.
 
     `instances` has one row a file: the index's columns plus `days_apart` of its exam (NaN
-    without RHC). The second result is the same rows with `excluded`, the reason in words, empty
-    for those that take part.
+    without RHC), its `companion` ("" without one) and whether it is its study's `newest`. The
+    second result is the same rows with `excluded`, the reason in words, empty for those that take
+    part.
     """
     rows = instances.assign(excluded="")
     steps = [_left("files in the archive", "", rows)]
@@ -75,9 +77,14 @@ def exclude(
         rows.duplicated("sop_instance_uid") & readable,
         "the same instance as another file",
     )
-    for position, rule in enumerate(rules):
+    for position, rule in enumerate(chosen.rules):
         passed = rows["rules_passed"] <= position
         leave_out("ii", rule.replace("_", " "), passed, rows["reason"])
+    if chosen.companions:
+        beside = f"{chosen.companion_noun} within {chosen.pair_days} days"
+        leave_out("ii", beside, rows["companion"] == "", f"no {beside}")
+        newest = f"newest {chosen.noun} of its study"
+        leave_out("ii", newest, ~rows["newest"], f"not the {newest}")
     leave_out(
         "iii",
         "patient had a right heart catheterisation",
@@ -86,7 +93,7 @@ def exclude(
     )
     leave_out(
         "iii",
-        f"echo within {window_days} days of it",
+        f"{chosen.noun} within {window_days} days of it",
         rows["days_apart"].abs() > window_days,
         f"no catheterisation within {window_days} days",
     )

@@ -13,12 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from inference.errors import TrainingDataError
-from inference.ultrasound.profile import Profile
 
 NAME = "cohort.sqlite"
 
 #: Of the tables below; one of another layout is scanned anew when its cohort is built again.
-LAYOUT = 3
+LAYOUT = 4
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -43,6 +42,8 @@ CREATE TABLE IF NOT EXISTS instance (
     age_years REAL,
     study_instance_uid TEXT NOT NULL,
     exam_date TEXT NOT NULL,
+    acquired_at TEXT NOT NULL,
+    sop_class_uid TEXT NOT NULL,
     sop_instance_uid TEXT NOT NULL,
     manufacturer TEXT NOT NULL,
     model TEXT NOT NULL,
@@ -88,12 +89,13 @@ CREATE TABLE IF NOT EXISTS loop (
 
 @contextmanager
 def open_index(
-    folder: Path, *, create: bool = False, selection: Profile = Profile.PAPER
+    folder: Path, *, create: bool = False, chosen_by: str = ""
 ) -> Iterator[sqlite3.Connection]:
     """Open the index of a cohort folder and close it again.
 
     One that is created, or built again, by other rules than before is scanned anew: those of
-    another version of echonode, or of another selection profile, or with fewer columns.
+    another version of echonode, or another way of choosing (`Choosing.key`), or with fewer
+    columns.
 
     Raises:
         TrainingDataError: there is none, or it is not an index.
@@ -106,7 +108,7 @@ def open_index(
     connection = sqlite3.connect(path)
     try:
         if create:
-            _prepare(connection, selection)
+            _prepare(connection, chosen_by)
         connection.execute("SELECT 1 FROM meta").fetchone()
         yield connection
     except sqlite3.DatabaseError as error:
@@ -128,7 +130,7 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
-def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
+def _prepare(connection: sqlite3.Connection, chosen_by: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if layout != LAYOUT:
@@ -139,10 +141,10 @@ def _prepare(connection: sqlite3.Connection, selection: Profile) -> None:
         scanned_by, scanned_for = (
             get_meta(connection, key) for key in ("scanned_by", "scanned_for")
         )
-        if (scanned_by, scanned_for or Profile.PAPER) != (current, selection):
+        if (scanned_by, scanned_for) != (current, chosen_by):
             connection.execute("DELETE FROM instance")
         set_meta(connection, "scanned_by", current)
-        set_meta(connection, "scanned_for", selection.value)
+        set_meta(connection, "scanned_for", chosen_by)
 
 
 def _forget_cohort(connection: sqlite3.Connection) -> None:

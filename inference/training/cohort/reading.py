@@ -10,12 +10,16 @@ from typing import Any
 from inference.errors import TrainingDataError
 from inference.training.cohort.index import get_meta, open_index
 from inference.training.cohort.labels import TARGETS
+from inference.training.trainable import ECHO
 from inference.ultrasound.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class CohortLoop:
-    """One selected loop; `path` is relative to the archive, `plan` is what selection found."""
+    """One selected loop, or another input of the cohort's pipeline.
+
+    `path` is relative to the archive, `plan` is what selection found.
+    """
 
     path: str
     sop_instance_uid: str
@@ -50,13 +54,15 @@ class CohortExam:
 class Cohort:
     """A built cohort; `archive` is where its DICOM files lay when it was built.
 
-    `selection` are the rules that its loops were chosen by.
+    `pipeline` is the one that models are made for of it; `selection` are the rules that its loops
+    were chosen by, where they are loops.
     """
 
     archive: Path
     sha256: str
     exams: tuple[CohortExam, ...]
     selection: Profile = Profile.PAPER
+    pipeline: str = ECHO
 
     def part(self, split: str) -> tuple[CohortExam, ...]:
         """The exams of one split.
@@ -89,7 +95,8 @@ def read_cohort(folder: Path) -> Cohort:
         columns = [column[0] for column in rows.description]
         exams = tuple(_exam(dict(zip(columns, row, strict=True)), loops) for row in rows)
         selection = Profile(get_meta(index, "selection") or Profile.PAPER)
-    return Cohort(Path(archive), sha256, exams, selection)
+        pipeline = get_meta(index, "pipeline") or ECHO
+    return Cohort(Path(archive), sha256, exams, selection, pipeline)
 
 
 def patient_ids(folder: Path) -> dict[str, str]:

@@ -19,10 +19,8 @@ from inference.dicom.elements import text
 from inference.dicom.header import read_header
 from inference.errors import InstanceUnreadableError, TrainingDataError
 from inference.population import age_years, study_date
-from inference.types import Selected
+from inference.types import Selected, Selection
 from inference.ultrasound.clock import read_clock
-from inference.ultrasound.profile import Profile
-from inference.ultrasound.selection import select
 
 #: What is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
@@ -31,6 +29,9 @@ Progress = Callable[[str, int, int], None]
 def silent(_stage: str, _done: int, _total: int) -> None:
     """Report no progress."""
 
+
+#: Judges one instance by its header.
+Select = Callable[[Dataset], Selection]
 
 #: How many files are judged between two commits: what an interruption can cost.
 BATCH = 512
@@ -58,6 +59,8 @@ class Examined:
     age_years: float | None = None
     study_instance_uid: str = ""
     exam_date: str = ""
+    acquired_at: str = ""
+    sop_class_uid: str = ""
     sop_instance_uid: str = ""
     manufacturer: str = ""
     model: str = ""
@@ -71,7 +74,7 @@ def scan(
     archive: Path,
     index: sqlite3.Connection,
     *,
-    selection: Profile,
+    select: Select,
     jobs: int,
     on_progress: Progress,
 ) -> None:
@@ -104,21 +107,21 @@ def scan(
     on_progress("scan", done, total)
     with parallel(jobs) as spread:
         for batch in _batches(todo, BATCH):
-            results = list(spread(partial(examine, archive, selection), batch))
+            results = list(spread(partial(examine, archive, select), batch))
             with index:
                 _store(index, results)
             done += len(batch)
             on_progress("scan", done, total)
 
 
-def examine(archive: Path, profile: Profile, found: tuple[str, int, int]) -> Examined:
-    """Judge one file by its header and the rules of a profile."""
+def examine(archive: Path, select: Select, found: tuple[str, int, int]) -> Examined:
+    """Judge one file by its header and the rules of a cohort."""
     blank = Examined(*found, outcome="unreadable")
     try:
         header = read_header(archive / blank.path)
         if not text(header, "SOPInstanceUID"):
             return replace(blank, reason="not readable as DICOM", detail="no SOP Instance UID")
-        selection = select(header, profile)
+        selection = select(header)
         identity = _identity(header)
     except InstanceUnreadableError as error:
         return replace(blank, reason="not readable as DICOM", detail=str(error))
@@ -129,7 +132,12 @@ def examine(archive: Path, profile: Profile, found: tuple[str, int, int]) -> Exa
     except Exception as error:  # noqa: BLE001  # whatever one file holds, the scan goes on
         return replace(blank, reason="not readable", detail=type(error).__name__)
     failed = [n for n, verdict in enumerate(selection.verdicts) if not verdict.passed]
-    judged = replace(blank, **identity, rules_passed=min(failed, default=len(selection.verdicts)))
+    judged = replace(
+        blank,
+        **identity,
+        acquired_at=selection.instance.acquired_at,
+        rules_passed=min(failed, default=len(selection.verdicts)),
+    )
     if isinstance(selection, Selected):
         plan = json.dumps(dict(selection.plan), sort_keys=True)
         return replace(judged, outcome="selected", plan=plan)
@@ -199,6 +207,7 @@ def _identity(header: Dataset) -> dict[str, Any]:
         "age_years": None if years is None else round(years, 1),
         "study_instance_uid": text(header, "StudyInstanceUID"),
         "exam_date": day.isoformat() if day else "",
+        "sop_class_uid": text(header, "SOPClassUID"),
         "sop_instance_uid": text(header, "SOPInstanceUID"),
         "manufacturer": text(header, "Manufacturer"),
         "model": text(header, "ManufacturerModelName"),

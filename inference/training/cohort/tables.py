@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from inference.training.cohort.characteristics import characteristics, distributions
+from inference.training.cohort.choosing import Choosing
 from inference.training.cohort.flow import Step, exclusions
 from inference.training.cohort.labels import Labels
 from inference.training.output import write_whole
@@ -27,8 +28,12 @@ def write_exclusions(out: Path, steps: Sequence[Step], judged: pd.DataFrame, kno
     write_whole(out / "rejected_rows.csv", rejected.to_csv(index=False))
 
 
-def describe(out: Path, exams: pd.DataFrame, loops: pd.DataFrame, steps: Sequence[Step]) -> None:
+def describe(
+    out: Path, exams: pd.DataFrame, loops: pd.DataFrame, steps: Sequence[Step], chosen: Choosing
+) -> None:
     """Who is in the cohort: exclusions.csv, characteristics.csv and distributions.svg."""
     write_whole(out / "exclusions.csv", exclusions(steps, exams).to_csv(index=False))
-    write_whole(out / "characteristics.csv", characteristics(exams).to_csv(index_label=""))
-    write_whole(out / "distributions.svg", distributions(exams, loops))
+    write_whole(
+        out / "characteristics.csv", characteristics(exams, chosen.noun).to_csv(index_label="")
+    )
+    write_whole(out / "distributions.svg", distributions(exams, loops, chosen.noun))
