@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet18, resnet34, vgg16
 
@@ -22,6 +24,12 @@ from inference.models.vit import vit_large
 #: The twelve pictures of an ECG: their colours one after the other, height and width.
 PICTURES = (36, 48, 224)
 _MEAN, _SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def stacked(pictures: NDArray[np.uint8]) -> Tensor:
+    """What `inference.ecg.drawing.lead_pictures` draws, RGB (12, 48, 224, 3), as (36, 48, 224)."""
+    colours = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+    return colours.flatten(0, 1).float() / 255
 
 
 class FilmAndEcg(nn.Module):
@@ -168,10 +176,15 @@ FILM_ENCODERS: Mapping[str, Callable[[], FilmEncoder]] = {
 
 @dataclass(frozen=True, slots=True)
 class FilmAndEcgArchitecture:
-    """A film encoder, and the parts that it is joined with; `side_px` is that of one patch."""
+    """A film encoder, and what it is joined with; `side_px` is that of the patches it is meant for."""
 
     encoder: str
     side_px: int
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether it takes no other side than `side_px`: a transformer has learned its places."""
+        return self.encoder.startswith("vit")
 
     def build(self, outputs: int) -> FilmAndEcg:
         """The whole network with fresh weights."""

@@ -1,4 +1,4 @@
-"""The patients of a cohort: the same for every kind of phantom of one seed."""
+"""A patient at one visit, as each phantom draws it."""
 
 from dataclasses import dataclass
 
