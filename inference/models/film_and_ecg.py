@@ -98,8 +98,8 @@ class FilmEncoder(nn.Module):
         super().__init__()
         self.encoder, self.feature_size = encoder, feature_size
         mean, sd = (_MEAN, _SD) if coloured else ((0.5,), (1.0,))
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
 
     def forward(self, films: Tensor) -> Tensor:
         """The feature of each film."""
