@@ -8,7 +8,14 @@ from pydicom import Dataset
 
 from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
 from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
-from dicom_node.work.case_findings import abandoned, conclude, gather, is_business
+from dicom_node.work.case_findings import (
+    Gathered,
+    abandoned,
+    conclude,
+    gather,
+    input_digest,
+    is_business,
+)
 from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from dicom_node.work.report_files import Composer
@@ -80,16 +87,33 @@ class Reporter:
             return self._without_objects(
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
             )
-        study = replace(_study(header, job, case), input_digest=gathered.input_digest)
+        study = _study(header, job, case)
         if not study.patient_id:
             return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
+        return self._concluded(job, case, gathered, study, latest, pipeline, now, asked=asked)
+
+    def _concluded(
+        self,
+        job: Job,
+        case: Case,
+        gathered: Gathered,
+        study: StudyContext,
+        latest: StoredReport | None,
+        pipeline: Pipeline,
+        now: datetime,
+        *,
+        asked: bool,
+    ) -> Report:
+        """The report of a study that can be filed, as far as anything new is to be told."""
         findings = conclude(case, gathered, pipeline)
-        notice = reissue(case, study, self._reported_as(case, latest, study.revision))
+        digest = input_digest(case, gathered, findings, pipeline)
+        if latest and latest.input_digest == digest:
+            return self._without_objects(job, pipeline, Outcome.NO_EFFECT, digest, now)
         if findings.quiet and latest is None and not asked:
-            return self._stored_only(job, findings, gathered.input_digest, pipeline, now)
-        return self._with_objects(
-            job, study, findings, gathered.input_digest, latest, pipeline, now, notice
-        )
+            return self._stored_only(job, findings, digest, pipeline, now)
+        study = replace(study, input_digest=digest)
+        notice = reissue(case, study, self._reported_as(case, latest, study.revision))
+        return self._with_objects(job, study, findings, digest, latest, pipeline, now, notice)
 
     def failure(
         self,
@@ -138,7 +162,8 @@ class Reporter:
             findings = abandoned(case, pipeline, failure)
         else:
             gathered = gather(case, pipeline)
-            findings, digest = conclude(case, gathered, pipeline), gathered.input_digest
+            findings = conclude(case, gathered, pipeline)
+            digest = input_digest(case, gathered, findings, pipeline)
         notice = Notice(withdrawn=withdrawn)
         return self._stored_only(job, findings, digest, pipeline, now, notice)
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
@@ -18,9 +17,8 @@ from inference.ecg import rules as ecg_rules
 from inference.ecg.cleaning import RATE_HZ, SAMPLES, Mains
 from inference.ecg.drawing import lead_pictures, sheet
 from inference.ecg.leads import LEADS
-from inference.ecg.rules import ECG_SOP_CLASS_UIDS
+from inference.ecg.sop_classes import ECG_SOP_CLASS_UIDS
 from inference.errors import BundleError, InferenceError
-from inference.explaining.occlusion import PARTS
 from inference.models.device import choose_device, reproducible
 from inference.models.frame_encoder import Precision, choose_precision
 from inference.pipelines import film_ecg_words as words
@@ -34,6 +32,12 @@ from inference.pipelines.film_ecg_bundle import (
     require_fit,
     target_of,
 )
+from inference.pipelines.film_ecg_evidence import (
+    SAID_OF_THE_ESTIMATE,
+    ecg_evidence,
+    film_evidence,
+    pictures,
+)
 from inference.pipelines.film_ecg_fusion import Fused, fuse
 from inference.pipelines.film_ecg_inputs import (
     NEEDS,
@@ -41,32 +45,32 @@ from inference.pipelines.film_ecg_inputs import (
     Look,
     encode,
     in_pieces,
-    kept_channels,
     kept_leads,
     look_at_ecg,
     look_at_film,
 )
-from inference.pipelines.film_ecg_pairing import Near, clock_error_days, days_after, nearest
-from inference.pipelines.film_ecg_pairing import newest_first as in_order
-from inference.pipelines.film_ecg_picture import film_picture
-from inference.pipelines.haemodynamics import QUANTITIES, assess, measure
+from inference.pipelines.film_ecg_pairing import (
+    Near,
+    by_preference,
+    clock_error_days,
+    days_after,
+    nearest,
+)
+from inference.pipelines.haemodynamics import assess, measure
 from inference.pipelines.registration import CXR_ECG
 from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
 from inference.radiograph import rules as radiograph_rules
 from inference.radiograph.film import SIDE_PX, Film
-from inference.radiograph.rules import AP_NOTE, EITHER_NOTE
 from inference.types import (
     Assessment,
     Case,
     Encoded,
-    Evidence,
     Exclusion,
     Features,
     Findings,
     InstanceRef,
     Measurement,
     ModelCard,
-    Picture,
     Rejected,
     Selected,
     Selection,
@@ -75,8 +79,6 @@ from inference.types import (
 
 #: By which objects of any class say that they are ECGs.
 _ECG_MODALITIES = frozenset({"ECG", "HD"})
-#: Notes on a film that are limitations of the whole estimate.
-_SAID_OF_THE_ESTIMATE = (AP_NOTE, EITHER_NOTE, AGE_UNKNOWN)
 
 
 class CxrEcg:
@@ -111,7 +113,8 @@ class CxrEcg:
         ramp = np.linspace(0, 1, SIDE_PX * SIDE_PX, dtype=np.float32).reshape(SIDE_PX, SIDE_PX)
         wave = np.sin(np.arange(SAMPLES) * 2 * np.pi / RATE_HZ) * np.ones((len(LEADS), 1))
         try:
-            looks = [in_pieces(Film(ramp), self._fed), EcgLook(lead_pictures(wave), wave)]
+            looks: list[Look] = [in_pieces(Film(ramp), self._fed)]
+            looks.append(EcgLook(lead_pictures(wave), wave))
             film, ecg = (Encoded(InstanceRef("", "", ""), made) for made in self.encode(looks))
             self._fuse(film, ecg)
         except InferenceError as error:
@@ -164,11 +167,13 @@ class CxrEcg:
             BundleError: features were made with another bundle.
             InferenceError: the model gave a number that is not finite.
         """
-        ecgs = [item for item in case.encoded if _is_ecg_instance(item.instance)]
-        films = [item for item in case.encoded if item not in ecgs and item.study == case.study]
+        inputs = sorted(case.encoded, key=lambda item: item.instance.sop_instance_uid)
+        ecgs = [item for item in inputs if _is_ecg_instance(item.instance)]
+        own = (item for item in inputs if item.study == case.study)
+        films = [item for item in own if not _is_ecg_instance(item.instance)]
         if not films:
             return replace(self.abstain(exclusions, words.NO_FILM), quiet=True)
-        film, *others = in_order(films)
+        film, *others = by_preference(films)
         left_out = [*exclusions, *(_other_film(other, film) for other in others)]
         near = nearest(film, ecgs, self._fed.pair_days)
         if near is None:
@@ -209,17 +214,18 @@ class CxrEcg:
     def _estimate(self, film: Encoded, near: Near, exclusions: Sequence[Exclusion]) -> Findings:
         fused = self._fuse(film, near.ecg)
         measurement = self._measure(fused.estimate)
+        drawn = sheet(kept_leads(near.ecg))
         return Findings(
             title=words.TITLE,
             model=self._card,
             words=words.WORDS,
             measurements=(measurement,),
             assessments=self._assess(fused.estimate),
-            evidence=(_film_evidence(film, fused, measurement), _ecg_evidence(near, fused)),
+            evidence=(film_evidence(film, fused, measurement), ecg_evidence(near, drawn, fused)),
             exclusions=tuple(exclusions),
             cautions=() if can_screen(self._manifest) else (words.CANNOT_SCREEN,),
             limitations=(*self._manifest_limitations, *self._limitations(film, near.ecg)),
-            pictures=_pictures(film, near, fused, measurement),
+            pictures=pictures(film, near, drawn, fused, measurement),
         )
 
     def _measure(self, estimate: float) -> Measurement:
@@ -239,7 +245,7 @@ class CxrEcg:
         yield words.WITHOUT_THE_ECG
         if self._target.conformal is None:
             yield words.NO_INTERVALS
-        yield from (note for note in _SAID_OF_THE_ESTIMATE if note in film.features.notes)
+        yield from (note for note in film.features.notes if note in SAID_OF_THE_ESTIMATE)
         for noun, item in ((words.FILM, film), (words.ECG, ecg)):
             if days := clock_error_days(item):
                 yield words.clocks_disagree(noun, days)
@@ -285,53 +291,3 @@ def _too_far(film: Encoded, ecg: Encoded, most_days: int) -> Exclusion:
     return Exclusion(
         ecg.instance, words.NOT_NEAR, f"recorded {distance}; at most {most_days} days are allowed"
     )
-
-
-def _film_evidence(film: Encoded, fused: Fused, measurement: Measurement) -> Evidence:
-    changes = dict(zip(PARTS, fused.parts, strict=True))
-    total = sum(map(abs, fused.parts))
-    own = tuple(note for note in film.features.notes if note not in _SAID_OF_THE_ESTIMATE)
-    parts = words.parts_hidden(measurement.name, changes.items(), measurement.decimals + 1)
-    return Evidence(
-        instance=film.instance,
-        frames=film.features.frames,
-        rank=1,
-        weight=None,
-        score=0.0,
-        effects={f"{TARGET}, {part} hidden": change for part, change in changes.items()},
-        relevant=True,
-        notes=(*own, parts),
-        preview=film.features.preview,
-        noun=words.FILM,
-        shares={part: abs(change) / total for part, change in changes.items()} if total else {},
-    )
-
-
-def _ecg_evidence(near: Near, fused: Fused) -> Evidence:
-    ecg = near.ecg
-    return Evidence(
-        instance=ecg.instance,
-        frames=ecg.features.frames,
-        rank=2,
-        weight=None,
-        score=0.0,
-        effects={TARGET: fused.without_ecg},
-        relevant=True,
-        notes=(words.apart(near.days), *ecg.features.notes),
-        preview=ecg.features.preview,
-        noun=words.ECG,
-        channels=kept_channels(ecg),
-    )
-
-
-def _pictures(
-    film: Encoded, near: Near, fused: Fused, measurement: Measurement
-) -> tuple[Picture, ...]:
-    preview, decimals = film.features.preview, measurement.decimals + 1
-    unit = QUANTITIES[TARGET].unit.meaning
-    without = f"without the ECG {measurement.name} {fused.without_ecg:+z.{decimals}f} {unit}"
-    caption = f"{words.apart(near.days).rstrip('.')}; {without}"
-    ecg = Picture(caption, sheet(kept_leads(near.ecg)))
-    if preview is None:
-        return (ecg,)
-    return film_picture(preview, fused.parts, measurement.name, unit, decimals), ecg

@@ -106,8 +106,8 @@ def model_card(manifest: Manifest, fed: FilmAndEcgPreprocessing, mains_hz: Mains
                 for network in manifest.networks
             ),
             *([f"patients {manifest.population} of age"] if manifest.population else []),
-            f"input {film}, {fed.film_px} x {fed.film_px}, and the nearest ECG of 12 leads within "
-            f"{fed.pair_days} days",
+            f"input {film} of {fed.film_px} x {fed.film_px}, and twelve leads of the nearest ECG",
+            f"at most {fed.pair_days} days between film and ECG",
             *_deciding(manifest, target),
             f"range of {TARGET} {least:g} to {most:g} {target.unit}",
         ),

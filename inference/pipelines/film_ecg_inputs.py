@@ -15,7 +15,7 @@ from torch import Tensor
 from inference.bundle.manifest import FilmAndEcgPreprocessing
 from inference.ecg import look as ecg_look
 from inference.ecg.cleaning import RATE_HZ, Mains
-from inference.ecg.drawing import lead_pictures, sheet
+from inference.ecg.drawing import lead_pictures
 from inference.ecg.leads import Leads, LeadSet
 from inference.ecg.rules import Needs
 from inference.errors import BundleError, InferenceError, InstanceExcludedError
@@ -162,9 +162,9 @@ def _encode_film(
         )  # (1, P + H, 1, S, S)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=precision == "bf16"):
             features = network.film_features(pictures)[0]
-        film, hidden = _numbers(features).split([len(seen.patches), len(shown) - len(seen.patches)])
-        arrays[_name(digest, prefix, "film")] = film.numpy()
-        arrays[_name(digest, prefix, "hidden")] = hidden.numpy()
+        kept = _numbers(features)
+        arrays[_name(digest, prefix, "film")] = kept[: len(seen.patches)]
+        arrays[_name(digest, prefix, "hidden")] = kept[len(seen.patches) :]
     return Features(arrays, (1,), seen.notes, seen.preview)
 
 
@@ -173,12 +173,12 @@ def _encode_ecg(seen: EcgLook, fusions: Mapping[str, FilmAndEcg], digest: str) -
     arrays = {
         _name(digest, prefix, "ecg"): _numbers(
             network.ecg_feature(pictures.to(_device(network)))[0]
-        ).numpy()
+        )
         for prefix, network in fusions.items()
     }
     arrays["leads"] = seen.leads[:, ::_STEP].astype(np.float32)
     arrays["channels"] = np.array(seen.channels, np.float32).reshape(-1, 2)
-    return Features(arrays, (1,), seen.notes, sheet(seen.leads))
+    return Features(arrays, (), seen.notes)
 
 
 def as_colours(pictures: NDArray[np.uint8]) -> Tensor:
@@ -187,8 +187,9 @@ def as_colours(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(colours.astype(np.float32) / 255)[None]
 
 
-def _numbers(tensor: Tensor) -> Tensor:
-    return tensor.float().cpu()
+def _numbers(tensor: Tensor) -> NDArray[np.float32]:
+    numbers: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return numbers
 
 
 def _device(network: torch.nn.Module) -> torch.device:

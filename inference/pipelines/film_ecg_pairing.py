@@ -20,8 +20,8 @@ class Near:
     days: float
 
 
-def newest_first(films: Sequence[Encoded]) -> list[Encoded]:
-    """The films in the order of preference: PA before others, then the newest, then by UID."""
+def by_preference(films: Sequence[Encoded]) -> list[Encoded]:
+    """The films, the one that is used first: PA before others, then the newest, then by UID."""
     by_uid = sorted(films, key=lambda film: film.instance.sop_instance_uid)
     by_time = sorted(by_uid, key=lambda film: moment(film) or datetime.min, reverse=True)
     return sorted(by_time, key=lambda film: not is_surely_pa(film))

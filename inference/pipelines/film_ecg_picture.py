@@ -14,6 +14,8 @@ _PER_SIDE = 3
 #: Where hiding a part lowers the estimate, the part raises it: red. Else blue.
 _RAISES, _LOWERS = (225, 45, 45), (60, 120, 255)
 _STRONGEST = 0.45
+#: A change of this size, in the estimate's unit, is not faint whatever the others are.
+_NOT_FAINT = 1.0
 _INK, _OUTLINE = (255, 255, 255), (0, 0, 0)
 
 
@@ -40,7 +42,7 @@ def film_picture(
 
 
 def _coloured(film: NDArray[np.float32], changes: Sequence[float]) -> NDArray[np.uint8]:
-    strongest = max(map(abs, changes)) or 1.0
+    strongest = max(_NOT_FAINT, *map(abs, changes))
     edges = [number * _SIDE // _PER_SIDE for number in range(_PER_SIDE + 1)]
     mixed = film.copy()
     for part, change in enumerate(changes):

@@ -33,7 +33,8 @@ NOT_NEAR = reason("ECG_NOT_NEAR", "ECG too long before or after the film")
 NO_FILM = "no film of the study is a frontal chest film that can be analysed."
 NO_ECG = "there is no ECG of the patient near the film in time; the model needs both."
 CANNOT_SCREEN = (
-    "No verdict on PH: the model was not trained to tell it from health and cannot screen for it."
+    "No verdict on PH: the model was not trained to tell patients with PH from others, so it "
+    "cannot screen."
 )
 NO_INTERVALS = "The model has no calibrated intervals."
 EXPLANATION = (

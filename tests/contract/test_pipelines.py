@@ -25,12 +25,18 @@ from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference import registry
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NO_ESTIMATE, UNUSED
+from inference.phantom.ecg.forms import FormKind
+from inference.phantom.ecg.making import write_form
+from inference.phantom.film.storing import VARIANTS
 from inference.pipeline import Pipeline, encode_with, load_pipeline
 from inference.types import Case, Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
 from tests import plug_ins
 from tests.integration.test_plug_in import PLUGIN, ecg, film
 from tests.phantom_model import PHANTOM_BUNDLE
+from tests.unit import ecg_phantom
 from tests.unit.echo_exams import write_loop
+from tests.unit.film_bundles import everything_is, film_bundle
+from tests.unit.films import write_film
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: A class that no pipeline reads: a spreadsheet of doses.
@@ -79,9 +85,27 @@ def chest_and_beat(folder: Path) -> Subject:
     return Subject(loaded, folder, [*films, ecg(folder / "ecg.dcm")])
 
 
+def cxr_ecg(folder: Path) -> Subject:
+    bundle = folder / "bundle"
+    film_bundle(bundle, everything_is("frontal"))
+    films = [
+        write_film(
+            folder / f"{number}.dcm",
+            storing,
+            InstanceNumber=number,
+            SOPInstanceUID=f"2.25.{number}",
+        )
+        for number, storing in enumerate(VARIANTS[:3], 1)
+    ]
+    recorded = folder / "recorded.dcm"
+    write_form(recorded, ecg_phantom.STUDY, 1, ecg_phantom.drawn(), FormKind.MDC)
+    return Subject(load_pipeline("cxr_ecg", bundle, "cpu"), bundle, [*films, recorded])
+
+
 #: By name: from an empty folder to a pipeline and its instances.
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "echo_haemodynamics": echo_haemodynamics,
+    "cxr_ecg": cxr_ecg,
     "chest_and_beat": chest_and_beat,
 }
 

@@ -18,7 +18,7 @@ from inference.bundle.manifest import (
 from inference.bundle.targets import ValueTarget
 from inference.bundle.writing import write_bundle
 from inference.models.film_and_ecg import FilmAndEcg
-from inference.models.film_view import FilmViewNetwork
+from inference.models.film_view import FILM_VIEWS, FilmViewNetwork
 from inference.models.registry import find_architecture
 from inference.types import Standing
 
@@ -47,19 +47,17 @@ def network(seed: int = 0) -> FilmAndEcg:
     return made
 
 
-def everything_is_frontal() -> FilmViewNetwork:
-    """A network that is sure that each film shows a chest from the front."""
+def everything_is(view: str) -> FilmViewNetwork:
+    """A network that is sure that each film shows one view, whatever it shows."""
     views = FilmViewNetwork().eval()
     head = views.head[2]
     assert isinstance(head, nn.Linear)
     nn.init.zeros_(head.weight)
-    head.bias.data = torch.tensor([9.0, 0.0, 0.0])
+    head.bias.data = torch.tensor([9.0 if each == view else 0.0 for each in FILM_VIEWS])
     return views
 
 
-def film_bundle(
-    folder: Path, views: FilmViewNetwork | None = None, **changes: Any
-) -> Manifest:
+def film_bundle(folder: Path, views: FilmViewNetwork | None = None, **changes: Any) -> Manifest:
     """Write one; `changes` replace parts of its description."""
     networks: dict[str, nn.Module] = {"fusion": network()}
     specs = [Network(prefix="fusion", architecture=SMALL, targets=("mPAP",))]
