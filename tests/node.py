@@ -41,13 +41,17 @@ class Destination:
 
 @dataclass
 class Node:
-    """One node with everything it owns in `folder`."""
+    """One node with everything it owns in `folder`, such as the bundle of its pipeline.
+
+    Without one, it gets an untrained one for loops.
+    """
 
     folder: Path
     destinations: Sequence[Destination] = ()
     database_url: str = ""
     quiet_s: float = 4.0
     release_quiet_s: float = 0.5
+    pipeline: str = "echo_haemodynamics"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +75,7 @@ class Node:
             f"abort_quiet_s = {self.quiet_s}",
             "[work]\nlease_s = 10\nthreads = 1",
             f'[[peer]]\nname = "cart"\nae_title = "{CART}"\nnetworks = ["127.0.0.1/32"]',
-            '[[pipeline]]\nname = "echo_haemodynamics"\nbundle = "bundle"\ndevice = "cpu"',
+            f'[[pipeline]]\nname = "{self.pipeline}"\nbundle = "bundle"\ndevice = "cpu"',
         ]
         lines += [item.settings() for item in self.destinations]
         self.settings_file.write_text("\n".join(lines), "utf-8")
