@@ -176,7 +176,7 @@ FILM_ENCODERS: Mapping[str, Callable[[], FilmEncoder]] = {
 
 @dataclass(frozen=True, slots=True)
 class FilmAndEcgArchitecture:
-    """A film encoder, and what it is joined with; `side_px` is that of the patches it is meant for."""
+    """A film encoder, and what it is joined with; `side_px` is that of its patches."""
 
     encoder: str
     side_px: int

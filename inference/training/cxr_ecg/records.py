@@ -76,10 +76,10 @@ class Records:
     def with_shuffled_pressures(self, seed: int) -> NDArray[np.float64]:
         """Each patient's pressures replaced by those of another patient."""
         rng = np.random.default_rng([seed, _LABELS])
-        numbers = sorted(set(self.patients))
-        others = dict(zip(numbers, np.roll(rng.permutation(numbers), 1), strict=True))
-        first = {number: value for number, value in zip(self.patients, self.mpap_mmhg, strict=True)}
-        return np.array([first[str(others[number])] for number in self.patients])
+        pressures = dict(zip(self.patients, self.mpap_mmhg, strict=True))
+        circle = rng.permutation(sorted(pressures)).tolist()
+        others = dict(zip(circle, np.roll(circle, 1).tolist(), strict=True))
+        return np.array([pressures[others[number]] for number in self.patients])
 
 
 def split_records(recipe: Recipe, cohort: Cohort, cache: Path, split: str) -> Records:
