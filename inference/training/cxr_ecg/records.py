@@ -63,11 +63,11 @@ class Records:
         """The number of each record's patient."""
         return [exam.patient_number for exam in self.exams]
 
-    def pictures(self, chosen: Sequence[int] | NDArray[np.intp]) -> Tensor:
+    def pictures(self, chosen: NDArray[np.intp]) -> Tensor:
         """The ECGs of some records: (B, 36, 48, 224)."""
-        return torch.stack([stacked(np.repeat(self.ecgs[k][..., None], 3, axis=3)) for k in chosen])
+        return stacked(self.ecgs[chosen])
 
-    def patches(self, chosen: Sequence[int] | NDArray[np.intp], layout: str) -> Tensor:
+    def patches(self, chosen: NDArray[np.intp], layout: str) -> Tensor:
         """The films of some records as judging sees them: (B, P, 1, S, S)."""
         films = [self.films[k].astype(np.float32) / 255 for k in chosen]
         seen = [grid(film) if layout == "grid" else film[np.newaxis] for film in films]
