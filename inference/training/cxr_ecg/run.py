@@ -102,7 +102,7 @@ def describe_run(
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
         encoder_sha256=None if encoder is None else _sha256(encoder),
-        encoder_source=None if encoder is None else source_of(encoder),
+        encoder_source=None if encoder is None else _source(encoder, recipe),
     )
 
 
@@ -160,6 +160,17 @@ def load_network(folder: Path, run: Run, member: Member) -> FilmAndEcg:
     network = build_network(run.recipe, member)
     load_weights(where / BEST, network)
     return network.eval()
+
+
+def _source(encoder: Path, recipe: Recipe) -> Source:
+    found = source_of(encoder)
+    if found is None or found.architecture != recipe.architecture:
+        what = "an encoder that was pre-trained here" if found is None else found.about
+        raise TrainingDataError(
+            f"encoder {encoder}: {what} does not begin a {recipe.architecture}; bring it with "
+            "`echonode weights import`"
+        )
+    return found
 
 
 def _sha256(path: Path) -> str:
