@@ -23,7 +23,8 @@ from inference.models.vit import vit_large
 
 #: The twelve pictures of an ECG: their colours one after the other, height and width.
 PICTURES = (36, 48, 224)
-_MEAN, _SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
+_SD: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 def stacked(pictures: NDArray[np.uint8]) -> Tensor:
@@ -94,19 +95,15 @@ class FilmEncoder(nn.Module):
     A `coloured` encoder gets the grey in three channels, normalised as ImageNet's.
     """
 
-    mean: Tensor
-    sd: Tensor
-
     def __init__(self, encoder: nn.Module, feature_size: int, *, coloured: bool = True) -> None:
         super().__init__()
         self.encoder, self.feature_size = encoder, feature_size
-        mean, sd = (_MEAN, _SD) if coloured else ((0.5,), (1.0,))
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1), persistent=False)
+        self._mean, self._sd = (_MEAN, _SD) if coloured else ((0.5,), (1.0,))
 
     def forward(self, films: Tensor) -> Tensor:
         """The feature of each film."""
-        features: Tensor = self.encoder((films - self.mean) / self.sd)
+        mean, sd = (films.new_tensor(each).view(1, -1, 1, 1) for each in (self._mean, self._sd))
+        features: Tensor = self.encoder((films - mean) / sd)
         return features
 
 
