@@ -23,13 +23,17 @@ from inference.models.vit import vit_large
 
 #: The twelve pictures of an ECG: their colours one after the other, height and width.
 PICTURES = (36, 48, 224)
-_MEAN, _SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
+_SD: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 def stacked(pictures: NDArray[np.uint8]) -> Tensor:
-    """What `inference.ecg.drawing.lead_pictures` draws, RGB (12, 48, 224, 3), as (36, 48, 224)."""
-    colours = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
-    return colours.flatten(0, 1).float() / 255
+    """Drawn leads (B, 12, 48, 224), grey, as the colours of pictures in 0..1: (B, 36, 48, 224).
+
+    `inference.ecg.drawing.lead_pictures` gives three equal colours, of which one is enough.
+    """
+    grey = torch.from_numpy(pictures).float() / 255
+    return grey.repeat_interleave(3, dim=1)
 
 
 class FilmAndEcg(nn.Module):
@@ -44,7 +48,7 @@ class FilmAndEcg(nn.Module):
     def __init__(
         self,
         film: "FilmEncoder | None",
-        ecg: "EcgEncoder | None",
+        ecg: "EcgEncoder | SmallEcgEncoder | None",
         hidden: int,
         outputs: int,
     ) -> None:
@@ -91,35 +95,28 @@ class FilmEncoder(nn.Module):
     A `coloured` encoder gets the grey in three channels, normalised as ImageNet's.
     """
 
-    mean: Tensor
-    sd: Tensor
-
     def __init__(self, encoder: nn.Module, feature_size: int, *, coloured: bool = True) -> None:
         super().__init__()
         self.encoder, self.feature_size = encoder, feature_size
-        mean, sd = (_MEAN, _SD) if coloured else ((0.5,), (1.0,))
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
+        self._mean, self._sd = (_MEAN, _SD) if coloured else ((0.5,), (1.0,))
 
     def forward(self, films: Tensor) -> Tensor:
         """The feature of each film."""
-        features: Tensor = self.encoder((films - self.mean) / self.sd)
+        mean, sd = (films.new_tensor(each).view(1, -1, 1, 1) for each in (self._mean, self._sd))
+        features: Tensor = self.encoder((films - mean) / sd)
         return features
 
 
 class EcgEncoder(nn.Module):
-    """Pictures of the leads (B, 36, 48, 224) to a feature (B, G).
+    """Pictures of the leads (B, 36, 48, 224) to a feature (B, 128)."""
 
-    `only_grey` sees one of each three equal colours, at half the size.
-    """
+    feature_size = 128
 
-    def __init__(self, widths: Sequence[int], feature_size: int, *, only_grey: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.feature_size, self.only_grey = feature_size, only_grey
-        inputs = PICTURES[0] // 3 if only_grey else PICTURES[0]
         blocks = [
             layer
-            for before, after in pairwise((inputs, *widths))
+            for before, after in pairwise((PICTURES[0], 64, 128, 256))
             for layer in (
                 nn.Conv2d(before, after, 3, padding=1),
                 nn.BatchNorm2d(after),
@@ -128,29 +125,42 @@ class EcgEncoder(nn.Module):
             )
         ]
         self.features = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.project = nn.Linear(widths[-1], feature_size)
+        self.project = nn.Linear(256, self.feature_size)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The feature of each ECG."""
-        if self.only_grey:
-            pictures = nn.functional.avg_pool2d(1 - pictures[:, ::3], 2)
         feature: Tensor = self.project(self.features(pictures))
         return feature
 
 
-def _small_convolutions() -> FilmEncoder:
-    """Four convolutions for small films, from scratch: features of 96."""
+class SmallEcgEncoder(nn.Module):
+    """The same to a feature (B, 96): one of each three equal colours, at half the size."""
+
+    feature_size = 96
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = _strided(PICTURES[0] // 3, 32, 64, self.feature_size)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The feature of each ECG."""
+        grey = nn.functional.avg_pool2d(1 - pictures[:, ::3], 2)
+        feature: Tensor = self.features(grey)
+        return feature
+
+
+def _strided(*channels: int) -> nn.Module:
+    """Convolutions that each halve the picture, from scratch: the mean of the last one's maps."""
     blocks = [
         layer
-        for before, after in pairwise((1, 16, 32, 64, 96))
+        for before, after in pairwise(channels)
         for layer in (
             nn.Conv2d(before, after, 3, stride=2, padding=1),
             nn.BatchNorm2d(after),
             nn.ReLU(),
         )
     ]
-    network = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return FilmEncoder(network, 96, coloured=False)
+    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def _resnet(build: Callable[[], nn.Module]) -> FilmEncoder:
@@ -170,13 +180,13 @@ FILM_ENCODERS: Mapping[str, Callable[[], FilmEncoder]] = {
     "resnet18": lambda: _resnet(resnet18),
     "resnet34": lambda: _resnet(resnet34),
     "vgg16": _vgg16,
-    "small": _small_convolutions,
+    "small": lambda: FilmEncoder(_strided(1, 16, 32, 64, 96), 96, coloured=False),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FilmAndEcgArchitecture:
-    """A film encoder, and what it is joined with; `side_px` is that of the patches it is meant for."""
+    """A film encoder, and what it is joined with; `side_px` is that of its patches."""
 
     encoder: str
     side_px: int
@@ -194,9 +204,8 @@ class FilmAndEcgArchitecture:
         """The network, or what remains of it without the film or without the ECG."""
         small = self.encoder == "small"
         seen = FILM_ENCODERS[self.encoder]() if film else None
-        widths, size, hidden = ((32, 64, 96), 64, 64) if small else ((64, 128, 256), 128, 592)
-        heard = EcgEncoder(widths, size, only_grey=small) if ecg else None
-        return FilmAndEcg(seen, heard, hidden, outputs)
+        heard = (SmallEcgEncoder() if small else EcgEncoder()) if ecg else None
+        return FilmAndEcg(seen, heard, 64 if small else 592, outputs)
 
     @property
     def input_shapes(self) -> Sequence[tuple[int, ...]]:

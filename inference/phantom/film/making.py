@@ -19,7 +19,7 @@ from inference.phantom.film.storing import VARIANTS, FilmClass
 from inference.phantom.film.writing import FilmTags, write
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
 from inference.phantom.labels import label_row
-from inference.phantom.patients import draw_patient
+from inference.phantom.patient import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags, sop_instance_uid

@@ -1,5 +1,5 @@
-"""The patients of a cohort: the same for every kind of phantom of one seed."""
+"""Patients with films and ECGs over years."""
 
-from inference.phantom.patients.patient import Patient, draw_patient
+from inference.phantom.patients.making import make
 
-__all__ = ["Patient", "draw_patient"]
+__all__ = ["make"]

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from inference.phantom.ecg.signal import Ecg, draw_ecg, recorded
+from inference.phantom.patient import draw_patient
 from inference.phantom.patients.appointments import Appointment
-from inference.phantom.patients.patient import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit
 

@@ -14,9 +14,9 @@ from inference.phantom.ecg.forms import FORMS, FormKind
 from inference.phantom.ecg.making import write_form
 from inference.phantom.film.making import Piece, draw_film_exam, pieces, write_pieces
 from inference.phantom.labels import label_row
+from inference.phantom.patient import draw_patient
 from inference.phantom.patients.appointments import Appointment, draw_appointments
 from inference.phantom.patients.hearts import draw_recording
-from inference.phantom.patients.patient import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags, sop_instance_uid
@@ -37,6 +37,7 @@ class _Recipe:
     preset: str
     seed: int
     rows: int
+    decoys: bool
 
 
 def make(
@@ -47,13 +48,15 @@ def make(
     seed: int = 1,
     rows: int = 512,
     jobs: int = 1,
+    decoys: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the films and ECGs of `patients`, each study in a folder, and labels.csv and truth.csv.
 
-    `rows` is the height of a film in pixels. Labels are of the studies of the chest. Patients and
-    visits are those of the other phantoms of the same seed. The same arguments give the same bytes;
-    called again after an interruption, the studies that are there are kept.
+    `rows` is the height of a film in pixels; `decoys` are films that must be rejected. Labels are
+    of the studies of the chest. Patients and visits are those of the other phantoms of the same
+    seed. The same arguments give the same bytes; called again after an interruption, the studies
+    that are there are kept.
     `on_progress(done, total)` is called after each study.
 
     Raises:
@@ -63,7 +66,7 @@ def make(
     if patients < 1 or jobs < 1:
         raise ValueError("patients and jobs must be at least 1")
     preset_named(preset)
-    recipe = _Recipe(patients, preset, seed, rows)
+    recipe = _Recipe(patients, preset, seed, rows, decoys)
     claim(out, {"kind": "patients", "edition": _EDITION, **asdict(recipe)})
     visits = _visits(patients, seed)
     studies: dict[str, Callable[[Path], None]] = {}
@@ -100,7 +103,8 @@ def _ecg_tags(recipe: _Recipe, visit: Visit, ecg: Appointment) -> StudyTags:
 
 
 def _name(recipe: _Recipe, visit: Visit) -> str:
-    return f"patients/{_EDITION}/{recipe.preset}/{recipe.seed}/{recipe.rows}/{visit.exam}"
+    cohort = f"patients/{_EDITION}/{recipe.preset}/{recipe.seed}/{recipe.rows}/{recipe.decoys}"
+    return f"{cohort}/{visit.exam}"
 
 
 def _patient_id(recipe: _Recipe, visit: Visit) -> str:
@@ -109,7 +113,7 @@ def _patient_id(recipe: _Recipe, visit: Visit) -> str:
 
 def _films(recipe: _Recipe, visit: Visit) -> Iterator[Piece]:
     exam = draw_film_exam(recipe.preset, recipe.seed, visit)
-    return pieces(exam, visit, decoys=False)
+    return pieces(exam, visit, decoys=recipe.decoys)
 
 
 def _write_film(recipe: _Recipe, visit: Visit, folder: Path) -> None:
@@ -137,7 +141,7 @@ def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
     state = {**asdict(truth), "pvr_wu": truth.pvr_wu}
     shown = {name: f"{value:.4f}" for name, value in state.items()}
 
-    def row(file: str, study: StudyTags, number: int, kind: str, days: int) -> Row:
+    def row(file: str, study: StudyTags, number: int, kind: str, breaks: str, days: int) -> Row:
         return {
             "file": file,
             "patient_id": study.patient_id,
@@ -145,15 +149,16 @@ def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
             "study_instance_uid": study.uid,
             "sop_instance_uid": sop_instance_uid(study, number),
             "kind": kind,
+            "breaks": breaks,
             "days_from_film": days,
             **shown,
         }
 
     films = _film_tags(recipe, visit)
     for piece in _films(recipe, visit):
-        kind = f"film {piece.tags.view}".strip()
-        yield row(f"{_film_folder(visit)}/{piece.file}", films, piece.tags.number, kind, 0)
+        file, number = f"{_film_folder(visit)}/{piece.file}", piece.tags.number
+        yield row(file, films, number, piece.kind, piece.breaks, 0)
     for ecg in draw_appointments(recipe.seed, visit):
         study = _ecg_tags(recipe, visit, ecg)
         days = (ecg.date - visit.exam_date).days
-        yield row(f"{_ecg_folder(visit, ecg)}/0001.dcm", study, 1, f"ECG {_form(visit)}", days)
+        yield row(f"{_ecg_folder(visit, ecg)}/0001.dcm", study, 1, _form(visit), "", days)

@@ -1,7 +1,8 @@
 """The cache of a cohort: each film as a square and each ECG as pictures of its leads, once for all.
 
 A file per exam: `film`, uint8 (512, 512), bones white, and `ecg`, uint8 (12, 48, 224), black on
-white. One is missing where its file's pixels or samples speak against it; `reasons` says why.
+white. One is missing where its file's pixels or samples speak against it; `reasons` says why. Of a
+film whose header states no view, the network of views is asked, which lies here, too.
 """
 
 import zipfile
@@ -17,14 +18,18 @@ from inference.ecg.drawing import lead_pictures
 from inference.ecg.look import look as look_at_ecg
 from inference.ecg.rules import Needs
 from inference.errors import InstanceExcludedError, InstanceUnreadableError, TrainingDataError
+from inference.models.film_view import FilmViewNetwork
 from inference.radiograph.film import look as look_at_film
-from inference.training.cohort.reading import Cohort, CohortExam
+from inference.radiograph.seen_view import require_frontal, seen_view
+from inference.training.checkpoint import load_weights, save_weights
+from inference.training.cohort.reading import Cohort, CohortExam, CohortLoop
 from inference.training.cohort.scan import Progress, parallel, silent
+from inference.training.film_view.fitting import fit_film_view
 from inference.training.output import whole_file, write_whole
 
 #: The pictures are drawn before the hum of the mains is removed.
 _ANY_MAINS_HZ = 50
-_UNUSED = "unreadable_instances.csv"
+_UNUSED, _VIEW = "unreadable_instances.csv", "view.safetensors"
 
 Pixels = NDArray[np.uint8]
 
@@ -37,7 +42,7 @@ def cache(
     jobs: int = 1,
     on_progress: Progress = silent,
 ) -> int:
-    """Make what the cache lacks; gives back how many instances their pixels or samples speak against.
+    """Make what the cache lacks; gives back how many instances cannot be used.
 
     Interrupted, it goes on where it stopped. `archive` says where the DICOM files lie now, when
     they were moved since the cohort was built. unreadable_instances.csv lists those left out.
@@ -50,6 +55,8 @@ def cache(
     done = len(cohort.exams) - len(todo)
     if todo and not where.is_dir():
         raise TrainingDataError(f"archive: no folder {where}; say where it is with --archive")
+    if not (folder / _VIEW).is_file():
+        save_weights(folder / _VIEW, fit_film_view())
     on_progress("films and ECGs", done, len(cohort.exams))
     failed: list[str] = []
     with parallel(jobs) as spread:
@@ -59,10 +66,21 @@ def cache(
             on_progress("films and ECGs", done, len(cohort.exams))
     if failed:
         raise TrainingDataError(
-            f"films and ECGs: {len(failed)} exam(s) could not be cached, such as {failed[0]}; bring "
-            "the files back, or build the cohort again, then run `echonode cohort cache` again"
+            f"films and ECGs: {len(failed)} exam(s) could not be cached, such as {failed[0]}; "
+            "bring the files back, or build the cohort again; then run `echonode cohort cache`"
         )
     return _list_unused(cohort, folder)
+
+
+def view_network(folder: Path) -> FilmViewNetwork:
+    """The network that tells views apart, trained on the phantom.
+
+    Raises:
+        TrainingDataError: nothing is cached here.
+    """
+    network = FilmViewNetwork()
+    load_weights(folder / _VIEW, network)
+    return network.eval()
 
 
 def read_cached(folder: Path, exam: CohortExam) -> dict[str, Any]:
@@ -88,11 +106,14 @@ def _cache_exam(archive: Path, folder: Path, exam: CohortExam) -> str:
     """Cache one exam; gives back which file of the archive prevents that, if one does."""
     kept: dict[str, Pixels] = {}
     reasons: list[str] = []
-    readers: dict[str, Callable[[Path], Pixels]] = {"film": _film, "ecg": _ecg}
+    readers: dict[str, Callable[[Path, CohortLoop], Pixels]] = {
+        "film": partial(_film, folder),
+        "ecg": _ecg,
+    }
     # The film comes first, then its ECG.
     for (name, read), instance in zip(readers.items(), exam.loops, strict=False):
         try:
-            kept[name] = read(archive / instance.path)
+            kept[name] = read(archive / instance.path, instance)
         except (InstanceUnreadableError, InstanceExcludedError) as error:
             reasons.append(f"{name}: {error}")
         except OSError as error:
@@ -102,11 +123,14 @@ def _cache_exam(archive: Path, folder: Path, exam: CohortExam) -> str:
     return ""
 
 
-def _film(path: Path) -> Pixels:
-    return np.rint(look_at_film(path).pixels * 255).astype(np.uint8)
+def _film(folder: Path, path: Path, instance: CohortLoop) -> Pixels:
+    film = look_at_film(path).pixels
+    if not instance.plan.get("view"):
+        require_frontal(seen_view(view_network(folder), film))
+    return np.rint(film * 255).astype(np.uint8)
 
 
-def _ecg(path: Path) -> Pixels:
+def _ecg(path: Path, _: CohortLoop) -> Pixels:
     drawn = look_at_ecg(path, Needs(sequential=True), _ANY_MAINS_HZ).drawn
     return lead_pictures(drawn)[..., 0]
 

@@ -9,6 +9,7 @@ from inference.bundle.strict import Strict
 from inference.models.film_and_ecg import FILM_AND_ECG, FilmAndEcgArchitecture
 from inference.radiograph.film import SIDE_PX
 from inference.radiograph.patches import Layout, patch_px
+from inference.training.any_recipe import AnyRecipe
 from inference.training.recipe import Amount, Count, Positive
 
 
@@ -62,19 +63,15 @@ class Encoder(Strict):
     """Of a transformer: multiplies the learning rate once more for each block below the last."""
 
 
-class Recipe(Strict):
+class Recipe(AnyRecipe):
     """One way of making a model of films and ECGs."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    about: str = ""
     pipeline: Literal["cxr_ecg"]
     architecture: str = "film_and_ecg_vit_l14"
     film: Layout = "grid"
     """grid: training sees a random patch of each film, judging all nine of the grid. whole: the
     film resized to `film_px`, in training shifted a little."""
     film_px: Annotated[int, Field(ge=32, le=SIDE_PX, multiple_of=2)] = SIDE_PX
-    pair_days: Annotated[int, Field(ge=0, le=31)] = 7
-    """How far the ECG may lie from its film; the cohort is built so."""
     networks: Annotated[tuple[Member, ...], Field(min_length=1, strict=False)] = (
         Member.FUSED,
         Member.FILM,

@@ -63,11 +63,11 @@ class Records:
         """The number of each record's patient."""
         return [exam.patient_number for exam in self.exams]
 
-    def pictures(self, chosen: Sequence[int] | NDArray[np.intp]) -> Tensor:
+    def pictures(self, chosen: NDArray[np.intp]) -> Tensor:
         """The ECGs of some records: (B, 36, 48, 224)."""
-        return torch.stack([stacked(np.repeat(self.ecgs[k][..., None], 3, axis=3)) for k in chosen])
+        return stacked(self.ecgs[chosen])
 
-    def patches(self, chosen: Sequence[int] | NDArray[np.intp], layout: str) -> Tensor:
+    def patches(self, chosen: NDArray[np.intp], layout: str) -> Tensor:
         """The films of some records as judging sees them: (B, P, 1, S, S)."""
         films = [self.films[k].astype(np.float32) / 255 for k in chosen]
         seen = [grid(film) if layout == "grid" else film[np.newaxis] for film in films]
@@ -76,10 +76,10 @@ class Records:
     def with_shuffled_pressures(self, seed: int) -> NDArray[np.float64]:
         """Each patient's pressures replaced by those of another patient."""
         rng = np.random.default_rng([seed, _LABELS])
-        numbers = sorted(set(self.patients))
-        others = dict(zip(numbers, np.roll(rng.permutation(numbers), 1), strict=True))
-        first = {number: value for number, value in zip(self.patients, self.mpap_mmhg, strict=True)}
-        return np.array([first[str(others[number])] for number in self.patients])
+        pressures = dict(zip(self.patients, self.mpap_mmhg, strict=True))
+        circle = rng.permutation(sorted(pressures)).tolist()
+        others = dict(zip(circle, np.roll(circle, 1).tolist(), strict=True))
+        return np.array([pressures[others[number]] for number in self.patients])
 
 
 def split_records(recipe: Recipe, cohort: Cohort, cache: Path, split: str) -> Records:

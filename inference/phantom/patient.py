@@ -1,4 +1,4 @@
-"""A patient at one visit, as each phantom draws it."""
+"""The patients of a cohort: the same for every kind of phantom of one seed."""
 
 from dataclasses import dataclass
 
