@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from inference.ecg.leads import LEADS, LIMB, LeadSet
 from inference.models.lead_experts import (
-    Gaussian,
     GatedMixture,
+    Gaussian,
     LeadEncoders,
     MixtureOfProducts,
     Product,

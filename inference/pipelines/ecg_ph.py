@@ -16,6 +16,7 @@ from inference.bundle.loading import Bundle, load_bundle
 from inference.ecg import look as looking
 from inference.ecg import rules
 from inference.ecg.cleaning import Mains
+from inference.ecg.drawing import Pixels
 from inference.ecg.leads import LEADS, LeadSet
 from inference.ecg.look import ARMS_REVERSED, Ecg
 from inference.ecg.rules import Needs
@@ -24,10 +25,16 @@ from inference.exclusions import rejection
 from inference.models.device import choose_device
 from inference.models.lead_vae import EcgClassifier
 from inference.pipelines import ecg_bundle
-from inference.pipelines.ecg_bundle import NAME, PH, VERSION
+from inference.pipelines.ecg_bundle import NAME, VERSION
 from inference.pipelines.ecg_features import ReadEcg, encode_ecg, read_ecg
-from inference.pipelines.ecg_pictures import pictures
-from inference.pipelines.ecg_verdicts import SUPPOSES_PH, assess, classify, probability
+from inference.pipelines.ecg_pictures import pictures, preview
+from inference.pipelines.ecg_verdicts import (
+    POSTCAPILLARY_PH,
+    SUPPOSES_PH,
+    assess,
+    classify,
+    probability,
+)
 from inference.pipelines.ecg_words import (
     OTHER_ECG,
     SHORT_TITLE,
@@ -38,6 +45,7 @@ from inference.pipelines.ecg_words import (
     words,
     words_without_estimate,
 )
+from inference.pipelines.haemodynamics import PH
 from inference.pipelines.registration import ECG_PH
 from inference.population import (
     AGE_UNKNOWN,
@@ -56,7 +64,6 @@ from inference.types import (
     Features,
     Findings,
     ModelCard,
-    Picture,
     Rejected,
     Selected,
     Selection,
@@ -151,7 +158,7 @@ class EcgPh:
             words=words(ecg.lead_set),
             assessments=assessments,
             classification=classify(assessments, asked),
-            evidence=(_evidence(ecg, sheet),),
+            evidence=(_evidence(ecg, preview(map_of_beats.pixels)),),
             exclusions=(*exclusions, *map(self._unused, reversed(others))),
             cautions=tuple(note for note in ecg.notes if note == ARMS_REVERSED),
             limitations=(
@@ -197,7 +204,7 @@ class EcgPh:
         return most_leads, instance.acquired_at, instance.sop_instance_uid
 
     def _unused(self, ecg: ReadEcg) -> Exclusion:
-        probable = probability(ecg.logits, self._asked[ecg.lead_set], PH)
+        probable = probability(ecg.logits, self._asked[ecg.lead_set], PH.key)
         said = f"{ecg.lead_set}, probability of PH {as_percent(probable)} %"
         return Exclusion(ecg.instance, OTHER_ECG, said)
 
@@ -209,8 +216,14 @@ class EcgPh:
 
     def _figures(self, leads: LeadSet) -> list[str]:
         """How well the bundle's test went with these leads, where it says so."""
-        names = [f"{target.name} AUROC" for target in self._asked[leads].values()]
-        return figures({name: self._manifest.evaluation.get(name) for name in names})
+        evaluated, asked = self._manifest.evaluation, self._asked[leads]
+        return figures(
+            {
+                condition.name: evaluated.get(f"{asked[condition.key].name}.auroc")
+                for condition in (PH, POSTCAPILLARY_PH)
+                if condition.key in asked
+            }
+        )
 
 
 def load(bundle: Path, device: str, precision: str = "fp32", mains_hz: int = 50) -> EcgPh:
@@ -230,7 +243,7 @@ def load(bundle: Path, device: str, precision: str = "fp32", mains_hz: int = 50)
     return EcgPh(load_bundle(bundle, place), place, 60 if mains_hz == 60 else 50)
 
 
-def _evidence(ecg: ReadEcg, sheet: Picture) -> Evidence:
+def _evidence(ecg: ReadEcg, shown: Pixels) -> Evidence:
     names = zip(LEADS, ecg.shares, ecg.usable, strict=True)
     return Evidence(
         instance=ecg.instance,
@@ -240,7 +253,7 @@ def _evidence(ecg: ReadEcg, sheet: Picture) -> Evidence:
         score=1.0,
         effects={},
         relevant=True,
-        preview=sheet.pixels,
+        preview=shown,
         shares={f"lead {name}": float(share) for name, share, usable in names if usable},
         channels=ecg.channels,
     )

@@ -18,6 +18,7 @@ SALIENCY = Code("130404", "DCM", "Saliency")
 _WIDTH, _HEIGHT, _ROWS = 1200, 680, 3
 _PAPER, _LOOKED_AT = np.array([255.0, 253, 250]), np.array([240.0, 60, 40])
 _GRID, _INK = (236, 214, 210), (20, 20, 30)
+_NO_DIAGNOSIS, _WORDS_PX = "Explanation of the model, not a diagnosis", 70
 #: Neighbouring samples look alike, so colours are blurred by some 10 ms.
 _BLUR = round(0.01 * RATE_HZ)
 _LINE_S, _LINE_MV = 0.2, 0.5
@@ -27,9 +28,9 @@ _MV_PARTS = (0.1, 0.4)
 
 def pictures(ecg: ReadEcg) -> tuple[Picture, Picture]:
     """The ECG as a cardiologist knows it, and what the estimate of PH rests on."""
-    when = f"{ecg.lead_set}, {ecg.rate_bpm}/min"
+    of = f"{ecg.lead_set}, {ecg.rate_bpm}/min"
     return (
-        Picture(f"The ECG that was analysed: {when}", sheet(ecg.drawn)),
+        Picture(f"The ECG that was analysed: {of}", sheet(ecg.drawn)),
         Picture(
             "Median beat of each lead. The redder, the more the estimate of PH rests on it; "
             "numbers: share of the lead",
@@ -37,6 +38,17 @@ def pictures(ecg: ReadEcg) -> tuple[Picture, Picture]:
             SALIENCY,
         ),
     )
+
+
+def preview(map_of_beats: Pixels) -> Pixels:
+    """The map as it may be shown by itself: with the words that it is no diagnosis below it."""
+    height, width, _ = map_of_beats.shape
+    picture = Image.new("RGB", (width, height + _WORDS_PX), "white")
+    picture.paste(Image.fromarray(map_of_beats))
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(_WORDS_PX * 0.7)
+    pen.text((width / 2, height), _NO_DIAGNOSIS, _INK, font, anchor="ma")
+    return np.asarray(picture)
 
 
 def beats(ecg: ReadEcg) -> Pixels:
@@ -68,12 +80,19 @@ def _panel(
     _grid(pen, width, height, middle, mv_px)
     if ecg.usable[lead]:
         down = middle - samples.astype(np.float64) * mv_px
-        pen.line(list(zip(across.tolist(), down.tolist(), strict=True)), _INK, 3, joint="curve")
+        points = list(zip(across.tolist(), down.tolist(), strict=True))
+        pen.line(points[: _length(ecg.beat)], _INK, 3, joint="curve")
         said = f"{LEADS[lead]}   {100 * float(ecg.shares[lead]):.0f} %"
     else:
         said = f"{LEADS[lead]} (none)"
     pen.text((8, 4), said, _INK, ImageFont.load_default(22))
     return panel
+
+
+def _length(beat: NDArray[np.float32]) -> int:
+    """How many samples of a beat are before the next one; behind them it is level."""
+    changes = np.flatnonzero((np.diff(beat, axis=1) != 0).any(axis=0))
+    return int(changes[-1]) + 1 if len(changes) else beat.shape[1]
 
 
 def _mv_part(ecg: ReadEcg) -> float:

@@ -11,7 +11,7 @@ from inference.exclusions import reason
 from inference.population import ADULT_YEARS, UNDER_18
 from inference.types import Code, Exclusion, InstanceRef, Words
 
-TITLE = "Pulmonary hypertension estimated from the ECG"
+TITLE = "PH estimated from the ECG"
 #: Without an estimate.
 SHORT_TITLE = "Pulmonary hypertension"
 
@@ -67,10 +67,10 @@ def judged_by(leads: LeadSet, others: int) -> str:
     return f"{said} The newest one with the most leads decides; {them} of the study did not."
 
 
-def figures(evaluated: Mapping[str, float | Evaluated | None]) -> list[str]:
-    """How well a model did on its test patients, as far as it is known."""
-    known = [f"{name} {_figure(value)}" for name, value in evaluated.items() if value is not None]
-    return [f"On the test patients: {', '.join(known)}."] if known else []
+def figures(auroc: Mapping[str, float | Evaluated | None]) -> list[str]:
+    """How well a model told what a condition's name says, as far as it is known."""
+    known = [f"{name} {_figure(value)}" for name, value in auroc.items() if value is not None]
+    return [f"AUROC on the test patients: {', '.join(known)}."] if known else []
 
 
 def _figure(value: float | Evaluated) -> str:

@@ -2,9 +2,9 @@
 
 An exam has two files, named by a digest of its instances, the mains and the format:
 
-<digest>.npz     `leads` (12, 5000) in half precision (a thousandth of a mV), missing where leads were
-                 recorded one after the other; `beat` (12, 480), both in mV at 500 Hz; `usable` (12);
-                 `rhythm`, mean and SD of the RR intervals in s
+<digest>.npz     `leads` (12, 5000) in half precision (to a thousandth of a mV) and the median
+                 beat, `beat` (12, 480), both in mV at 500 Hz; `usable` (12); `rhythm`, mean and
+                 SD of the RR intervals in s
 <digest>.json    whether there is an ECG, and why instances take no part; written last
 
 Records of WFDB, which only pre-training uses, lie beside them in `records/`.
@@ -13,7 +13,7 @@ Records of WFDB, which only pre-training uses, lie beside them in `records/`.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def cache_records(
     on_progress: Progress = silent,
     mains_hz: Mains = 50,
 ) -> int:
-    """Add the WFDB records (.hea) under a folder to those that pre-training sees besides the cohort.
+    """Add the WFDB records (.hea) under a folder to what pre-training sees besides the cohort.
 
     `folder` is the cache. Gives back how many of them hold no usable ECG.
 
@@ -138,13 +138,13 @@ def _each(
 
 def _cache_exam(archive: Path, folder: Path, mains_hz: Mains, exam: CohortExam) -> str:
     """Cache one exam; gives back which file of the archive prevents that, if one does."""
-    found: list[tuple[Ecg, bool]] = []
+    found: list[Ecg] = []
     unusable: list[tuple[int, str]] = []
     for position, instance in enumerate(exam.loops):
         try:
-            found.append(_looked(archive / instance.path, mains_hz))
+            found.append(look(archive / instance.path, Needs(), mains_hz))
         except _NO_ECG as error:
-            unusable.append((position, str(error)))
+            unusable.append((position, str(error).replace('"', "'")))
         except OSError as error:
             return f"{exam.exam_id}, instance {position + 1}: {error.strerror}"
     _write(ecg_path(folder, exam, mains_hz), found, unusable)
@@ -154,51 +154,35 @@ def _cache_exam(archive: Path, folder: Path, mains_hz: Mains, exam: CohortExam) 
 def _cache_record(mains_hz: Mains, paths: tuple[Path, Path]) -> str:
     header, path = paths
     try:
-        found = [(examine(read_record(header), Needs(), mains_hz), True)]
-        _write(path, found, [])
+        _write(path, [examine(read_record(header), Needs(), mains_hz)], [])
     except (*_NO_ECG, OSError) as error:
         _write(path, [], [(0, str(error))])
     return ""
 
 
-def _looked(path: Path, mains_hz: Mains) -> tuple[Ecg, bool]:
-    """An ECG, and whether its leads were recorded at one time."""
-    try:
-        return look(path, Needs(), mains_hz), True
-    except InstanceUnreadableError:
-        return look(path, Needs(sequential=True), mains_hz), False
-
-
-def _write(
-    path: Path, found: Sequence[tuple[Ecg, bool]], unusable: Sequence[tuple[int, str]]
-) -> None:
+def _write(path: Path, found: Sequence[Ecg], unusable: Sequence[tuple[int, str]]) -> None:
     """Write the last of the ECGs with most leads, and then the notes."""
     if found:
-        ecg, simultaneous = max(reversed(found), key=lambda each: sum(each[0].usable))
-        arrays: dict[str, Any] = {
-            "beat": ecg.beat.leads,
-            "usable": np.array(ecg.usable),
-            "rhythm": np.array([ecg.beat.rr_mean_ms, ecg.beat.rr_sd_ms], np.float32) / 1000,
-        }
-        if simultaneous:
-            arrays["leads"] = ecg.leads.astype(np.float16)
+        ecg = max(reversed(found), key=lambda each: sum(each.usable))
         out = io.BytesIO()
-        np.savez(out, **arrays)
+        np.savez(
+            out,
+            leads=ecg.leads.astype(np.float16),
+            beat=ecg.beat.leads,
+            usable=np.array(ecg.usable),
+            rhythm=np.array([ecg.beat.rr_mean_ms, ecg.beat.rr_sd_ms], np.float32) / 1000,
+        )
         write_whole(path, out.getvalue())
     notes = {"usable": bool(found), "unusable": list(unusable)}
     write_whole(path.with_suffix(".json"), json.dumps(notes))
 
 
 def _list_unusable(cohort: Cohort, folder: Path, mains_hz: Mains) -> int:
+    noted = ((exam, notes_of(ecg_path(folder, exam, mains_hz)) or {}) for exam in cohort.exams)
     lines = [
-        f'{exam.exam_id},{position},"{reason.replace(chr(34), chr(39))}"'
-        for exam in cohort.exams
-        for position, reason in _unusable(ecg_path(folder, exam, mains_hz))
+        f'{exam.exam_id},{position},"{reason}"'
+        for exam, notes in noted
+        for position, reason in notes.get("unusable", ())
     ]
     write_whole(folder / UNUSABLE, "\n".join(["exam_id,instance,reason", *lines]) + "\n")
     return len(lines)
-
-
-def _unusable(path: Path) -> Iterator[tuple[int, str]]:
-    for position, reason in (notes_of(path) or {}).get("unusable", ()):
-        yield position, reason

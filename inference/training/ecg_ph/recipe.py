@@ -12,6 +12,7 @@ from inference.bundle.strict import Strict
 from inference.ecg.cleaning import Mains
 from inference.models.ecg_networks import ECG_NETWORKS, EcgArchitecture
 from inference.models.lead_vae import LEAD_SETS, OUTPUTS, OUTPUTS_PER_SET
+from inference.training.any_recipe import AnyRecipe
 
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
@@ -47,11 +48,9 @@ class FineTuning(Strict):
     """Power by which what is known already weighs less."""
 
 
-class Recipe(Strict):
+class Recipe(AnyRecipe):
     """One way of making an ECG model."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    about: str = ""
     pipeline: Literal["ecg_ph"] = "ecg_ph"
     architecture: str = "lead_vae"
     mains_hz: Mains = 50

@@ -1,4 +1,4 @@
-"""What training and judging read of the cache: exams with an ECG, their labels and their samples."""
+"""What training and judging read of the cache: exams with an ECG, their labels and samples."""
 
 import zipfile
 from collections.abc import Sequence
@@ -104,7 +104,7 @@ class Exams:
 
     @classmethod
     def of(cls, cohort: Cohort, folder: Path, recipe: Recipe, *splits: str) -> Self:
-        """The exams of some splits that have a usable ECG of the recipe's signal.
+        """The exams of some splits that have a usable ECG.
 
         Raises:
             TrainingDataError: an exam is not cached, or none has a usable ECG.
@@ -118,7 +118,7 @@ class Exams:
                     f"ECGs: {exam.exam_id} is not cached for mains of {recipe.mains_hz} Hz; run "
                     "`echonode cohort cache` again"
                 )
-            if notes["usable"] and (recipe.signal == "median beat" or _has_rhythm(path)):
+            if notes["usable"]:
                 about.append(exam)
                 paths.append(path)
         if not about:
@@ -129,11 +129,6 @@ class Exams:
 def records(folder: Path, recipe: Recipe) -> list[Path]:
     """The WFDB records in a cache that pre-training sees besides the cohort."""
     return sorted((folder / RECORDS).glob(f"{recipe.mains_hz}-*.npz"))
-
-
-def _has_rhythm(path: Path) -> bool:
-    with np.load(path) as file:
-        return "leads" in file
 
 
 def _labels(about: Sequence[CohortExam], paths: Sequence[Path], recipe: Recipe) -> Values:
