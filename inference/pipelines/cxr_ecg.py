@@ -114,7 +114,7 @@ class CxrEcg:
         wave = np.sin(np.arange(SAMPLES) * 2 * np.pi / RATE_HZ) * np.ones((len(LEADS), 1))
         try:
             looks: list[Look] = [in_pieces(Film(ramp), self._fed)]
-            looks.append(EcgLook(lead_pictures(wave), wave))
+            looks.append(EcgLook(lead_pictures(wave)[..., 0], wave))
             film, ecg = (Encoded(InstanceRef("", "", ""), made) for made in self.encode(looks))
             self._fuse(film, ecg)
         except InferenceError as error:

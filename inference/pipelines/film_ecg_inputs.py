@@ -20,7 +20,7 @@ from inference.ecg.leads import Leads, LeadSet
 from inference.ecg.rules import Needs
 from inference.errors import BundleError, InferenceError, InstanceExcludedError
 from inference.explaining.occlusion import with_hidden_parts
-from inference.models.film_and_ecg import FilmAndEcg
+from inference.models.film_and_ecg import FilmAndEcg, stacked
 from inference.models.film_view import FilmViewNetwork
 from inference.models.frame_encoder import Precision
 from inference.radiograph import film as radiograph
@@ -49,7 +49,7 @@ class FilmLook:
 
 @dataclass(frozen=True, slots=True)
 class EcgLook:
-    """The pictures of twelve leads (12, 48, 224, 3), and the leads (12, samples) in mV at 500 Hz.
+    """The pictures of twelve leads (12, 48, 224), grey, and the leads (12, samples) in mV, 500 Hz.
 
     `channels` are group and channel (1-based) of the leads that were recorded.
     """
@@ -98,7 +98,7 @@ def look_at_ecg(path: Path, mains_hz: Mains) -> EcgLook:
         OSError: the file cannot be read.
     """
     ecg = ecg_look.look(path, NEEDS, mains_hz)
-    return EcgLook(lead_pictures(ecg.drawn), ecg.drawn, ecg.channels, ecg.notes)
+    return EcgLook(lead_pictures(ecg.drawn)[..., 0], ecg.drawn, ecg.channels, ecg.notes)
 
 
 def encode(
@@ -169,7 +169,7 @@ def _encode_film(
 
 
 def _encode_ecg(seen: EcgLook, fusions: Mapping[str, FilmAndEcg], digest: str) -> Features:
-    pictures = as_colours(seen.pictures)
+    pictures = stacked(seen.pictures[None])
     arrays = {
         _name(digest, prefix, "ecg"): _numbers(
             network.ecg_feature(pictures.to(_device(network)))[0]
@@ -179,12 +179,6 @@ def _encode_ecg(seen: EcgLook, fusions: Mapping[str, FilmAndEcg], digest: str) -
     arrays["leads"] = seen.leads[:, ::_STEP].astype(np.float32)
     arrays["channels"] = np.array(seen.channels, np.float32).reshape(-1, 2)
     return Features(arrays, (), seen.notes)
-
-
-def as_colours(pictures: NDArray[np.uint8]) -> Tensor:
-    """Twelve pictures (12, h, w, 3) as a network takes them: (1, 36, h, w) in 0..1."""
-    colours = np.moveaxis(pictures, 3, 1).reshape(-1, *pictures.shape[1:3])
-    return torch.from_numpy(colours.astype(np.float32) / 255)[None]
 
 
 def _numbers(tensor: Tensor) -> NDArray[np.float32]:

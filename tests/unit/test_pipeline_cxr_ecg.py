@@ -14,7 +14,7 @@ from inference.dicom.header import read_header
 from inference.ecg.rules import REASONS as ECG_REASONS
 from inference.errors import BundleError, InferenceError, InstanceExcludedError
 from inference.explaining.occlusion import PARTS
-from inference.models.film_and_ecg import FilmAndEcg
+from inference.models.film_and_ecg import FilmAndEcg, stacked
 from inference.models.film_view import FilmViewNetwork
 from inference.phantom.ecg.decoys import DECOYS, DecoyKind
 from inference.phantom.ecg.forms import FORMS, FormKind
@@ -25,7 +25,7 @@ from inference.phantom.film.writing import FilmTags, write
 from inference.pipeline import load_pipeline
 from inference.pipelines import film_ecg_words as words
 from inference.pipelines.cxr_ecg import load
-from inference.pipelines.film_ecg_inputs import EcgLook, FilmLook, as_colours
+from inference.pipelines.film_ecg_inputs import EcgLook, FilmLook
 from inference.population import AGE_UNKNOWN, NOT_HUMAN, OUTSIDE_AGES
 from inference.radiograph.rules import (
     AP_NOTE,
@@ -139,7 +139,7 @@ def excluded(findings: Findings) -> dict[str, str]:
 
 
 def test_the_estimate_is_the_networks_and_lies_in_its_interval(bench: Bench) -> None:
-    z = bench.network()(_patches(bench), as_colours(bench.ecg_look.pictures))
+    z = bench.network()(_patches(bench), stacked(bench.ecg_look.pictures[None]))
     [measurement] = bench.conclude(bench.film, bench.ecg).measurements
     assert measurement.value == approx(MPAP.mean + MPAP.sd * float(z[0, 0]), abs=1e-3)
     assert (measurement.concept.value, measurement.concept.scheme) == ("8414-5", "LN")
@@ -162,7 +162,7 @@ def _patches(bench: Bench) -> torch.Tensor:
 
 
 def test_the_effect_of_a_part_is_the_change_when_it_is_grey(bench: Bench) -> None:
-    network, pictures = bench.network(), as_colours(bench.ecg_look.pictures)
+    network, pictures = bench.network(), stacked(bench.ecg_look.pictures[None])
     effects = bench.conclude(bench.film, bench.ecg).evidence[0].effects
     assert list(effects) == [f"mPAP, {part} hidden" for part in PARTS]
     hidden = _patches(bench).clone()
@@ -174,7 +174,7 @@ def test_the_effect_of_a_part_is_the_change_when_it_is_grey(bench: Bench) -> Non
 def test_of_the_papers_grid_a_part_is_a_patch(tmp_path: Path) -> None:
     fed = FilmAndEcgPreprocessing(film="grid", film_px=128)
     bench = Bench(tmp_path, preprocessing=fed)
-    network, pictures = bench.network(), as_colours(bench.ecg_look.pictures)
+    network, pictures = bench.network(), stacked(bench.ecg_look.pictures[None])
     findings = bench.conclude(bench.film, bench.ecg)
     z = network(_patches(bench), pictures)
     assert findings.measurements[0].value == approx(MPAP.mean + MPAP.sd * float(z), abs=1e-3)
@@ -373,7 +373,7 @@ def test_leads_one_after_the_other_are_taken(bench: Bench, tmp_path: Path) -> No
     write_form(path, ecg_phantom.STUDY, 1, ecg_phantom.drawn(), FormKind.SEQUENTIAL)
     ecg = bench.look(path)
     assert isinstance(ecg, EcgLook)
-    assert not (ecg.pictures == 255).all(axis=(1, 2, 3)).any(), "all twelve are drawn"
+    assert not (ecg.pictures == 255).all(axis=(1, 2)).any(), "all twelve are drawn"
 
 
 @pytest.mark.parametrize(
