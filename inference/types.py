@@ -280,6 +280,8 @@ class Findings:
     stand in plain sight on every form of the report, beside the values that they concern.
     `familiarity` is None where it was not judged. `course` is added by the node
     (`inference.course`); None: nothing is known of the patient before.
+    A `quiet` abstention is one that nobody waits for: it is stored, and a reader gets it only where
+    somebody asked for the report, or has an earlier one.
     """
 
     title: str
@@ -298,11 +300,14 @@ class Findings:
     pictures: tuple[Picture, ...] = ()
     words: Words = Words()
     course: Course | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         results = (*self.measurements, *self.assessments, *self.grades, *self.withheld)
         if bool(results) == (self.abstention is not None):
             raise ValueError("findings either hold results or an abstention, not both")
+        if self.quiet and results:
+            raise ValueError("only an abstention may be quiet")
 
     def normality(self, measurement: Measurement) -> Normality:
         """Of one of the measurements; an untrained model has no say in what is normal."""

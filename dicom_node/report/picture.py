@@ -187,7 +187,7 @@ def _draw_evidence(image: Image.Image, canvas: Canvas, findings: Findings) -> No
         marked = "  relevant" if shown.relevant else ""
         words = [wording.input_name(shown, findings), f"{wording.weight(shown)}{marked}"]
         canvas.text(left, text_top, "   ".join(words).rstrip(), 20, BRIGHT)
-        canvas.text(left, text_top + 24, wording.bearing(shown, findings), 16, DIM)
+        canvas.line(left, text_top + 24, 385, wording.bearing(shown, findings), 16, DIM)
         canvas.line(left, text_top + 43, 385, wording.plain(shown.instance.description), 16, DIM)
         below = (left, text_top + 62, left + 385, HEIGHT - 54)
         canvas.fitted(below, wording.strangeness(shown), 16, AMBER)

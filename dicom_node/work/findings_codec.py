@@ -63,6 +63,7 @@ def decode_findings(text: str) -> Findings:
         ),
         words=_words(tree.get("words", {})),
         course=_course(tree.get("course")),
+        quiet=tree.get("quiet", False),
     )
 
 
