@@ -31,6 +31,7 @@ from inference.types import (
     Code,
     Earlier,
     Encoded,
+    Evidence,
     Exclusion,
     Findings,
     InstanceRef,
@@ -178,7 +179,7 @@ def input_digest(
     reference_values: ReferenceValues,
 ) -> str:
     """Identifies what findings rest on: a companion that they do not name has no part in them."""
-    told = (*findings.evidence, *findings.exclusions)
+    told: tuple[Evidence | Exclusion, ...] = (*findings.evidence, *findings.exclusions)
     named = {item.instance.sop_instance_uid for item in told}
     used = tuple(item for item in case.companions if item.sop_instance_uid in named)
     if used == case.companions:
