@@ -153,9 +153,11 @@ class Evidence:
 
     `weight` is the share of the exam's attention (all weights sum to 1), None where the pipeline
     has none, and `effects` the change of each estimate, in its unit, when the input is left out.
-    `relevant` means that both are high. `noun` says what it is where that differs from the noun of
-    the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
-    the pipeline's map of what it looked at.
+    `relevant` means that both are high. `shares` say, by the names of the input's parts such as
+    leads, how much of what the model looked at lies in each; they sum to 1. Of a waveform,
+    `channels` are the group and the channel (1-based) of each that was looked at. `noun` says what
+    it is where that differs from the noun of the findings. `preview` is grey (height, width) or RGB
+    (height, width, 3), such as a frame below the pipeline's map of what it looked at.
     """
 
     instance: InstanceRef
@@ -168,6 +170,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     preview: NDArray[np.uint8] | None = field(default=None, compare=False)
     noun: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    channels: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,8 @@ class Findings:
     stand in plain sight on every form of the report, beside the values that they concern.
     `familiarity` is None where it was not judged. `course` is added by the node
     (`inference.course`); None: nothing is known of the patient before.
+    A `quiet` abstention is one that nobody waits for: it is stored, and a reader gets it only where
+    somebody asked for the report, or has an earlier one.
     """
 
     title: str
@@ -294,11 +300,14 @@ class Findings:
     pictures: tuple[Picture, ...] = ()
     words: Words = Words()
     course: Course | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         results = (*self.measurements, *self.assessments, *self.grades, *self.withheld)
         if bool(results) == (self.abstention is not None):
             raise ValueError("findings either hold results or an abstention, not both")
+        if self.quiet and results:
+            raise ValueError("only an abstention may be quiet")
 
     def normality(self, measurement: Measurement) -> Normality:
         """Of one of the measurements; an untrained model has no say in what is normal."""

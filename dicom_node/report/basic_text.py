@@ -89,7 +89,7 @@ def _evidence(evidence: Evidence, findings: Findings) -> ContentItem:
     told = [
         wording.weight(evidence),
         "relevant" if evidence.relevant else "not relevant",
-        wording.effects(evidence, findings),
+        wording.bearing(evidence, findings),
         *evidence.notes,
     ]
     place = wording.place(evidence, findings)

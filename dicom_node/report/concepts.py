@@ -127,6 +127,12 @@ def effect_of_leaving_out(measurement: str, noun: str) -> Code:
     )
 
 
+def share(part: str) -> Code:
+    """The private concept "share of what the model looked at that lies in one part of an input"."""
+    meaning = f"Share of what the model looked at in {part}"
+    return Code(f"SHARE-{_short(part, 10)}", PRIVATE_SCHEME, meaning[:64])
+
+
 def _short(words: str, most: int) -> str:
     """Words as a part of a code value (SH, 16 characters in all)."""
     return words.upper().replace(" ", "-")[:most]

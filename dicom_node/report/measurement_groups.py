@@ -57,7 +57,7 @@ def imaging_measurements(
     groups += [
         _evidence(item, findings, study)
         for item in wording.described_evidence(findings)
-        if item.weight is not None or item.effects
+        if item.weight is not None or item.effects or item.shares
     ]
     return [*groups, *earlier_groups(findings, study)]
 
@@ -207,7 +207,7 @@ def _certain(
 
 
 def _evidence(evidence: Evidence, findings: Findings, study: StudyContext) -> ContentItem:
-    """One input: its weight, what the estimates would be without it, and the frames looked at."""
+    """One input: its weight, what the estimates would be without it, and what was looked at."""
     noun = wording.noun(evidence, findings)
     label = f"{wording.place(evidence, findings)}: {wording.instance_name(evidence.instance)}"
     weight = evidence.weight
@@ -221,6 +221,10 @@ def _evidence(evidence: Evidence, findings: Findings, study: StudyContext) -> Co
                 else []
             ),
             *_effects(evidence, findings),
+            *(
+                _calculated(concepts.share(part), 100 * share, 0, concepts.PERCENT)
+                for part, share in evidence.shares.items()
+            ),
             code(concepts.relevance(noun), concepts.YES if evidence.relevant else concepts.NO),
             *source(evidence, concepts.SOURCE_OF_MEASUREMENT, CONTAINS),
         ],

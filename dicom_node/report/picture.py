@@ -29,6 +29,7 @@ from inference.types import (
     Findings,
     Measurement,
     Normality,
+    Picture,
     Standing,
     by_relevance,
 )
@@ -60,7 +61,10 @@ def summary_picture(
     elif findings.abstention is not None:
         _draw_abstention(canvas, findings, findings.abstention)
     else:
-        _draw_measurements(canvas, findings)
+        if findings.measurements or not findings.pictures:
+            _draw_measurements(canvas, findings)
+        else:
+            _draw_first_picture(image, findings.pictures[0])
         _draw_verdicts(canvas, findings)
         _draw_evidence(image, canvas, findings)
     _draw_footer(canvas, findings, study)
@@ -82,6 +86,13 @@ def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
     row = (_MIDDLE - _TOP) // max(_ROWS, len(findings.measurements))
     for index, measurement in enumerate(findings.measurements):
         _draw_measurement(canvas, _TOP + index * row, measurement, findings)
+
+
+def _draw_first_picture(image: Image.Image, picture: Picture) -> None:
+    """Where the measurements would be, if there were any."""
+    shown = Image.fromarray(picture.pixels)
+    shown.thumbnail((_BAR_RIGHT - MARGIN, _MIDDLE - _TOP - 12))
+    image.paste(shown, (MARGIN, _TOP))
 
 
 def _draw_measurement(
@@ -176,7 +187,7 @@ def _draw_evidence(image: Image.Image, canvas: Canvas, findings: Findings) -> No
         marked = "  relevant" if shown.relevant else ""
         words = [wording.input_name(shown, findings), f"{wording.weight(shown)}{marked}"]
         canvas.text(left, text_top, "   ".join(words).rstrip(), 20, BRIGHT)
-        canvas.text(left, text_top + 24, wording.effects(shown, findings), 16, DIM)
+        canvas.line(left, text_top + 24, 385, wording.bearing(shown, findings), 16, DIM)
         canvas.line(left, text_top + 43, 385, wording.plain(shown.instance.description), 16, DIM)
         below = (left, text_top + 62, left + 385, HEIGHT - 54)
         canvas.fitted(below, wording.strangeness(shown), 16, AMBER)

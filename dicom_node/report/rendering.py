@@ -48,7 +48,7 @@ def _evidence(findings: Findings) -> Iterator[str]:
     for item in shown:
         yield (
             f"  {item.rank:>3}. {wording.instance_name(item.instance)}   {wording.weight(item)}   "
-            f"{wording.effects(item, findings)}"
+            f"{wording.bearing(item, findings)}"
         ).rstrip()
         if strange := wording.strangeness(item):
             yield f"       {strange}"

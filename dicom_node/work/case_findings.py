@@ -31,6 +31,7 @@ from inference.types import (
     Code,
     Earlier,
     Encoded,
+    Evidence,
     Exclusion,
     Findings,
     InstanceRef,
@@ -168,6 +169,22 @@ def _earlier(case: Case, pipeline: Pipeline) -> Iterator[Earlier]:
         if findings.model.standing is pipeline.model.standing:
             study = StudyRef(item.study.study_instance_uid, item.study.at)
             yield Earlier(study, item.bundle_digest, followed(findings))
+
+
+def input_digest(
+    case: Case,
+    gathered: Gathered,
+    findings: Findings,
+    pipeline: Pipeline,
+    reference_values: ReferenceValues,
+) -> str:
+    """Identifies what findings rest on: a companion that they do not name has no part in them."""
+    told: tuple[Evidence | Exclusion, ...] = (*findings.evidence, *findings.exclusions)
+    named = {item.instance.sop_instance_uid for item in told}
+    used = tuple(item for item in case.companions if item.sop_instance_uid in named)
+    if used == case.companions:
+        return gathered.input_digest
+    return gather(replace(case, companions=used), pipeline, reference_values).input_digest
 
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:

@@ -63,6 +63,7 @@ def decode_findings(text: str) -> Findings:
         ),
         words=_words(tree.get("words", {})),
         course=_course(tree.get("course")),
+        quiet=tree.get("quiet", False),
     )
 
 
@@ -128,6 +129,7 @@ def _evidence(item: dict[str, Any]) -> Evidence:
         "instance": InstanceRef(**item["instance"]),
         "frames": tuple(item["frames"]),
         "notes": tuple(item["notes"]),
+        "channels": tuple((group, channel) for group, channel in item.get("channels", ())),
     }
     return Evidence(**item | changed)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from inference.bundle.loading import Bundle, load_bundle
 from inference.bundle.manifest import (
@@ -107,7 +108,7 @@ def in_memory(run: Run, networks: Mapping[str, MultiView], device: torch.device)
         return load_bundle(path, device)
 
 
-def weights_sha256(networks: Mapping[str, MultiView]) -> str:
+def weights_sha256(networks: Mapping[str, nn.Module]) -> str:
     """The identity of trained weights: SHA-256 over names and numbers of every tensor."""
     digest = hashlib.sha256()
     for prefix, network in sorted(networks.items()):
