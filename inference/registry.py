@@ -17,7 +17,8 @@ class Business:
     """What a pipeline is for, in DICOM's words.
 
     `reads` are the SOP classes of the instances that it looks at, `anchors` those that make a study
-    its own to report. Instances of the same patient up to `reach_days` before or after take part.
+    its own to report. Instances of the same patient's other studies, up to `reach_days` before or
+    after, take part where their class is one of `companions`; without any: of all that it reads.
     `quiet_s` is for how many seconds nothing more must come of its anchors before their study is
     complete; None: as long as the settings say.
     """
@@ -25,6 +26,7 @@ class Business:
     reads: frozenset[str]
     anchors: frozenset[str]
     reach_days: int = 0
+    companions: frozenset[str] = frozenset()
     quiet_s: float | None = None
 
 

@@ -93,7 +93,7 @@ def report(run: Path, judged: Evaluation, folder: Path, *, cohort: Path | None =
     if cohort is not None and judged.held:
         held = held_description(describe_bundle(made, Statement()), judged.held)
         described = calibrated(held, judged.held_calibration)
-        card = model_card(_judged(described, judged, read_cohort(cohort)))
+        card = model_card(as_judged(described, judged, read_cohort(cohort)))
         write_whole(folder / MODEL_CARD_FILE, card)
     return write_report(judged, subject, folder)
 
@@ -135,7 +135,7 @@ def pack(
     sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
-        _judged(calibrated(held, judged.held_calibration), judged, found),
+        as_judged(calibrated(held, judged.held_calibration), judged, found),
         kept,
         read_familiarity(run, sizes),
     )
@@ -173,7 +173,7 @@ def calibrated(description: Description, fitted: Calibration) -> Description:
     )
 
 
-def _judged(description: Description, judged: Evaluation, found: Cohort) -> Description:
+def as_judged(description: Description, judged: Evaluation, found: Cohort) -> Description:
     """The description with figures, what is withheld and why, and what to keep in mind.
 
     It says who the training split of the cohort is, and how often its test split was looked at.

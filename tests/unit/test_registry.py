@@ -110,7 +110,7 @@ def test_a_strangers_pipeline_is_found_and_loaded(site: Path) -> None:
     assert registry.readers(["echo_haemodynamics", "chest"], CHEST) == ["chest"]
     assert registry.readers(["echo_haemodynamics", "chest"], US) == ["echo_haemodynamics"]
     assert load_pipeline("chest", site).name == "chest"
-    with pytest.raises(UnknownPipelineError, match="known: chest, ecg_ph, echo_haemodynamics"):
+    with pytest.raises(UnknownPipelineError, match="known: chest, cxr_ecg, ecg_ph, echo_haem"):
         registry.find("chset")
 
 
