@@ -189,11 +189,13 @@ def test_a_report_tells_where_the_model_looked_and_at_which_channels(
 
 
 def test_reversed_arms_are_a_caution(pipeline: EcgPh, tmp_path: Path) -> None:
-    file = write(tmp_path / "ecg.dcm")
-    known = encoded(pipeline, file)
-    doubtful = replace(known, features=replace(known.features, notes=(ARMS_REVERSED,)))
-    assert pipeline.conclude(Case([doubtful]), ()).cautions == (ARMS_REVERSED,)
-    assert concluded(pipeline, [file]).cautions == ()
+    heart = drawn(15.0)
+    swapped = heart.leads.copy()
+    swapped[:5] = heart.leads[[0, 2, 1, 4, 3]]
+    swapped[0] *= -1
+    for arms, cautions in ((heart.leads, ()), (swapped, (ARMS_REVERSED,))):
+        file = write_form(tmp_path / "e.dcm", STUDY, 1, replace(heart, leads=arms), FormKind.MDC)
+        assert concluded(pipeline, [file]).cautions == cautions
 
 
 def test_a_network_of_ten_seconds_needs_all_leads_at_one_time(folder: Path, tmp_path: Path) -> None:
