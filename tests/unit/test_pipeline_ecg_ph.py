@@ -32,6 +32,7 @@ from inference.pipelines.ecg_words import OTHER_ECG
 from inference.pipelines.registration import ECG_PH
 from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, UNDER_18
 from inference.types import Case, Encoded, Exclusion, Findings, Presence, Rejected, Selected
+from tests.peers import shared
 from tests.unit.ecg_bundles import BOTH, TWELVE, description, ecg_bundle, presence
 from tests.unit.ecg_phantom import STUDY, drawn
 
@@ -294,3 +295,9 @@ def test_how_well_the_bundle_does_with_these_leads_is_said(pipeline: EcgPh, tmp_
     assert said in concluded(pipeline, [write(tmp_path / "12.dcm")]).limitations
     of_six = concluded(pipeline, [write(tmp_path / "6.dcm", form=FormKind.LIMB)])
     assert not any("AUROC" in sentence for sentence in of_six.limitations)
+
+
+@pytest.mark.parametrize("name", ["", "_deflated"])
+def test_a_recording_of_the_catheter_laboratory_is_left_out(pipeline: EcgPh, name: str) -> None:
+    file = shared("data", "ecg", f"gemarquette_maclab_hemodynamic{name}.dcm")
+    assert excluded(pipeline, file).reason == REASONS["resting"]
