@@ -18,7 +18,7 @@ from tests.documents import ROOT, Page, operators_pages
 OTHERS = {
     *(*NUMBERS, *REQUIRED, *WORDS, QUALITY),
     *("echonode_owner", "echonode_service", "pg_dump", "secure_delete", "synchronous_commit"),
-    "read_back",
+    *("read_back", "ecg_ph", "mains_hz"),
 }
 SECTION = re.compile(r"\[{1,2}([\w.]+)\]{1,2}(?: (\w+))?(?: = .+)?")
 ASSIGNED = re.compile(r"(\w+) = .+")
