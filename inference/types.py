@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.codes import Code
+from inference.earlier import Course, Earlier, Point, Reference, StudyRef, Track
 from inference.results import (
     Assessment,
     Classification,
@@ -25,6 +26,8 @@ __all__ = [
     "Case",
     "Classification",
     "Code",
+    "Course",
+    "Earlier",
     "Encoded",
     "Evidence",
     "Exclusion",
@@ -37,12 +40,15 @@ __all__ = [
     "ModelCard",
     "Normality",
     "Picture",
+    "Point",
     "Presence",
+    "Reference",
     "Rejected",
     "Selected",
     "Selection",
     "Standing",
     "StudyRef",
+    "Track",
     "Verdict",
     "Withheld",
     "Words",
@@ -119,20 +125,12 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyRef:
-    """A study, and when it was, YYYYMMDDHHMMSS in the local time of its source; "": not known."""
-
-    uid: str = ""
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
     """One selected instance, its features, and the study that it is of."""
 
     instance: InstanceRef
     features: Features
-    study: StudyRef = StudyRef()
+    study: StudyRef = field(default_factory=StudyRef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +138,13 @@ class Case:
     """What is concluded: the selected instances of a study, and what of the patient's others is in
     reach of the pipeline's business.
 
-    `study` is the one that is reported on.
+    `study` is the one that is reported on; `earlier` is what the pipeline estimated in studies of
+    the patient before it, the oldest first.
     """
 
     encoded: Sequence[Encoded]
-    study: StudyRef = StudyRef()
+    study: StudyRef = field(default_factory=StudyRef)
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,8 @@ class Findings:
     Without any result (measurement, assessment, grade, withheld finding) the pipeline abstains and
     `abstention` says why: a reason to be put behind "No estimate: ". `cautions` are sentences that
     stand in plain sight on every form of the report, beside the values that they concern.
-    `familiarity` is None where it was not judged.
+    `familiarity` is None where it was not judged. `course` is added by the node
+    (`inference.course`); None: nothing is known of the patient before.
     A `quiet` abstention is one that nobody waits for: it is stored, and a reader gets it only where
     somebody asked for the report, or has an earlier one.
     """
@@ -299,6 +300,7 @@ class Findings:
     pictures: tuple[Picture, ...] = ()
     words: Words = Words()
     quiet: bool = False
+    course: Course | None = None
 
     def __post_init__(self) -> None:
         results = (*self.measurements, *self.assessments, *self.grades, *self.withheld)

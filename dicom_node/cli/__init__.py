@@ -18,6 +18,7 @@ from dicom_node.cli.destinations import destination
 from dicom_node.cli.doctor import doctor
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.output import say
+from dicom_node.cli.patients import patient
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
 from dicom_node.cli.pipelines import pipeline
@@ -64,6 +65,7 @@ for command in (
     work,
     deliver,
     study,
+    patient,
     audit,
     outbox,
     destination,

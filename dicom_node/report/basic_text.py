@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from highdicom.sr import ContentItem
 from pydicom import Dataset
 
-from dicom_node.report import concepts, narrative, wording
+from dicom_node.report import comparison, concepts, narrative, wording
 from dicom_node.report.content import device_observer
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.items import (
@@ -54,6 +54,10 @@ def basic_text_content(
             *device_observer(findings.model, identity),
             *_section(concepts.SUMMARY, _texts(concepts.COMMENT, opening)),
             *_section(concepts.FINDINGS, _texts(concepts.FINDING, values)),
+            *_section(
+                concepts.PREVIOUS_FINDINGS,
+                _texts(concepts.PREVIOUS_FINDING, comparison.comparisons(findings)),
+            ),
             *_section(
                 concepts.IMPRESSIONS,
                 [

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from PIL import Image
 
-from dicom_node.report import narrative, wording
+from dicom_node.report import comparison, narrative, wording
 from dicom_node.report.canvas import BAND
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.gauge import gauge
@@ -212,7 +212,8 @@ def _draw_input(
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:
     """What must be known beside the values; what was corrected comes first."""
-    remarks = [*narrative.changes(predecessor, notice), wording.familiarity(findings)]
+    remarks = [*narrative.changes(predecessor, notice), *comparison.comparisons(findings)]
+    remarks += [wording.familiarity(findings)]
     remarks += [*narrative.reservations(findings), wording.not_analysed(findings)]
     return list(filter(None, remarks))
 

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.report import wording
+from dicom_node.report import comparison, wording
 from dicom_node.report.canvas import (
     AMBER,
+    BACKGROUND,
     BAND,
     BRIGHT,
     DIM,
@@ -37,6 +38,8 @@ from inference.types import (
 _BAR_LEFT, _BAR_RIGHT, _VERDICTS_LEFT, _VERDICTS_TOP = 400, 830, 880, 88
 _TOP, _MIDDLE = 182, 560
 _CLASS_HEIGHT = 104
+#: So many measurements have the room that is theirs.
+_ROWS = 3
 #: So many characters of a value leave room for its unit in large letters.
 _LARGE_DIGITS = 4
 #: So many characters of a verdict have room in large letters.
@@ -50,7 +53,7 @@ def summary_picture(
     findings: Findings, study: StudyContext, notice: Notice = NO_NOTICE
 ) -> NDArray[np.uint8]:
     """RGB, shape (HEIGHT, WIDTH, 3)."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas = Canvas(ImageDraw.Draw(image))
     draw_heading(canvas, findings)
     if notice.withdrawn is not None:
@@ -80,7 +83,7 @@ def draw_heading(canvas: Canvas, findings: Findings) -> None:
 
 
 def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
-    row = (_MIDDLE - _TOP) // max(3, len(findings.measurements))
+    row = (_MIDDLE - _TOP) // max(_ROWS, len(findings.measurements))
     for index, measurement in enumerate(findings.measurements):
         _draw_measurement(canvas, _TOP + index * row, measurement, findings)
 
@@ -106,6 +109,10 @@ def _draw_measurement(
     canvas.text(MARGIN + 100, top + 60, wording.interval(measurement), 19, DIM)
     doubt = "; ".join(filter(None, [wording.beyond(measurement), wording.borderline(measurement)]))
     canvas.text(MARGIN + 100, top + 90, doubt, 17, DIM)
+    track = comparison.track_of(findings, measurement)
+    if track is not None and len(findings.measurements) <= _ROWS:  # the rows of more are too low
+        below, change = top + (109 if doubt else 90), comparison.change(track)
+        canvas.text(MARGIN + 100, below, change, 16, AMBER if track.changed else DIM)
 
     scale = gauge(measurement)
 

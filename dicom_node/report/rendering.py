@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dicom_node.report import narrative, wording
+from dicom_node.report import comparison, narrative, wording
 from inference.types import Findings, Normality
 
 #: Inputs listed by name in plain text.
@@ -22,7 +22,8 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  {wording.no_estimate(findings.abstention)}"
         yield f"  {wording.NOT_NORMAL}"
     yield from _estimates(findings)
-    told = [*narrative.verdicts(findings), *findings.cautions, wording.familiarity(findings)]
+    told = [*narrative.verdicts(findings), *comparison.comparisons(findings), *findings.cautions]
+    told += [wording.familiarity(findings)]
     yield from (f"  {sentence}" for sentence in filter(None, told))
     yield from _evidence(findings)
     yield from _exclusions(findings)

@@ -1,7 +1,7 @@
 """From a case to what is sent: findings, report objects in the spool, and one report row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydicom import Dataset
@@ -20,6 +20,7 @@ from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from dicom_node.work.report_files import Composer
 from inference.dicom.header import read_header
+from inference.earlier import ReferenceValues
 from inference.pipeline import Pipeline
 from inference.types import Findings
 from storage.errors import (
@@ -50,11 +51,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Makes the report of one revision of one study, with objects of the given kinds."""
+    """Makes the report of one revision of one study, with objects of the given kinds.
+
+    `reference_values` stand beside the estimates.
+    """
 
     spool: Spool
     identity: NodeIdentity
     kinds: frozenset[str] = KINDS
+    reference_values: ReferenceValues = field(default_factory=dict)
 
     def report(
         self,
@@ -82,7 +87,7 @@ class Reporter:
         header = self._header_to_file(case, latest, pipeline)
         if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
-        gathered = gather(case, pipeline)
+        gathered = gather(case, pipeline, self.reference_values)
         if latest and latest.input_digest == gathered.input_digest:
             return self._without_objects(
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
@@ -106,7 +111,7 @@ class Reporter:
     ) -> Report:
         """The report of a study that can be filed, as far as anything new is to be told."""
         findings = conclude(case, gathered, pipeline)
-        digest = input_digest(case, gathered, findings, pipeline)
+        digest = input_digest(case, gathered, findings, pipeline, self.reference_values)
         if latest and latest.input_digest == digest:
             return self._without_objects(job, pipeline, Outcome.NO_EFFECT, digest, now)
         if findings.quiet and latest is None and not asked:
@@ -161,9 +166,9 @@ class Reporter:
         elif failure:
             findings = abandoned(case, pipeline, failure)
         else:
-            gathered = gather(case, pipeline)
+            gathered = gather(case, pipeline, self.reference_values)
             findings = conclude(case, gathered, pipeline)
-            digest = input_digest(case, gathered, findings, pipeline)
+            digest = input_digest(case, gathered, findings, pipeline, self.reference_values)
         notice = Notice(withdrawn=withdrawn)
         return self._stored_only(job, findings, digest, pipeline, now, notice)
 

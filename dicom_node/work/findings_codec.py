@@ -8,6 +8,7 @@ from inference.types import (
     Assessment,
     Classification,
     Code,
+    Course,
     Evidence,
     Exclusion,
     Familiarity,
@@ -16,8 +17,12 @@ from inference.types import (
     InstanceRef,
     Measurement,
     ModelCard,
+    Point,
     Presence,
+    Reference,
     Standing,
+    StudyRef,
+    Track,
     Withheld,
     Words,
 )
@@ -58,6 +63,7 @@ def decode_findings(text: str) -> Findings:
         ),
         words=_words(tree.get("words", {})),
         quiet=tree.get("quiet", False),
+        course=_course(tree.get("course")),
     )
 
 
@@ -96,6 +102,21 @@ def _grade(item: dict[str, Any]) -> Grade:
         "votes": tuple((name, Code(**level)) for name, level in item["votes"]),
     }
     return Grade(**item | changed)
+
+
+def _course(item: dict[str, Any] | None) -> Course | None:
+    if item is None:
+        return None
+    return Course(StudyRef(**item["study"]), tuple(_track(each) for each in item["tracks"]))
+
+
+def _track(item: dict[str, Any]) -> Track:
+    points = tuple(
+        Point(StudyRef(**each["study"]), _measurement(each["estimate"]), each["comparable"])
+        for each in item["earlier"]
+    )
+    references = tuple(Reference(**each) for each in item["references"])
+    return Track(_measurement(item["present"]), points, item["changed"], references)
 
 
 def _words(item: dict[str, Any]) -> Words:
