@@ -178,8 +178,9 @@ def input_digest(
     reference_values: ReferenceValues = MappingProxyType({}),
 ) -> str:
     """Identifies what findings rest on: a companion that they do not name has no part in them."""
-    told = (*findings.evidence, *findings.exclusions)
-    named = {item.instance.sop_instance_uid for item in told}
+    told = [item.instance for item in findings.evidence]
+    told += [item.instance for item in findings.exclusions]
+    named = {instance.sop_instance_uid for instance in told}
     used = tuple(item for item in case.companions if item.sop_instance_uid in named)
     if used == case.companions:
         return gathered.input_digest
