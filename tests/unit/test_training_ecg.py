@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,17 +201,19 @@ def test_parts_and_shuffled_labels_keep_patients_together(material: Material) ->
 def test_a_killed_run_goes_on_to_the_same_weights(material: Material, tmp_path: Path) -> None:
     made = recipe("shuffled = true")
 
-    def kill(stage: str, done: int, _total: int) -> None:
-        if (stage, done) in {("pretrain", 2), ("train random", 3)} - seen:
-            seen.add((stage, done))
-            raise _KilledError
+    def kill_at(where: str, at: int) -> Callable[[str, int, int], None]:
+        def kill(stage: str, done: int, _total: int) -> None:
+            if (stage, done) == (where, at):
+                raise _KilledError
 
-    seen: set[tuple[str, int]] = set()
+        return kill
+
     fit(made, material.cohort, material.cache, tmp_path / "whole")
-    for _ in range(2):
+    for where, at in (("pretrain", 2), ("train random", 2)):
         with pytest.raises(_KilledError):
+            kill = kill_at(where, at)
             fit(made, material.cohort, material.cache, tmp_path / "killed", on_progress=kill)
-    fit(made, material.cohort, material.cache, tmp_path / "killed", on_progress=kill)
+    fit(made, material.cohort, material.cache, tmp_path / "killed")
     whole = _files(tmp_path / "whole")
     assert {name.split("/")[0] for name in whole} == {"pretraining", "model", "random", "shuffled"}
     assert _files(tmp_path / "killed") == whole
