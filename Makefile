@@ -8,8 +8,9 @@ WORKERS ?= 3
 # Real peers on a busy machine: what fails is tried once more, and the summary says so.
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --reruns 1
 
-.PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
-	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom bench-starts
+.PHONY: help install demo demo-bundle bundle-ecg test test-faults test-short check supply-chain lock clean \
+	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom \
+	bench-ecg bench-starts
 .DEFAULT_GOAL := help
 
 help: ## show the targets
@@ -53,6 +54,11 @@ demo-bundle: $(STAMP) ## train the demonstration's bundle again on the phantom (
 	rm -rf inference/bundle/demonstration
 	cp -r build/demo-bundle/bundle inference/bundle/demonstration
 
+bundle-ecg: $(STAMP) ## train the demonstration's ECG bundle again on the phantom (minutes on two cores)
+	$(BIN)/echonode train phantom --pipeline ecg_ph build/bundle-ecg
+	rm -rf inference/bundle/demonstration_ecg
+	cp -r build/bundle-ecg/bundle inference/bundle/demonstration_ecg
+
 bench: bench-receive bench-decode bench-model bench-study bench-scale ## run every benchmark
 
 bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
@@ -61,6 +67,10 @@ bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
 bench-phantom: $(STAMP) ## figures of the recipe on the phantom: easy with five seeds, and realistic
 	$(BIN)/echonode train phantom --series build/series
 	$(BIN)/echonode train phantom --preset realistic build/realistic
+
+bench-ecg: $(STAMP) ## figures of the ECG recipe on the phantom: easy, and realistic
+	$(BIN)/echonode train phantom --pipeline ecg_ph build/ecg-easy
+	$(BIN)/echonode train phantom --pipeline ecg_ph --preset realistic build/ecg-realistic
 
 bench-starts: $(STAMP) ## figures of other starts and encoders on the phantom, against the paper's recipe
 	$(BIN)/python -m tests.benchmark.starts build/starts
