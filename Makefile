@@ -8,8 +8,8 @@ WORKERS ?= 3
 # Real peers on a busy machine: what fails is tried once more, and the summary says so.
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --reruns 1
 
-.PHONY: help install demo demo-bundle test test-faults test-short check supply-chain lock clean \
-	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom bench-starts
+.PHONY: help install demo demo-bundle bundle-film test test-faults test-short check supply-chain lock clean \
+	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom bench-starts bench-film
 .DEFAULT_GOAL := help
 
 help: ## show the targets
@@ -53,6 +53,11 @@ demo-bundle: $(STAMP) ## train the demonstration's bundle again on the phantom (
 	rm -rf inference/bundle/demonstration
 	cp -r build/demo-bundle/bundle inference/bundle/demonstration
 
+bundle-film: $(STAMP) ## train the demonstration's bundle of film and ECG again on the phantom (minutes)
+	$(BIN)/echonode train phantom --pipeline cxr_ecg build/bundle-film
+	rm -rf inference/bundle/demonstration_film
+	cp -r build/bundle-film/bundle inference/bundle/demonstration_film
+
 bench: bench-receive bench-decode bench-model bench-study bench-scale ## run every benchmark
 
 bench-receive bench-decode bench-model bench-study bench-scale: $(STAMP)
@@ -64,6 +69,11 @@ bench-phantom: $(STAMP) ## figures of the recipe on the phantom: easy with five 
 
 bench-starts: $(STAMP) ## figures of other starts and encoders on the phantom, against the paper's recipe
 	$(BIN)/python -m tests.benchmark.starts build/starts
+
+bench-film: $(STAMP) ## figures of the recipe of film and ECG on the phantom, three seeds (an hour)
+	for seed in 1 2 3; do \
+		$(BIN)/echonode train phantom --pipeline cxr_ecg --seed $$seed build/film-$$seed; \
+	done
 
 lock: ## lock the newest allowed versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
