@@ -16,6 +16,7 @@ from dicom_node.cli.database import db
 from dicom_node.cli.demo import demo
 from dicom_node.cli.destinations import destination
 from dicom_node.cli.doctor import doctor
+from dicom_node.cli.evaluating import evaluate
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.output import say
 from dicom_node.cli.peers import peer
@@ -38,7 +39,7 @@ from dicom_node.cli.study_orders import (
     withdraw,
 )
 from dicom_node.cli.tls import tls
-from dicom_node.cli.training import evaluate, train
+from dicom_node.cli.training import train
 from dicom_node.cli.weights import weights
 from dicom_node.errors import NodeError, SettingsError
 from inference.errors import InferenceError

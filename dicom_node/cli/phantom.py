@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from click.core import ParameterSource
@@ -78,6 +79,13 @@ def make(kind: str, exams: int, out: Path, **how: Any) -> None:
     click.echo(f"{exams} {_COUNTED[kind]} in {out}")
 
 
+#: Kind -> what writes it; imported when it is asked for.
+_MAKERS = {
+    "echo": "inference.phantom:make",
+    "ecg": "inference.phantom.ecg:make",
+    "film": "inference.phantom.film.making:make_films",
+    "patients": "inference.phantom.patients:make",
+}
 #: What of a kind is counted.
 _COUNTED = {"echo": "exams", "ecg": "ecgs", "film": "exams", "patients": "patients"}
 #: Options that only some kinds have.
@@ -96,15 +104,8 @@ def _keep_options_of(kind: str, how: dict[str, Any]) -> None:
 
 
 def _maker(kind: str) -> Callable[..., Path]:
-    if kind == "ecg":
-        from inference.phantom.ecg import make
-    elif kind == "film":
-        from inference.phantom.film.making import make_films as make
-    elif kind == "patients":
-        from inference.phantom.patients import make
-    else:
-        from inference.phantom import make
-    return make
+    module, name = _MAKERS[kind].split(":")
+    return cast("Callable[..., Path]", getattr(import_module(module), name))
 
 
 @phantom.command()

@@ -208,7 +208,7 @@ def test_weights_that_are_not_numbers_are_refused(bundle: Path) -> None:
 
 def test_a_newer_format_says_upgrade_the_node(bundle: Path) -> None:
     def newer(document: Json) -> None:
-        document["format_version"] = 5
+        document["format_version"] = 6
         document["something_new"] = {}
 
     edit_manifest(bundle, newer)
@@ -249,7 +249,7 @@ def test_an_edited_manifest_is_refused(bundle: Path) -> None:
         (lambda d: d["targets"].append(d["targets"][0]), "same name"),
         (lambda d: d["networks"][0].update(prefix="../up"), r"networks\.0\.prefix"),
         (lambda d: d["networks"][0].update(architecture="resnet9000"), "unknown architecture"),
-        (lambda d: d["preprocessing"].update(resize="nearest"), r"preprocessing\.resize"),
+        (lambda d: d["preprocessing"].update(resize="nearest"), r"preprocessing\.loops\.resize"),
         (lambda d: d["probabilities"]["PH"].update(margins=[1, -1]), "margins do not increase"),
         (lambda d: d["targets"][0]["conformal"].update(cut=None), "come together"),
         (lambda d: d.update(format_version="1"), "no format_version"),

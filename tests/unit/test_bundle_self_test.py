@@ -85,7 +85,7 @@ def test_networks_without_usable_answers_are_not_packed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "saying"),
     [
-        (None, "format 4 needs a self_test"),
+        (None, "format 5 needs a self_test"),
         ({"expected": {"all": [0.0]}}, "not one of these networks"),
         ({"expected": {"other": [0.0] * 3}}, "not one of these networks"),
         ({"expected": {"all": [0.0] * 3}, "tolerance": 0.0}, r"self_test\.tolerance"),

@@ -14,7 +14,7 @@ def paired(instances: pd.DataFrame, companions: pd.DataFrame, days: int) -> list
     """
     usable = companions[companions["outcome"] == "selected"]
     usable = usable.assign(at=_when(usable)).dropna(subset="at")
-    of_patient = dict(iter(usable.groupby("patient_id")))
+    of_patient = {str(patient): rows for patient, rows in usable.groupby("patient_id")}
     return list(_nearest(instances, of_patient, pd.Timedelta(days=days)))
 
 
