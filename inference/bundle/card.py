@@ -22,7 +22,7 @@ LARGEST_CARD_BYTES = 200_000
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
-    Standing.PHANTOM: "PHANTOM: trained on synthetic echo. Not for patients.",
+    Standing.PHANTOM: "PHANTOM: trained on synthetic studies. Not for patients.",
     Standing.UNTRAINED: "UNTRAINED: random weights. Not for patients.",
     Standing.RESEARCH: "RESEARCH USE ONLY. Not for clinical decisions.",
 }

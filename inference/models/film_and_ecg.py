@@ -67,7 +67,7 @@ class FilmAndEcg(nn.Module):
         if self.film is None:
             return patches.new_zeros(*patches.shape[:2], 0)
         features: Tensor = self.film(patches.flatten(0, 1))
-        return features.unflatten(0, patches.shape[:2])
+        return features.view(*patches.shape[:2], -1)
 
     def ecg_feature(self, pictures: Tensor) -> Tensor:
         """What the leads (B, 36, 48, 224) show: (B, G); G is 0 without an ECG encoder."""

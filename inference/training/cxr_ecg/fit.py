@@ -130,7 +130,7 @@ class Training:
             Device(precision=recipe.precision),
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
-            faster=dict(_rates(recipe, film)),
+            faster=dict(rates(recipe, film)),
         )
         self._steps = recipe.optimisation.epochs * steps_per_epoch(len(training), recipe)
         self.parts = {"network": self.kept, **self._stepper.parts}
@@ -176,10 +176,10 @@ def _z_scored(run: Run, mpap_mmhg: "np.ndarray[tuple[int], np.dtype[np.float64]]
     return torch.from_numpy((mpap_mmhg - run.mean_mmhg) / run.sd_mmhg).float()
 
 
-def _rates(
+def rates(
     recipe: Recipe, film: nn.Module | None
 ) -> Iterator[tuple[nn.Module | nn.Parameter, float]]:
-    """By what the learning rate of the film encoder's parts is multiplied."""
+    """By what the recipe multiplies the learning rate of the film encoder's parts."""
     whole, decay = recipe.encoder.learning_rate_factor, recipe.encoder.layer_decay
     if film is None:
         return

@@ -16,8 +16,8 @@ from inference.types import Standing
 WARNINGS: Mapping[Standing, Mapping[str, str]] = {
     Standing.PHANTOM: {
         "title": "PHANTOM - NOT FOR PATIENTS",
-        "text": "Trained and tested on synthetic echo. These figures show that the recipe runs "
-        "and learns; they say nothing about patients.",
+        "text": "Trained and tested on synthetic studies. These figures show that the recipe "
+        "runs and learns; they say nothing about patients.",
     },
     Standing.UNTRAINED: {
         "title": "UNTRAINED MODEL - NOT FOR PATIENTS",
@@ -25,7 +25,7 @@ WARNINGS: Mapping[Standing, Mapping[str, str]] = {
     },
     Standing.RESEARCH: {
         "title": "RESEARCH USE ONLY - NOT FOR CLINICAL DECISIONS",
-        "text": "Judged on one institution's own archive; other patients, carts and sonographers "
+        "text": "Judged on one institution's own archive; other patients, devices and staff "
         "may give other figures.",
     },
 }
