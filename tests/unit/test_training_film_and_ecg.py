@@ -18,7 +18,12 @@ from inference.training.cxr_ecg.acceptance import Acceptance
 from inference.training.cxr_ecg.figures import figures, of_column
 from inference.training.cxr_ecg.fit import rates
 from inference.training.cxr_ecg.recipe import Encoder, Member, Recipe
-from inference.training.cxr_ecg.records import Records, batches, training_patches
+from inference.training.cxr_ecg.records import (
+    Records,
+    batches,
+    dropped_ecgs,
+    training_patches,
+)
 from inference.training.evaluation.metrics import resample
 from inference.training.recipe_files import named_recipe, parse_recipe, recipe_names
 
@@ -95,6 +100,13 @@ def test_training_sees_shifted_films_or_patches_of_them(recipe: Recipe) -> None:
     whole = recipe.model_copy(update={"film_px": 128, "shift": 0.0})
     seen = training_patches(held, chosen, whole, step=1)
     assert torch.equal(seen, held.patches(chosen, "whole"))
+
+
+def test_some_records_are_seen_without_their_ecg_where_the_recipe_says_so(recipe: Recipe) -> None:
+    dropped = dropped_ecgs(recipe, step=1, records=2000)
+    assert dropped is not None
+    assert float(dropped.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert dropped_ecgs(recipe.model_copy(update={"drop_ecg": 0.0}), 1, 2000) is None
 
 
 def test_shuffled_pressures_are_another_patient_s() -> None:

@@ -23,6 +23,7 @@ from inference.training.cxr_ecg.recipe import Member, Recipe
 from inference.training.cxr_ecg.records import (
     Records,
     batches,
+    dropped_ecgs,
     split_records,
     steps_per_epoch,
     training_patches,
@@ -132,6 +133,7 @@ class Training:
             weight_decay=recipe.optimisation.weight_decay,
             faster=dict(rates(recipe, film)),
         )
+        self._drops_ecg = member.sees_film and member.sees_ecg
         self._steps = recipe.optimisation.epochs * steps_per_epoch(len(training), recipe)
         self.parts = {"network": self.kept, **self._stepper.parts}
 
@@ -162,10 +164,15 @@ class Training:
     def _loss(self, batch: "np.ndarray[tuple[int], np.dtype[np.intp]]", step: int) -> Tensor:
         """This process's part of the mean squared error of a batch."""
         patches = training_patches(self._training, batch, self._recipe, step)
+        dropped = None
+        if self._drops_ecg:
+            dropped = dropped_ecgs(self._recipe, step, len(batch))
         mine = slice(self._world.rank, None, self._world.size)
         device = self._world.device
         output = self._stepper.shared(
-            patches[mine].to(device), self._training.pictures(batch[mine]).to(device)
+            patches[mine].to(device),
+            self._training.pictures(batch[mine]).to(device),
+            None if dropped is None else dropped[mine].to(device),
         )
         wanted = self._wanted[batch[mine]].to(device)
         loss: Tensor = ((output[:, 0].float() - wanted) ** 2).sum() / len(batch)
