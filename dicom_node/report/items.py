@@ -27,10 +27,11 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
     UIDRefContentItem,
+    WaveformContentItem,
 )
 from pydicom import Dataset
 
-from dicom_node.report.references import frame_numbers, is_image
+from dicom_node.report.references import frame_numbers, is_image, is_waveform
 from inference.types import Code, Evidence, InstanceRef
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -132,13 +133,23 @@ def image(
 def source(
     evidence: Evidence, name: Code, relationship: RelationshipTypeValues = CONTAINS
 ) -> list[ContentItem]:
-    """A reference to what an estimate rests on; none where that is no image.
+    """A reference to what an estimate rests on: an image or a waveform (TID 320, TID 321).
 
-    highdicom's reader fails on items that point at a waveform. The evidence sequence names all.
+    The evidence sequence names all, also what is neither.
     """
-    if not is_image(evidence.instance.sop_class_uid):
-        return []
-    return [image(evidence.instance, name, relationship, frames=evidence.frames)]
+    instance = evidence.instance
+    if is_image(instance.sop_class_uid):
+        return [image(instance, name, relationship, frames=evidence.frames)]
+    if is_waveform(instance.sop_class_uid):
+        item = WaveformContentItem(
+            concept(name),
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+            evidence.channels or None,  # type: ignore[arg-type] # pairs, as its docstring says
+            relationship,
+        )
+        return [item]
+    return []
 
 
 def composite(

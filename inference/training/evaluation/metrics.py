@@ -193,6 +193,17 @@ def decisions(present: Flags, decided: Flags, sample: Sample) -> dict[str, Stati
     }
 
 
+def matthews(present: Flags, decided: Flags, sample: Sample) -> Statistic:
+    """Matthews' correlation of decision and truth; undefined where either has one class only."""
+    truth, decision = present.astype(np.float64), decided.astype(np.float64)
+    mean_truth, mean_decision = _mean(truth, sample.weights), _mean(decision, sample.weights)
+    together = _mean(truth * decision, sample.weights) - mean_truth * mean_decision
+    spread = mean_truth * (1 - mean_truth) * mean_decision * (1 - mean_decision)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.where(spread > _ZERO, together / np.sqrt(spread), np.nan)
+    return Statistic(values, sample.count)
+
+
 def auc(present: Flags, score: Values, sample: Sample) -> Statistic:
     """The area under the ROC curve, ties counting half; undefined where only one class occurs."""
     positive, negative = score[present], score[~present]

@@ -1,0 +1,1 @@
+"""How the model of pulmonary hypertension from an ECG alone is made and judged."""

@@ -1,0 +1,273 @@
+"""The report on an ECG model: LS-EMVAE's tables, and what a reader must hold against them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inference.training.cohort import looks
+from inference.training.cohort.reading import read_cohort
+from inference.training.cohort.scan import Progress, silent
+from inference.training.ecg_ph import drawing
+from inference.training.ecg_ph.judging import Judged, Output, judge
+from inference.training.ecg_ph.predicting import PREFIX, load_model, predict, read_predictions
+from inference.training.ecg_ph.run import RANDOM, SHUFFLED, read_run
+from inference.training.evaluation import wording
+from inference.training.evaluation.metrics import Figure
+from inference.training.evaluation.report import write_page
+from inference.training.evaluation.section import Drawing, Page, Section, Table
+from inference.training.trained import weights_sha256
+
+_TITLE = "How good is the ECG model?"
+_FIGURES: Mapping[str, str] = {
+    "auroc": "AUROC",
+    "matthews": "Matthews' correlation",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+}
+_CONTROLS: Mapping[str, str] = {
+    RANDOM: "Encoder of random weights",
+    SHUFFLED: "Labels of other patients",
+}
+_CALIBRATION: Mapping[str, str] = {
+    "slope": "Slope (1: as stated; below: too sure)",
+    "intercept": "Intercept, log odds",
+    "in_the_large": "In the large, log odds",
+    "brier": "Brier score",
+}
+#: Output -> as a reader calls it.
+_TARGETS: Mapping[str, str] = {"PH": "PH", "postcapillary": "post-capillary PH"}
+_LEADS: Mapping[str, str] = {"12-leads": "12 leads", "6-leads": "6 limb leads"}
+
+
+def report(
+    run: Path, cohort: Path, cache: Path, out: Path, *, on_progress: Progress = silent
+) -> Path:
+    """Predict, calibrate on validation, judge on test; write report.html, .pdf and figures.json.
+
+    Raises:
+        TrainingDataError: the run is not finished, or of another cohort or cache, or has too few
+            validation exams to calibrate.
+    """
+    predict(run, cohort, cache, on_progress=on_progress)
+    judged = judged_run(run, cohort, cache)
+    return write_page(page(judged), figures(judged), out)
+
+
+def judged_run(run: Path, cohort: Path, cache: Path) -> Judged:
+    """Judge what was predicted of a run.
+
+    Raises:
+        TrainingDataError: nothing was predicted yet, or too few validation exams.
+    """
+    model = load_model(run, read_cohort(cohort), cache)
+    counted = looks.read(cohort, weights_sha256({PREFIX: model}))
+    return judge(read_run(run), run, read_predictions(run), counted)
+
+
+def called(output: str) -> str:
+    """An output as a reader calls it: "PH, 12 leads"."""
+    target, _, leads = output.partition(".")
+    return f"{_TARGETS[target]}, {_LEADS[leads]}"
+
+
+def figures(judged: Judged) -> dict[str, Any]:
+    """Every figure, for figures.json."""
+    return {
+        "recipe": judged.run.recipe.name,
+        "cohort_sha256": judged.run.cohort.sha256,
+        "exams": dict(judged.exams),
+        "patients": dict(judged.patients),
+        "reconstruction": judged.reconstruction,
+        "outputs": {
+            name: {
+                "threshold": output.target.threshold,
+                "figures": _numbers(output.figures),
+                "calibration": _numbers(output.reliability.figures),
+                "controls": _numbers(output.controls),
+                "gained_over_random": None if output.gained is None else _number(output.gained),
+                "cross_validation": list(output.folds),
+            }
+            for name, output in judged.outputs.items()
+        },
+    }
+
+
+def page(judged: Judged) -> Page:
+    """The report."""
+    recipe = judged.run.recipe
+    return Page(
+        title=_TITLE,
+        model=f"{recipe.name}, {recipe.architecture}, {recipe.signal}",
+        counts=f"{judged.exams.get('test', 0)} test exams of {judged.patients.get('test', 0)} "
+        "patients",
+        warning=wording.WARNINGS[judged.run.cohort.standing],
+        headline=[_headline(name, output) for name, output in judged.outputs.items()],
+        caveats=list(_caveats(judged)),
+        sections=[section for section in _sections(judged) if section is not None],
+        method=list(_method(judged)),
+    )
+
+
+def _headline(name: str, output: Output) -> str:
+    return f"{called(name)}: AUROC {output.figures['auroc'].show()}."
+
+
+def _caveats(judged: Judged) -> Iterator[str]:
+    yield (
+        "PH is an mPAP above 20 mmHg. Post-capillary is a PAWP above 15 mmHg, and is asked only of "
+        "those with PH."
+    )
+    for name, output in judged.outputs.items():
+        if output.gained is not None and (output.gained.low or 0) <= 0:
+            yield (
+                f"{called(name)}: heads on an encoder that was never trained do about as well; "
+                "nothing here shows that pre-training helps."
+            )
+    if judged.looks is not None and judged.looks.number > 1:
+        yield (
+            f"The test split was looked at {judged.looks.first} times with {judged.looks.number} "
+            "models up to this one."
+        )
+
+
+def _sections(judged: Judged) -> Iterator[Section | None]:
+    outputs = judged.outputs
+    yield Section(
+        title="Discrimination and decisions",
+        text=[
+            "On the test split; in brackets 95 % intervals, by patient.",
+            "Decisions: at the threshold of the highest Matthews' correlation on validation.",
+        ],
+        parts=[
+            Table(
+                ["", "Exams", *_FIGURES.values(), "Threshold"],
+                [_row(name, output) for name, output in outputs.items()],
+            ),
+            Drawing("roc", "ROC curves; dots: decisions.", drawing.roc(outputs, called)),
+        ],
+    )
+    yield _controls(judged)
+    yield _folds(judged)
+    yield Section(
+        title="Can a probability be taken at its word?",
+        parts=[
+            Table(
+                ["", *_CALIBRATION.values()],
+                [
+                    [
+                        called(name),
+                        *(output.reliability.figures[key].show() for key in _CALIBRATION),
+                    ]
+                    for name, output in outputs.items()
+                ],
+            ),
+            Drawing(
+                "reliability",
+                "How often it was there, against the stated probability, in groups of exams of "
+                "like probability; bars: 95 % intervals.",
+                drawing.reliability(outputs, called),
+            ),
+        ],
+    )
+    yield _pretraining(judged)
+
+
+def _row(name: str, output: Output) -> list[str]:
+    present = int(output.exams["label"].sum())
+    return [
+        called(name),
+        f"{len(output.exams)}, {present} with it",
+        *(output.figures[key].show() for key in _FIGURES),
+        f"{output.target.threshold:.2f}",
+    ]
+
+
+def _controls(judged: Judged) -> Section | None:
+    """The controls beside the model."""
+    first = next(iter(judged.outputs.values()))
+    if not first.controls:
+        return None
+    return Section(
+        title="Controls",
+        text=[
+            "AUROC of the same heads on other encoders or labels. Gained: by pre-training.",
+        ],
+        parts=[
+            Table(
+                ["", "Model", *(_CONTROLS[key] for key in first.controls), "Gained"],
+                [
+                    [
+                        called(name),
+                        output.figures["auroc"].show(),
+                        *(each.show() for each in output.controls.values()),
+                        "-" if output.gained is None else output.gained.show(3),
+                    ]
+                    for name, output in judged.outputs.items()
+                ],
+            )
+        ],
+    )
+
+
+def _folds(judged: Judged) -> Section | None:
+    """The cross-validation, as the paper tabulates it."""
+    folds = judged.run.recipe.folds
+    if not folds:
+        return None
+    rows = []
+    for name, output in judged.outputs.items():
+        known = [each for each in output.folds if each is not None]
+        cells = ["-" if each is None else f"{each:.3f}" for each in output.folds]
+        spread = torch.tensor(known)
+        mean = f"{spread.mean():.3f} ± {spread.std():.3f}" if len(known) > 1 else "-"
+        rows.append([called(name), *cells, mean])
+    return Section(
+        title="Cross-validation",
+        text=[
+            f"AUROC of heads that were taught {folds - 1} of {folds} parts of all patients, on the "
+            "part that they never saw. The encoder saw the training split's ECGs, without labels."
+            if RANDOM in judged.run.taught()
+            else f"AUROC of networks that were taught {folds - 1} of {folds} parts of all patients."
+        ],
+        parts=[Table(["", *(f"Part {n + 1}" for n in range(folds)), "Mean ± SD"], rows)],
+    )
+
+
+def _pretraining(judged: Judged) -> Section | None:
+    if judged.reconstruction is None:
+        return None
+    left = f"{judged.reconstruction:.2f} of the variance of the validation split's ECGs"
+    return Section(
+        title="Pre-training",
+        text=[f"The autoencoder leaves {left} unexplained."],
+        parts=[
+            Drawing(
+                "pretraining",
+                "Error as a share of the variance, and the divergence of the latent.",
+                drawing.pretraining(judged.pretraining),
+            )
+        ],
+    )
+
+
+def _method(judged: Judged) -> Iterator[str]:
+    run = judged.run
+    yield f"Cohort: {run.cohort.description}; {run.cohort.sha256[:16]}."
+    yield (
+        "Curves and thresholds were fitted on the validation split, and on nothing else; the "
+        "weights are the last ones of a fixed number of epochs."
+    )
+    yield f"Intervals: bootstrap of patients, Wilson's for shares. Seed {run.recipe.seed}."
+    if run.records:
+        yield f"Pre-training also saw {run.records} WFDB records."
+
+
+def _numbers(found: Mapping[str, Figure]) -> dict[str, Any]:
+    return {name: _number(each) for name, each in found.items()}
+
+
+def _number(found: Figure) -> dict[str, Any]:
+    return {"value": found.value, "low": found.low, "high": found.high}
