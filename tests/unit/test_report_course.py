@@ -16,6 +16,8 @@ from inference.types import Earlier, Findings, Reference, StudyRef
 from tests.report_cases import (
     IDENTITY,
     MADE_AT,
+    MMHG,
+    WOOD,
     abstention,
     assessments,
     before,
@@ -151,7 +153,7 @@ def test_of_many_the_last_four_are_named_in_words() -> None:
 
 
 def test_what_was_measured_otherwise_stands_beside_the_estimates() -> None:
-    references = {"mPAP": (Reference("20240401", 33.0), Reference("20260301", 41.0))}
+    references = {"mPAP": (Reference("20240401", 33.0, MMHG), Reference("20260301", 41.0, MMHG))}
     findings = beside_earlier(before("20250310", 31), references=references)
     assert said(findings).endswith(
         "within the uncertainty of both estimates; "
@@ -164,6 +166,7 @@ def test_what_was_measured_otherwise_stands_beside_the_estimates() -> None:
 def test_a_measured_value_needs_no_earlier_estimate() -> None:
     findings = course_of(estimate(), StudyRef("1.2", "20261121"), (), {"PVR": [measured(3.1)]})
     assert findings is not None
+    assert course_of(estimate(), StudyRef("1.2", "20261121"), (), {"mPAP": [measured(3.1)]}) is None
     found = replace(estimate(), course=findings)
     assert said(found) == "PVR, catheter value: 3.1 Wood units (2024-04-01)."
     assert earlier_groups(found) == []
@@ -171,7 +174,7 @@ def test_a_measured_value_needs_no_earlier_estimate() -> None:
 
 
 def measured(value: float) -> Reference:
-    return Reference("20240401", value)
+    return Reference("20240401", value, WOOD)
 
 
 def test_where_nothing_is_measured_the_probability_of_each_verdict_is_followed() -> None:
