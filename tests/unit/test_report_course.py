@@ -71,7 +71,6 @@ def test_each_earlier_study_is_a_time_point_with_its_estimates() -> None:
     told = [
         (
             named(group, "C2348792")[0].TextValue,
-            numeric(named(group, "126073")[0]),
             numeric(named(group, DAYS)[0]),
             named(group, "128741")[0].ConceptCodeSequence[0].CodeMeaning,
             numeric(named(group, MPAP)[0]),
@@ -79,15 +78,26 @@ def test_each_earlier_study_is_a_time_point_with_its_estimates() -> None:
         for group in groups
     ]
     assert told == [
-        ("2023-01-05", "1", "0", "Baseline", "27"),
-        ("2024-03-04", "2", "424", "Baseline", "24"),
-        ("2025-03-10", "3", "795", "Baseline", "31"),
+        ("2023-01-05", "0", "Baseline", "27"),
+        ("2024-03-04", "424", "Baseline", "24"),
+        ("2025-03-10", "795", "Baseline", "31"),
     ]
 
 
 def test_no_viewer_can_take_an_earlier_estimate_for_the_present_one() -> None:
     labels = [named(group, "112039")[0].TextValue for group in earlier_groups(beside_earlier())]
     assert all(label.startswith("EARLIER STUDY of 20") for label in labels)
+
+
+def test_every_number_has_an_item_below_it_as_viewers_expect() -> None:
+    numbers = [
+        item
+        for group in earlier_groups(beside_earlier())
+        for item in below(group)
+        if item.ValueType == "NUM"
+    ]
+    assert len(numbers) == 6
+    assert all("ContentSequence" in item for item in numbers)
 
 
 def test_one_of_another_bundle_says_that_it_cannot_be_compared() -> None:
