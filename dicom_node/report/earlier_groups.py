@@ -26,6 +26,8 @@ from dicom_node.report.items import (
 from dicom_node.report.uids import tracking_uid
 from inference.types import Findings, Measurement, Point, StudyRef
 
+_ANOTHER = "Made with another model: not comparable with the present estimates."
+
 
 def earlier_groups(findings: Findings, study: StudyContext) -> Iterator[ContentItem]:
     """A group for each earlier study, the oldest first."""
@@ -56,9 +58,6 @@ def _group(points: list[Point], days: int, findings: Findings, study: StudyConte
             *another,
         ],
     )
-
-
-_ANOTHER = "Made with another model: not comparable with the present estimates."
 
 
 def _time_point(day: str, days: int) -> Iterator[ContentItem]:
