@@ -143,7 +143,8 @@ def _of_beat(looked_at: Array, ecg: Ecg) -> Array:
         waves = r_waves(ecg.leads.astype(np.float64))
         beats = np.stack([padded[:, wave : wave + BEFORE + AFTER] for wave in waves])
         beside = beats.mean(axis=0)
-    return beside / np.float32(max(beside.max(), np.finfo(np.float32).tiny))
+    most = max(float(beside.max()), float(np.finfo(np.float32).tiny))
+    return (beside / most).astype(np.float32)
 
 
 def _half(array: NDArray[np.floating]) -> NDArray[np.floating]:

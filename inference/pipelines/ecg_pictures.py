@@ -32,8 +32,8 @@ def pictures(ecg: ReadEcg) -> tuple[Picture, Picture]:
     return (
         Picture(f"The ECG that was analysed: {of}", sheet(ecg.drawn)),
         Picture(
-            "Median beat of each lead. The redder, the more the estimate of PH rests on it; "
-            "numbers: share of the lead",
+            "Median beats (lines: 0.2 s, 0.5 mV). The redder, the more the estimate of PH rests on "
+            "it; numbers: share of each lead",
             beats(ecg),
             SALIENCY,
         ),
@@ -99,7 +99,7 @@ def _mv_part(ecg: ReadEcg) -> float:
     """What part of a panel's height one mV has: the same in all, so that the largest beat fits."""
     largest = float(np.abs(ecg.beat).max())
     least, most = _MV_PARTS
-    return min(most, max(least, 0.5 / max(largest, 0.1)))
+    return min(most, max(least, 0.42 / max(largest, 0.1)))
 
 
 def _grid(pen: ImageDraw.ImageDraw, width: int, height: int, middle: float, mv_px: float) -> None:

@@ -32,6 +32,7 @@ from inference.pipelines.ecg_words import OTHER_ECG
 from inference.pipelines.registration import ECG_PH
 from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, UNDER_18
 from inference.types import Case, Encoded, Exclusion, Findings, Presence, Rejected, Selected
+from tests.peers import shared
 from tests.unit.ecg_bundles import BOTH, TWELVE, description, ecg_bundle, presence
 from tests.unit.ecg_phantom import STUDY, drawn
 
@@ -189,11 +190,13 @@ def test_a_report_tells_where_the_model_looked_and_at_which_channels(
 
 
 def test_reversed_arms_are_a_caution(pipeline: EcgPh, tmp_path: Path) -> None:
-    file = write(tmp_path / "ecg.dcm")
-    known = encoded(pipeline, file)
-    doubtful = replace(known, features=replace(known.features, notes=(ARMS_REVERSED,)))
-    assert pipeline.conclude(Case([doubtful]), ()).cautions == (ARMS_REVERSED,)
-    assert concluded(pipeline, [file]).cautions == ()
+    heart = drawn(15.0)
+    swapped = heart.leads.copy()
+    swapped[:5] = heart.leads[[0, 2, 1, 4, 3]]
+    swapped[0] *= -1
+    for arms, cautions in ((heart.leads, ()), (swapped, (ARMS_REVERSED,))):
+        file = write_form(tmp_path / "e.dcm", STUDY, 1, replace(heart, leads=arms), FormKind.MDC)
+        assert concluded(pipeline, [file]).cautions == cautions
 
 
 def test_a_network_of_ten_seconds_needs_all_leads_at_one_time(folder: Path, tmp_path: Path) -> None:
@@ -292,3 +295,9 @@ def test_how_well_the_bundle_does_with_these_leads_is_said(pipeline: EcgPh, tmp_
     assert said in concluded(pipeline, [write(tmp_path / "12.dcm")]).limitations
     of_six = concluded(pipeline, [write(tmp_path / "6.dcm", form=FormKind.LIMB)])
     assert not any("AUROC" in sentence for sentence in of_six.limitations)
+
+
+@pytest.mark.parametrize("name", ["", "_deflated"])
+def test_a_recording_of_the_catheter_laboratory_is_left_out(pipeline: EcgPh, name: str) -> None:
+    file = shared("data", "ecg", f"gemarquette_maclab_hemodynamic{name}.dcm")
+    assert excluded(pipeline, file).reason == REASONS["resting"]
