@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from inference.bundle.manifest import Description, Evaluated
-from inference.bundle.targets import Target, ValueTarget
+from inference.bundle.manifest import Description, Evaluated, LoopPreprocessing
+from inference.bundle.targets import PresenceTarget, Target, ValueTarget
 from inference.types import Standing
 
 MODEL_CARD_FILE = "model_card.html"
@@ -22,13 +22,16 @@ LARGEST_CARD_BYTES = 200_000
 _NO_FIGURE = "-"
 _UNITS = {"mm[Hg]": "mmHg", "[wood'U]": "Wood units"}
 _STANDING = {
-    Standing.PHANTOM: "PHANTOM: trained on synthetic echo. Not for patients.",
+    Standing.PHANTOM: "PHANTOM: trained on synthetic studies. Not for patients.",
     Standing.UNTRAINED: "UNTRAINED: random weights. Not for patients.",
     Standing.RESEARCH: "RESEARCH USE ONLY. Not for clinical decisions.",
 }
 #: Figures of a target with their decimals, and what they are called.
 _FIGURES = {"mae": 1, "bias": 1, "pcc": 2, "coverage": 2}
 _HEADS = ("Mean error", "Bias", "Correlation", "Interval covers")
+#: The same of a target that is present or not.
+_PRESENCE = {"auroc": 2, "sensitivity": 2, "specificity": 2, "calibration_slope": 2}
+_PRESENCE_HEADS = ("AUROC", "Sensitivity", "Specificity", "Calibration slope")
 _VERDICTS = (("stated.ph", "PH"), ("stated.pre-capillary_ph", "pre-capillary PH"))
 
 
@@ -91,10 +94,25 @@ def _performance(bundle: Description) -> str:
             f"On {where}, which it never saw, against the right heart catheter; in brackets the "
             "95 % interval. Elsewhere it may do worse: judge it there first (echonode evaluate)."
         )
-        + _table(["", *_HEADS], [_target(bundle, target) for target in bundle.targets])
+        + _targets(bundle)
         + _list(_verdicts(bundle))
         + _list(item.sentence for item in bundle.withheld)
     )
+
+
+def _targets(bundle: Description) -> str:
+    """A table of the quantities, and one of what is present or not."""
+    present = [each for each in bundle.targets if isinstance(each, PresenceTarget)]
+    others = [each for each in bundle.targets if not isinstance(each, PresenceTarget)]
+    rows = [
+        [
+            each.name.replace(".", ", "),
+            *(_figure(bundle, f"{each.name}.{name}", size) for name, size in _PRESENCE.items()),
+        ]
+        for each in present
+    ]
+    tables = _table(["", *_HEADS], [_target(bundle, each) for each in others]) if others else ""
+    return tables + (_table(["", *_PRESENCE_HEADS], rows) if rows else "")
 
 
 def _target(bundle: Description, target: Target) -> list[str]:
@@ -123,8 +141,13 @@ def _verdicts(bundle: Description) -> Iterator[str]:
 def _abstains(bundle: Description) -> Iterator[str]:
     yield "It does not replace a right heart catheter, and it states no diagnosis by itself."
     whom = "adults" if bundle.population is None else f"patients {bundle.population} of age"
-    yield f"It is for {whom}; loops that the selection rules reject take no part."
-    yield _unfamiliar(bundle)
+    loops = isinstance(bundle.preprocessing, LoopPreprocessing)
+    inputs = "loops" if loops else "instances"
+    yield f"It is for {whom}; {inputs} that the selection rules reject take no part."
+    if loops:
+        yield _unfamiliar(bundle)
+    else:
+        yield "It cannot tell patients unlike those it was trained on."
     if bundle.standing is Standing.RESEARCH:
         yield "Nobody has cleared it as a medical device."
 

@@ -54,7 +54,7 @@ class EcgArchitecture:
 
 _Fusion = GatedMixture | Product | MixtureOfProducts
 _PAPER, _LATENT = (16, 32, 64), 256
-_SMALL, _SMALL_LATENT = (8, 16, 32), 24
+_SMALL, _SMALL_LATENT = (16, 32, 32), 24
 _CNN_OF_EACH = 16
 
 

@@ -67,7 +67,7 @@ class FilmAndEcg(nn.Module):
         if self.film is None:
             return patches.new_zeros(*patches.shape[:2], 0)
         features: Tensor = self.film(patches.flatten(0, 1))
-        return features.unflatten(0, patches.shape[:2])
+        return features.view(*patches.shape[:2], -1)
 
     def ecg_feature(self, pictures: Tensor) -> Tensor:
         """What the leads (B, 36, 48, 224) show: (B, G); G is 0 without an ECG encoder."""
@@ -83,10 +83,17 @@ class FilmAndEcg(nn.Module):
         estimates: Tensor = self.head(torch.cat([film, repeated], dim=2))
         return estimates
 
-    def forward(self, patches: Tensor, pictures: Tensor) -> Tensor:
-        """Estimates (B, K): the mean over the patches."""
-        features = self.film_features(patches), self.ecg_feature(pictures)
-        return self.fuse(*features).mean(dim=1)
+    def forward(
+        self, patches: Tensor, pictures: Tensor, without_ecg: Tensor | None = None
+    ) -> Tensor:
+        """Estimates (B, K): the mean over the patches.
+
+        Training leaves the ECG out where `without_ecg` (B,) is set.
+        """
+        film, ecg = self.film_features(patches), self.ecg_feature(pictures)
+        if without_ecg is not None:
+            ecg = torch.where(without_ecg.unsqueeze(1), self.usual_ecg, ecg)
+        return self.fuse(film, ecg).mean(dim=1)
 
 
 class FilmEncoder(nn.Module):

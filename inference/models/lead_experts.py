@@ -21,6 +21,8 @@ _COUNT = len(LEADS)
 #: Logarithms of variances are kept within these limits.
 _LOG_VARIANCE = 8.0
 _SMALLEST_VARIANCE = 1e-6
+#: By so much the shared expert's score exceeds the leads' before training: about e^3 to 12.
+_SHARED_FIRST = 3.0
 
 
 class Gaussian(NamedTuple):
@@ -69,11 +71,16 @@ class LeadEncoders(nn.Module):
 
 
 class GatedMixture(nn.Module):
-    """LS-EMVAE's fusion: a gate weighs the leads and their product, the shared expert."""
+    """LS-EMVAE's fusion: a gate weighs the leads and their product, the shared expert.
+
+    Our own: training begins near the shared expert. Leads that disagree make the mixture wide, so
+    a gate that begins evenly settles on the two or three that agree, and never sees the others.
+    """
 
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.gate = nn.Linear((_COUNT + 1) * latent, _COUNT + 1)
+        nn.init.constant_(self.gate.bias[_COUNT:], _SHARED_FIRST)
 
     def forward(self, experts: Gaussian, usable: Tensor) -> Gaussian:
         """The Gaussian that has mean and variance of the mixture; experts (B, L, Z)."""

@@ -40,6 +40,7 @@ from inference.training.predict import estimate
 from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
 from inference.training.statement import Statement
+from inference.training.trainable import ECHO
 from inference.training.trained import (
     describe_bundle,
     in_memory,
@@ -179,7 +180,9 @@ def as_judged(description: Description, judged: Evaluation, found: Cohort) -> De
     It says who the training split of the cohort is, and how often its test split was looked at.
     """
     counted = judged.looks
-    cohort = description.cohort.model_copy(update={"population": population(found.part("train"))})
+    inputs = "loops" if found.pipeline == ECHO else "inputs"
+    trained_on = population(found.part("train"), inputs)
+    cohort = description.cohort.model_copy(update={"population": trained_on})
     if counted is not None:
         cohort = cohort.model_copy(
             update={"test_looks": counted.first, "test_models": counted.number}

@@ -49,13 +49,10 @@ def studies_of_patient(
     study = tables.Study
     of_patient = study.patient_id == patient_id
     newest_first = (
-        select(study)
-        .where(of_patient)
-        .order_by(
-            study.study_date.desc(), func.coalesce(study.study_time, "").desc(), study.id.desc()
-        )
+        select(study).where(of_patient).order_by(study.study_date.desc(), study.id.desc())
     )
-    rows = tx.execute(newest_first.limit(limit)).all()[::-1]
+    newest = tx.execute(newest_first.limit(limit)).all()
+    rows = sorted(newest, key=lambda row: (row.study_date, row.study_time or "", row.id))
     many = tx.scalar(select(func.count()).select_from(study).where(of_patient)) or 0
     reports = _reports(tx, rows)
     shown = [

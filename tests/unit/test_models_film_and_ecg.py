@@ -82,6 +82,15 @@ def test_without_an_ecg_the_usual_one_stands_in(small: FilmAndEcg) -> None:
 
 
 @torch.inference_mode()
+def test_training_may_leave_out_some_ecgs(small: FilmAndEcg) -> None:
+    patches, pictures = torch.rand(2, 1, 1, 56, 56), torch.rand(2, 36, 48, 224)
+    seen = small(patches, pictures, torch.tensor([False, True]))
+    torch.testing.assert_close(seen[0], small(patches, pictures)[0])
+    without = small.fuse(small.film_features(patches), None).mean(dim=1)
+    torch.testing.assert_close(seen[1], without[1])
+
+
+@torch.inference_mode()
 def test_a_network_of_the_film_alone_does_not_see_the_ecg() -> None:
     network = FILM_AND_ECG["film_and_ecg_small"].of_parts(1, film=True, ecg=False).eval()
     patches = torch.rand(1, 1, 1, 56, 56)

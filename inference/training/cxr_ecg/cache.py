@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.ecg.drawing import lead_pictures
+from inference.ecg.leads import LeadSet
 from inference.ecg.look import look as look_at_ecg
 from inference.ecg.rules import Needs
 from inference.errors import InstanceExcludedError, InstanceUnreadableError, TrainingDataError
@@ -27,6 +28,8 @@ from inference.training.cohort.scan import Progress, parallel, silent
 from inference.training.film_view.fitting import fit_film_view
 from inference.training.output import whole_file, write_whole
 
+#: As the node asks for: twelve leads, even one after the other.
+_NEEDS = Needs(frozenset({LeadSet.TWELVE}), sequential=True)
 #: The pictures are drawn before the hum of the mains is removed.
 _ANY_MAINS_HZ = 50
 _UNUSED, _VIEW = "unreadable_instances.csv", "view.safetensors"
@@ -131,7 +134,7 @@ def _film(folder: Path, path: Path, instance: CohortLoop) -> Pixels:
 
 
 def _ecg(path: Path, _: CohortLoop) -> Pixels:
-    drawn = look_at_ecg(path, Needs(sequential=True), _ANY_MAINS_HZ).drawn
+    drawn = look_at_ecg(path, _NEEDS, _ANY_MAINS_HZ).drawn
     return lead_pictures(drawn)[..., 0]
 
 

@@ -10,14 +10,14 @@ from inference.training.evaluation.metrics import Sample, Statistic, agreement, 
 
 Values = NDArray[np.float64]
 
-#: Figure -> what a reader calls it, and with how many decimals. Papers' R2 is often r2.
-NAMES: Mapping[str, tuple[str, int]] = {
-    "mae": ("MAE, mmHg", 2),
-    "mae_sd": ("SD of absolute errors, mmHg", 2),
-    "slope": ("Slope", 2),
-    "pcc": ("Correlation (PCC)", 2),
-    "r2": ("r\N{SUPERSCRIPT TWO} (squared correlation)", 2),
-    "determination": ("R\N{SUPERSCRIPT TWO} (coefficient of determination)", 2),
+#: Figure -> what a reader calls it. Papers' R2 is often r2.
+NAMES: Mapping[str, str] = {
+    "mae": "MAE, mmHg",
+    "mae_sd": "SD of absolute errors, mmHg",
+    "slope": "Slope",
+    "pcc": "Correlation (PCC)",
+    "r2": "r\N{SUPERSCRIPT TWO} (squared correlation)",
+    "determination": "R\N{SUPERSCRIPT TWO} (coefficient of determination)",
 }
 
 

@@ -23,6 +23,7 @@ from inference.training.cxr_ecg.recipe import Member, Recipe
 from inference.training.cxr_ecg.records import (
     Records,
     batches,
+    dropped_ecgs,
     split_records,
     steps_per_epoch,
     training_patches,
@@ -130,8 +131,9 @@ class Training:
             Device(precision=recipe.precision),
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
-            faster=dict(_rates(recipe, film)),
+            faster=dict(rates(recipe, film)),
         )
+        self._drops_ecg = member.sees_film and member.sees_ecg
         self._steps = recipe.optimisation.epochs * steps_per_epoch(len(training), recipe)
         self.parts = {"network": self.kept, **self._stepper.parts}
 
@@ -162,10 +164,15 @@ class Training:
     def _loss(self, batch: "np.ndarray[tuple[int], np.dtype[np.intp]]", step: int) -> Tensor:
         """This process's part of the mean squared error of a batch."""
         patches = training_patches(self._training, batch, self._recipe, step)
+        dropped = None
+        if self._drops_ecg:
+            dropped = dropped_ecgs(self._recipe, step, len(batch))
         mine = slice(self._world.rank, None, self._world.size)
         device = self._world.device
         output = self._stepper.shared(
-            patches[mine].to(device), self._training.pictures(batch[mine]).to(device)
+            patches[mine].to(device),
+            self._training.pictures(batch[mine]).to(device),
+            None if dropped is None else dropped[mine].to(device),
         )
         wanted = self._wanted[batch[mine]].to(device)
         loss: Tensor = ((output[:, 0].float() - wanted) ** 2).sum() / len(batch)
@@ -176,10 +183,10 @@ def _z_scored(run: Run, mpap_mmhg: "np.ndarray[tuple[int], np.dtype[np.float64]]
     return torch.from_numpy((mpap_mmhg - run.mean_mmhg) / run.sd_mmhg).float()
 
 
-def _rates(
+def rates(
     recipe: Recipe, film: nn.Module | None
 ) -> Iterator[tuple[nn.Module | nn.Parameter, float]]:
-    """By what the learning rate of the film encoder's parts is multiplied."""
+    """By what the recipe multiplies the learning rate of the film encoder's parts."""
     whole, decay = recipe.encoder.learning_rate_factor, recipe.encoder.layer_decay
     if film is None:
         return

@@ -13,7 +13,6 @@ from inference.training.cxr_ecg.run import load_network, read_run
 from inference.training.evaluation import (
     Evaluation,
     Subject,
-    coverage_section,
     evaluate,
     evidence_sections,
     groups,
@@ -65,7 +64,6 @@ def _sections(table: pd.DataFrame) -> list[SectionOf]:
         partial(own.controls, test),
         sections.agreement,
         sections.calibration,
-        coverage_section.section,
         own.courses,
         sections.detection,
         evidence_sections.probabilities,

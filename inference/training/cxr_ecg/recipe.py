@@ -79,6 +79,9 @@ class Recipe(AnyRecipe):
     seed: Annotated[int, Field(ge=0)] = 0
     shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
     """Largest shift of a whole film in training, as a share of its side."""
+    drop_ecg: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the records that each step sees without their ECG. An ECG that teaches fast keeps
+    the film from being looked at; so the network must learn from both."""
     optimisation: Optimisation = Optimisation()
     encoder: Encoder = Encoder()
     device: str = "auto"

@@ -21,7 +21,7 @@ from inference.training.cohort.reading import Cohort, CohortExam
 from inference.training.cxr_ecg.cache import read_cached
 from inference.training.cxr_ecg.recipe import Recipe
 
-_ORDER, _PLACES, _LABELS = 41, 42, 43
+_ORDER, _PLACES, _LABELS, _DROPPED = 41, 42, 43, 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,14 @@ def training_patches(
         for film, (top, left) in zip(films, places, strict=True)
     ]
     return (torch.from_numpy(np.stack(seen)).float() / 255)[:, None, None]
+
+
+def dropped_ecgs(recipe: Recipe, step: int, records: int) -> Tensor | None:
+    """Which records of a step are seen without their ECG, if any may be."""
+    if not recipe.drop_ecg:
+        return None
+    rng = np.random.default_rng([recipe.seed, step, _DROPPED])
+    return torch.from_numpy(rng.random(records) < recipe.drop_ecg)
 
 
 def _resized(film: NDArray[np.uint8], film_px: int) -> NDArray[np.uint8]:

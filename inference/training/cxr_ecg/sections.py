@@ -1,5 +1,6 @@
 """What a report of films and ECGs says beside what every report says."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import pandas as pd
@@ -35,8 +36,6 @@ def parts(rows: pd.DataFrame, evaluation: Evaluation, _: Subject) -> Section:
     """Film and ECG against each alone; `rows` are the test exams of `read_estimates`."""
     columns = [name for name in (Member.FUSED, Member.FILM, Member.ECG, WITHOUT) if name in rows]
     found = {str(name): _figures(rows, str(name), evaluation) for name in columns}
-    head = ["Sees", *(title for title, _ in NAMES.values())]
-    table = [[name, *_shown(statistics)] for name, statistics in found.items()]
     first = next(iter(found))
     gained = [
         [
@@ -48,11 +47,11 @@ def parts(rows: pd.DataFrame, evaluation: Evaluation, _: Subject) -> Section:
         ]
         for name in list(found)[1:]
     ]
-    compared = ["Difference", NAMES["determination"][0], NAMES["mae"][0]]
+    compared = ["Difference", NAMES["determination"], NAMES["mae"]]
     return Section(
         "What film and ECG contribute",
         [_PARTS],
-        [Table(head, table), *([Table(compared, gained)] if gained else [])],
+        [_table(found), *([Table(compared, gained)] if gained else [])],
         figures={"parts": {name: _plain(statistics) for name, statistics in found.items()}},
     )
 
@@ -61,11 +60,10 @@ def controls(rows: pd.DataFrame, evaluation: Evaluation, _: Subject) -> Section 
     """What must fail."""
     columns = [name for name in (OTHER, Member.SHUFFLED) if name in rows]
     found = {str(name): _figures(rows, str(name), evaluation) for name in columns}
-    head = ["Control", *(title for title, _ in NAMES.values())]
     return Section(
         "Controls that must fail",
         [_CONTROLS],
-        [Table(head, [[name, *_shown(statistics)] for name, statistics in found.items()])],
+        [_table(found)],
         figures={"controls": {name: _plain(statistics) for name, statistics in found.items()}},
     )
 
@@ -127,8 +125,13 @@ def _figures(rows: pd.DataFrame, column: str, evaluation: Evaluation) -> dict[st
     return of_column(rows, column, draws=evaluation.draws, seed=evaluation.seed)
 
 
-def _shown(statistics: dict[str, Statistic]) -> list[str]:
-    return [statistics[key].figure().show(decimals) for key, (_, decimals) in NAMES.items()]
+def _table(found: Mapping[str, Mapping[str, Statistic]]) -> Table:
+    """A row per figure and a column per network."""
+    rows = [
+        [title, *(statistics[key].figure().show() for statistics in found.values())]
+        for key, title in NAMES.items()
+    ]
+    return Table(["Figure", *found], rows)
 
 
 def _plain(statistics: dict[str, Statistic]) -> dict[str, object]:

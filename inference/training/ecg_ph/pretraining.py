@@ -18,7 +18,9 @@ from inference.training.ecg_ph.recipe import Recipe
 from inference.training.ecg_ph.signals import Batch, Signals
 from inference.training.ecg_ph.vae import Losses, Vae
 from inference.training.epochs import LOSS, Plan, learn
+from inference.training.fit import learning_rate
 from inference.training.processes import World
+from inference.training.recipe import Optimisation
 
 #: How many ECGs are judged at once.
 _AT_ONCE = 128
@@ -42,11 +44,10 @@ def pretrain(
     divergence's weight.
     """
     learner = Pretraining(recipe, network, training, judging, world)
-    steps = learner.batches.count * recipe.pretraining.epochs
     plan = Plan(
         stage="pretrain",
-        steps=steps,
-        every=-(-steps // _VALIDATIONS),
+        steps=learner.steps,
+        every=-(-learner.steps // _VALIDATIONS),
         steps_per_epoch=learner.batches.count,
     )
     learn(learner, plan, folder, made_by, world, on_progress)
@@ -77,7 +78,8 @@ class Pretraining:
             self.kept.parameters(), how.learning_rate, weight_decay=how.weight_decay
         )
         self.batches = Batches(len(training), how.batch, recipe.seed)
-        self._warm_up = how.warm_up * how.epochs * self.batches.count
+        self.steps = how.epochs * self.batches.count
+        self._schedule = Optimisation(schedule=how.schedule)
         self.parts = {"vae": self.kept, "adam": self._adam}
 
     def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
@@ -86,6 +88,8 @@ class Pretraining:
         total = torch.zeros((), device=self._world.device)
         for done, (step, rows) in enumerate(self.batches.steps(first, count), start=1):
             self.batches.seed_torch(step, self._world.rank)
+            for group in self._adam.param_groups:
+                group["lr"] = self._how.learning_rate * self._rate(step)
             mine = np.array_split(rows, self._world.size)[self._world.rank]
             losses = self._losses(self._training.batch(mine))
             loss = self._weighed(losses, self._beta(step))
@@ -132,10 +136,12 @@ class Pretraining:
         wanted = self.kept.body.pool(scaled)
         return float(wanted.var(dim=2, correction=0).sum() / batch.usable.sum())
 
+    def _rate(self, step: int) -> float:
+        return learning_rate(self._schedule, step / self.steps)
+
     def _beta(self, step: int) -> float:
-        if not self._warm_up:
-            return self._how.beta
-        return self._how.beta * min(1.0, step / self._warm_up)
+        rising = self._how.warm_up * self.steps
+        return self._how.beta * (min(1.0, step / rising) if rising else 1.0)
 
     def _weighed(self, losses: Losses, beta: float) -> torch.Tensor:
         reconstruction, divergence, alignment = losses

@@ -26,6 +26,8 @@ class Pretraining(Strict):
     epochs: Count = 100
     batch: Count = 128
     learning_rate: Positive = 1e-4
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    """one-cycle: rises from a tenth over the first fifth of all steps, then falls as a cosine."""
     weight_decay: Amount = 1e-2
     beta: Positive = 1.0
     """Weight of the divergence from the standard normal at the end."""
