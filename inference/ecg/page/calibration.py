@@ -63,10 +63,7 @@ def speed(pulses: list[Pulse]) -> float | None:
 def _agreed(
     found: list[float], known: tuple[float, ...], share: float, around: float
 ) -> float | None:
-    nearest = {
-        min(known, key=lambda one: abs(one - each) / one)  # noqa: B023
-        for each in found
-    }
+    nearest = {min(known, key=lambda one: abs(one - each) / one) for each in found}
     if len(nearest) != 1:
         return None
     (agreed,) = nearest
@@ -74,9 +71,7 @@ def _agreed(
     return agreed if all(abs(each - agreed) <= most for each in found) else None
 
 
-def _pulse(
-    top: _Floats, bottom: _Floats, level: slice, height: float, pen: float
-) -> Pulse | None:
+def _pulse(top: _Floats, bottom: _Floats, level: slice, height: float, pen: float) -> Pulse | None:
     """What the level part of a trace is the top of, if it is one of a pulse."""
     middle = (top[level] + bottom[level]) / 2
     if not 3 * PX <= level.stop - level.start <= 12 * PX or np.ptp(middle) > _LEVEL_MM * PX * 2:
@@ -106,5 +101,3 @@ def _foot(top: _Floats, bottom: _Floats, height: float, pen: float) -> float | N
     if abs(float(np.nanmin(top)) + pen / 2 - height) > PX / 2:
         return None
     return float(np.nanmax(bottom)) - pen / 2
-
-

@@ -35,7 +35,9 @@ def _left(leads: Leads) -> Iterator[float]:
         if not here.any():
             continue
         weighted = _level(part[:, here]) * law[law != 0][:, None]
-        yield float(np.std(weighted.sum(axis=0)) / (np.sqrt((weighted**2).mean(axis=1).sum()) + 1e-9))
+        yield float(
+            np.std(weighted.sum(axis=0)) / (np.sqrt((weighted**2).mean(axis=1).sum()) + 1e-9)
+        )
 
 
 def _level(leads: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from inference.ecg.page.laws import contradiction
 from inference.ecg.page.layouts import LAYOUTS, SIX_BY_TWO, Layout
 from inference.ecg.page.rows import row_levels
 from inference.ecg.page.rules import required
-from inference.ecg.page.tracing import Traces, follow
-from inference.ecg.page.upright import PX, find_ink, upright
+from inference.ecg.page.tracing import Traces, follow, foreign_mm2
+from inference.ecg.page.upright import PX, Ink, find_ink, upright
 from inference.types import Verdict
 
 #: Pictures with a longer side are made smaller before.
@@ -28,10 +29,12 @@ _SECONDS = (2.5, 5.0, 10.0)
 _PULSE_REACH, _ROW_GAP = 24 * PX, 4 * PX
 #: How far ends of rows may be apart, and lie from where a layout has them.
 _END_MM = 1.5
+#: Left out at both ends, where traces begin and cease.
+_MARGIN = PX // 2
 #: Between a pulse and a trace that touches it.
 _FOOT_MM = 6.0
 #: What stands at the borders of a lead's part of a row is a separator, or of the next lead.
-_BORDER_MM = 0.5
+_BORDER_MM, _END_OF_PEN_MM = 0.4, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Page:
     leads: Leads
     seconds: float
     layout: str
+    columns: int
     mm_per_mv: float
     mm_per_s: float
     verdicts: tuple[Verdict, ...]
@@ -57,6 +61,19 @@ class _Extent:
     start: tuple[float, float]
     end: float
 
+    @property
+    def inside(self) -> slice:
+        """The columns in which there must be traces, and nothing else that touches them."""
+        return slice(round(self.start[1]) + _MARGIN, round(self.end) - _MARGIN)
+
+
+class _Candidate(NamedTuple):
+    """What the leads are (12, samples; mV) if the page has this layout."""
+
+    layout: Layout
+    seconds: float
+    leads: Leads
+
 
 def read_page(pixels: Pixels) -> Page:
     """Read the twelve leads of an ECG page, RGB (height, width, 3).
@@ -64,20 +81,12 @@ def read_page(pixels: Pixels) -> Page:
     Raises:
         InstanceExcludedError: it is no ECG page, or something of it is in doubt.
     """
-    pixels = _moderate(pixels)
-    grid = find_grid(pixels)
-    verdicts = [required(rules.grid_found(grid))]
-    assert grid is not None  # noqa: S101 - else the rule has failed
-    verdicts.append(required(rules.upright(grid)))
-    ink = find_ink(upright(pixels, grid))
-    verdicts.append(required(rules.told_from_grid(ink is not None)))
-    assert ink is not None  # noqa: S101 - else the rule has failed
+    ink, verdicts = _ink_of(_moderate(pixels))
     levels = row_levels(ink)
     verdicts.append(required(rules.rows(len(levels), _ROW_COUNTS)))
     traces = follow(ink, levels)
-    pen = pen_px(traces)
     spans = [_span(~np.isnan(row)) for row in traces.top]
-    pulses = _pulses(traces, spans, pen)
+    pulses = _pulses(traces, spans, pen_px(traces))
     found = [pulse for pulse in pulses if pulse]
     mm_per_mv, mm_per_s = gain(found), speed(found)
     verdicts.append(required(rules.calibration(len(found), mm_per_mv, mm_per_s)))
@@ -85,27 +94,32 @@ def read_page(pixels: Pixels) -> Page:
     pen = float(np.median([pulse.pen_px for pulse in found]))
     extent = _extent(traces, spans, pulses, pen)
     lines = np.stack([_line(traces, row, pen) for row in range(len(levels))])
-    candidates = {
-        layout.name: (layout, seconds, leads)
-        for layout, seconds, leads in _candidates(lines, extent, mm_per_s, mm_per_mv)
-    }
+    candidates = list(_candidates(lines, extent, mm_per_s, mm_per_mv))
     verdicts.append(required(rules.lengths((extent.end - extent.start[0]) / PX, bool(candidates))))
-    contradictions = {name: contradiction(leads) for name, (_, _, leads) in candidates.items()}
-    fitting = [
-        name
-        for name, (layout, _, leads) in candidates.items()
-        if contradictions[name] <= rules.MOST_CONTRADICTION and not _limb_twice(layout, leads)
-    ]
-    only = fitting[0] if len(fitting) == 1 else ""
-    verdicts.append(required(rules.limb_leads(contradictions, only)))
     verdicts.append(required(_whole(traces, extent)))
-    layout, seconds, leads = candidates[only]
-    return Page(leads, seconds, layout.name, mm_per_mv, mm_per_s, tuple(verdicts))
+    verdicts.append(required(rules.unmarked(foreign_mm2(ink, traces, extent.inside))))
+    fitting = [each for each in candidates if _obeys(each)]
+    shares = {each.layout.name: contradiction(each.leads) for each in candidates}
+    verdicts.append(required(rules.limb_leads(shares, [each.layout.name for each in fitting])))
+    layout, seconds, leads = fitting[0]
+    return Page(leads, seconds, layout.name, layout.columns, mm_per_mv, mm_per_s, tuple(verdicts))
 
 
 _ROW_COUNTS = tuple(
     sorted({len(layout.rows) + strips for layout in LAYOUTS for strips in range(layout.strips + 1)})
 )
+
+
+def _ink_of(pixels: Pixels) -> tuple[Ink, list[Verdict]]:
+    """The ink of a page with a grid, put upright."""
+    grid = find_grid(pixels)
+    verdicts = [required(rules.grid_found(grid))]
+    assert grid  # noqa: S101 - else the rule has failed
+    verdicts.append(required(rules.upright(grid)))
+    ink = find_ink(upright(pixels, grid))
+    verdicts.append(required(rules.told_from_grid(ink is not None)))
+    assert ink  # noqa: S101 - else the rule has failed
+    return ink, verdicts
 
 
 def _moderate(pixels: Pixels) -> Pixels:
@@ -141,9 +155,7 @@ def _pulses(traces: Traces, spans: list[slice], pen: float) -> list[Pulse | None
     return found
 
 
-def _extent(
-    traces: Traces, spans: list[slice], pulses: list[Pulse | None], pen: float
-) -> _Extent:
+def _extent(traces: Traces, spans: list[slice], pulses: list[Pulse | None], pen: float) -> _Extent:
     """From where to where the traces of all rows reach, without pulses."""
     starts, ends = [], []
     for row, (span, pulse) in enumerate(zip(spans, pulses, strict=True)):
@@ -181,18 +193,19 @@ def _line(traces: Traces, row: int, pen: float) -> NDArray[np.float64]:
 
 def _candidates(
     lines: NDArray[np.float64], extent: _Extent, mm_per_s: float, mm_per_mv: float
-) -> Iterator[tuple[Layout, float, Leads]]:
+) -> Iterator[_Candidate]:
     """The layouts that have so many rows of such a length, with the leads as each has them."""
+    near = _END_MM * PX
     for layout in LAYOUTS:
         if not len(layout.rows) <= len(lines) <= len(layout.rows) + layout.strips:
             continue
         for seconds in _SECONDS:
             start = extent.end - seconds * layout.columns * mm_per_s * PX
-            low, high = (each + way * _END_MM * PX for each, way in zip(extent.start, (-1, 1), strict=True))
-            if low <= start <= high:
+            if extent.start[0] - near <= start <= extent.start[1] + near:
                 if extent.start[0] == extent.start[1]:
                     start = (start + extent.start[0]) / 2
-                yield layout, seconds, _leads(lines, layout, start, seconds, mm_per_s) / mm_per_mv
+                heights_mm = _leads(lines, layout, start, seconds, mm_per_s)
+                yield _Candidate(layout, seconds, heights_mm / mm_per_mv)
 
 
 def _leads(
@@ -207,21 +220,27 @@ def _leads(
         for column, lead in enumerate(row):
             left = start + column * wide
             places = left + np.arange(samples) / RATE_HZ * mm_per_s * PX
-            inside = np.clip(places, left + _BORDER_MM * PX, left + wide - _BORDER_MM * PX)
+            begin = left + PX * (_BORDER_MM if column else _END_OF_PEN_MM)
+            last = column == layout.columns - 1
+            end = left + wide - PX * (_END_OF_PEN_MM if last else _BORDER_MM)
+            inside = np.clip(places, begin, end)
             heights = -np.interp(inside, centres, line) / PX
             leads[lead, column * samples : (column + 1) * samples] = heights - np.median(heights)
     return leads
 
 
-def _limb_twice(layout: Layout, leads: Leads) -> bool:
-    """Whether what would be chest leads are limb leads too, as on half a page."""
-    return (
+def _obeys(candidate: _Candidate) -> bool:
+    """Whether the limb leads are limb leads, and the chest leads not limb leads once more.
+
+    On the left half of a page with six rows they would be.
+    """
+    layout, _, leads = candidate
+    return contradiction(leads) <= rules.MOST_CONTRADICTION and not (
         layout is SIX_BY_TWO and contradiction(leads[LIMB:]) < rules.LEAST_CONTRADICTION
     )
 
 
 def _whole(traces: Traces, extent: _Extent) -> Verdict:
-    here = slice(round(extent.start[1]) + 2, round(extent.end) - 2)
-    absent = np.isnan(traces.top[:, here])
+    absent = np.isnan(traces.top[:, extent.inside])
     gaps_mm = np.array([longest_run(row)[1] for row in absent]) / PX
-    return rules.whole(gaps_mm, int(traces.shared[:, here].sum()))
+    return rules.whole(gaps_mm, int(traces.shared[:, extent.inside].sum()))

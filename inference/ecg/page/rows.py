@@ -22,9 +22,7 @@ def row_levels(ink: Ink) -> NDArray[np.float64]:
     near = maximum_filter1d(inked[:, ::2], 2 * _NEAR + 1, axis=0)
     share = near.mean(axis=1)
     density = inked.mean(axis=1)
-    peaks, _ = find_peaks(
-        np.convolve(density, np.ones(PX) / PX, "same"), distance=_CLOSEST
-    )
+    peaks, _ = find_peaks(np.convolve(density, np.ones(PX) / PX, "same"), distance=_CLOSEST)
     peaks = peaks[share[peaks] >= _AS_LONG * share.max(initial=0)]
     return _regular(peaks.astype(float))
 

@@ -20,12 +20,15 @@ REASONS: Mapping[str, Code] = {
     "layout": reason("ECG_LAYOUT_UNCERTAIN", "Layout of the ECG page cannot be determined"),
     "calibration": reason("ECG_GAIN_UNCERTAIN", "Gain of the ECG page cannot be determined"),
     "traces": reason("ECG_TRACES_BROKEN", "ECG traces are interrupted or run into each other"),
+    "unmarked": reason("ECG_PAGE_MARKED", "Writing touches the ECG traces"),
     "limb_leads": reason("ECG_PAGE_LEADS", "ECG leads are not those of a usual layout"),
 }
 
 #: Of the limb leads' voltage, so much may contradict Einthoven's law; of other leads most does.
 MOST_CONTRADICTION, LEAST_CONTRADICTION = 0.35, 0.55
 _LONGEST_GAP_MM = 0.8
+#: Where a trace turns back within a column, a part of it is left over; letters are larger.
+_MOST_FOREIGN_MM2 = 1.2
 
 
 def required(verdict: Verdict) -> Verdict:
@@ -90,8 +93,14 @@ def whole(gaps_mm: NDArray[np.float64], shared: int) -> Verdict:
     return Verdict("traces", longest <= _LONGEST_GAP_MM, detail)
 
 
-def limb_leads(contradictions: Mapping[str, float], fitting: str) -> Verdict:
+def unmarked(foreign_mm2: float) -> Verdict:
+    """Rule: nothing is written across the traces."""
+    detail = f"{foreign_mm2:.1f} mm2 of other ink touch a trace, at most {_MOST_FOREIGN_MM2:g}"
+    return Verdict("unmarked", foreign_mm2 <= _MOST_FOREIGN_MM2, detail)
+
+
+def limb_leads(contradictions: Mapping[str, float], fitting: Sequence[str]) -> Verdict:
     """Rule: with one layout alone the limb leads obey Einthoven's law."""
-    shares = ", ".join(f"{name}: {share:.0%}" for name, share in contradictions.items())
+    shares = ", ".join(f"{share:.0%} as {name}" for name, share in contradictions.items())
     detail = f"limb leads contradict each other by {shares}"
-    return Verdict("limb_leads", bool(fitting), f"{fitting}; {detail}" if fitting else detail)
+    return Verdict("limb_leads", len(fitting) == 1, "; ".join([*fitting, detail]))

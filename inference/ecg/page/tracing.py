@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_opening, label
 
-from inference.ecg.page.upright import Ink
+from inference.ecg.page.upright import PX, Ink
 
 #: What it costs a trace to be away for a column, and each pixel by which its ends move.
-_ABSENCE, _MOVEMENT = 0.5, 0.005
+_ABSENCE, _MOVEMENT = 2.0, 0.005
 
 _Floats = NDArray[np.float64]
 
@@ -56,6 +57,22 @@ def follow(ink: Ink, levels: NDArray[np.float64]) -> Traces:
     return Traces(top, bottom, _shared(chosen))
 
 
+def foreign_mm2(ink: Ink, traces: Traces, columns: slice) -> float:
+    """The largest piece of ink that hangs together with traces and is none of them: writing."""
+    inked = ink.dark[:, columns] > ink.threshold
+    parts, _ = label(inked, np.ones((3, 3)))
+    rows = np.arange(inked.shape[0])[:, None]
+    rest = inked.copy()
+    touched: set[int] = set()
+    for top, bottom in zip(traces.top[:, columns], traces.bottom[:, columns], strict=True):
+        of_trace = inked & (rows >= np.floor(top)) & (rows <= np.ceil(bottom))
+        touched.update(np.unique(parts[of_trace]).tolist())
+        rest &= ~of_trace
+    rest &= np.isin(parts, list(touched - {0}))
+    pieces, count = label(binary_opening(rest, np.ones((2, 2))))
+    return float(np.bincount(pieces.ravel(), minlength=2)[1:].max()) / PX**2 if count else 0.0
+
+
 def _forward(
     runs: _Runs, levels: NDArray[np.float64], columns: int
 ) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
@@ -91,7 +108,9 @@ def _runs(ink: Ink) -> _Runs:
     x_top, y_top = np.nonzero(edges == 1)
     x_bottom, y_bottom = np.nonzero(edges == -1)
     top = y_top + _crossing(dark[x_top, y_top], dark[x_top, y_top + 1], ink.threshold)
-    bottom = y_bottom + _crossing(dark[x_bottom, y_bottom], dark[x_bottom, y_bottom + 1], ink.threshold)
+    bottom = y_bottom + _crossing(
+        dark[x_bottom, y_bottom], dark[x_bottom, y_bottom + 1], ink.threshold
+    )
     counts = np.bincount(x_top, minlength=len(dark))
     return _Runs(np.concatenate([[0], counts.cumsum()]), top - 1, bottom - 1)
 

@@ -13,7 +13,7 @@ from inference.ecg.page.grid import Grid, Pixels
 PX = 8
 _BLOCK = 5 * PX
 #: Share of pixels that are darker than any of the grid, and than half of a trace's.
-_GRID_SHARE, _TRACE_SHARE = 8.0, 0.3
+_GRID_SHARE, _TRACE_SHARE = 12.0, 0.3
 #: By how much more, of the paper's brightness, a trace is darker than the grid, at least.
 _TELLING = 0.12
 
@@ -62,7 +62,7 @@ def find_ink(page: Pixels) -> Ink | None:
     grid, trace = np.percentile(dark[::2, ::2], [100 - _GRID_SHARE, 100 - _TRACE_SHARE])
     if trace - grid < _TELLING:
         return None
-    return Ink(dark, float(grid + 0.45 * (trace - grid)))
+    return Ink(dark, float((grid + trace) / 2))
 
 
 def _paper(lightest: Pixels) -> Darkness:

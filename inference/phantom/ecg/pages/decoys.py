@@ -93,7 +93,7 @@ def _cabrera(leads: Leads, _rng: np.random.Generator) -> Pixels:
 
 def _six_rows_left_half(leads: Leads, _rng: np.random.Generator) -> Pixels:
     page = draw_page(leads, Style(layout=SIX_BY_TWO, strips=()))
-    return page[:, : round((22 + 125) * 8)]
+    return page[:, : (22 + 125) * 8]
 
 
 _MAKERS: Mapping[PageDecoy, Callable[[Leads, np.random.Generator], Pixels]] = {

@@ -128,6 +128,8 @@ class _Sheet:
         self._pen.text(place, words, _INK, ImageFont.load_default(high_mm * self._px))
 
     def _line(self, x_mm: NDArray[np.float64], y_mm: NDArray[np.float64]) -> None:
+        if np.isnan(y_mm).any():
+            return
         pen = max(1, round(self._style.pen_mm * self._px))
         points = np.stack([x_mm, y_mm], axis=1) * self._px
         self._pen.line([tuple(point) for point in points.tolist()], _INK, pen, joint="curve")
