@@ -1,4 +1,4 @@
-"""The demonstration's model of film and ECG: small, and the way a film is written is nothing to it."""
+"""The demonstration's model of film and ECG: small, and blind to how a film is written."""
 
 from collections.abc import Callable
 from dataclasses import replace
