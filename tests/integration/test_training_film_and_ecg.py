@@ -126,8 +126,11 @@ def test_crops_are_judged_by_all_nine_of_the_grid(
     of_crops = short(recipe, 1, Member.FILM).model_copy(update={"film": "grid", "film_px": 96})
     fit(of_crops, made.cohort, made.cache, tmp_path)
     table = estimate(tmp_path, made.cohort, made.cache)
-    judged = table[table["split"] == "test"]
+    test = table[table["split"] == "test"]
+    judged = test[test["unestimated"].isna()]
+    assert 0 < len(judged) < len(test)
     assert judged["film"].notna().all()
+    assert test.loc[test["unestimated"].notna(), "film"].isna().all()
     # The film alone does not know whose ECG it is.
     assert (judged["film"] == judged["another patient's ECG"]).all()
 
@@ -141,6 +144,7 @@ def test_the_report_has_the_paper_s_table_and_the_controls(judged: Path) -> None
     page = judged.read_text()
     for words in ("What film and ECG contribute", "Controls that must fail", "Followed over time"):
         assert words in page
+    assert "without a usable film or ECG" in page
     figures = json.loads((judged.parent / "figures.json").read_text())
     assert set(figures["parts"]) == {"film and ecg", "film", "without the ECG"}
     assert figures["parts"]["film and ecg"]["pcc"]["value"] > 0.4

@@ -20,7 +20,12 @@ from inference.training.cohort.building import build
 from inference.training.cohort.reading import read_cohort
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cxr_ecg.cache import cache
-from inference.training.cxr_ecg.estimated import OTHER, estimate, read_estimates
+from inference.training.cxr_ecg.estimated import (
+    OTHER,
+    estimate,
+    estimated_test_exams,
+    read_estimates,
+)
 from inference.training.cxr_ecg.figures import of_column
 from inference.training.cxr_ecg.fit import fit
 from inference.training.cxr_ecg.judge import judge, report
@@ -156,7 +161,7 @@ def _criteria(
     """What the easy preset must reach, and what must fail."""
 
     def of(rows: pd.DataFrame, column: str) -> dict[str, Statistic]:
-        test = rows[rows["split"] == "test"].dropna(subset="truth")
+        test = estimated_test_exams(rows)
         return of_column(test, column, draws=judged.draws, seed=judged.seed)
 
     fused, film, ecg = (of(table, str(name)) for name in (Member.FUSED, Member.FILM, Member.ECG))

@@ -60,6 +60,7 @@ def cache(
     if todo and not where.is_dir():
         raise TrainingDataError(f"archive: no folder {where}; say where it is with --archive")
     if not (folder / _VIEW).is_file():
+        on_progress("network of views", 0, 1)
         save_weights(folder / _VIEW, fit_film_view())
     on_progress("films and ECGs", done, len(cohort.exams))
     failed: list[str] = []

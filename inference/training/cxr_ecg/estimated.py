@@ -20,6 +20,7 @@ from inference.training.evaluation.predictions import (
     FACTS,
     NUMERIC_FACTS,
     Predictions,
+    Unestimated,
 )
 from inference.training.output import write_whole
 from inference.training.trained import weights_sha256
@@ -46,7 +47,14 @@ def estimate(
     parts = [pd.DataFrame([_facts(exam) for exam in found.part("train")])]
     for number, split in enumerate(splits):
         on_progress("estimates", number, len(splits))
-        parts.append(_estimated(run, made, split_records(made.recipe, found, cache, split)))
+        records = split_records(made.recipe, found, cache, split)
+        used = {exam.exam_id for exam in records.exams}
+        parts.append(_estimated(run, made, records))
+        parts += [
+            pd.DataFrame([{**_facts(exam), "unestimated": Unestimated.NO_FILM_OR_ECG.value}])
+            for exam in found.part(split)
+            if exam.exam_id not in used
+        ]
     on_progress("estimates", len(splits), len(splits))
     table = pd.concat(parts, ignore_index=True)
     write_whole(run / TABLE, table.to_csv(index=False))
@@ -56,8 +64,8 @@ def estimate(
 def read_estimates(run: Path) -> pd.DataFrame:
     """A row per exam: its facts, `truth`, and in mmHg a column for each network.
 
-    Training exams have no estimates. The first network's are given without the ECG and with another
-    patient's, too.
+    Training exams, and those without a usable film or ECG, have no estimates. The first network's
+    are given without the ECG and with another patient's, too.
 
     Raises:
         TrainingDataError: nothing was estimated yet.
@@ -71,8 +79,15 @@ def read_estimates(run: Path) -> pd.DataFrame:
 def predictions(table: pd.DataFrame, member: Member) -> Predictions:
     """The estimates of one network, as evaluation takes them."""
     exams = table.assign(target="mPAP", estimate=table[member.value])
-    columns = [name for name in (*EXAM_COLUMNS, *FACTS, *NUMERIC_FACTS) if name in exams]
+    known = (*EXAM_COLUMNS, *FACTS, *NUMERIC_FACTS, "unestimated")
+    columns = [name for name in known if name in exams]
     return Predictions.of(exams[columns])
+
+
+def estimated_test_exams(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the test split that have a truth and an estimate."""
+    test = table[table["split"] == "test"]
+    return test[test["truth"].notna() & test[OTHER].notna()].reset_index(drop=True)
 
 
 def _facts(exam: CohortExam) -> dict[str, object]:

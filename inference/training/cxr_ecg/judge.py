@@ -8,7 +8,12 @@ import pandas as pd
 from inference.training.cohort import looks
 from inference.training.cohort.scan import Progress, silent
 from inference.training.cxr_ecg import sections as own
-from inference.training.cxr_ecg.estimated import estimate, predictions, read_estimates
+from inference.training.cxr_ecg.estimated import (
+    estimate,
+    estimated_test_exams,
+    predictions,
+    read_estimates,
+)
 from inference.training.cxr_ecg.run import load_network, read_run
 from inference.training.evaluation import (
     Evaluation,
@@ -56,7 +61,7 @@ def judge(run: Path, cohort: Path, *, coverage: float = 0.90, draws: int = 2000)
 
 
 def _sections(table: pd.DataFrame) -> list[SectionOf]:
-    test = table[table["split"] == "test"].dropna(subset="truth").reset_index(drop=True)
+    test = estimated_test_exams(table)
     return [
         evidence_sections.signal,
         sections.performance,

@@ -27,6 +27,7 @@ class Unestimated(StrEnum):
     """Why an exam that was judged has no estimate of a target."""
 
     NO_LOOP = "no usable loop"
+    NO_FILM_OR_ECG = "no usable film or ECG"
     UNFAMILIAR = "unlike the training"
     LITTLE_EVIDENCE = "too little evidence"
 

@@ -51,6 +51,7 @@ NAMES: Mapping[str, str] = {
 NO_FIGURE = "-"
 _UNESTIMATED: Mapping[Unestimated, str] = {
     Unestimated.NO_LOOP: "without a usable loop",
+    Unestimated.NO_FILM_OR_ECG: "without a usable film or ECG",
     Unestimated.UNFAMILIAR: "with too few loops like those that the model was trained on",
     Unestimated.LITTLE_EVIDENCE: "with too little evidence in the loops",
 }
