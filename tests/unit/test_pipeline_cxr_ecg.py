@@ -384,7 +384,7 @@ def test_the_printed_page_of_an_ecg_is_as_good_as_its_samples(
     [of_page], [of_samples] = (
         bench.conclude(bench.film, ecg).measurements for ecg in (page, bench.ecg)
     )
-    assert abs(of_page.value - of_samples.value) < 2
+    assert abs(of_page.value - of_samples.value) < 1, "mmHg"
 
 
 def test_pictures_of_other_studies_are_not_told_of_unless_they_are_ecgs(bench: Bench) -> None:
