@@ -30,6 +30,7 @@ from highdicom.sr import (
     WaveformContentItem,
 )
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from dicom_node.report.references import frame_numbers, is_image, is_waveform
 from inference.types import Code, Evidence, InstanceRef
@@ -135,12 +136,13 @@ def source(
 ) -> list[ContentItem]:
     """A reference to what an estimate rests on: an image or a waveform (TID 320, TID 321).
 
-    The evidence sequence names all, also what is neither.
+    The evidence sequence names all, also what is neither. Some carts write UIDs that break PS3.5
+    chapter 9: DCMTK reads nothing of a report with an item that points at such a waveform.
     """
     instance = evidence.instance
     if is_image(instance.sop_class_uid):
         return [image(instance, name, relationship, frames=evidence.frames)]
-    if is_waveform(instance.sop_class_uid):
+    if is_waveform(instance.sop_class_uid) and UID(instance.sop_instance_uid).is_valid:
         item = WaveformContentItem(
             concept(name),
             instance.sop_class_uid,

@@ -132,7 +132,9 @@ def read_ecg(encoded: Encoded, asked: Mapping[LeadSet, Iterable[str]]) -> ReadEc
 def _shares(looked_at: Array) -> Array:
     """The part of each lead; all 0 where an answer rests on nothing."""
     parts = looked_at.sum(axis=1, dtype=np.float64)
-    return (parts / max(parts.sum(), np.finfo(np.float64).tiny)).astype(np.float32)
+    total = max(float(parts.sum()), float(np.finfo(np.float64).tiny))
+    shares: Array = (parts / total).astype(np.float32)
+    return shares
 
 
 def _of_beat(looked_at: Array, ecg: Ecg) -> Array:

@@ -161,6 +161,10 @@ def test_a_waveform_is_named_with_its_channels_and_what_was_looked_at_in_it() ->
     }
     assert numbers["Share of what the model looked at in lead V1"] == 70
     assert "looked at: lead V1 70 %, lead II 30 %" in as_text(found)
+    odd = replace(lead, instance=replace(lead.instance, sop_instance_uid="1.2..1"))
+    document = report(replace(found, evidence=(odd,)))
+    assert not [item for item in flat(document) if item.ValueType == "WAVEFORM"]
+    assert "1.2..1" in str(document.CurrentRequestedProcedureEvidenceSequence)
 
 
 def test_without_measurements_the_first_picture_is_in_their_place() -> None:

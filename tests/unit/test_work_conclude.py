@@ -12,7 +12,7 @@ from inference.types import Exclusion, Findings, ModelCard, Reference, Standing,
 from storage.reading.cases import Case, CaseInstance
 from storage.reading.earlier import EarlierFindings
 from storage.reading.same_patient import CaseStudy
-from tests.report_cases import measurements
+from tests.report_cases import MMHG, measurements
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 
@@ -130,7 +130,11 @@ def test_what_was_measured_until_the_study_stands_beside_and_makes_another_repor
     case = Case(1, "1.2.9", False, (instance(1),), at=at, patient_id="P1")
     pipeline = Numbers()
     pipeline.abstain = lambda *_: found(40, pipeline.model)  # type: ignore[method-assign]
-    values = (Reference("20250131", 38.0), Reference("20260131", 41.0), Reference("20260201", 9.0))
+    values = (
+        Reference("20250131", 38.0, MMHG),
+        Reference("20260131", 41.0, MMHG),
+        Reference("20260201", 9.0, MMHG),
+    )
 
     plain, other = (gather(case, pipeline, {who: {"mPAP": values}}) for who in ("P2", "P1"))
 
