@@ -26,14 +26,16 @@ def course_of(
 ) -> Course | None:
     """How each quantity of the findings of a study went; None where nothing is known before.
 
-    `earlier` are the estimates of earlier studies, the oldest first. One in another unit is left
-    out: nothing is converted. `references` are by the names of quantities, in their units, until
-    the day of the study.
+    `earlier` are the estimates of earlier studies, the oldest first; `references`, by the names of
+    quantities, are until the day of the study. What is in another unit is left out: nothing is
+    converted.
     """
     tracks = [
         replace(
             _track(present, findings.model.bundle_digest, earlier),
-            references=tuple(references.get(name, ())),
+            references=tuple(
+                item for item in references.get(name, ()) if _are_same(item.unit, present.unit)
+            ),
         )
         for name, present in followed(findings).items()
     ]
@@ -81,7 +83,7 @@ def _track(present: Measurement, bundle_digest: str, earlier: Sequence[Earlier])
         Point(item.study, item.values[present.name], item.bundle_digest == bundle_digest)
         for item in earlier
         if present.name in item.values
-        if _unit(item.values[present.name]) == _unit(present)
+        if _are_same(item.values[present.name].unit, present.unit)
     )
     track = Track(present, points)
     if track.previous is None:
@@ -89,8 +91,8 @@ def _track(present: Measurement, bundle_digest: str, earlier: Sequence[Earlier])
     return Track(present, points, changed(present, track.previous.estimate))
 
 
-def _unit(measurement: Measurement) -> tuple[str, str]:
-    return measurement.unit.scheme, measurement.unit.value
+def _are_same(unit: Code, other: Code) -> bool:
+    return (unit.scheme, unit.value) == (other.scheme, other.value)
 
 
 def _probability(verdict: str, percent: int) -> Measurement:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inference.codes import Code
 from inference.results import Measurement
 
 
@@ -37,10 +38,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A value of a quantity that was measured otherwise, in its unit; `at` is the day, YYYYMMDD."""
+    """A value of a quantity that was measured otherwise; `at` is the day, YYYYMMDD."""
 
     at: str
     value: float
+    unit: Code
 
 
 #: By Patient ID and by the name of a quantity, the oldest first.

@@ -1,11 +1,10 @@
 """What was measured otherwise, by catheter: read from the hospital's table, for the reports."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from inference.earlier import Reference, ReferenceValues
+from inference.pipelines.haemodynamics import QUANTITIES
 from inference.training.cohort.labels import read_labels
 from inference.training.cohort.rows import COLUMNS
 
@@ -22,9 +21,8 @@ def read_reference_values(path: Path) -> ReferenceValues:
         of_patient = found[row["patient_id"]]
         for name, column in COLUMNS.items():
             if row[column] == row[column]:  # no NaN: it was measured
-                of_patient[name] = (*of_patient.get(name, ()), _reference(row, column))
+                measured = Reference(
+                    f"{row['rhc_date']:%Y%m%d}", float(row[column]), QUANTITIES[name].unit
+                )
+                of_patient[name] = (*of_patient.get(name, ()), measured)
     return found
-
-
-def _reference(row: Mapping[Any, Any], column: str) -> Reference:
-    return Reference(f"{row['rhc_date']:%Y%m%d}", float(row[column]))

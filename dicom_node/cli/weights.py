@@ -19,8 +19,10 @@ def kinds() -> None:
     """List the supported encoders, and those that cannot be used, with the reason."""
     from inference.training.weights import FILM_KINDS, KINDS, REFUSED
 
-    for name, kind in {**KINDS, **FILM_KINDS}.items():
-        say(f"{name:24} {kind.about}; recipe: architecture = {kind.architecture!r}")
+    known = [(name, kind.about, kind.architecture) for name, kind in KINDS.items()]
+    known += [(name, kind.about, kind.architecture) for name, kind in FILM_KINDS.items()]
+    for name, about, architecture in known:
+        say(f"{name:24} {about}; recipe: architecture = {architecture!r}")
     for name, why in REFUSED.items():
         say(f"{name:24} cannot be used: {why}")
 

@@ -74,7 +74,6 @@ NO = Code("373067005", "SCT", "No")
 
 # Earlier studies: TID 1502 with CID 280, and what they say in words (CID 6053, 7001, 7002)
 TIME_POINT = Code("C2348792", "UMLS", "Time Point")
-TIME_POINT_ORDER = Code("126073", "DCM", "Time Point Order")
 TEMPORAL_OFFSET = Code("128740", "DCM", "Longitudinal Temporal Offset from Event")
 TEMPORAL_EVENT = Code("128741", "DCM", "Longitudinal Temporal Event Type")
 BASELINE = Code("121079", "DCM", "Baseline")

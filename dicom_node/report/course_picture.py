@@ -140,10 +140,11 @@ def _draw_estimate(
 
 
 def _scale(track: Track, top: int, bottom: int) -> _Scale:
-    """From the lowest to the highest of all that is drawn."""
+    """From the lowest to the highest of all that is drawn; from zero where no interval measures."""
     estimates = [track.present, *(point.estimate for point in track.earlier)]
     shown = [number for item in estimates for number in (item.value, item.low, item.high)]
     shown += [track.present.upper_limit, *(each.value for each in track.references)]
+    shown += [] if any(item.low is not None for item in estimates) else [0.0]
     known = [number for number in shown if number is not None]
     low, high = min(known), max(known)
     return _Scale(low, high if high > low else low + 1, top, bottom)
@@ -162,8 +163,12 @@ def _draw_years(canvas: Canvas, axis: _Axis) -> None:
 
 
 def _legend(findings: Findings, course: Course) -> str:
-    parts = ["Bar: interval of the estimate."]
-    if not all(point.comparable for track in course.tracks for point in track.earlier):
+    points = [point for track in course.tracks for point in track.earlier]
+    estimates = [*(track.present for track in course.tracks), *(p.estimate for p in points)]
+    parts = ["Point: estimate."]
+    if any(item.low is not None for item in estimates):
+        parts.append("Bar: its interval.")
+    if not all(point.comparable for point in points):
         parts.append("Hollow: made with another model, not comparable.")
     if any(track.references for track in course.tracks):
         parts.append(f"Square: {findings.words.reference}.")

@@ -1,7 +1,7 @@
 """The estimates of earlier studies in the SR: one measurement group for each time point.
 
-TID 1501 with TID 1502, from our own items: highdicom's `TimePointContext` writes the order 2 as
-"2.0". The baseline is the first estimate that the report shows.
+TID 1501 with TID 1502. The baseline is the first estimate that the report shows. There is no Time
+Point Order: it says no more than the offset, and OHIF's reader fails on a NUM without a child.
 """
 
 from collections import defaultdict
@@ -26,6 +26,8 @@ from dicom_node.report.items import (
 from dicom_node.report.uids import tracking_uid
 from inference.types import Findings, Measurement, Point, StudyRef
 
+_ANOTHER = "Made with another model: not comparable with the present estimates."
+
 
 def earlier_groups(findings: Findings, study: StudyContext) -> Iterator[ContentItem]:
     """A group for each earlier study, the oldest first."""
@@ -34,14 +36,12 @@ def earlier_groups(findings: Findings, study: StudyContext) -> Iterator[ContentI
         for point in track.earlier:
             by_study[point.study].append(point)
     ordered = sorted(by_study, key=lambda each: (each.at, each.uid))
-    for order, each in enumerate(ordered, 1):
+    for each in ordered:
         days = (_date(each) - _date(ordered[0])).days
-        yield _group(by_study[each], order, days, findings, study)
+        yield _group(by_study[each], days, findings, study)
 
 
-def _group(
-    points: list[Point], order: int, days: int, findings: Findings, study: StudyContext
-) -> ContentItem:
+def _group(points: list[Point], days: int, findings: Findings, study: StudyContext) -> ContentItem:
     """The label says that it is an earlier one, for viewers that show no time points."""
     first = points[0]
     label = f"EARLIER STUDY of {comparison.day(first.study.at)}: {findings.title}"
@@ -52,7 +52,7 @@ def _group(
         [
             text(concepts.TRACKING_IDENTIFIER, label, HAS_OBS_CONTEXT),
             uid(concepts.TRACKING_UID, tracked, HAS_OBS_CONTEXT),
-            *_time_point(comparison.day(first.study.at), order, days),
+            *_time_point(comparison.day(first.study.at), days),
             code(concepts.METHOD, concepts.AI_ESTIMATION, HAS_CONCEPT_MOD),
             *(_estimate(point.estimate) for point in points),
             *another,
@@ -60,15 +60,9 @@ def _group(
     )
 
 
-_ANOTHER = "Made with another model: not comparable with the present estimates."
-
-
-def _time_point(day: str, order: int, days: int) -> Iterator[ContentItem]:
+def _time_point(day: str, days: int) -> Iterator[ContentItem]:
     """TID 1502."""
     yield text(concepts.TIME_POINT, day, HAS_OBS_CONTEXT)
-    yield number(
-        concept(concepts.TIME_POINT_ORDER), order, concepts.NO_UNITS, HAS_OBS_CONTEXT, decimals=0
-    )
     yield number(
         concept(concepts.TEMPORAL_OFFSET),
         days,

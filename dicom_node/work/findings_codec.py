@@ -115,7 +115,9 @@ def _track(item: dict[str, Any]) -> Track:
         Point(StudyRef(**each["study"]), _measurement(each["estimate"]), each["comparable"])
         for each in item["earlier"]
     )
-    references = tuple(Reference(**each) for each in item["references"])
+    references = tuple(
+        Reference(**each | {"unit": Code(**each["unit"])}) for each in item["references"]
+    )
     return Track(_measurement(item["present"]), points, item["changed"], references)
 
 

@@ -29,6 +29,7 @@ from inference.training.recipe_files import named_recipe
 from tests.unit.films import write_film
 
 PATIENTS = 90
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

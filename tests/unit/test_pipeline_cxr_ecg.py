@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytest import approx
 
+from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import FilmAndEcgPreprocessing, Population
 from inference.dicom.header import read_header
@@ -314,6 +315,13 @@ def test_clocks_a_day_apart_are_told(bench: Bench) -> None:
 def test_a_film_alone_says_nothing_aloud(bench: Bench) -> None:
     findings = bench.conclude(bench.film)
     assert (findings.abstention, findings.quiet) == (words.NO_ECG, True)
+
+
+def test_only_an_abstention_may_be_quiet_and_that_is_kept(bench: Bench) -> None:
+    quiet = bench.conclude(bench.film)
+    assert decode_findings(encode_findings(quiet)).quiet
+    with pytest.raises(ValueError, match="only an abstention"):
+        replace(bench.conclude(bench.film, bench.ecg), quiet=True)
 
 
 def test_an_ecg_alone_neither(bench: Bench) -> None:

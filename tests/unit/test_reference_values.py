@@ -5,6 +5,7 @@ from pathlib import Path
 from dicom_node.app.reference_values import reference_values
 from dicom_node.settings.model import Settings
 from inference.types import Reference
+from tests.report_cases import MMHG, WOOD
 
 TABLE = """patient_id,rhc_date,mpap_mmhg,pvr_wu,pawp_mmhg
 P1,2025-03-10,41,6.1,10
@@ -24,9 +25,9 @@ def test_each_patient_has_the_values_in_their_order(tmp_path: Path) -> None:
     found = reference_values(settings(table))
     assert set(found) == {"P1", "P2"}
     assert found["P1"] == {
-        "mPAP": (Reference("20240401", 33.0), Reference("20250310", 41.0)),
-        "PVR": (Reference("20250310", 6.1),),
-        "PAWP": (Reference("20240401", 9.0), Reference("20250310", 10.0)),
+        "mPAP": (Reference("20240401", 33.0, MMHG), Reference("20250310", 41.0, MMHG)),
+        "PVR": (Reference("20250310", 6.1, WOOD),),
+        "PAWP": (Reference("20240401", 9.0, MMHG), Reference("20250310", 10.0, MMHG)),
     }
 
 

@@ -16,6 +16,8 @@ from inference.types import Earlier, Findings, Reference, StudyRef
 from tests.report_cases import (
     IDENTITY,
     MADE_AT,
+    MMHG,
+    WOOD,
     abstention,
     assessments,
     before,
@@ -69,7 +71,6 @@ def test_each_earlier_study_is_a_time_point_with_its_estimates() -> None:
     told = [
         (
             named(group, "C2348792")[0].TextValue,
-            numeric(named(group, "126073")[0]),
             numeric(named(group, DAYS)[0]),
             named(group, "128741")[0].ConceptCodeSequence[0].CodeMeaning,
             numeric(named(group, MPAP)[0]),
@@ -77,15 +78,26 @@ def test_each_earlier_study_is_a_time_point_with_its_estimates() -> None:
         for group in groups
     ]
     assert told == [
-        ("2023-01-05", "1", "0", "Baseline", "27"),
-        ("2024-03-04", "2", "424", "Baseline", "24"),
-        ("2025-03-10", "3", "795", "Baseline", "31"),
+        ("2023-01-05", "0", "Baseline", "27"),
+        ("2024-03-04", "424", "Baseline", "24"),
+        ("2025-03-10", "795", "Baseline", "31"),
     ]
 
 
 def test_no_viewer_can_take_an_earlier_estimate_for_the_present_one() -> None:
     labels = [named(group, "112039")[0].TextValue for group in earlier_groups(beside_earlier())]
     assert all(label.startswith("EARLIER STUDY of 20") for label in labels)
+
+
+def test_every_number_has_an_item_below_it_as_viewers_expect() -> None:
+    numbers = [
+        item
+        for group in earlier_groups(beside_earlier())
+        for item in below(group)
+        if item.ValueType == "NUM"
+    ]
+    assert len(numbers) == 6
+    assert all("ContentSequence" in item for item in numbers)
 
 
 def test_one_of_another_bundle_says_that_it_cannot_be_compared() -> None:
@@ -151,7 +163,7 @@ def test_of_many_the_last_four_are_named_in_words() -> None:
 
 
 def test_what_was_measured_otherwise_stands_beside_the_estimates() -> None:
-    references = {"mPAP": (Reference("20240401", 33.0), Reference("20260301", 41.0))}
+    references = {"mPAP": (Reference("20240401", 33.0, MMHG), Reference("20260301", 41.0, MMHG))}
     findings = beside_earlier(before("20250310", 31), references=references)
     assert said(findings).endswith(
         "within the uncertainty of both estimates; "
@@ -164,6 +176,7 @@ def test_what_was_measured_otherwise_stands_beside_the_estimates() -> None:
 def test_a_measured_value_needs_no_earlier_estimate() -> None:
     findings = course_of(estimate(), StudyRef("1.2", "20261121"), (), {"PVR": [measured(3.1)]})
     assert findings is not None
+    assert course_of(estimate(), StudyRef("1.2", "20261121"), (), {"mPAP": [measured(3.1)]}) is None
     found = replace(estimate(), course=findings)
     assert said(found) == "PVR, catheter value: 3.1 Wood units (2024-04-01)."
     assert earlier_groups(found) == []
@@ -171,7 +184,7 @@ def test_a_measured_value_needs_no_earlier_estimate() -> None:
 
 
 def measured(value: float) -> Reference:
-    return Reference("20240401", value)
+    return Reference("20240401", value, WOOD)
 
 
 def test_where_nothing_is_measured_the_probability_of_each_verdict_is_followed() -> None:

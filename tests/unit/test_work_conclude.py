@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.case_findings import abandoned, conclude, gather
+from dicom_node.work.case_findings import abandoned, conclude, gather, input_digest
 from dicom_node.work.findings_codec import encode_findings
 from inference.errors import InferenceError
-from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
-from inference.types import Findings, ModelCard, Reference, Standing, StudyRef
+from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS, UNUSED
+from inference.types import Exclusion, Findings, ModelCard, Reference, Standing, StudyRef
 from storage.reading.cases import Case, CaseInstance
 from storage.reading.earlier import EarlierFindings
 from storage.reading.same_patient import CaseStudy
-from tests.report_cases import measurements
+from tests.report_cases import MMHG, measurements
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 
@@ -130,7 +130,11 @@ def test_what_was_measured_until_the_study_stands_beside_and_makes_another_repor
     case = Case(1, "1.2.9", False, (instance(1),), at=at, patient_id="P1")
     pipeline = Numbers()
     pipeline.abstain = lambda *_: found(40, pipeline.model)  # type: ignore[method-assign]
-    values = (Reference("20250131", 38.0), Reference("20260131", 41.0), Reference("20260201", 9.0))
+    values = (
+        Reference("20250131", 38.0, MMHG),
+        Reference("20260131", 41.0, MMHG),
+        Reference("20260201", 9.0, MMHG),
+    )
 
     plain, other = (gather(case, pipeline, {who: {"mPAP": values}}) for who in ("P2", "P1"))
 
@@ -167,3 +171,16 @@ def test_one_of_another_study_that_could_not_be_analysed_leaves_no_estimate() ->
     findings = conclude(case, gather(case, Numbers()), Numbers())
 
     assert "1 of the 2 instances could not be analysed: disk away." in str(findings.abstention)
+
+
+def test_a_companion_that_findings_do_not_name_has_no_part_in_them() -> None:
+    beside = replace(instance(2), of=CaseStudy(2, "1.2.10", "20260101000000"))
+    case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), companions=(beside,))
+    pipeline = Numbers()
+    gathered = gather(case, pipeline)
+    silent = conclude(case, gathered, pipeline)
+    alone = gather(replace(case, companions=()), pipeline)
+    assert input_digest(case, gathered, silent, pipeline) == alone.input_digest
+    told = Exclusion(gathered.encoded[1].instance, NO_ESTIMATE, UNUSED)
+    naming = replace(silent, exclusions=(told,))
+    assert input_digest(case, gathered, naming, pipeline) == gathered.input_digest

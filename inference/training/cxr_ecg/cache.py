@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.ecg.cleaning import Mains
 from inference.ecg.drawing import lead_pictures
 from inference.ecg.leads import LeadSet
 from inference.ecg.look import look as look_at_ecg
@@ -31,7 +32,7 @@ from inference.training.output import whole_file, write_whole
 #: As the node asks for: twelve leads, even one after the other.
 _NEEDS = Needs(frozenset({LeadSet.TWELVE}), sequential=True)
 #: The pictures are drawn before the hum of the mains is removed.
-_ANY_MAINS_HZ = 50
+_ANY_MAINS_HZ: Mains = 50
 _UNUSED, _VIEW = "unreadable_instances.csv", "view.safetensors"
 
 Pixels = NDArray[np.uint8]

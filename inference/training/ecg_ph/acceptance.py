@@ -179,12 +179,12 @@ def chest_reversed(network: EcgClassifier, cohort: Cohort, cached: Path, recipe:
 
 def oracle(judged: Judged, cohort: Cohort, truth: Path) -> dict[str, float]:
     """The AUROC of the phantom's true pressures (truth.csv) on the test split."""
-    true = pd.read_csv(truth).set_index("sop_instance_uid")
+    true = pd.read_csv(truth, dtype={"sop_instance_uid": str}).set_index("sop_instance_uid")
     shown = {exam.exam_id: exam.loops[0].sop_instance_uid for exam in cohort.exams}
     found = {}
     for name, output in judged.outputs.items():
         column = "mpap_mmhg" if name.startswith("PH") else "pawp_mmhg"
-        score = true.loc[output.exams["exam_id"].map(shown), column].to_numpy(float)
+        score = true[column].reindex(output.exams["exam_id"].map(shown)).to_numpy(float)
         sample = resample(output.exams["patient_id"], draws=0, seed=0)
         found[name] = float(auc(output.exams["label"].to_numpy(bool), score, sample).values[0])
     return found

@@ -36,7 +36,8 @@ def reliability(outputs: Mapping[str, Output], called: Called) -> Figure:
             shown = group.shown
             if shown.low is not None and shown.high is not None:
                 axis.plot([group.stated] * 2, [shown.low, shown.high], color=BLUE, lw=1)
-            axis.plot(group.stated, shown.value, "o", color=BLUE)
+            if shown.value is not None:
+                axis.plot(group.stated, shown.value, "o", color=BLUE)
         axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axis.set(xlabel="Stated probability", ylabel="Share that had it")
     return figure

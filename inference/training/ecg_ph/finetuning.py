@@ -156,7 +156,6 @@ class FineTuning:
         else:
             inputs = self._features[rows]
         for number, head in enumerate(self._network.heads):
-            seen = inputs[:, number].cpu()
-            last = slice(-seen.shape[1], None)
-            head.mean[last] = seen.mean(dim=0).to(head.mean.device)
-            head.sd[last] = seen.std(dim=0).clamp_min(_SMALLEST_SD).to(head.sd.device)
+            seen = inputs[:, number]
+            head.get_buffer("mean")[-seen.shape[1] :] = seen.mean(dim=0)
+            head.get_buffer("sd")[-seen.shape[1] :] = seen.std(dim=0).clamp_min(_SMALLEST_SD)

@@ -67,8 +67,8 @@ class Judged:
         """The error of the weights that were kept."""
         if self.pretraining.empty:
             return None
-        best = self.pretraining["validation_loss"].idxmin()
-        return float(self.pretraining.loc[best, "reconstruction"])
+        best = int(self.pretraining["validation_loss"].to_numpy(float).argmin())
+        return float(self.pretraining["reconstruction"].to_numpy(float)[best])
 
 
 def judge(made: Run, folder: Path, predicted: pd.DataFrame, counted: Looks | None = None) -> Judged:

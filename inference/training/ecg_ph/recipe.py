@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from inference.bundle.strict import Strict
 from inference.ecg.cleaning import Mains
 from inference.models.ecg_networks import ECG_NETWORKS, EcgArchitecture
-from inference.models.lead_vae import LEAD_SETS, OUTPUTS, OUTPUTS_PER_SET
+from inference.models.lead_vae import OUTPUTS, OUTPUTS_PER_SET
 from inference.training.any_recipe import AnyRecipe
 
 Count = Annotated[int, Field(ge=1)]
@@ -93,6 +93,6 @@ class Recipe(AnyRecipe):
         return OUTPUTS if self.six_leads else OUTPUTS[:OUTPUTS_PER_SET]
 
     @property
-    def lead_sets(self) -> tuple[str, ...]:
+    def lead_sets(self) -> tuple[Literal["12 leads", "6 limb leads"], ...]:
         """The lead sets of its heads, as a bundle names them."""
-        return tuple(each.value for each in LEAD_SETS[: len(self.targets) // OUTPUTS_PER_SET])
+        return ("12 leads", "6 limb leads") if self.six_leads else ("12 leads",)

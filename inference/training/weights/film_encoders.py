@@ -187,7 +187,7 @@ def _require_shape(
 def _resampled(positions: Tensor, tokens: int) -> tuple[Tensor, str]:
     """Positions of another size: bicubic with antialiasing, as timm does it, and in words."""
     old, new = isqrt(positions.shape[1] - 1), isqrt(tokens - 1)
-    grid = positions[:, 1:].unflatten(1, (old, old)).permute(0, 3, 1, 2)
+    grid = positions[:, 1:].reshape(1, old, old, -1).permute(0, 3, 1, 2)
     grid = nn.functional.interpolate(grid, (new, new), mode="bicubic", antialias=True)
     resampled = torch.cat([positions[:, :1], grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
     return resampled, f"positions resampled from {old} x {old} to {new} x {new}, bicubic"
