@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,10 +11,7 @@ from inference.bundle.loading import load_bundle
 from inference.errors import TrainingDataError
 from inference.models.film_and_ecg import FilmAndEcg
 from inference.models.film_view import FilmViewNetwork
-from inference.phantom.film.storing import VARIANTS
 from inference.phantom.patients import make
-from inference.radiograph.film import look
-from inference.radiograph.patches import patches
 from inference.training.checkpoint import save_weights
 from inference.training.cohort import build, read_cohort
 from inference.training.cxr_ecg.cache import cache, read_cached
@@ -26,7 +22,6 @@ from inference.training.cxr_ecg.packing import CANNOT_SCREEN, pack
 from inference.training.cxr_ecg.recipe import Member, Optimisation, Recipe
 from inference.training.cxr_ecg.run import RUN, Run, load_network, read_run
 from inference.training.recipe_files import named_recipe
-from tests.unit.films import write_film
 
 PATIENTS = 90
 pytestmark = pytest.mark.long
@@ -165,9 +160,9 @@ def test_the_bundle_holds_both_networks_and_gives_the_run_s_estimates(
     assert CANNOT_SCREEN not in manifest.limitations
     loaded = load_bundle(tmp_path / "bundle", torch.device("cpu"))
     patch, pictures = torch.rand(1, 1, 1, 56, 56), torch.rand(1, 36, 48, 224)
-    (fusion,) = loaded.networks_of(FilmAndEcg)
     with torch.inference_mode():
-        assert torch.equal(fusion(patch, pictures), made.network()(patch, pictures))
+        of_bundle = loaded.by_prefix["fusion"](patch, pictures)
+        assert torch.equal(of_bundle, made.network()(patch, pictures))
     assert pack(run, cohort, kept, tmp_path / "again").digest == manifest.digest
 
 
@@ -185,28 +180,6 @@ def test_a_bundle_of_patients_with_ph_alone_gives_no_probability_and_says_so(
     manifest = pack(with_ph, cohort, kept, tmp_path / "bundle")
     assert CANNOT_SCREEN in manifest.limitations
     assert not manifest.probabilities
-
-
-def test_a_film_written_both_ways_gives_one_estimate_and_a_lie_another(
-    made: Made, tmp_path: Path
-) -> None:
-    network, run = made.network(), read_run(made.run)
-    pictures = torch.full((1, 36, 48, 224), 1.0)
-
-    def mpap_mmhg(path: Path) -> float:
-        film = patches(look(path).pixels, "whole", run.recipe.film_px)
-        with torch.inference_mode():
-            output = network(torch.from_numpy(np.array(film))[None, :, None], pictures)
-        return run.mean_mmhg + run.sd_mmhg * float(output)
-
-    dark, light = (replace(VARIANTS[0], white_is_zero=inverted) for inverted in (False, True))
-    one = mpap_mmhg(write_film(tmp_path / "one.dcm", dark))
-    other = mpap_mmhg(write_film(tmp_path / "other.dcm", light))
-    lied = mpap_mmhg(
-        write_film(tmp_path / "lie.dcm", dark, PhotometricInterpretation="MONOCHROME1")
-    )
-    assert other == pytest.approx(one, abs=1e-4)
-    assert abs(lied - one) > 1
 
 
 def test_a_file_that_is_gone_is_named_and_the_rest_is_cached(made: Made, tmp_path: Path) -> None:
