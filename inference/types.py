@@ -188,11 +188,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """One instance of the study that was not analysed, and why."""
+    """One instance that was not analysed, why, and the study that it is of."""
 
     instance: InstanceRef
     reason: Code
     detail: str
+    study: StudyRef = field(default_factory=StudyRef)
 
 
 @dataclass(frozen=True, slots=True)

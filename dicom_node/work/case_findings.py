@@ -134,7 +134,7 @@ def gather(
     for item in _told(case):
         exclusion = _exclusion(item, pipeline)
         if exclusion:
-            exclusions.append(exclusion)
+            exclusions.append(replace(exclusion, study=_study_of(item, case)))
         else:
             encoded.append(_encoded(item, case))
             beside = f" {item.of.at}" if item.of else ""
@@ -322,9 +322,13 @@ def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
 def _encoded(item: CaseInstance, case: Case) -> Encoded:
     if item.preparation is None or item.preparation.features is None:
         raise InferenceError("a selected instance has no stored features")
-    uid, at = (item.of or case).study_instance_uid, (item.of or case).at
     features = decode_features(item.preparation.features)
-    return Encoded(_reference(item), features, StudyRef(uid, at))
+    return Encoded(_reference(item), features, _study_of(item, case))
+
+
+def _study_of(item: CaseInstance, case: Case) -> StudyRef:
+    of = item.of or case
+    return StudyRef(of.study_instance_uid, of.at)
 
 
 def _reference(item: CaseInstance) -> InstanceRef:

@@ -49,7 +49,12 @@ def decode_findings(text: str) -> Findings:
         classification=_classification(tree.get("classification")),
         evidence=tuple(_evidence(item) for item in tree["evidence"]),
         exclusions=tuple(
-            Exclusion(InstanceRef(**item["instance"]), Code(**item["reason"]), item["detail"])
+            Exclusion(
+                InstanceRef(**item["instance"]),
+                Code(**item["reason"]),
+                item["detail"],
+                StudyRef(**item.get("study", {})),
+            )
             for item in tree["exclusions"]
         ),
         cautions=tuple(tree.get("cautions", ())),

@@ -12,12 +12,12 @@ import numpy as np
 from pydicom import Dataset
 
 from inference.bundle.loading import Bundle, load_bundle
-from inference.dicom.elements import text
+from inference.dicom.header import instance_ref
 from inference.ecg import rules as ecg_rules
 from inference.ecg.cleaning import RATE_HZ, SAMPLES, Mains
 from inference.ecg.drawing import lead_pictures, sheet
 from inference.ecg.leads import LEADS
-from inference.ecg.sop_classes import ECG_SOP_CLASS_UIDS
+from inference.ecg.page import selection as pages
 from inference.errors import BundleError, InferenceError
 from inference.models.device import choose_device, reproducible
 from inference.models.frame_encoder import Precision, choose_precision
@@ -49,6 +49,7 @@ from inference.pipelines.film_ecg_inputs import (
     look_at_ecg,
     look_at_film,
 )
+from inference.pipelines.film_ecg_kinds import Kind, kind_of, was_ecg
 from inference.pipelines.film_ecg_pairing import (
     Near,
     by_preference,
@@ -76,9 +77,6 @@ from inference.types import (
     Selection,
     Standing,
 )
-
-#: By which objects of any class say that they are ECGs.
-_ECG_MODALITIES = frozenset({"ECG", "HD"})
 
 
 class CxrEcg:
@@ -124,8 +122,11 @@ class CxrEcg:
 
     def select(self, header: Dataset, profile: str | None = None) -> Selection:  # noqa: ARG002
         """Judge one instance as a film or as an ECG, then by the population of the bundle."""
-        if _is_ecg(text(header, "SOPClassUID"), text(header, "Modality")):
+        kind = kind_of(instance_ref(header))
+        if kind is Kind.ECG:
             return ecg_rules.select(header, NEEDS)
+        if kind is Kind.PAGE:
+            return pages.select(header)
         selection = radiograph_rules.select(header)
         population = self._manifest.population
         if population is None or isinstance(selection, Rejected):
@@ -144,8 +145,8 @@ class CxrEcg:
                 a rule.
             InstanceUnreadableError: they cannot be decoded or hold no picture.
         """
-        if _is_ecg(selected.instance.sop_class_uid, selected.instance.modality):
-            return look_at_ecg(instance, self._mains_hz)
+        if kind_of(selected.instance) is not Kind.FILM:
+            return look_at_ecg(instance, selected, self._mains_hz)
         seen = look_at_film(instance, selected, self._fed, self._views)
         if any(map(age_is_unknown, selected.verdicts)):
             return replace(seen, notes=(*seen.notes, AGE_UNKNOWN))
@@ -168,13 +169,15 @@ class CxrEcg:
             InferenceError: the model gave a number that is not finite.
         """
         inputs = sorted(case.encoded, key=lambda item: item.instance.sop_instance_uid)
-        ecgs = [item for item in inputs if _is_ecg_instance(item.instance)]
+        ecgs = [item for item in inputs if kind_of(item.instance) is not Kind.FILM]
         own = (item for item in inputs if item.study == case.study)
-        films = [item for item in own if not _is_ecg_instance(item.instance)]
+        films = [item for item in own if kind_of(item.instance) is Kind.FILM]
+        # Of other studies nobody asks why their pictures are no ECGs.
+        told = [item for item in exclusions if item.study == case.study or was_ecg(item)]
         if not films:
-            return replace(self.abstain(exclusions, words.NO_FILM), quiet=True)
+            return replace(self.abstain(told, words.NO_FILM), quiet=True)
         film, *others = by_preference(films)
-        left_out = [*exclusions, *(_other_film(other, film) for other in others)]
+        left_out = [*told, *(_other_film(other, film) for other in others)]
         near = nearest(film, ecgs, self._fed.pair_days)
         if near is None:
             return self._without_ecg(film, ecgs, left_out)
@@ -189,7 +192,7 @@ class CxrEcg:
             exclusions=tuple(exclusions),
             limitations=self._manifest_limitations,
             abstention=why,
-            quiet=not any(_is_ecg_instance(item.instance) for item in exclusions),
+            quiet=not any(map(was_ecg, exclusions)),
         )
 
     @property
@@ -204,7 +207,7 @@ class CxrEcg:
         """An abstention: no ECG came, or those that came cannot be used."""
         far = [_too_far(film, ecg, self._fed.pair_days) for ecg in ecgs]
         left_out = [*exclusions, *far]
-        unused = [item for item in left_out if _is_ecg_instance(item.instance)]
+        unused = [*filter(was_ecg, exclusions), *far]
         return self.abstain(left_out, words.no_usable_ecg(unused) if unused else words.NO_ECG)
 
     def _fuse(self, film: Encoded, ecg: Encoded) -> Fused:
@@ -267,15 +270,6 @@ def load(bundle: Path, device: str, precision: str = "fp32", mains_hz: Mains = 5
     pipeline = CxrEcg(load_bundle(bundle, place), choose_precision(precision, place), mains_hz)
     pipeline.check()
     return pipeline
-
-
-def _is_ecg(sop_class_uid: str, modality: str) -> bool:
-    """Whether an object is an ECG, such as it is: of a class of ECGs, or it says so."""
-    return sop_class_uid in ECG_SOP_CLASS_UIDS or modality in _ECG_MODALITIES
-
-
-def _is_ecg_instance(instance: InstanceRef) -> bool:
-    return _is_ecg(instance.sop_class_uid, instance.modality)
 
 
 def _other_film(other: Encoded, used: Encoded) -> Exclusion:

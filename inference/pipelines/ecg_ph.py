@@ -112,11 +112,10 @@ class EcgPh:
         selection = rules.select(header, self._needs)
         if isinstance(selection, Rejected):
             return selection
-        verdicts = (*selection.verdicts, human(header), self._of_age(header))
-        rejected = rejection(selection.instance, verdicts[-2:], _REASONS)
-        if rejected is not None:
-            return replace(rejected, verdicts=verdicts)
-        return replace(selection, verdicts=verdicts)
+        of_patient = (human(header), self._of_age(header))
+        verdicts = (*selection.verdicts, *of_patient)
+        rejected = rejection(selection.instance, of_patient, _REASONS)
+        return replace(rejected or selection, verdicts=verdicts)
 
     def look(self, instance: Path, selected: Selected) -> Ecg:
         """Read, clean and examine an ECG.

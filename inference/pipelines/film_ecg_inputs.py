@@ -17,12 +17,14 @@ from inference.ecg import look as ecg_look
 from inference.ecg.cleaning import RATE_HZ, Mains
 from inference.ecg.drawing import lead_pictures
 from inference.ecg.leads import Leads, LeadSet
+from inference.ecg.page import look as page_look
 from inference.ecg.rules import Needs
 from inference.errors import BundleError, InferenceError, InstanceExcludedError
 from inference.explaining.occlusion import with_hidden_parts
 from inference.models.film_and_ecg import FilmAndEcg, stacked
 from inference.models.film_view import FilmViewNetwork
 from inference.models.frame_encoder import Precision
+from inference.pipelines.film_ecg_kinds import Kind, kind_of
 from inference.radiograph import film as radiograph
 from inference.radiograph.film import Film
 from inference.radiograph.patches import patches
@@ -89,15 +91,18 @@ def in_pieces(film: Film, fed: FilmAndEcgPreprocessing) -> FilmLook:
     )
 
 
-def look_at_ecg(path: Path, mains_hz: Mains) -> EcgLook:
-    """Read and draw a selected ECG.
+def look_at_ecg(path: Path, selected: Selected, mains_hz: Mains) -> EcgLook:
+    """Read and draw a selected ECG, of its samples or of its page.
 
     Raises:
         InstanceUnreadableError: the file is not what was selected.
         InstanceExcludedError: the samples break a rule.
         OSError: the file cannot be read.
     """
-    ecg = ecg_look.look(path, NEEDS, mains_hz)
+    if kind_of(selected.instance) is Kind.PAGE:
+        ecg = page_look.look(path, mains_hz)
+    else:
+        ecg = ecg_look.look(path, NEEDS, mains_hz)
     return EcgLook(lead_pictures(ecg.drawn)[..., 0], ecg.drawn, ecg.channels, ecg.notes)
 
 

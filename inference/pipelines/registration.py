@@ -25,10 +25,10 @@ ECG_PH = Registration(
 #: A film that was captured elsewhere is looked at, but makes no study one of X-rays.
 CXR_ECG = Registration(
     Business(
-        reads=RADIOGRAPH_SOP_CLASS_UIDS | ECG_SOP_CLASS_UIDS,
+        reads=RADIOGRAPH_SOP_CLASS_UIDS | ECG_SOP_CLASS_UIDS | WITHOUT_SAMPLES.keys(),
         anchors=frozenset({COMPUTED_RADIOGRAPHY, FOR_PRESENTATION}),
         reach_days=7,
-        companions=ECG_SOP_CLASS_UIDS,
+        companions=ECG_SOP_CLASS_UIDS | WITHOUT_SAMPLES.keys(),
     ),
     "inference.pipelines.cxr_ecg:load",
 )

@@ -41,12 +41,12 @@ class Patient:
         file = self.folder / f"{self.name}-film.dcm"
         return self._send(write(file, study, FilmTags(1), films.greys()))
 
-    def ecg(self, days: int, *, broken: bool = False) -> str:
+    def ecg(self, days: int, written_as: DecoyKind | None = None) -> str:
         """Send an ECG so many days after the film; its Study Instance UID."""
         study = StudyTags(f"tests/{self.name}/{days}", self.name, DAY + timedelta(days))
         file = self.folder / f"{self.name}-{days}.dcm"
-        if broken:
-            return self._send(write_decoy(file, study, 1, ecg_phantom.drawn(), DecoyKind.NOISE))
+        if written_as is not None:
+            return self._send(write_decoy(file, study, 1, ecg_phantom.drawn(), written_as))
         return self._send(write_form(file, study, 1, ecg_phantom.drawn(), FormKind.MDC))
 
     def outcomes(self, study: str, revisions: int) -> list[str]:
@@ -119,7 +119,7 @@ def test_where_the_ecg_came_first_there_is_one_report(
     node: Node, pacs: StoreScp, tmp_path: Path
 ) -> None:
     patient = Patient(node, pacs, tmp_path, "ECG-FIRST")
-    ecg = patient.ecg(2)
+    ecg = patient.ecg(2, DecoyKind.PDF)
     assert patient.outcomes(ecg, 1) == ["not applicable"]
     film = patient.film()
     assert patient.outcomes(film, 1) == ["estimated"]
@@ -129,7 +129,7 @@ def test_where_the_ecg_came_first_there_is_one_report(
 
 def test_an_ecg_that_cannot_be_used_is_told_of(node: Node, pacs: StoreScp, tmp_path: Path) -> None:
     patient = Patient(node, pacs, tmp_path, "NOISE")
-    patient.ecg(1, broken=True)
+    patient.ecg(1, DecoyKind.NOISE)
     assert patient.outcomes(patient.film(), 1) == ["abstained"]
     [report] = patient.reports()
     assert "Heartbeats not recognised" in report.to_json()

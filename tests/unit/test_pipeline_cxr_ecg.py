@@ -12,6 +12,7 @@ from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import FilmAndEcgPreprocessing, Population
 from inference.dicom.header import read_header
+from inference.ecg.page.rules import REASONS as PAGE_REASONS
 from inference.ecg.rules import REASONS as ECG_REASONS
 from inference.errors import BundleError, InferenceError, InstanceExcludedError
 from inference.explaining.occlusion import PARTS
@@ -361,13 +362,40 @@ def test_each_film_decoy_is_left_out_by_name(
     decoy = FILM_DECOYS[kind]
     tags = FilmTags(1, decoy.view, decoy.part, decoy.storing, decoy.also)
     file = write(tmp_path / "decoy.dcm", films.STUDY, tags, films.greys())
-    assert bench.why_not(file) == FILM_REASONS.get(decoy.breaks, VIEW_UNCERTAIN)
+    expected = FILM_REASONS.get(decoy.breaks, VIEW_UNCERTAIN)
+    if kind is FilmDecoyKind.SCREENSHOT:  # which might be the page of an ECG
+        expected = PAGE_REASONS["grid"]
+    assert bench.why_not(file) == expected
 
 
-@pytest.mark.parametrize("kind", DecoyKind)
+@pytest.mark.parametrize("kind", [kind for kind in DecoyKind if DECOYS[kind].write])
 def test_each_ecg_decoy_is_left_out_by_name(bench: Bench, tmp_path: Path, kind: DecoyKind) -> None:
     file = write_decoy(tmp_path / "ecg.dcm", ecg_phantom.STUDY, 1, ecg_phantom.drawn(), kind)
     assert bench.why_not(file) == ECG_REASONS[DECOYS[kind].breaks]
+
+
+@pytest.mark.parametrize("kind", [DecoyKind.PICTURE, DecoyKind.PDF])
+def test_the_printed_page_of_an_ecg_is_as_good_as_its_samples(
+    bench: Bench, tmp_path: Path, kind: DecoyKind
+) -> None:
+    file = write_decoy(tmp_path / "ecg.dcm", ecg_phantom.STUDY, 1, ecg_phantom.drawn(), kind)
+    [features] = bench.pipeline.encode([bench.look(file)])
+    page = replace(bench.ecg, instance=bench.selected(file).instance, features=features)
+    [of_page], [of_samples] = (
+        bench.conclude(bench.film, ecg).measurements for ecg in (page, bench.ecg)
+    )
+    assert abs(of_page.value - of_samples.value) < 1, "mmHg"
+
+
+def test_pictures_of_other_studies_are_not_told_of_unless_they_are_ecgs(bench: Bench) -> None:
+    picture = replace(bench.ecg.instance, sop_class_uid=FilmClass.SECONDARY_CAPTURE, modality="OT")
+    no_page = Exclusion(picture, PAGE_REASONS["grid"], "", ECG_STUDY)
+    own = replace(no_page, study=FILM_STUDY)
+    broken = replace(no_page, reason=PAGE_REASONS["traces"])
+    findings = bench.conclude(bench.film, exclusions=[no_page, own])
+    assert (findings.quiet, findings.exclusions) == (True, (own,))
+    findings = bench.conclude(bench.film, exclusions=[no_page, broken])
+    assert (findings.quiet, findings.exclusions) == (False, (broken,))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FormKind if FORMS[kind].limb])

@@ -180,7 +180,7 @@ def test_a_companion_that_findings_do_not_name_has_no_part_in_them() -> None:
     gathered = gather(case, pipeline)
     silent = conclude(case, gathered, pipeline)
     alone = gather(replace(case, companions=()), pipeline)
-    assert input_digest(case, gathered, silent, pipeline) == alone.input_digest
+    assert input_digest(case, gathered, silent, pipeline, {}) == alone.input_digest
     told = Exclusion(gathered.encoded[1].instance, NO_ESTIMATE, UNUSED)
     naming = replace(silent, exclusions=(told,))
-    assert input_digest(case, gathered, naming, pipeline) == gathered.input_digest
+    assert input_digest(case, gathered, naming, pipeline, {}) == gathered.input_digest

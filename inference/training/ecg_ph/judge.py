@@ -1,10 +1,9 @@
 """The report on an ECG model: LS-EMVAE's tables, and what a reader must hold against them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
-
-import torch
 
 from inference.training.cohort import looks
 from inference.training.cohort.reading import read_cohort
@@ -120,12 +119,16 @@ def _caveats(judged: Judged) -> Iterator[str]:
         "PH is an mPAP above 20 mmHg. Post-capillary is a PAWP above 15 mmHg, and is asked only of "
         "those with PH."
     )
-    for name, output in judged.outputs.items():
-        if output.gained is not None and (output.gained.low or 0) <= 0:
-            yield (
-                f"{called(name)}: heads on an encoder that was never trained do about as well; "
-                "nothing here shows that pre-training helps."
-            )
+    idle = [
+        called(name)
+        for name, output in judged.outputs.items()
+        if output.gained is not None and (output.gained.low or 0) <= 0
+    ]
+    if idle:
+        yield (
+            "Heads on an encoder that was never trained do about as well, so nothing here shows "
+            f"that pre-training helps: {'; '.join(idle)}."
+        )
     if judged.looks is not None and judged.looks.number > 1:
         yield (
             f"The test split was looked at {judged.looks.first} times with {judged.looks.number} "
@@ -142,9 +145,14 @@ def _sections(judged: Judged) -> Iterator[Section | None]:
             "Decisions: at the threshold of the highest Matthews' correlation on validation.",
         ],
         parts=[
-            Table(
-                ["", "Exams", *_FIGURES.values(), "Threshold"],
-                [_row(name, output) for name, output in outputs.items()],
+            _table(
+                outputs,
+                {
+                    "Exams": lambda output: str(len(output.exams)),
+                    "With it": lambda output: str(int(output.exams["label"].sum())),
+                    **{title: _shown(key) for key, title in _FIGURES.items()},
+                    "Threshold": lambda output: f"{output.target.threshold:.2f}",
+                },
             ),
             Drawing("roc", "ROC curves; dots: decisions.", drawing.roc(outputs, called)),
         ],
@@ -154,16 +162,7 @@ def _sections(judged: Judged) -> Iterator[Section | None]:
     yield Section(
         title="Can a probability be taken at its word?",
         parts=[
-            Table(
-                ["", *_CALIBRATION.values()],
-                [
-                    [
-                        called(name),
-                        *(output.reliability.figures[key].show() for key in _CALIBRATION),
-                    ]
-                    for name, output in outputs.items()
-                ],
-            ),
+            _table(outputs, {title: _stated(key) for key, title in _CALIBRATION.items()}),
             Drawing(
                 "reliability",
                 "How often it was there, against the stated probability, in groups of exams of "
@@ -175,14 +174,41 @@ def _sections(judged: Judged) -> Iterator[Section | None]:
     yield _pretraining(judged)
 
 
-def _row(name: str, output: Output) -> list[str]:
-    present = int(output.exams["label"].sum())
-    return [
-        called(name),
-        f"{len(output.exams)}, {present} with it",
-        *(output.figures[key].show() for key in _FIGURES),
-        f"{output.target.threshold:.2f}",
-    ]
+def _table(outputs: Mapping[str, Output], rows: Mapping[str, Callable[[Output], str]]) -> Table:
+    """A column for each output."""
+    return Table(
+        ["", *map(called, outputs)],
+        [[title, *(show(each) for each in outputs.values())] for title, show in rows.items()],
+    )
+
+
+def _shown(key: str) -> Callable[[Output], str]:
+    return lambda output: output.figures[key].show()
+
+
+def _stated(key: str) -> Callable[[Output], str]:
+    return lambda output: output.reliability.figures[key].show()
+
+
+def _control(key: str) -> Callable[[Output], str]:
+    return lambda output: output.controls[key].show()
+
+
+def _gained(output: Output) -> str:
+    return "-" if output.gained is None else output.gained.show(3)
+
+
+def _part(number: int) -> Callable[[Output], str]:
+    def shown(output: Output) -> str:
+        found = output.folds[number]
+        return "-" if found is None else f"{found:.3f}"
+
+    return shown
+
+
+def _mean_of_parts(output: Output) -> str:
+    known = [each for each in output.folds if each is not None]
+    return f"{mean(known):.3f} ± {stdev(known):.3f}" if len(known) > 1 else "-"
 
 
 def _controls(judged: Judged) -> Section | None:
@@ -196,17 +222,13 @@ def _controls(judged: Judged) -> Section | None:
             "AUROC of the same heads on other encoders or labels. Gained: by pre-training.",
         ],
         parts=[
-            Table(
-                ["", "Model", *(_CONTROLS[key] for key in first.controls), "Gained"],
-                [
-                    [
-                        called(name),
-                        output.figures["auroc"].show(),
-                        *(each.show() for each in output.controls.values()),
-                        "-" if output.gained is None else output.gained.show(3),
-                    ]
-                    for name, output in judged.outputs.items()
-                ],
+            _table(
+                judged.outputs,
+                {
+                    "Model": _shown("auroc"),
+                    **{_CONTROLS[key]: _control(key) for key in first.controls},
+                    "Gained": _gained,
+                },
             )
         ],
     )
@@ -217,13 +239,7 @@ def _folds(judged: Judged) -> Section | None:
     folds = judged.run.recipe.folds
     if not folds:
         return None
-    rows = []
-    for name, output in judged.outputs.items():
-        known = [each for each in output.folds if each is not None]
-        cells = ["-" if each is None else f"{each:.3f}" for each in output.folds]
-        spread = torch.tensor(known)
-        mean = f"{spread.mean():.3f} ± {spread.std():.3f}" if len(known) > 1 else "-"
-        rows.append([called(name), *cells, mean])
+    parts = {f"Part {number + 1}": _part(number) for number in range(folds)}
     return Section(
         title="Cross-validation",
         text=[
@@ -232,7 +248,7 @@ def _folds(judged: Judged) -> Section | None:
             if RANDOM in judged.run.taught()
             else f"AUROC of networks that were taught {folds - 1} of {folds} parts of all patients."
         ],
-        parts=[Table(["", *(f"Part {n + 1}" for n in range(folds)), "Mean ± SD"], rows)],
+        parts=[_table(judged.outputs, {**parts, "Mean ± SD": _mean_of_parts})],
     )
 
 
