@@ -143,7 +143,9 @@ def pack(
     statement, pipeline = Statement(**given), read_cohort(cohort).pipeline
     if pipeline in makers.MAKERS:
         if weights != "float32":
-            raise click.UsageError("--weights goes with models of echo_haemodynamics")
+            raise click.UsageError(
+                f"models of {pipeline} are packed as they were trained: no --weights"
+            )
         manifest = makers.pack(pipeline, run, cohort, frames, out, statement=statement)
     else:
         manifest = pack_bundle(

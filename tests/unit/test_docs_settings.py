@@ -13,7 +13,10 @@ from dicom_node.intake.statuses import StoreStatus
 from dicom_node.settings.model import Settings
 from dicom_node.settings.section import Section, table_in
 from inference.registry import GROUP
+from inference.training.any_recipe import AnyRecipe
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
+from inference.training.recipe_files import named_recipe, recipe_names
+from inference.training.trainable import PIPELINES
 from tests.documents import ROOT, Page, operators_pages
 
 #: Words with an underscore that are no keys: columns of the labels, roles and terms of databases,
@@ -75,7 +78,7 @@ def is_known(span: str, *, every_word: bool) -> bool:
     if match := ASSIGNED.fullmatch(span):
         return match[1] in every_key()
     if every_word and WORD.fullmatch(span):
-        return span in every_key() | OTHERS | set(Settings.model_fields)
+        return span in every_key() | OTHERS | set(Settings.model_fields) | recipe_keys()
     return True
 
 
@@ -86,6 +89,12 @@ def exists(section: str, key: str | None) -> bool:
             return False
         table = table_in(table.model_fields[name].annotation)
     return True
+
+
+def recipe_keys() -> set[str]:
+    """The keys of every pipeline's recipe, outside its tables."""
+    names = [name for pipeline in PIPELINES for name in recipe_names(pipeline)]
+    return {key for name in names for key in type(named_recipe(name, AnyRecipe)).model_fields}
 
 
 def every_key() -> set[str]:

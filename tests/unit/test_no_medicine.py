@@ -29,7 +29,7 @@ THREADS = {
 #: The default pipeline and its own keys.
 SETTINGS = re.compile(r"dicom_node/settings(/.*)?\.py")
 #: The demonstration, and the commands for research on the pipelines that come with the node.
-OURS = re.compile(r"dicom_node/(demo/.*|cli/(cohort|training|phantom|weights)\.py)")
+OURS = re.compile(r"dicom_node/(demo/.*|cli/(cohort|evaluating|training|phantom|weights)\.py)")
 
 
 def lines() -> Iterator[tuple[str, str]]:
