@@ -43,7 +43,7 @@ def make_studies(folder: Path) -> list[DemoStudy]:
         pair = make_pair(target / "pair", truth, seed=seed)
         studies += [
             DemoStudy(f"{title}, echo", files, known, _ECHO),
-            DemoStudy(f"{title}, ECG", [pair.ecg], known, _ECG),
+            DemoStudy(f"{title}, ECG", [pair.ecg], known, _ECG, images=False),
             DemoStudy(f"{title}, film and ECG", [pair.film], known, _FILM),
         ]
     return [*studies, _real_clip(folder / "real-clip")]

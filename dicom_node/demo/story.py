@@ -25,20 +25,21 @@ from dicom_node.work.findings_codec import decode_findings
 from storage.reading.browse import show_study
 from storage.work import results
 
-#: What every report consists of, and what one with an estimate has besides.
-_ALWAYS, _WITH_ESTIMATE = frozenset({"SR", "SC"}), frozenset({"KOS"})
+#: What every report consists of; key objects come besides, where images gave an estimate.
+_ALWAYS = frozenset({"SR", "SC"})
 _KINDS = {"SR": "SR", "OT": "SC", "KO": "KOS"}
 _POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStudy:
-    """A study to send: its files, what is known of it, and whose report is shown."""
+    """A study to send: its files, what is known of it, whose report is shown; is it of images?"""
 
     title: str
     files: Sequence[Path]
     known: str
     pipeline: str
+    images: bool = True
 
     @property
     def study_instance_uid(self) -> str:
@@ -92,7 +93,7 @@ def _wait(pacs: Pacs, study: DemoStudy, timeout_s: float, log: Path) -> dict[str
     while time.monotonic() < deadline:
         found = {_KINDS[_modality(data)]: data for data in pacs.objects(study.study_instance_uid)}
         if found.keys() >= _ALWAYS and (
-            found.keys() >= _WITH_ESTIMATE or not _has_estimate(found["SR"])
+            "KOS" in found or not study.images or not _has_estimate(found["SR"])
         ):
             return found
         time.sleep(_POLL_S)

@@ -12,8 +12,6 @@ from inference.bundle.loading import read_manifest
 
 pytestmark = pytest.mark.long
 
-KINDS = ("echo", "ECG", "film-and-ECG")
-
 
 @pytest.mark.parametrize("options", [(), ("--bundled-pacs",)], ids=["found pacs", "bundled pacs"])
 def test_the_demonstration_ends_with_reports_on_the_right_sides(
@@ -32,8 +30,11 @@ def test_the_demonstration_ends_with_reports_on_the_right_sides(
     assert "Pulmonary hypertension: absent" in low_ecg
     assert "Pulmonary hypertension: present" in high_ecg
     known = {"SR.dcm", "SC.dcm", "KOS.dcm", "picture.png"}
-    for study in (f"{side}-pressure-{kind}" for side in ("low", "high") for kind in KINDS):
-        assert saved(tmp_path, study) == known
+    for side in ("low", "high"):
+        assert saved(tmp_path, f"{side}-pressure-echo") == known
+        assert saved(tmp_path, f"{side}-pressure-film-and-ECG") == known
+        # Key objects are images, of which an ECG has none.
+        assert saved(tmp_path, f"{side}-pressure-ECG") == known - {"KOS.dcm"}
     # A bundle that knows what its phantoms look like makes no estimate of a real heart.
     is_foreign = read_manifest(BUNDLES["echo_haemodynamics"]).familiarity is not None
     assert ("No estimate was made: the only loop is unlike anything" in real) is is_foreign

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytest import approx
 
+import inference.bundle
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference.bundle.loading import load_bundle
 from inference.bundle.manifest import FilmAndEcgPreprocessing, Population
@@ -22,11 +23,12 @@ from inference.phantom.ecg.decoys import DECOYS, DecoyKind
 from inference.phantom.ecg.forms import FORMS, FormKind
 from inference.phantom.ecg.making import write_decoy, write_form
 from inference.phantom.film.decoys import FILM_DECOYS, FilmDecoyKind
+from inference.phantom.film.making import make_films
 from inference.phantom.film.storing import VARIANTS, FilmClass
 from inference.phantom.film.writing import FilmTags, write
 from inference.pipeline import load_pipeline
 from inference.pipelines import film_ecg_words as words
-from inference.pipelines.cxr_ecg import load
+from inference.pipelines.cxr_ecg import CxrEcg, load
 from inference.pipelines.film_ecg_inputs import EcgLook, FilmLook
 from inference.population import AGE_UNKNOWN, NOT_HUMAN, OUTSIDE_AGES
 from inference.radiograph.rules import (
@@ -54,6 +56,7 @@ from tests.unit import ecg_phantom, films
 from tests.unit.film_bundles import CURVE, MPAP, everything_is, film_bundle
 from tests.unit.films import write_film
 
+DEMONSTRATION = Path(inference.bundle.__file__).parent / "demonstration_film"
 UNSTATED = next(each for each in VARIANTS if each.film_class is FilmClass.SECONDARY_CAPTURE)
 FILM_STUDY = StudyRef("1.2.1", "20240115080000")
 ECG_STUDY = StudyRef("1.2.2", "20240117080000")
@@ -435,17 +438,44 @@ def test_the_population_of_the_bundle_is_asked_for(tmp_path: Path) -> None:
     assert bench.why_not(young) == OUTSIDE_AGES
 
 
-def real(name: str) -> Path:
-    return shared("data", "cxr", name)
+@pytest.fixture(scope="module")
+def demonstration() -> CxrEcg:
+    """With the bundle that comes with the node, whose network knows views."""
+    return load(DEMONSTRATION, "cpu")
 
 
-def test_real_films_have_their_verdicts(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, everything_is("frontal"))
-    pa = bench.look(real("philips_cr_chest_pa_rg1_j2ki.dcm"))
-    assert pa.notes == (AGE_UNKNOWN,)
-    captured = bench.look(real("nih_sc_dx_chest_implicit.dcm"))
-    assert EITHER_NOTE in captured.notes
-    assert bench.why_not(real("vet_dx_thorax_dog_downsized.dcm")) == NOT_HUMAN
+def verdict(pipeline: CxrEcg, file: Path) -> Code | None:
+    """Why a film takes no part; None: it does."""
+    selection = pipeline.select(read_header(file))
+    if isinstance(selection, Rejected):
+        return selection.reason
+    try:
+        pipeline.look(file, selection)
+    except InstanceExcludedError as error:
+        return error.reason
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("philips_cr_chest_pa_rg1_j2ki.dcm", None),
+        ("nih_sc_dx_chest_implicit.dcm", None),
+        ("vet_dx_thorax_dog_downsized.dcm", NOT_HUMAN),
+    ],
+)
+def test_real_films_have_their_verdicts(
+    demonstration: CxrEcg, name: str, expected: Code | None
+) -> None:
+    assert verdict(demonstration, shared("data", "cxr", name)) == expected
+
+
+def test_films_that_only_their_pixels_tell_are_left_out(
+    demonstration: CxrEcg, tmp_path: Path
+) -> None:
+    folder = make_films(tmp_path / "films", exams=4, preset="easy", seed=3, rows=96)
+    found = [verdict(demonstration, file) for file in sorted((folder / "exam-00004").iterdir())]
+    assert found == [None, LATERAL_VIEW, OTHER_VIEW]
 
 
 # The bundle

@@ -12,6 +12,7 @@ from pydicom import Dataset
 
 from inference.dicom.elements import text
 from inference.ecg import rules as ecg
+from inference.ecg.leads import LeadSet
 from inference.ecg.rules import Needs
 from inference.ecg.sop_classes import ECG_SOP_CLASS_UIDS
 from inference.errors import TrainingDataError
@@ -88,7 +89,7 @@ def _select_ecg(header: Dataset) -> Selection:
 def _select_film_or_ecg(header: Dataset) -> Selection:
     """A frontal chest film, or an ECG of 12 leads, even one lead after the other."""
     if text(header, "SOPClassUID") in ECG_SOP_CLASS_UIDS:
-        return ecg.select(header, Needs(sequential=True))
+        return ecg.select(header, Needs(frozenset({LeadSet.TWELVE}), sequential=True))
     return radiograph.select(header)
 
 
