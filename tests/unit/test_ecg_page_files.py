@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
+from scipy.signal import resample_poly
 
 from inference.dicom.header import read_header
 from inference.ecg.drawing import lead_pictures
@@ -71,6 +72,15 @@ def test_a_page_without_grid_is_excluded_by_that_rule(tmp_path: Path) -> None:
     with pytest.raises(InstanceExcludedError) as excluded:
         look(path, 50)
     assert excluded.value.reason.value == "ECG_GRID_NOT_FOUND"
+
+
+def test_a_heart_of_half_the_usual_rate_leaves_the_paper_speed_in_doubt(tmp_path: Path) -> None:
+    """As on paper of 50 mm/s, if a cart draws its pulse as wide as at 25 mm/s."""
+    slow = resample_poly(ECG.leads[:, ::2], 2, 1, axis=1)[:, :5000]
+    path = write_picture(tmp_path / "page.dcm", STUDY, 1, draw_page(slow, Style()))
+    with pytest.raises(InstanceExcludedError) as excluded:
+        look(path, 50)
+    assert excluded.value.verdict.rule == "speed"
 
 
 @pytest.mark.parametrize("document", [b"", b"%PDF-1.7 and then nothing", b"\xff" * 4096])

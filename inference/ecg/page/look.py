@@ -11,10 +11,11 @@ from inference.dicom.elements import data, integer
 from inference.dicom.part10 import Part10, open_part10
 from inference.ecg.cleaning import FEWEST_SAMPLES, RATE_HZ, Mains
 from inference.ecg.look import Ecg, examine
-from inference.ecg.page import selection
+from inference.ecg.page import rules, selection
 from inference.ecg.page.documents import MOST_BYTES, pages_of
 from inference.ecg.page.grid import Pixels
 from inference.ecg.page.reading import Page, read_page
+from inference.ecg.page.rules import required
 from inference.ecg.recording import Recording
 from inference.ecg.rules import Needs
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
@@ -46,7 +47,9 @@ def look(path: Path, mains_hz: Mains) -> Ecg:
     page = _first_readable(tuple(pictures))
     sequential = page.columns > 1 or page.leads.shape[1] < FEWEST_SAMPLES
     ecg = examine(Recording(page.leads, RATE_HZ, (), sequential), _NEEDS, mains_hz)
-    return replace(ecg, verdicts=(*page.verdicts, *ecg.verdicts), notes=(NOTE, *ecg.notes))
+    speed = required(rules.speed(ecg.beat.rr_mean_ms))
+    verdicts = (*page.verdicts, *ecg.verdicts, speed)
+    return replace(ecg, verdicts=verdicts, notes=(NOTE, *ecg.notes))
 
 
 def _first_readable(pictures: Sequence[Pixels]) -> Page:

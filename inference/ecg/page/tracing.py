@@ -8,8 +8,9 @@ from scipy.ndimage import binary_opening, label
 
 from inference.ecg.page.upright import PX, Ink
 
-#: What it costs a trace to be away for a column, and each pixel by which its ends move.
-_ABSENCE, _MOVEMENT = 2.0, 0.005
+#: What it costs a trace to be away for a column, each pixel by which its ends move, and each pixel
+#: from where it was to where it comes back: a row begins at once, wherever its first ink is.
+_ABSENCE, _MOVEMENT, _RETURN = 2.0, 0.005, 0.05
 
 _Floats = NDArray[np.float64]
 
@@ -89,6 +90,7 @@ def _forward(
         away = cost.argmin(axis=1)
         jump = np.maximum(new_top - bottom[..., None], top[..., None] - new_bottom)
         moved = np.abs(new_top - top[..., None]) + np.abs(new_bottom - bottom[..., None])
+        jump[:, -1] *= _RETURN
         total = cost[..., None] + np.maximum(jump, 0) + _MOVEMENT * moved
         origins.append(np.column_stack([total.argmin(axis=1), away]))
         count = len(new_top)
