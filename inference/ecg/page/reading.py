@@ -77,7 +77,8 @@ def read_page(pixels: Pixels) -> Page:
     lines = np.stack([_line(traces, row, pen) for row in range(len(levels))])
     candidates = list(_candidates(lines, extent, mm_per_s, mm_per_mv))
     verdicts.append(required(rules.lengths((extent.end - extent.start[0]) / PX, bool(candidates))))
-    verdicts.append(required(_whole(traces, extent)))
+    deepest = max(len(each.layout.rows) for each in candidates)
+    verdicts.append(required(_whole(traces, extent, slice(deepest))))
     verdicts.append(required(rules.unmarked(foreign_mm2(ink, traces, extent.inside))))
     fitting = [each for each in candidates if _obeys(each)]
     shares = {each.layout.name: contradiction(each.leads) for each in candidates}
@@ -168,7 +169,8 @@ def _obeys(candidate: _Candidate) -> bool:
     )
 
 
-def _whole(traces: Traces, extent: Extent) -> Verdict:
-    absent = np.isnan(traces.top[:, extent.inside])
+def _whole(traces: Traces, extent: Extent, rows: slice) -> Verdict:
+    """Whether the rows of leads are whole; strips below may be anything."""
+    absent = np.isnan(traces.top[rows, extent.inside])
     gaps_mm = np.array([longest_run(row)[1] for row in absent]) / PX
-    return rules.whole(gaps_mm, int(traces.shared[:, extent.inside].sum()))
+    return rules.whole(gaps_mm, int(traces.shared[rows, extent.inside].sum()))

@@ -58,7 +58,7 @@ def find_ink(page: Pixels) -> Ink | None:
 
     None where traces cannot be told from the grid.
     """
-    dark = np.clip(1 - page / _paper(page), 0, 1)
+    dark: Darkness = np.clip(1 - page / _paper(page), 0, 1).astype(np.float32)
     grid, trace = np.percentile(dark[::2, ::2], [100 - _GRID_SHARE, 100 - _TRACE_SHARE])
     if trace - grid < _TELLING:
         return None
