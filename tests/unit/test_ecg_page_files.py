@@ -54,6 +54,19 @@ def test_a_page_and_its_waveform_give_the_same_lead_pictures(
     assert {"grid", "calibration", "limb_leads", "consistent"} <= {v.rule for v in ecg.verdicts}
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_grey_scan_is_read_with_its_paper_white(
+    tmp_path: Path, page: Pixels, photometric: str
+) -> None:
+    grey = np.asarray(Image.fromarray(page).convert("L"))
+    dataset = dcmread(write_picture(tmp_path / "page.dcm", STUDY, 1, page))
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, photometric
+    del dataset.PlanarConfiguration
+    dataset.PixelData = (grey if photometric == "MONOCHROME2" else 255 - grey).tobytes()
+    dataset.save_as(tmp_path / "grey.dcm")
+    assert look(tmp_path / "grey.dcm", 50).lead_set == "12 leads"
+
+
 def test_an_ecg_is_found_on_a_later_page_of_a_document(tmp_path: Path, page: Pixels) -> None:
     path = write_pdf(tmp_path / "page.dcm", STUDY, 1, page)
     text = Image.new("RGB", (600, 800), (255, 255, 255))
