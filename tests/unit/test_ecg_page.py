@@ -90,6 +90,22 @@ def test_what_is_no_whole_page_is_excluded(leads: Leads, kind: PageDecoy) -> Non
     assert excluded.value.verdict.rule in BREAKS[kind]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (4, 900), (900, 4), (30, 1200), (700, 700)])
+@pytest.mark.parametrize("grey", [0, 255, None])
+def test_any_picture_is_read_or_excluded(shape: tuple[int, int], grey: int | None) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    picture = noise if grey is None else np.full_like(noise, grey)
+    with pytest.raises(InstanceExcludedError):
+        read_page(picture)
+
+
+def test_a_strip_of_paper_is_no_page(leads: Leads) -> None:
+    page = draw_page(leads, Style())
+    for part in (page[:30], page[100:140], page[:, :400]):
+        with pytest.raises(InstanceExcludedError):
+            read_page(part)
+
+
 def test_writing_across_traces_excludes_a_page(leads: Leads) -> None:
     wear = Wear(strokes=40, black_strokes=True)
     page = worn(draw_page(leads, Style()), wear, np.random.default_rng(1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
+from scipy.signal import resample_poly
 
 from inference.dicom.header import read_header
 from inference.ecg.drawing import lead_pictures
@@ -53,6 +54,19 @@ def test_a_page_and_its_waveform_give_the_same_lead_pictures(
     assert {"grid", "calibration", "limb_leads", "consistent"} <= {v.rule for v in ecg.verdicts}
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_grey_scan_is_read_with_its_paper_white(
+    tmp_path: Path, page: Pixels, photometric: str
+) -> None:
+    grey = np.asarray(Image.fromarray(page).convert("L"))
+    dataset = dcmread(write_picture(tmp_path / "page.dcm", STUDY, 1, page))
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, photometric
+    del dataset.PlanarConfiguration
+    dataset.PixelData = (grey if photometric == "MONOCHROME2" else 255 - grey).tobytes()
+    dataset.save_as(tmp_path / "grey.dcm")
+    assert look(tmp_path / "grey.dcm", 50).lead_set == "12 leads"
+
+
 def test_an_ecg_is_found_on_a_later_page_of_a_document(tmp_path: Path, page: Pixels) -> None:
     path = write_pdf(tmp_path / "page.dcm", STUDY, 1, page)
     text = Image.new("RGB", (600, 800), (255, 255, 255))
@@ -71,6 +85,15 @@ def test_a_page_without_grid_is_excluded_by_that_rule(tmp_path: Path) -> None:
     with pytest.raises(InstanceExcludedError) as excluded:
         look(path, 50)
     assert excluded.value.reason.value == "ECG_GRID_NOT_FOUND"
+
+
+def test_a_heart_of_half_the_usual_rate_leaves_the_paper_speed_in_doubt(tmp_path: Path) -> None:
+    """As on paper of 50 mm/s, if a cart draws its pulse as wide as at 25 mm/s."""
+    slow = resample_poly(ECG.leads[:, ::2], 2, 1, axis=1)[:, :5000]
+    path = write_picture(tmp_path / "page.dcm", STUDY, 1, draw_page(slow, Style()))
+    with pytest.raises(InstanceExcludedError) as excluded:
+        look(path, 50)
+    assert excluded.value.verdict.rule == "speed"
 
 
 @pytest.mark.parametrize("document", [b"", b"%PDF-1.7 and then nothing", b"\xff" * 4096])

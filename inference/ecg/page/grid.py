@@ -72,8 +72,9 @@ def lines(pixels: Pixels) -> _Floats:
     bright = darkest.astype(np.float32)
     dark = uniform_filter(bright, 41) - bright
     low, high = np.percentile(dark[::4, ::4], [5, 93])
-    clipped: _Floats = np.clip(dark, low, max(high, low + 1))
-    return clipped - clipped.mean()
+    clipped = np.clip(dark, low, max(high, low + 1))
+    centred: _Floats = clipped - clipped.mean()
+    return centred
 
 
 def _spectrum(dark: _Floats) -> _Floats:
@@ -84,8 +85,8 @@ def _spectrum(dark: _Floats) -> _Floats:
     height, width = (min(length, _SIDE) for length in dark.shape)
     top, left = (dark.shape[0] - height) // 2, (dark.shape[1] - width) // 2
     part = dark[top : top + height, left : left + width]
-    part = part * np.hanning(height)[:, None] * np.hanning(width)[None, :]
-    magnitudes = np.abs(fft.rfft2(part.astype(np.float32), (_SIDE, _SIDE)))
+    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+    magnitudes = np.abs(fft.rfft2(part * window, (_SIDE, _SIDE)))
     return np.fft.fftshift(magnitudes, axes=0).astype(np.float32)
 
 
@@ -140,7 +141,7 @@ def _comb(loud: _Floats, fundamentals: NDArray[np.float64]) -> NDArray[np.float6
 
     Between multiples of a multiple of the true fundamental others of its multiples lie.
     """
-    multiples = np.arange(1, _HARMONICS + 1)
+    multiples = np.arange(1.0, _HARMONICS + 1)
     between = np.concatenate([multiples - part for part in (1 / 2, 1 / 3, 2 / 3)])
     scores: NDArray[np.float64] = _mean_at(loud, fundamentals, multiples) - _mean_at(
         loud, fundamentals, between

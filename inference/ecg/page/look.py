@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from inference.dicom.elements import data, integer
+from inference.dicom.elements import data, integer, text
 from inference.dicom.part10 import Part10, open_part10
+from inference.dicom.pixels.stored_values import stored_values
 from inference.ecg.cleaning import FEWEST_SAMPLES, RATE_HZ, Mains
 from inference.ecg.look import Ecg, examine
-from inference.ecg.page import selection
+from inference.ecg.page import rules, selection
 from inference.ecg.page.documents import MOST_BYTES, pages_of
 from inference.ecg.page.grid import Pixels
 from inference.ecg.page.reading import Page, read_page
+from inference.ecg.page.rules import required
 from inference.ecg.recording import Recording
 from inference.ecg.rules import Needs
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
@@ -41,12 +44,18 @@ def look(path: Path, mains_hz: Mains) -> Ecg:
         selected = selection.select(part10.header)
         if isinstance(selected, Rejected):
             raise InstanceUnreadableError(f"no ECG page: {selected.detail}")
-        document = _document(part10) if selected.plan["document"] else b""
-    pictures = pages_of(document) if selected.plan["document"] else colour_frames(path, [0])
-    page = _first_readable(tuple(pictures))
+        if selected.plan["document"]:
+            pictures = pages_of(_document(part10))
+        elif text(part10.header, "PhotometricInterpretation").startswith("MONOCHROME"):
+            pictures = (_grey(part10),)
+        else:
+            pictures = tuple(colour_frames(path, [0]))
+    page = _first_readable(pictures)
     sequential = page.columns > 1 or page.leads.shape[1] < FEWEST_SAMPLES
     ecg = examine(Recording(page.leads, RATE_HZ, (), sequential), _NEEDS, mains_hz)
-    return replace(ecg, verdicts=(*page.verdicts, *ecg.verdicts), notes=(NOTE, *ecg.notes))
+    speed = required(rules.speed(ecg.beat.rr_mean_ms))
+    verdicts = (*page.verdicts, *ecg.verdicts, speed)
+    return replace(ecg, verdicts=verdicts, notes=(NOTE, *ecg.notes))
 
 
 def _first_readable(pictures: Sequence[Pixels]) -> Page:
@@ -60,6 +69,16 @@ def _first_readable(pictures: Sequence[Pixels]) -> Page:
     if not failures:
         raise InstanceUnreadableError("the document has no page")
     raise max(failures, key=lambda error: error.verdict.rule != "grid")
+
+
+def _grey(part10: Part10) -> Pixels:
+    """A grey picture RGB (height, width, 3), paper white, of any depth."""
+    values, _ = stored_values(part10)
+    low, high = int(values.min()), int(values.max())
+    greys = ((values - low) * (255 / max(high - low, 1))).astype(np.uint8)
+    if text(part10.header, "PhotometricInterpretation") == "MONOCHROME1":
+        greys = 255 - greys
+    return np.repeat(greys[..., None], 3, axis=2)
 
 
 def _document(part10: Part10) -> bytes:

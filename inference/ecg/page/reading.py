@@ -1,7 +1,7 @@
 """From the pixels of a page to the samples of its leads."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +11,9 @@ from PIL import Image
 from inference.ecg.cleaning import RATE_HZ, longest_run
 from inference.ecg.leads import LEADS, LIMB, Leads
 from inference.ecg.page import rules
-from inference.ecg.page.calibration import Pulse, find_pulse, gain, speed
-from inference.ecg.page.curve import curve, pen_px
+from inference.ecg.page.calibration import gain, speed
+from inference.ecg.page.curve import curve
+from inference.ecg.page.extent import Extent, extent_of, rows_of
 from inference.ecg.page.grid import Pixels, find_grid
 from inference.ecg.page.laws import contradiction
 from inference.ecg.page.layouts import LAYOUTS, SIX_BY_TWO, Layout
@@ -25,14 +26,8 @@ from inference.types import Verdict
 #: Pictures with a longer side are made smaller before.
 _LONGEST_PX = 3600
 _SECONDS = (2.5, 5.0, 10.0)
-#: A pulse stands within so much of an end of its row; a gap that a row may have, before the rest.
-_PULSE_REACH, _ROW_GAP = 24 * PX, 4 * PX
-#: How far ends of rows may be apart, and lie from where a layout has them.
+#: How far rows may begin from where a layout has them begin.
 _END_MM = 1.5
-#: Left out at both ends, where traces begin and cease.
-_MARGIN = PX // 2
-#: Between a pulse and a trace that touches it.
-_FOOT_MM = 6.0
 #: What stands at the borders of a lead's part of a row is a separator, or of the next lead.
 _BORDER_MM, _END_OF_PEN_MM = 0.4, 0.1
 
@@ -54,19 +49,6 @@ class Page:
     verdicts: tuple[Verdict, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Extent:
-    """From where to where traces reach, in columns; `start` lies in the range that is given."""
-
-    start: tuple[float, float]
-    end: float
-
-    @property
-    def inside(self) -> slice:
-        """The columns in which there must be traces, and nothing else that touches them."""
-        return slice(round(self.start[1]) + _MARGIN, round(self.end) - _MARGIN)
-
-
 class _Candidate(NamedTuple):
     """What the leads are (12, samples; mV) if the page has this layout."""
 
@@ -85,18 +67,18 @@ def read_page(pixels: Pixels) -> Page:
     levels = row_levels(ink)
     verdicts.append(required(rules.rows(len(levels), _ROW_COUNTS)))
     traces = follow(ink, levels)
-    spans = [_span(~np.isnan(row)) for row in traces.top]
-    pulses = _pulses(traces, spans, pen_px(traces))
-    found = [pulse for pulse in pulses if pulse]
+    rows = rows_of(traces)
+    found = [row.pulse for row in rows if row.pulse]
     mm_per_mv, mm_per_s = gain(found), speed(found)
     verdicts.append(required(rules.calibration(len(found), mm_per_mv, mm_per_s)))
     assert mm_per_mv and mm_per_s  # noqa: S101 - else the rule has failed
     pen = float(np.median([pulse.pen_px for pulse in found]))
-    extent = _extent(traces, spans, pulses, pen)
+    extent = extent_of(rows, pen)
     lines = np.stack([_line(traces, row, pen) for row in range(len(levels))])
     candidates = list(_candidates(lines, extent, mm_per_s, mm_per_mv))
     verdicts.append(required(rules.lengths((extent.end - extent.start[0]) / PX, bool(candidates))))
-    verdicts.append(required(_whole(traces, extent)))
+    deepest = max(len(each.layout.rows) for each in candidates)
+    verdicts.append(required(_whole(traces, extent, slice(deepest))))
     verdicts.append(required(rules.unmarked(foreign_mm2(ink, traces, extent.inside))))
     fitting = [each for each in candidates if _obeys(each)]
     shares = {each.layout.name: contradiction(each.leads) for each in candidates}
@@ -127,59 +109,6 @@ def _moderate(pixels: Pixels) -> Pixels:
     return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
 
 
-def _span(present: NDArray[np.bool_]) -> slice:
-    """The longest part of a row without a large gap."""
-    filled = present.copy()
-    edges = np.flatnonzero(np.diff(np.r_[True, present, True].astype(int)))
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start <= _ROW_GAP and start > 0 and end < len(present):
-            filled[start:end] = True
-    start, length = longest_run(filled)
-    return slice(start, start + length)
-
-
-def _pulses(traces: Traces, spans: list[slice], pen: float) -> list[Pulse | None]:
-    """The pulse of each row: those before the rows, or if there is none those after them."""
-    for side in ("before", "after"):
-        found: list[Pulse | None] = []
-        for row, span in enumerate(spans):
-            reach = min(_PULSE_REACH, span.stop - span.start)
-            first = span.start if side == "before" else span.stop - reach
-            part = slice(first, first + reach)
-            pulse = find_pulse(traces.top[row, part], traces.bottom[row, part], pen)
-            found.append(
-                pulse and replace(pulse, left=pulse.left + first, right=pulse.right + first)
-            )
-        if any(found):
-            return found
-    return found
-
-
-def _extent(traces: Traces, spans: list[slice], pulses: list[Pulse | None], pen: float) -> _Extent:
-    """From where to where the traces of all rows reach, without pulses."""
-    starts, ends = [], []
-    for row, (span, pulse) in enumerate(zip(spans, pulses, strict=True)):
-        present = ~np.isnan(traces.top[row])
-        if pulse is None:
-            continue
-        if pulse.left - span.start < span.stop - pulse.right:
-            behind = np.arange(pulse.right, min(pulse.right + round(_FOOT_MM * PX), span.stop))
-            blank = behind[~present[behind]]
-            if len(blank):
-                start = blank[-1] + 1 + pen / 2
-                starts.append((start, start))
-            else:
-                starts.append((pulse.right, pulse.right + _FOOT_MM * PX))
-            ends.append(span.stop - pen / 2)
-        else:
-            starts.append((span.start + pen / 2,) * 2)
-            before = np.arange(max(pulse.left - round(_FOOT_MM * PX), span.start), pulse.left)
-            blank = before[~present[before]]
-            ends.append((blank[0] if len(blank) else pulse.left) - pen / 2)
-    low, high = np.median(np.array(starts), axis=0)
-    return _Extent((float(low), float(high)), float(np.median(ends)))
-
-
 def _line(traces: Traces, row: int, pen: float) -> NDArray[np.float64]:
     """The line of a row in pixels from above; small gaps are bridged."""
     top, bottom = traces.top[row], traces.bottom[row]
@@ -192,7 +121,7 @@ def _line(traces: Traces, row: int, pen: float) -> NDArray[np.float64]:
 
 
 def _candidates(
-    lines: NDArray[np.float64], extent: _Extent, mm_per_s: float, mm_per_mv: float
+    lines: NDArray[np.float64], extent: Extent, mm_per_s: float, mm_per_mv: float
 ) -> Iterator[_Candidate]:
     """The layouts that have so many rows of such a length, with the leads as each has them."""
     near = _END_MM * PX
@@ -240,7 +169,8 @@ def _obeys(candidate: _Candidate) -> bool:
     )
 
 
-def _whole(traces: Traces, extent: _Extent) -> Verdict:
-    absent = np.isnan(traces.top[:, extent.inside])
+def _whole(traces: Traces, extent: Extent, rows: slice) -> Verdict:
+    """Whether the rows of leads are whole; strips below may be anything."""
+    absent = np.isnan(traces.top[rows, extent.inside])
     gaps_mm = np.array([longest_run(row)[1] for row in absent]) / PX
-    return rules.whole(gaps_mm, int(traces.shared[:, extent.inside].sum()))
+    return rules.whole(gaps_mm, int(traces.shared[rows, extent.inside].sum()))

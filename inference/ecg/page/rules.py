@@ -21,12 +21,15 @@ REASONS: Mapping[str, Code] = {
     "calibration": reason("ECG_GAIN_UNCERTAIN", "Gain of the ECG page cannot be determined"),
     "traces": reason("ECG_TRACES_BROKEN", "ECG traces are interrupted or run into each other"),
     "unmarked": reason("ECG_PAGE_MARKED", "Writing touches the ECG traces"),
+    "speed": reason("ECG_SPEED_UNCERTAIN", "Paper speed of the ECG page cannot be determined"),
     "limb_leads": reason("ECG_PAGE_LEADS", "ECG leads are not those of a usual layout"),
 }
 
 #: Of the limb leads' voltage, so much may contradict Einthoven's law; of other leads most does.
 MOST_CONTRADICTION, LEAST_CONTRADICTION = 0.35, 0.55
 _LONGEST_GAP_MM = 0.8
+#: A slower heart may be one of twice the rate, on paper of twice the speed.
+_SLOWEST_PER_MIN = 40.0
 #: Where a trace turns back within a column, a part of it is left over; letters are larger.
 _MOST_FOREIGN_MM2 = 1.2
 
@@ -104,3 +107,10 @@ def limb_leads(contradictions: Mapping[str, float], fitting: Sequence[str]) -> V
     shares = ", ".join(f"{share:.0%} as {name}" for name, share in contradictions.items())
     detail = f"limb leads contradict each other by {shares}"
     return Verdict("limb_leads", len(fitting) == 1, "; ".join([*fitting, detail]))
+
+
+def speed(rr_mean_ms: float) -> Verdict:
+    """Rule: the heart is not so slow that the paper may have been faster than its pulse says."""
+    rate = 60_000 / rr_mean_ms if rr_mean_ms else 0.0
+    detail = f"{rate:.0f} beats a minute, at least {_SLOWEST_PER_MIN:g} for the speed to be sure"
+    return Verdict("speed", rate >= _SLOWEST_PER_MIN, detail)

@@ -1,5 +1,6 @@
 """Following the traces of a page from left to right."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,11 @@ from scipy.ndimage import binary_opening, label
 
 from inference.ecg.page.upright import PX, Ink
 
-#: What it costs a trace to be away for a column, and each pixel by which its ends move.
-_ABSENCE, _MOVEMENT = 2.0, 0.005
+#: What it costs a trace to be away for a column, each pixel by which its ends move, and each pixel
+#: from where it was to where it comes back: a row begins at once, wherever its first ink is.
+_ABSENCE, _MOVEMENT, _RETURN = 2.0, 0.005, 0.05
+#: And each pixel that it is away from its level, so that no trace goes on as its neighbour.
+_DISTANCE = 0.002
 
 _Floats = NDArray[np.float64]
 
@@ -61,15 +65,16 @@ def foreign_mm2(ink: Ink, traces: Traces, columns: slice) -> float:
     """The largest piece of ink that hangs together with traces and is none of them: writing."""
     inked = ink.dark[:, columns] > ink.threshold
     parts, _ = label(inked, np.ones((3, 3)))
-    rows = np.arange(inked.shape[0])[:, None]
-    rest = inked.copy()
-    touched: set[int] = set()
+    of_traces = np.zeros_like(inked)
     for top, bottom in zip(traces.top[:, columns], traces.bottom[:, columns], strict=True):
-        of_trace = inked & (rows >= np.floor(top)) & (rows <= np.ceil(bottom))
-        touched.update(np.unique(parts[of_trace]).tolist())
-        rest &= ~of_trace
-    rest &= np.isin(parts, list(touched - {0}))
-    pieces, count = label(binary_opening(rest, np.ones((2, 2))))
+        if np.isnan(top).all():
+            continue
+        first, last = max(math.floor(np.nanmin(top)), 0), math.ceil(np.nanmax(bottom))
+        places = np.arange(first, last + 1)[:, None]
+        of_traces[first : last + 1] |= (places >= np.floor(top)) & (places <= np.ceil(bottom))
+    touched = np.unique(parts[of_traces & inked])
+    rest = inked & ~of_traces & np.isin(parts, touched[touched > 0])
+    pieces, count = label(binary_opening(rest, np.ones((2, 2), bool)))
     return float(np.bincount(pieces.ravel(), minlength=2)[1:].max()) / PX**2 if count else 0.0
 
 
@@ -82,14 +87,17 @@ def _forward(
     """
     top = bottom = levels[:, None].astype(float)
     cost = np.zeros((len(levels), 1))
-    rows = np.arange(len(levels))
+    rows, level = np.arange(len(levels)), levels[:, None]
     origins: list[NDArray[np.int64]] = []
     for column in range(columns):
         new_top, new_bottom = runs.of(column)
         away = cost.argmin(axis=1)
         jump = np.maximum(new_top - bottom[..., None], top[..., None] - new_bottom)
         moved = np.abs(new_top - top[..., None]) + np.abs(new_bottom - bottom[..., None])
+        jump[:, -1] *= _RETURN
+        far = np.maximum(np.maximum(new_top - level, level - new_bottom), 0)
         total = cost[..., None] + np.maximum(jump, 0) + _MOVEMENT * moved
+        total += (_DISTANCE * far)[:, None]
         origins.append(np.column_stack([total.argmin(axis=1), away]))
         count = len(new_top)
         arrived = np.empty((3, len(levels), count + 1))

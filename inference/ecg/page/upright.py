@@ -58,7 +58,7 @@ def find_ink(page: Pixels) -> Ink | None:
 
     None where traces cannot be told from the grid.
     """
-    dark = np.clip(1 - page / _paper(page), 0, 1)
+    dark: Darkness = np.clip(1 - page / _paper(page), 0, 1).astype(np.float32)
     grid, trace = np.percentile(dark[::2, ::2], [100 - _GRID_SHARE, 100 - _TRACE_SHARE])
     if trace - grid < _TELLING:
         return None
@@ -68,8 +68,10 @@ def find_ink(page: Pixels) -> Ink | None:
 def _paper(lightest: Pixels) -> Darkness:
     """How bright the paper is around each pixel."""
     height, width = lightest.shape
-    rows, columns = max(height // _BLOCK, 1), max(width // _BLOCK, 1)
-    blocks = lightest[: rows * _BLOCK : 2, : columns * _BLOCK : 2]
+    short = ((0, max(_BLOCK - height, 0)), (0, max(_BLOCK - width, 0)))
+    whole = np.pad(lightest, short, mode="edge")
+    rows, columns = (side // _BLOCK for side in whole.shape)
+    blocks = whole[: rows * _BLOCK : 2, : columns * _BLOCK : 2]
     blocks = blocks.reshape(rows, _BLOCK // 2, columns, _BLOCK // 2)
     bright = np.percentile(blocks, 75, axis=(1, 3)).astype(np.float32)
     smooth = Image.fromarray(np.maximum(median_filter(bright, 3), 1))
