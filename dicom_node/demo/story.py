@@ -110,7 +110,7 @@ def _modality(data: bytes) -> str:
 
 
 def _save(objects: dict[str, bytes], folder: Path, study: DemoStudy) -> dict[str, Path]:
-    """Keep copies of what the PACS holds, and the picture as PNG."""
+    """Keep copies of what the PACS holds, and the frames of the picture as PNG."""
     target = folder / study.title.replace(",", "").replace(" ", "-")
     target.mkdir(parents=True, exist_ok=True)
     saved: dict[str, Path] = {}
@@ -118,8 +118,11 @@ def _save(objects: dict[str, bytes], folder: Path, study: DemoStudy) -> dict[str
         saved[kind] = target / f"{kind}.dcm"
         saved[kind].write_bytes(data)
     picture: Dataset = dcmread(saved["SC"])
-    saved["picture"] = target / "picture.png"
-    Image.fromarray(picture.pixel_array).save(saved["picture"])
+    frames = picture.pixel_array
+    for number, frame in enumerate(frames if frames.ndim == 4 else [frames], start=1):
+        name = "picture" if number == 1 else f"picture-{number}"
+        saved[name] = target / f"{name}.png"
+        Image.fromarray(frame).save(saved[name])
     return saved
 
 
