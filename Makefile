@@ -8,9 +8,9 @@ WORKERS ?= 3
 # Real peers on a busy machine: what fails is tried once more, and the summary says so.
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --reruns 1
 
-.PHONY: help install demo demo-bundle bundle-ecg test test-faults test-short check supply-chain lock clean \
+.PHONY: help install demo demo-bundles test test-faults test-short check supply-chain lock clean \
 	bench bench-receive bench-decode bench-model bench-study bench-scale bench-phantom \
-	bench-ecg bench-starts
+	bench-ecg bench-film bench-starts
 .DEFAULT_GOAL := help
 
 help: ## show the targets
@@ -49,15 +49,12 @@ check: $(STAMP) ## check types and style
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-demo-bundle: $(STAMP) ## train the demonstration's bundle again on the phantom (minutes on two cores)
-	$(BIN)/echonode train phantom build/demo-bundle
-	rm -rf inference/bundle/demonstration
-	cp -r build/demo-bundle/bundle inference/bundle/demonstration
-
-bundle-ecg: $(STAMP) ## train the demonstration's ECG bundle again on the phantom (minutes on two cores)
-	$(BIN)/echonode train phantom --pipeline ecg_ph build/bundle-ecg
-	rm -rf inference/bundle/demonstration_ecg
-	cp -r build/bundle-ecg/bundle inference/bundle/demonstration_ecg
+demo-bundles: $(STAMP) ## train the demonstration's bundles again on the phantom (half an hour on two cores)
+	for made in demonstration:echo_haemodynamics demonstration_ecg:ecg_ph demonstration_film:cxr_ecg; do \
+		name=$${made%:*}; \
+		$(BIN)/echonode train phantom --pipeline $${made#*:} build/$$name || exit 1; \
+		rm -rf inference/bundle/$$name; cp -r build/$$name/bundle inference/bundle/$$name; \
+	done
 
 bench: bench-receive bench-decode bench-model bench-study bench-scale ## run every benchmark
 
@@ -74,6 +71,11 @@ bench-ecg: $(STAMP) ## figures of the ECG recipe on the phantom: easy, and reali
 
 bench-starts: $(STAMP) ## figures of other starts and encoders on the phantom, against the paper's recipe
 	$(BIN)/python -m tests.benchmark.starts build/starts
+
+bench-film: $(STAMP) ## figures of the recipe of film and ECG on the phantom, three seeds (an hour)
+	for seed in 1 2 3; do \
+		$(BIN)/echonode train phantom --pipeline cxr_ecg --seed $$seed build/film-$$seed; \
+	done
 
 lock: ## lock the newest allowed versions (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -57,8 +57,8 @@ def human(header: Dataset) -> Verdict:
 
 
 def age_is_unknown(verdict: Verdict) -> bool:
-    """Whether a verdict of `adult` was made without an age."""
-    return verdict.rule == "adult" and verdict.detail == _NO_AGE
+    """Whether a verdict of `adult` or `of_age` was made without an age."""
+    return verdict.rule in {"adult", "of_age"} and verdict.detail == _NO_AGE
 
 
 def age_years(header: Dataset) -> float | None:

@@ -17,12 +17,17 @@ class Business:
     """What a pipeline is for, in DICOM's words.
 
     `reads` are the SOP classes of the instances that it looks at, `anchors` those that make a study
-    its own to report. Instances of the same patient up to `reach_days` before or after take part.
+    its own to report. Instances of the same patient's other studies, up to `reach_days` before or
+    after, take part where their class is one of `companions`; without any: of all that it reads.
+    `quiet_s` is for how many seconds nothing more must come of its anchors before their study is
+    complete; None: as long as the settings say.
     """
 
     reads: frozenset[str]
     anchors: frozenset[str]
     reach_days: int = 0
+    companions: frozenset[str] = frozenset()
+    quiet_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,21 @@ def readers(pipelines: Iterable[str], sop_class_uid: str) -> list[str]:
     on another.
     """
     return [name for name in pipelines if _may_read(name, sop_class_uid)]
+
+
+def quiet_s(pipelines: Iterable[str], sop_class_uid: str) -> float | None:
+    """For how long, at most, a study is waited for after an instance of a class: what suffices all
+    of the pipelines that report on it; None: as long as the settings say.
+
+    One whose package is missing or broken on this machine may need any time.
+    """
+    found = [_found(installed_name(name)) for name in pipelines]
+    if any(isinstance(one, InferenceError) for one in found):
+        return None
+    businesses = [one.business for one in found if isinstance(one, Registration)]
+    asked = [one.quiet_s for one in businesses if sop_class_uid in one.anchors]
+    known = [seconds for seconds in asked if seconds is not None]
+    return max(known) if known and len(known) == len(asked) else None
 
 
 def faults() -> Iterator[tuple[str, str]]:

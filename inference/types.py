@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.codes import Code
+from inference.earlier import Course, Earlier, Point, Reference, StudyRef, Track
 from inference.results import (
     Assessment,
     Classification,
@@ -25,6 +26,8 @@ __all__ = [
     "Case",
     "Classification",
     "Code",
+    "Course",
+    "Earlier",
     "Encoded",
     "Evidence",
     "Exclusion",
@@ -37,12 +40,15 @@ __all__ = [
     "ModelCard",
     "Normality",
     "Picture",
+    "Point",
     "Presence",
+    "Reference",
     "Rejected",
     "Selected",
     "Selection",
     "Standing",
     "StudyRef",
+    "Track",
     "Verdict",
     "Withheld",
     "Words",
@@ -119,20 +125,12 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyRef:
-    """A study, and when it was, YYYYMMDDHHMMSS in the local time of its source; "": not known."""
-
-    uid: str = ""
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
     """One selected instance, its features, and the study that it is of."""
 
     instance: InstanceRef
     features: Features
-    study: StudyRef = StudyRef()
+    study: StudyRef = field(default_factory=StudyRef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +138,13 @@ class Case:
     """What is concluded: the selected instances of a study, and what of the patient's others is in
     reach of the pipeline's business.
 
-    `study` is the one that is reported on.
+    `study` is the one that is reported on; `earlier` is what the pipeline estimated in studies of
+    the patient before it, the oldest first.
     """
 
     encoded: Sequence[Encoded]
-    study: StudyRef = StudyRef()
+    study: StudyRef = field(default_factory=StudyRef)
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +153,11 @@ class Evidence:
 
     `weight` is the share of the exam's attention (all weights sum to 1), None where the pipeline
     has none, and `effects` the change of each estimate, in its unit, when the input is left out.
-    `relevant` means that both are high. `noun` says what it is where that differs from the noun of
-    the findings. `preview` is grey (height, width) or RGB (height, width, 3), such as a frame below
-    the pipeline's map of what it looked at.
+    `relevant` means that both are high. `shares` say, by the names of the input's parts such as
+    leads, how much of what the model looked at lies in each; they sum to 1. Of a waveform,
+    `channels` are the group and the channel (1-based) of each that was looked at. `noun` says what
+    it is where that differs from the noun of the findings. `preview` is grey (height, width) or RGB
+    (height, width, 3), such as a frame below the pipeline's map of what it looked at.
     """
 
     instance: InstanceRef
@@ -168,6 +170,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     preview: NDArray[np.uint8] | None = field(default=None, compare=False)
     noun: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    channels: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """One instance of the study that was not analysed, and why."""
+    """One instance that was not analysed, why, and the study that it is of."""
 
     instance: InstanceRef
     reason: Code
     detail: str
+    study: StudyRef = field(default_factory=StudyRef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +279,10 @@ class Findings:
     Without any result (measurement, assessment, grade, withheld finding) the pipeline abstains and
     `abstention` says why: a reason to be put behind "No estimate: ". `cautions` are sentences that
     stand in plain sight on every form of the report, beside the values that they concern.
-    `familiarity` is None where it was not judged.
+    `familiarity` is None where it was not judged. `course` is added by the node
+    (`inference.course`); None: nothing is known of the patient before.
+    A `quiet` abstention is one that nobody waits for: it is stored, and a reader gets it only where
+    somebody asked for the report, or has an earlier one.
     """
 
     title: str
@@ -292,11 +300,15 @@ class Findings:
     familiarity: Familiarity | None = None
     pictures: tuple[Picture, ...] = ()
     words: Words = Words()
+    course: Course | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         results = (*self.measurements, *self.assessments, *self.grades, *self.withheld)
         if bool(results) == (self.abstention is not None):
             raise ValueError("findings either hold results or an abstention, not both")
+        if self.quiet and results:
+            raise ValueError("only an abstention may be quiet")
 
     def normality(self, measurement: Measurement) -> Normality:
         """Of one of the measurements; an untrained model has no say in what is normal."""

@@ -26,6 +26,7 @@ class DueReason(StrEnum):
     ORDERED = "ordered by hand"
     RERUN = "rerun"
     COMPANION = "companion changed"
+    PREPARED = "prepared later"
 
 
 class AnnouncementKind(StrEnum):

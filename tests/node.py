@@ -20,6 +20,7 @@ from storage.reading.browse import StudyDetail, show_study
 from tests.peers import free_port, listens, wait_until
 
 CART = "CART"
+ECHO = '[[pipeline]]\nname = "echo_haemodynamics"\nbundle = "bundle"\ndevice = "cpu"'
 
 
 @dataclass
@@ -41,10 +42,11 @@ class Destination:
 
 @dataclass
 class Node:
-    """One node with everything it owns in `folder`."""
+    """One node with everything it owns in `folder`; `pipelines` are tables of its settings."""
 
     folder: Path
     destinations: Sequence[Destination] = ()
+    pipelines: str = ECHO
     database_url: str = ""
     quiet_s: float = 4.0
     release_quiet_s: float = 0.5
@@ -71,7 +73,7 @@ class Node:
             f"abort_quiet_s = {self.quiet_s}",
             "[work]\nlease_s = 10\nthreads = 1",
             f'[[peer]]\nname = "cart"\nae_title = "{CART}"\nnetworks = ["127.0.0.1/32"]',
-            '[[pipeline]]\nname = "echo_haemodynamics"\nbundle = "bundle"\ndevice = "cpu"',
+            self.pipelines,
         ]
         lines += [item.settings() for item in self.destinations]
         self.settings_file.write_text("\n".join(lines), "utf-8")

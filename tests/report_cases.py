@@ -1,16 +1,20 @@
 """Made findings and studies in many shapes, for the tests of the report."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 
 from dicom_node.report import NodeIdentity, StudyContext
+from inference.course import course_of
 from inference.exclusions import UNFAMILIAR
 from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.types import (
     Assessment,
     Code,
+    Earlier,
     Evidence,
     Exclusion,
     Findings,
@@ -18,7 +22,9 @@ from inference.types import (
     Measurement,
     ModelCard,
     Presence,
+    Reference,
     Standing,
+    StudyRef,
 )
 
 MADE_AT = datetime(2026, 11, 21, 10, 15, 30, tzinfo=UTC)
@@ -226,3 +232,25 @@ def abstention(excluded: tuple[Exclusion, ...] | None = None) -> Findings:
         abstention="no instance of the study is a usable B-mode cine loop.",
         words=words_without_estimate(item.instance for item in left_out),
     )
+
+
+def before(day: str, value: float, *, bundle: str = "", low: float = 0, high: float = 0) -> Earlier:
+    """What an earlier study said of mPAP; by the present bundle, unless another is named."""
+    bounds = (low or value - 8, high or value + 8)
+    mpap = replace(measurements()[0], value=value, low=bounds[0], high=bounds[1])
+    uid = f"1.2.826.0.1.3680043.8.498.9.{int(day)}"
+    return Earlier(StudyRef(uid, f"{day}091500"), bundle or card().bundle_digest, {"mPAP": mpap})
+
+
+def beside_earlier(
+    *earlier: Earlier, references: Mapping[str, Sequence[Reference]] = MappingProxyType({})
+) -> Findings:
+    """An estimate beside earlier ones; the usual ones are three, the oldest of another bundle."""
+    found = estimate()
+    usual = (
+        before("20230105", 27, bundle="e" * 64),
+        before("20240304", 24.2),
+        before("20250310", 31),
+    )
+    present = StudyRef(study().study_instance_uid, "20261121090000")
+    return replace(found, course=course_of(found, present, earlier or usual, references))

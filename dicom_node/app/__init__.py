@@ -109,6 +109,7 @@ def make_worker(settings: Settings) -> "Worker":
 
     from dicom_node.app.completion_rules import archive_question, completion_rules
     from dicom_node.app.pipelines import load_pipelines
+    from dicom_node.app.reference_values import reference_values
     from dicom_node.intake.note_keeping import read_waiting_notes
     from dicom_node.study.clock import Clock
     from dicom_node.study.wall_clock import WallClock
@@ -137,7 +138,12 @@ def make_worker(settings: Settings) -> "Worker":
         database,
         spool,
         pipelines,
-        Reporter(spool, identity, kinds_for([item.kinds for item in recipients])),
+        Reporter(
+            spool,
+            identity,
+            kinds_for([item.kinds for item in recipients]),
+            reference_values(settings),
+        ),
         recipients,
         owner=this_process(),
         lease_s=settings.work.lease_s,

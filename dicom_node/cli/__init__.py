@@ -19,6 +19,7 @@ from dicom_node.cli.doctor import doctor
 from dicom_node.cli.evaluating import evaluate
 from dicom_node.cli.outbox import outbox
 from dicom_node.cli.output import say
+from dicom_node.cli.patients import patient
 from dicom_node.cli.peers import peer
 from dicom_node.cli.phantom import phantom
 from dicom_node.cli.pipelines import pipeline
@@ -65,6 +66,7 @@ for command in (
     work,
     deliver,
     study,
+    patient,
     audit,
     outbox,
     destination,

@@ -20,14 +20,15 @@ import click
 def demo(folder: Path, timeout_s: float, bundled_pacs: bool) -> None:
     """Show what the node does, with synthetic studies.
 
-    Sends two synthetic studies and a real clip through a node to a PACS, and shows the reports.
+    Sends the echo, ECG and chest film of two synthetic patients, and a real clip, through a node to
+    a PACS, and shows the reports.
     """
-    from dicom_node.demo.cast import BUNDLE, make_studies
+    from dicom_node.demo.cast import BUNDLES, make_studies
     from dicom_node.demo.pacs import find_pacs
     from dicom_node.demo.story import fresh, tell
 
     fresh(folder)
-    click.echo(f"Making two synthetic studies and a real clip in {folder / 'studies'} ...")
+    click.echo(f"Making synthetic studies and a real clip in {folder / 'studies'} ...")
     studies = make_studies(folder / "studies")
     pacs = find_pacs(folder / "pacs", bundled=bundled_pacs)
-    tell(folder, BUNDLE, studies, pacs, timeout_s)
+    tell(folder, BUNDLES, studies, pacs, timeout_s)

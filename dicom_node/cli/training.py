@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
-from inference.training.trainable import PIPELINES
+from inference.training.trainable import FILM_AND_ECG, PIPELINES
 
 if TYPE_CHECKING:
     from inference.training.acceptance import Acceptance
@@ -105,10 +105,10 @@ def fit(recipe: str, cohort: Path, frames: Path, encoder: Path | None, run: Path
             f"recipe {chosen.name} is for {chosen.pipeline}, the cohort for {built.pipeline}"
         )
     if not isinstance(chosen, Recipe):
-        if encoder is not None:
-            raise click.UsageError("--encoder goes with recipes of echo_haemodynamics")
+        if encoder is not None and chosen.pipeline != FILM_AND_ECG:
+            raise click.UsageError(f"--encoder does not go with recipes of {chosen.pipeline}")
         with progress_bar() as report:
-            makers.fit(chosen, cohort, frames, run, on_progress=report)
+            makers.fit(chosen, cohort, frames, run, encoder=encoder, on_progress=report)
         click.echo(f"trained in {run}; next: echonode evaluate")
         return
     found = warnings_of(built, chosen.targets)

@@ -17,10 +17,12 @@ def weights() -> None:
 @weights.command()
 def kinds() -> None:
     """List the supported encoders, and those that cannot be used, with the reason."""
-    from inference.training.weights import KINDS, REFUSED
+    from inference.training.weights import FILM_KINDS, KINDS, REFUSED
 
-    for name, kind in KINDS.items():
-        say(f"{name:24} {kind.about}; recipe: architecture = {kind.architecture!r}")
+    known = [(name, kind.about, kind.architecture) for name, kind in KINDS.items()]
+    known += [(name, kind.about, kind.architecture) for name, kind in FILM_KINDS.items()]
+    for name, about, architecture in known:
+        say(f"{name:24} {about}; recipe: architecture = {architecture!r}")
     for name, why in REFUSED.items():
         say(f"{name:24} cannot be used: {why}")
 
@@ -37,7 +39,8 @@ def kinds() -> None:
 def import_(kind: str, licence: str, out: Path, file: Path) -> None:
     """Convert FILE (.pth, .pt or .safetensors) to an encoder for `train fit --encoder`.
 
-    The first layer is converted to one grey channel and includes the original normalisation.
+    Of encoders of echo frames the first layer is converted to one grey channel and includes the
+    original normalisation. Encoders of films are read from .safetensors alone.
     """
     from inference.training.weights import import_weights
 

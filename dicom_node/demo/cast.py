@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: two synthetic studies, one real clip, and the bundle."""
+"""Who plays in the demonstration: two synthetic patients, one real clip, and the bundles."""
 
 import uuid
 from pathlib import Path
@@ -9,9 +9,16 @@ import inference.bundle
 from dicom_node.demo.story import DemoStudy
 from inference.phantom import make_study
 from inference.phantom.haemodynamics import expected
+from inference.phantom.patients import make_pair
 
-#: Trained on the phantom; `make demo-bundle` makes it anew.
-BUNDLE = Path(inference.bundle.__file__).parent / "demonstration"
+_ECHO, _ECG, _FILM = "echo_haemodynamics", "ecg_ph", "cxr_ecg"
+_FOLDER = Path(inference.bundle.__file__).parent
+#: Trained on the phantom, by pipeline; `make demo-bundles` makes them anew.
+BUNDLES = {
+    _ECHO: _FOLDER / "demonstration",
+    _ECG: _FOLDER / "demonstration_ecg",
+    _FILM: _FOLDER / "demonstration_film",
+}
 
 _LOW = ("low pressure", 14.0, 8.0)
 _HIGH = ("high pressure", 52.0, 9.0)
@@ -26,13 +33,19 @@ _REAL_BOUNDS = {
 
 
 def make_studies(folder: Path) -> list[DemoStudy]:
-    """Write one study of low and one of high pressure, loops and decoys, and one real clip."""
+    """Write echo, ECG and film of a low and of a high pressure, with decoys, and one real clip."""
     studies = []
     for seed, (title, mpap_mmhg, pawp_mmhg) in enumerate((_LOW, _HIGH), start=1):
         target = folder / title.replace(" ", "-")
         truth = expected(mpap_mmhg, pawp_mmhg)
         files = make_study(target, truth, seed=seed, loops=_LOOPS)
-        studies.append(DemoStudy(title, files, f"made at mPAP {mpap_mmhg:g} mmHg"))
+        known = f"made at mPAP {mpap_mmhg:g} mmHg"
+        pair = make_pair(target / "pair", truth, seed=seed)
+        studies += [
+            DemoStudy(f"{title}, echo", files, known, _ECHO),
+            DemoStudy(f"{title}, ECG", [pair.ecg], known, _ECG),
+            DemoStudy(f"{title}, film and ECG", [pair.film], known, _FILM),
+        ]
     return [*studies, _real_clip(folder / "real-clip")]
 
 
@@ -54,4 +67,5 @@ def _real_clip(folder: Path) -> DemoStudy:
     folder.mkdir(parents=True)
     path = folder / "0001.dcm"
     dcmwrite(path, dataset, enforce_file_format=True)
-    return DemoStudy("real clip", [path], "a real cart's loop; the model knows phantoms only")
+    known = "a real cart's loop; the model knows phantoms only"
+    return DemoStudy("real clip", [path], known, _ECHO)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,10 +31,7 @@ name = "cart"
 ae_title = "CART"
 networks = ["127.0.0.1/32"]
 
-[[pipeline]]
-name = "echo_haemodynamics"
-bundle = '{bundle}'
-
+{pipelines}
 [[destination]]
 name = "pacs"
 host = "127.0.0.1"
@@ -47,7 +45,7 @@ class DemoNode:
 
     ae_title = "ECHONODE"
 
-    def __init__(self, folder: Path, bundle: Path, pacs: Pacs) -> None:
+    def __init__(self, folder: Path, bundles: Mapping[str, Path], pacs: Pacs) -> None:
         self.port = free_port()
         self.settings_file = folder / "node.toml"
         self.log = folder / "node.log"
@@ -56,7 +54,10 @@ class DemoNode:
         self.settings_file.write_text(
             _SETTINGS.format(
                 port=self.port,
-                bundle=bundle.resolve(),
+                pipelines="".join(
+                    f"[[pipeline]]\nname = \"{name}\"\nbundle = '{bundle.resolve()}'\n"
+                    for name, bundle in bundles.items()
+                ),
                 pacs_port=pacs.port,
                 pacs_ae_title=pacs.ae_title,
             ),

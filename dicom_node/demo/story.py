@@ -3,7 +3,7 @@
 import io
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from dicom_node.work.findings_codec import decode_findings
 from storage.reading.browse import show_study
 from storage.work import results
 
-_PIPELINE = "echo_haemodynamics"
 #: What every report consists of, and what one with an estimate has besides.
 _ALWAYS, _WITH_ESTIMATE = frozenset({"SR", "SC"}), frozenset({"KOS"})
 _KINDS = {"SR": "SR", "OT": "SC", "KO": "KOS"}
@@ -34,11 +33,12 @@ _POLL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class DemoStudy:
-    """A study to send: its files, and what is known of it."""
+    """A study to send: its files, what is known of it, and whose report is shown."""
 
     title: str
     files: Sequence[Path]
     known: str
+    pipeline: str
 
     @property
     def study_instance_uid(self) -> str:
@@ -47,7 +47,11 @@ class DemoStudy:
 
 
 def tell(
-    folder: Path, bundle: Path, studies: Sequence[DemoStudy], pacs: Pacs, timeout_s: float
+    folder: Path,
+    bundles: Mapping[str, Path],
+    studies: Sequence[DemoStudy],
+    pacs: Pacs,
+    timeout_s: float,
 ) -> None:
     """Run node and PACS, send the studies, wait for the reports, print them.
 
@@ -57,7 +61,7 @@ def tell(
     console = Console(highlight=False)
     with pacs:
         console.print(f"PACS  {pacs.name}, AE title {pacs.ae_title}, port {pacs.port}")
-        with DemoNode(folder / "node", bundle, pacs) as node:
+        with DemoNode(folder / "node", bundles, pacs) as node:
             console.print(f"Node  {node.ae_title}, port {node.port}, settings {node.settings_file}")
             started = time.monotonic()
             _send(node, studies, console)
@@ -106,7 +110,7 @@ def _modality(data: bytes) -> str:
 
 def _save(objects: dict[str, bytes], folder: Path, study: DemoStudy) -> dict[str, Path]:
     """Keep copies of what the PACS holds, and the picture as PNG."""
-    target = folder / study.title.replace(" ", "-")
+    target = folder / study.title.replace(",", "").replace(" ", "-")
     target.mkdir(parents=True, exist_ok=True)
     saved: dict[str, Path] = {}
     for kind, data in objects.items():
@@ -125,7 +129,7 @@ def _show(
     database = app.open_database(settings)
     with database.read() as tx:
         detail = show_study(tx, study.study_instance_uid)
-        report = results.latest_report(tx, detail.summary.study_id, _PIPELINE)
+        report = results.latest_report(tx, detail.summary.study_id, study.pipeline)
     database.close()
     if report is None:
         raise DemoError(f"the study '{study.title}' has no report in the database")

@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from dicom_node.hl7 import observations, people
 from dicom_node.hl7.observations import Observation, Origin, Status
 from dicom_node.hl7.segments import Value, header, segment
-from dicom_node.report import NO_NOTICE, NodeIdentity, Notice, StudyContext, narrative, wording
+from dicom_node.report import (
+    NO_NOTICE,
+    NodeIdentity,
+    Notice,
+    StudyContext,
+    comparison,
+    narrative,
+    wording,
+)
 from dicom_node.report.relations import procedures_reported
 from dicom_node.report.uids import object_uid
 from inference.types import Findings, Standing
@@ -147,6 +155,7 @@ class _Writer:
         yield from narrative.opening(self.findings, NO_NOTICE)
         yield from self.notice.sentences
         yield from self.findings.cautions
+        yield from comparison.comparisons(self.findings)
         yield from filter(None, [wording.familiarity(self.findings)])
         yield from narrative.reservations(self.findings)
         yield wording.model(self.findings)

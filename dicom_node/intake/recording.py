@@ -3,8 +3,9 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
-from inference.registry import readers
+from inference.registry import quiet_s, readers
 from storage.database.transactions import Database, Transaction
 from storage.errors import DatabaseUnavailableError, StorageFullError
 from storage.files.spool import Settling
@@ -64,6 +65,10 @@ class Recorder:
 
     @staticmethod
     def _recorded(tx: Transaction, received: Received, site: Sequence[str]) -> Receipt:
+        """An instance whose pipelines need less quiet than its peer's does not wait for that."""
+        enough_s = quiet_s(site, received.sop_class_uid)
+        if enough_s is not None:
+            received = replace(received, quiet_s=min(received.quiet_s, enough_s))
         return record_instance(tx, received, site, readers(site, received.sop_class_uid))
 
     def _record_together(self, received: Received) -> Receipt:

@@ -1,8 +1,9 @@
 """Findings -> Structured Report, picture, page and Key Object Selection, ready to be sent.
 
     content -> measurement_groups, image_library -> items      the SR tree with numbers, by template
-    basic_text -> narrative -> wording                         the SR tree in words
-    drawn -> picture -> canvas; page -> sheet, letters; gauge, headlines    what is drawn
+    basic_text -> narrative -> comparison -> wording           the SR tree in words
+    drawn, course_picture -> picture -> canvas; page -> sheet, letters; gauge, headlines
+                                                               what is drawn
     structured_report, secondary_capture, encapsulated_pdf, key_objects, rejection_note
                                                                one module for each kind of object
     source, context, character_sets, requested_procedures      what is carried through

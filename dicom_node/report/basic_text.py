@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from highdicom.sr import ContentItem
 from pydicom import Dataset
 
-from dicom_node.report import concepts, narrative, wording
+from dicom_node.report import comparison, concepts, narrative, wording
 from dicom_node.report.content import device_observer
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.items import (
@@ -55,6 +55,10 @@ def basic_text_content(
             *_section(concepts.SUMMARY, _texts(concepts.COMMENT, opening)),
             *_section(concepts.FINDINGS, _texts(concepts.FINDING, values)),
             *_section(
+                concepts.PREVIOUS_FINDINGS,
+                _texts(concepts.PREVIOUS_FINDING, comparison.comparisons(findings)),
+            ),
+            *_section(
                 concepts.IMPRESSIONS,
                 [
                     *_texts(concepts.IMPRESSION, narrative.verdicts(findings)),
@@ -85,7 +89,7 @@ def _evidence(evidence: Evidence, findings: Findings) -> ContentItem:
     told = [
         wording.weight(evidence),
         "relevant" if evidence.relevant else "not relevant",
-        wording.effects(evidence, findings),
+        wording.bearing(evidence, findings),
         *evidence.notes,
     ]
     place = wording.place(evidence, findings)

@@ -1,6 +1,7 @@
 """Drawing words and shapes on the summary picture, in pixels from its upper left corner."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +14,7 @@ Colour = tuple[int, int, int]
 
 WIDTH, HEIGHT, MARGIN = 1280, 960, 40
 
+BACKGROUND = (14, 16, 20)
 BRIGHT = (236, 239, 243)
 DIM = (150, 158, 170)
 LINE = (62, 68, 78)
@@ -95,6 +97,10 @@ class Canvas:
         """A filled circle."""
         corners = (x - radius, y - radius, x + radius, y + radius)
         self.draw.ellipse(corners, fill=fill, outline=outline, width=3)
+
+    def path(self, corners: Sequence[tuple[int, int]], fill: Colour) -> None:
+        """A line through corners."""
+        self.draw.line(list(corners), fill=fill, width=3)
 
     def _height(self, words: str, size: int, width: int) -> int:
         return len(self._lines(words, size, width)) * _line_height(size)

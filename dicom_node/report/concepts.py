@@ -72,6 +72,20 @@ CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 YES = Code("373066001", "SCT", "Yes")
 NO = Code("373067005", "SCT", "No")
 
+# Earlier studies: TID 1502 with CID 280, and what they say in words (CID 6053, 7001, 7002)
+TIME_POINT = Code("C2348792", "UMLS", "Time Point")
+TEMPORAL_OFFSET = Code("128740", "DCM", "Longitudinal Temporal Offset from Event")
+TEMPORAL_EVENT = Code("128741", "DCM", "Longitudinal Temporal Event Type")
+BASELINE = Code("121079", "DCM", "Baseline")
+DAYS = Code("d", "UCUM", "day")
+COMPARISON = Code("111424", "DCM", "Comparison to previous studies")
+PREVIOUS_FINDINGS = Code("18834-2", "LN", "Previous Findings")
+PREVIOUS_FINDING = Code("121069", "DCM", "Previous Finding")
+TREND = Code("122151", "DCM", "Trend")
+INCREASED = Code("35105006", "SCT", "Increased")
+DECREASED = Code("1250004", "SCT", "Decreased")
+NO_CHANGE_SHOWN = Code("NO-CHANGE-SHOWN", PRIVATE_SCHEME, "No change beyond the uncertainty")
+
 # Evaluations, references, remarks
 COMMENT = Code("121106", "DCM", "Comment")
 SOURCE = Code("260753009", "SCT", "Source")
@@ -110,6 +124,12 @@ def effect_of_leaving_out(measurement: str, noun: str) -> Code:
         PRIVATE_SCHEME,
         f"Change of {measurement} when the {noun} is left out"[:64],
     )
+
+
+def share(part: str) -> Code:
+    """The private concept "share of what the model looked at that lies in one part of an input"."""
+    meaning = f"Share of what the model looked at in {part}"
+    return Code(f"SHARE-{_short(part, 10)}", PRIVATE_SCHEME, meaning[:64])
 
 
 def _short(words: str, most: int) -> str:

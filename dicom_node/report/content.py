@@ -6,7 +6,7 @@ from itertools import chain
 from highdicom.sr import ContentItem
 from pydicom import Dataset
 
-from dicom_node.report import concepts, narrative
+from dicom_node.report import comparison, concepts, narrative
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.image_library import image_library, not_analysed
 from dicom_node.report.items import (
@@ -92,6 +92,8 @@ def _evaluations(
         yield code(item.concept, concepts.PRESENCE[Presence.UNDETERMINED])
     if findings.classification is not None:
         yield code(findings.classification.concept, findings.classification.value)
+    for sentence in comparison.comparisons(findings):
+        yield text(concepts.COMPARISON, sentence)
     if not findings.measurements:
         yield from _algorithm_in_words(findings.model)
     sentences = chain(

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.report.canvas import AMBER, BRIGHT, HEIGHT, MARGIN, WIDTH, Canvas
+from dicom_node.report.canvas import AMBER, BACKGROUND, BRIGHT, HEIGHT, MARGIN, WIDTH, Canvas
 from dicom_node.report.picture import draw_heading
 from inference.types import Findings, Picture
 
@@ -14,7 +14,7 @@ _TOP, _BOTTOM = 240, HEIGHT - MARGIN
 
 def drawn(picture: Picture, findings: Findings) -> NDArray[np.uint8]:
     """RGB, shape (HEIGHT, WIDTH, 3)."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas = Canvas(ImageDraw.Draw(image))
     draw_heading(canvas, findings)
     canvas.fitted((MARGIN, 186, WIDTH - MARGIN, 212), picture.caption, 22, BRIGHT)

@@ -27,10 +27,12 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
     UIDRefContentItem,
+    WaveformContentItem,
 )
 from pydicom import Dataset
+from pydicom.uid import UID
 
-from dicom_node.report.references import frame_numbers, is_image
+from dicom_node.report.references import frame_numbers, is_image, is_waveform
 from inference.types import Code, Evidence, InstanceRef
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -132,13 +134,24 @@ def image(
 def source(
     evidence: Evidence, name: Code, relationship: RelationshipTypeValues = CONTAINS
 ) -> list[ContentItem]:
-    """A reference to what an estimate rests on; none where that is no image.
+    """A reference to what an estimate rests on: an image or a waveform (TID 320, TID 321).
 
-    highdicom's reader fails on items that point at a waveform. The evidence sequence names all.
+    The evidence sequence names all, also what is neither. Some carts write UIDs that break PS3.5
+    chapter 9: DCMTK reads nothing of a report with an item that points at such a waveform.
     """
-    if not is_image(evidence.instance.sop_class_uid):
-        return []
-    return [image(evidence.instance, name, relationship, frames=evidence.frames)]
+    instance = evidence.instance
+    if is_image(instance.sop_class_uid):
+        return [image(instance, name, relationship, frames=evidence.frames)]
+    if is_waveform(instance.sop_class_uid) and UID(instance.sop_instance_uid).is_valid:
+        item = WaveformContentItem(
+            concept(name),
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+            evidence.channels or None,  # type: ignore[arg-type] # pairs, as its docstring says
+            relationship,
+        )
+        return [item]
+    return []
 
 
 def composite(

@@ -5,8 +5,9 @@ from itertools import chain
 
 from highdicom.sr import ContentItem
 
-from dicom_node.report import concepts, wording
+from dicom_node.report import comparison, concepts, wording
 from dicom_node.report.context import NodeIdentity, StudyContext
+from dicom_node.report.earlier_groups import earlier_groups
 from dicom_node.report.items import (
     CONTAINS,
     HAS_CONCEPT_MOD,
@@ -35,7 +36,8 @@ from inference.types import (
 def imaging_measurements(
     findings: Findings, study: StudyContext, identity: NodeIdentity
 ) -> list[ContentItem]:
-    """All groups: the estimates, each verdict with its certainty, the relevant inputs best first.
+    """All groups: the estimates, each verdict with its certainty, the relevant inputs best first,
+    and the estimates of earlier studies.
 
     The algorithm is identified with the estimates, once. A verdict without a certainty has no
     number and stands among the Qualitative Evaluations only, as an input has none without a weight:
@@ -52,11 +54,12 @@ def imaging_measurements(
         for grade in findings.grades
         if grade.level is not None and grade.percent is not None
     ]
-    return groups + [
+    groups += [
         _evidence(item, findings, study)
         for item in wording.described_evidence(findings)
-        if item.weight is not None or item.effects
+        if item.weight is not None or item.effects or item.shares
     ]
+    return [*groups, *earlier_groups(findings, study)]
 
 
 def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) -> ContentItem:
@@ -87,6 +90,7 @@ def _estimate(measurement: Measurement, findings: Findings) -> ContentItem:
             *_site(measurement),
             *_normality(measurement, findings),
             *_uncertainty(measurement),
+            *_trend(measurement, findings),
             *chain.from_iterable(
                 source(item, concepts.SOURCE_OF_MEASUREMENT, INFERRED_FROM)
                 for item in wording.shown_evidence(findings, most=6)
@@ -145,6 +149,17 @@ def _uncertainty(measurement: Measurement) -> Iterator[ContentItem]:
         )
 
 
+def _trend(measurement: Measurement, findings: Findings) -> Iterator[ContentItem]:
+    """Against the last comparable estimate; nothing where nothing tells."""
+    track = comparison.track_of(findings, measurement)
+    if track is None or track.previous is None or track.changed is None:
+        return
+    rose = measurement.value > track.previous.estimate.value
+    shown = concepts.INCREASED if rose else concepts.DECREASED
+    trend = shown if track.changed else concepts.NO_CHANGE_SHOWN
+    yield code(concepts.TREND, trend, HAS_PROPERTIES)
+
+
 def _verdict(
     assessment: Assessment,
     certainty_percent: int,
@@ -192,7 +207,7 @@ def _certain(
 
 
 def _evidence(evidence: Evidence, findings: Findings, study: StudyContext) -> ContentItem:
-    """One input: its weight, what the estimates would be without it, and the frames looked at."""
+    """One input: its weight, what the estimates would be without it, and what was looked at."""
     noun = wording.noun(evidence, findings)
     label = f"{wording.place(evidence, findings)}: {wording.instance_name(evidence.instance)}"
     weight = evidence.weight
@@ -206,6 +221,10 @@ def _evidence(evidence: Evidence, findings: Findings, study: StudyContext) -> Co
                 else []
             ),
             *_effects(evidence, findings),
+            *(
+                _calculated(concepts.share(part), 100 * share, 0, concepts.PERCENT)
+                for part, share in evidence.shares.items()
+            ),
             code(concepts.relevance(noun), concepts.YES if evidence.relevant else concepts.NO),
             *source(evidence, concepts.SOURCE_OF_MEASUREMENT, CONTAINS),
         ],

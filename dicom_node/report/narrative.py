@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dicom_node.report import wording
+from dicom_node.report import comparison, wording
 from dicom_node.report.context import Notice, Predecessor
 from inference.types import Findings
 
@@ -40,10 +40,11 @@ def abstention(findings: Findings, notice: Notice) -> Iterator[str]:
 
 
 def results(findings: Findings) -> Iterator[str]:
-    """Cautions first, then every value and verdict, then how familiar the inputs are."""
+    """Cautions, every value and verdict, what earlier studies said, how familiar the inputs are."""
     yield from findings.cautions
     yield from (wording.estimate(measurement) for measurement in findings.measurements)
     yield from verdicts(findings)
+    yield from comparison.comparisons(findings)
     yield from filter(None, [wording.familiarity(findings)])
 
 

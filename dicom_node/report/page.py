@@ -4,7 +4,7 @@ from datetime import datetime
 
 from PIL import Image
 
-from dicom_node.report import narrative, wording
+from dicom_node.report import comparison, narrative, wording
 from dicom_node.report.canvas import BAND
 from dicom_node.report.context import NodeIdentity, Notice, Predecessor, StudyContext
 from dicom_node.report.gauge import gauge
@@ -31,6 +31,7 @@ from inference.types import (
     Findings,
     Measurement,
     Normality,
+    Picture,
     Standing,
     by_relevance,
 )
@@ -41,6 +42,8 @@ _GAP = 10.0
 _PREVIEW = (164.0, 123.0)
 #: Pixels of a preview: enough for print, little for the archive.
 _PREVIEW_PIXELS = (480, 360)
+#: A picture in place of the measurements: its greatest height, and what of it is kept.
+_PICTURE_HEIGHT, _PICTURE_PIXELS = 270.0, (1400, 900)
 _FOOTER_TOP = HEIGHT - 52
 _SIDES = {Normality.HIGH: AMBER, Normality.NORMAL: GREEN}
 _SIGNS = {True: AMBER, False: GREEN, None: DIM}
@@ -66,6 +69,8 @@ def report_page(
         y = _draw_refusal(sheet, y, "No estimate", AMBER, [findings.abstention, wording.NOT_NORMAL])
     for measurement in findings.measurements:
         y = _draw_measurement(sheet, y, measurement, findings)
+    if findings.pictures and not findings.measurements:
+        y = _draw_picture(sheet, y, findings.pictures[0])
     y += _GAP / 2
     for verdict in headlines(findings):
         y = _draw_verdict(sheet, y, verdict)
@@ -137,6 +142,16 @@ def _draw_bar(sheet: Sheet, middle: float, measurement: Measurement, colour: Col
     sheet.right(_BAR_RIGHT, middle + 13, end, 7.5, DIM)
 
 
+def _draw_picture(sheet: Sheet, top: float, picture: Picture) -> float:
+    """As wide as the page, where there are no measurements."""
+    shown = Image.fromarray(picture.pixels)
+    shown.thumbnail(_PICTURE_PIXELS)
+    width = min(_RIGHT - _LEFT, _PICTURE_HEIGHT * shown.width / shown.height)
+    bottom = top + width * shown.height / shown.width
+    sheet.picture((_LEFT, top, _LEFT + width, bottom), shown)
+    return bottom + _GAP / 2
+
+
 def _draw_verdict(sheet: Sheet, top: float, verdict: Headline) -> float:
     sheet.text(_LEFT, top + 1.5, verdict.name, 10)
     behind = sheet.text(_BAR_LEFT, top, verdict.stated, 12, _SIGNS[verdict.sign])
@@ -190,14 +205,15 @@ def _draw_input(
     name = ": ".join(filter(None, [wording.input_name(shown, findings), told]))
     y = top + height + 4
     y = sheet.paragraph(left, y, width, name, 8.5)
-    y = sheet.paragraph(left, y, width, wording.effects(shown, findings), 6.6, DIM)
+    y = sheet.paragraph(left, y, width, wording.bearing(shown, findings), 6.6, DIM)
     y = sheet.paragraph(left, y, width, wording.plain(shown.instance.description), 6.6, DIM)
     return sheet.paragraph(left, y, width, wording.strangeness(shown), 6.6, AMBER)
 
 
 def _remarks(findings: Findings, predecessor: Predecessor | None, notice: Notice) -> list[str]:
     """What must be known beside the values; what was corrected comes first."""
-    remarks = [*narrative.changes(predecessor, notice), wording.familiarity(findings)]
+    remarks = [*narrative.changes(predecessor, notice), *comparison.comparisons(findings)]
+    remarks += [wording.familiarity(findings)]
     remarks += [*narrative.reservations(findings), wording.not_analysed(findings)]
     return list(filter(None, remarks))
 

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dicom_node.report import wording
+from dicom_node.report import comparison, wording
 from dicom_node.report.canvas import (
     AMBER,
+    BACKGROUND,
     BAND,
     BRIGHT,
     DIM,
@@ -28,6 +29,7 @@ from inference.types import (
     Findings,
     Measurement,
     Normality,
+    Picture,
     Standing,
     by_relevance,
 )
@@ -36,6 +38,8 @@ from inference.types import (
 _BAR_LEFT, _BAR_RIGHT, _VERDICTS_LEFT, _VERDICTS_TOP = 400, 830, 880, 88
 _TOP, _MIDDLE = 182, 560
 _CLASS_HEIGHT = 104
+#: So many measurements have the room that is theirs.
+_ROWS = 3
 #: So many characters of a value leave room for its unit in large letters.
 _LARGE_DIGITS = 4
 #: So many characters of a verdict have room in large letters.
@@ -49,7 +53,7 @@ def summary_picture(
     findings: Findings, study: StudyContext, notice: Notice = NO_NOTICE
 ) -> NDArray[np.uint8]:
     """RGB, shape (HEIGHT, WIDTH, 3)."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), (14, 16, 20))
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     canvas = Canvas(ImageDraw.Draw(image))
     draw_heading(canvas, findings)
     if notice.withdrawn is not None:
@@ -57,7 +61,10 @@ def summary_picture(
     elif findings.abstention is not None:
         _draw_abstention(canvas, findings, findings.abstention)
     else:
-        _draw_measurements(canvas, findings)
+        if findings.measurements or not findings.pictures:
+            _draw_measurements(canvas, findings)
+        else:
+            _draw_first_picture(image, findings.pictures[0])
         _draw_verdicts(canvas, findings)
         _draw_evidence(image, canvas, findings)
     _draw_footer(canvas, findings, study)
@@ -76,9 +83,16 @@ def draw_heading(canvas: Canvas, findings: Findings) -> None:
 
 
 def _draw_measurements(canvas: Canvas, findings: Findings) -> None:
-    row = (_MIDDLE - _TOP) // max(3, len(findings.measurements))
+    row = (_MIDDLE - _TOP) // max(_ROWS, len(findings.measurements))
     for index, measurement in enumerate(findings.measurements):
         _draw_measurement(canvas, _TOP + index * row, measurement, findings)
+
+
+def _draw_first_picture(image: Image.Image, picture: Picture) -> None:
+    """Where the measurements would be, if there were any."""
+    shown = Image.fromarray(picture.pixels)
+    shown.thumbnail((_BAR_RIGHT - MARGIN, _MIDDLE - _TOP - 12))
+    image.paste(shown, (MARGIN, _TOP))
 
 
 def _draw_measurement(
@@ -95,6 +109,10 @@ def _draw_measurement(
     canvas.text(MARGIN + 100, top + 60, wording.interval(measurement), 19, DIM)
     doubt = "; ".join(filter(None, [wording.beyond(measurement), wording.borderline(measurement)]))
     canvas.text(MARGIN + 100, top + 90, doubt, 17, DIM)
+    track = comparison.track_of(findings, measurement)
+    if track is not None and len(findings.measurements) <= _ROWS:  # the rows of more are too low
+        below, change = top + (109 if doubt else 90), comparison.change(track)
+        canvas.text(MARGIN + 100, below, change, 16, AMBER if track.changed else DIM)
 
     scale = gauge(measurement)
 
@@ -169,7 +187,7 @@ def _draw_evidence(image: Image.Image, canvas: Canvas, findings: Findings) -> No
         marked = "  relevant" if shown.relevant else ""
         words = [wording.input_name(shown, findings), f"{wording.weight(shown)}{marked}"]
         canvas.text(left, text_top, "   ".join(words).rstrip(), 20, BRIGHT)
-        canvas.text(left, text_top + 24, wording.effects(shown, findings), 16, DIM)
+        canvas.line(left, text_top + 24, 385, wording.bearing(shown, findings), 16, DIM)
         canvas.line(left, text_top + 43, 385, wording.plain(shown.instance.description), 16, DIM)
         below = (left, text_top + 62, left + 385, HEIGHT - 54)
         canvas.fitted(below, wording.strangeness(shown), 16, AMBER)

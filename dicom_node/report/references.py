@@ -18,6 +18,11 @@ def is_image(sop_class_uid: str) -> bool:
     return "Image Storage" in UID(sop_class_uid).name or sop_class_uid in _OTHER_IMAGE_CLASSES
 
 
+def is_waveform(sop_class_uid: str) -> bool:
+    """Whether a WAVEFORM item may point at this class; not so for anything unknown."""
+    return "Waveform Storage" in UID(sop_class_uid).name
+
+
 def can_be_referenced(instance: InstanceRef) -> bool:
     """Whether a reference to this instance would be valid: class and UIDs are UIDs."""
     uids = (instance.sop_class_uid, instance.sop_instance_uid, instance.series_instance_uid)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dicom_node.report import narrative, wording
+from dicom_node.report import comparison, narrative, wording
 from inference.types import Findings, Normality
 
 #: Inputs listed by name in plain text.
@@ -22,7 +22,8 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  {wording.no_estimate(findings.abstention)}"
         yield f"  {wording.NOT_NORMAL}"
     yield from _estimates(findings)
-    told = [*narrative.verdicts(findings), *findings.cautions, wording.familiarity(findings)]
+    told = [*narrative.verdicts(findings), *comparison.comparisons(findings), *findings.cautions]
+    told += [wording.familiarity(findings)]
     yield from (f"  {sentence}" for sentence in filter(None, told))
     yield from _evidence(findings)
     yield from _exclusions(findings)
@@ -47,7 +48,7 @@ def _evidence(findings: Findings) -> Iterator[str]:
     for item in shown:
         yield (
             f"  {item.rank:>3}. {wording.instance_name(item.instance)}   {wording.weight(item)}   "
-            f"{wording.effects(item, findings)}"
+            f"{wording.bearing(item, findings)}"
         ).rstrip()
         if strange := wording.strangeness(item):
             yield f"       {strange}"

@@ -14,6 +14,7 @@ from pydicom.uid import (
 
 from dicom_node.report import wording
 from dicom_node.report.context import NodeIdentity, Notice, StudyContext
+from dicom_node.report.course_picture import course_picture
 from dicom_node.report.drawn import drawn
 from dicom_node.report.header import ObjectSpec, start
 from dicom_node.report.picture import summary_picture
@@ -31,12 +32,16 @@ def secondary_captures(
     """The pictures as one multi-frame image (PS3.3 A.8.5), the summary first; then that alone.
 
     The second is for destinations that do not take the first, and the only one where the pipeline
-    draws nothing. All are in RGB and name the images they show as their sources.
+    draws nothing and nothing was estimated before. All are in RGB and name the images they show as
+    their sources.
     """
     what = wording.kind_of(findings, notice).replace("AI", "AI picture", 1)
     summary = summary_picture(findings, study, notice)
-    if findings.pictures:
-        frames = [summary, *(drawn(item, findings) for item in findings.pictures)]
+    further = [drawn(item, findings) for item in findings.pictures]
+    if findings.course is not None:
+        further.append(course_picture(findings, findings.course))
+    if further:
+        frames = [summary, *further]
         many = _spec(MultiFrameTrueColorSecondaryCaptureImageStorage, findings, what)
         image = _image(many, findings, study, identity, made_at, frames)
         image.BurnedInAnnotation = "NO"  # nothing that is drawn tells whose it is

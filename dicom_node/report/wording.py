@@ -217,7 +217,9 @@ def weight(evidence: Evidence) -> str:
 
 
 def ranking(findings: Findings) -> str:
-    """Such as "Films with the highest weight, of 5 analysed"."""
+    """Such as "Films with the highest weight, of 5 analysed", or "The film that was analysed"."""
+    if len(findings.evidence) == 1:
+        return f"The {noun(findings.evidence[0], findings)} that was analysed"
     weighed = any(item.weight is not None for item in findings.evidence)
     best = "with the highest weight" if weighed else "of the highest rank"
     return f"{nouns(findings)} {best}, of {len(findings.evidence)} analysed"
@@ -249,6 +251,18 @@ def effects(evidence: Evidence, findings: Findings) -> str:
         if m.name in evidence.effects
     ]
     return f"without it: {', '.join(parts)}" if parts else ""
+
+
+def looked_at(evidence: Evidence) -> str:
+    """Such as "looked at: left half 61 %, right half 39 %": the largest shares; or ""."""
+    largest = sorted(evidence.shares.items(), key=lambda pair: -pair[1])[:3]
+    listing = ", ".join(f"{part} {100 * share:.0f} %" for part, share in largest)
+    return f"looked at: {listing}" if listing else ""
+
+
+def bearing(evidence: Evidence, findings: Findings) -> str:
+    """What the estimates would be without it, else where in it the model looked."""
+    return effects(evidence, findings) or looked_at(evidence)
 
 
 def strangeness(evidence: Evidence) -> str:

@@ -159,6 +159,8 @@ class WorkSettings(Section):
     """Seconds after which a step of a pipeline counts as hung: the worker process is restarted."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads for the model; 0: one per core."""
+    reference_values: Path | None = None
+    """CSV table of catheterisations, shown beside estimates; empty: none. Read at start."""
 
 
 class RetentionSettings(Section):

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 
 from pydicom import Dataset
 
 from dicom_node.corrections.effects import reason_of, shown_instances, standing_instances
 from dicom_node.retry_decision import LIES_IN_THE_INSTANCE
 from dicom_node.work.feature_codec import decode_features
+from dicom_node.work.findings_codec import decode_findings
 from dicom_node.work.prepare import settings_of
 from dicom_node.work.refused import refused_sentences
 from inference import types
+from inference.course import course_of, followed, references_until
+from inference.earlier import ReferenceValues
 from inference.errors import InferenceError, PipelineUnusableError
 from inference.exclusions import (
     FILES_REMOVED,
@@ -23,7 +27,18 @@ from inference.exclusions import (
     UNUSED,
 )
 from inference.pipeline import Pipeline, require_own
-from inference.types import Code, Encoded, Exclusion, Findings, InstanceRef, Rejected, StudyRef
+from inference.types import (
+    Code,
+    Earlier,
+    Encoded,
+    Evidence,
+    Exclusion,
+    Findings,
+    InstanceRef,
+    Reference,
+    Rejected,
+    StudyRef,
+)
 from storage.reading.cases import Case, CaseInstance
 from storage.work.results import Preparation
 
@@ -40,11 +55,17 @@ _FAILED = f"technical failure: the model gave no plausible values. {_ADMINISTRAT
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The instances of a case, told apart: what can be fused, and what is left out and why."""
+    """The instances of a case, told apart: what can be fused, and what is left out and why.
+
+    `earlier` are the estimates of the patient's earlier studies, the oldest first, and `references`
+    what was measured of the patient otherwise, by the names of quantities.
+    """
 
     encoded: tuple[Encoded, ...]
     exclusions: tuple[Exclusion, ...]
     input_digest: str
+    earlier: tuple[Earlier, ...] = ()
+    references: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
 
 
 def unprepared_instances(
@@ -88,8 +109,13 @@ def _standing(case: Case) -> list[CaseInstance]:
     return [*standing_instances(case), *case.companions]
 
 
-def gather(case: Case, pipeline: Pipeline) -> Gathered:
-    """Separate the selected instances from the rest; both in the order of their UIDs."""
+def gather(
+    case: Case, pipeline: Pipeline, reference_values: ReferenceValues = MappingProxyType({})
+) -> Gathered:
+    """Separate the selected instances from the rest; both in the order of their UIDs.
+
+    `reference_values` are those of all patients.
+    """
     encoded: list[Encoded] = []
     exclusions: list[Exclusion] = []
     identity = hashlib.sha256(
@@ -108,14 +134,57 @@ def gather(case: Case, pipeline: Pipeline) -> Gathered:
     for item in _told(case):
         exclusion = _exclusion(item, pipeline)
         if exclusion:
-            exclusions.append(exclusion)
+            exclusions.append(replace(exclusion, study=_study_of(item, case)))
         else:
             encoded.append(_encoded(item, case))
             beside = f" {item.of.at}" if item.of else ""
             identity.update(f"\n{item.sop_instance_uid} {item.digest}{beside}".encode())
     for item in lacking_instances(case, pipeline):
         identity.update(f"\n{item.sop_instance_uid} lacking".encode())
-    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest())
+    earlier = tuple(_earlier(case, pipeline))
+    for estimate in earlier:
+        identity.update(f"\nearlier {json.dumps(asdict(estimate), sort_keys=True)}".encode())
+    references = _references(case, reference_values)
+    if any(references.values()):
+        identity.update(f"\nreferences {sorted(references.items())}".encode())
+    return Gathered(tuple(encoded), tuple(exclusions), identity.hexdigest(), earlier, references)
+
+
+def _references(
+    case: Case, reference_values: ReferenceValues
+) -> Mapping[str, tuple[Reference, ...]]:
+    """What was measured of the patient until the day of the study."""
+    of_patient = reference_values.get(case.patient_id.strip(), {})
+    study = StudyRef(at=case.at)
+    return {name: tuple(references_until(study, found)) for name, found in of_patient.items()}
+
+
+def _earlier(case: Case, pipeline: Pipeline) -> Iterator[Earlier]:
+    """What was estimated before by a bundle of the same standing.
+
+    Beside an estimate for patients, a number of an untrained model or a phantom's means nothing.
+    """
+    for item in case.earlier:
+        findings = decode_findings(item.findings_json)
+        if findings.model.standing is pipeline.model.standing:
+            study = StudyRef(item.study.study_instance_uid, item.study.at)
+            yield Earlier(study, item.bundle_digest, followed(findings))
+
+
+def input_digest(
+    case: Case,
+    gathered: Gathered,
+    findings: Findings,
+    pipeline: Pipeline,
+    reference_values: ReferenceValues,
+) -> str:
+    """Identifies what findings rest on: a companion that they do not name has no part in them."""
+    told: tuple[Evidence | Exclusion, ...] = (*findings.evidence, *findings.exclusions)
+    named = {item.instance.sop_instance_uid for item in told}
+    used = tuple(item for item in case.companions if item.sop_instance_uid in named)
+    if used == case.companions:
+        return gathered.input_digest
+    return gather(replace(case, companions=used), pipeline, reference_values).input_digest
 
 
 def abandoned(case: Case, pipeline: Pipeline, why: str) -> Findings:
@@ -139,11 +208,13 @@ def _concluded(case: Case, gathered: Gathered, pipeline: Pipeline) -> Findings:
         return pipeline.abstain(_everything(gathered), _told_lacking(case, lacking))
     try:
         study = StudyRef(case.study_instance_uid, case.at)
-        findings = pipeline.conclude(types.Case(gathered.encoded, study), gathered.exclusions)
+        known = types.Case(gathered.encoded, study, gathered.earlier)
+        findings = pipeline.conclude(known, gathered.exclusions)
     except InferenceError:
         return pipeline.abstain(_everything(gathered), _FAILED)
     require_own(pipeline, findings, Findings)
-    return findings
+    course = course_of(findings, study, gathered.earlier, gathered.references)
+    return replace(findings, course=course)
 
 
 def _told(case: Case) -> list[CaseInstance]:
@@ -251,9 +322,13 @@ def _unread(item: CaseInstance, pipeline: Pipeline) -> Exclusion:
 def _encoded(item: CaseInstance, case: Case) -> Encoded:
     if item.preparation is None or item.preparation.features is None:
         raise InferenceError("a selected instance has no stored features")
-    uid, at = (item.of or case).study_instance_uid, (item.of or case).at
     features = decode_features(item.preparation.features)
-    return Encoded(_reference(item), features, StudyRef(uid, at))
+    return Encoded(_reference(item), features, _study_of(item, case))
+
+
+def _study_of(item: CaseInstance, case: Case) -> StudyRef:
+    of = item.of or case
+    return StudyRef(of.study_instance_uid, of.at)
 
 
 def _reference(item: CaseInstance) -> InstanceRef:

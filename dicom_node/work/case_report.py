@@ -1,18 +1,26 @@
 """From a case to what is sent: findings, report objects in the spool, and one report row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydicom import Dataset
 
 from dicom_node.corrections.effects import reissue, why_withdrawn, withdrawal
 from dicom_node.report import KINDS, NO_NOTICE, NodeIdentity, Notice, StudyContext, wording
-from dicom_node.work.case_findings import abandoned, conclude, gather, is_business
+from dicom_node.work.case_findings import (
+    Gathered,
+    abandoned,
+    conclude,
+    gather,
+    input_digest,
+    is_business,
+)
 from dicom_node.work.content_time import content_time
 from dicom_node.work.findings_codec import encode_findings
 from dicom_node.work.report_files import Composer
 from inference.dicom.header import read_header
+from inference.earlier import ReferenceValues
 from inference.pipeline import Pipeline
 from inference.types import Findings
 from storage.errors import (
@@ -43,11 +51,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Makes the report of one revision of one study, with objects of the given kinds."""
+    """Makes the report of one revision of one study, with objects of the given kinds.
+
+    `reference_values` stand beside the estimates.
+    """
 
     spool: Spool
     identity: NodeIdentity
     kinds: frozenset[str] = KINDS
+    reference_values: ReferenceValues = field(default_factory=dict)
 
     def report(
         self,
@@ -56,11 +68,14 @@ class Reporter:
         latest: StoredReport | None,
         pipeline: Pipeline,
         now: datetime,
+        *,
+        asked: bool = False,
     ) -> Report:
         """Conclude a case and put its report objects into the spool; nothing is recorded yet.
 
         Where no instance has a Patient ID no objects are made: an archive would file them under an
-        empty Patient ID, together with other patients.
+        empty Patient ID, together with other patients. Of a quiet abstention none are made either,
+        unless somebody `asked` for this report or readers have an earlier one.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
@@ -72,19 +87,38 @@ class Reporter:
         header = self._header_to_file(case, latest, pipeline)
         if header is None:
             return self._without_objects(job, pipeline, Outcome.NOT_APPLICABLE, "", now)
-        gathered = gather(case, pipeline)
+        gathered = gather(case, pipeline, self.reference_values)
         if latest and latest.input_digest == gathered.input_digest:
             return self._without_objects(
                 job, pipeline, Outcome.NO_EFFECT, gathered.input_digest, now
             )
-        study = replace(_study(header, job, case), input_digest=gathered.input_digest)
+        study = _study(header, job, case)
         if not study.patient_id:
             return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
+        return self._concluded(job, case, gathered, study, latest, pipeline, now, asked=asked)
+
+    def _concluded(
+        self,
+        job: Job,
+        case: Case,
+        gathered: Gathered,
+        study: StudyContext,
+        latest: StoredReport | None,
+        pipeline: Pipeline,
+        now: datetime,
+        *,
+        asked: bool,
+    ) -> Report:
+        """The report of a study that can be filed, as far as anything new is to be told."""
         findings = conclude(case, gathered, pipeline)
+        digest = input_digest(case, gathered, findings, pipeline, self.reference_values)
+        if latest and latest.input_digest == digest:
+            return self._without_objects(job, pipeline, Outcome.NO_EFFECT, digest, now)
+        if findings.quiet and latest is None and not asked:
+            return self._stored_only(job, findings, digest, pipeline, now)
+        study = replace(study, input_digest=digest)
         notice = reissue(case, study, self._reported_as(case, latest, study.revision))
-        return self._with_objects(
-            job, study, findings, gathered.input_digest, latest, pipeline, now, notice
-        )
+        return self._with_objects(job, study, findings, digest, latest, pipeline, now, notice)
 
     def failure(
         self,
@@ -94,8 +128,12 @@ class Reporter:
         pipeline: Pipeline,
         why: str,
         now: datetime,
+        *,
+        asked: bool = False,
     ) -> Report:
         """The report of an analysis that failed for good: it says why, and no later one equals it.
+
+        As of any other, nobody hears of a quiet one.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.
@@ -107,6 +145,8 @@ class Reporter:
         if not study.patient_id:
             return self._without_objects(job, pipeline, Outcome.UNFILED, "", now)
         findings = abandoned(case, pipeline, why)
+        if findings.quiet and latest is None and not asked:
+            return self._stored_only(job, findings, "", pipeline, now)
         return self._with_objects(job, study, findings, "", latest, pipeline, now)
 
     def findings_only(
@@ -126,13 +166,11 @@ class Reporter:
         elif failure:
             findings = abandoned(case, pipeline, failure)
         else:
-            gathered = gather(case, pipeline)
-            findings, digest = conclude(case, gathered, pipeline), gathered.input_digest
-        outcome = _outcome(findings, Notice(withdrawn=withdrawn))
-        return replace(
-            self._without_objects(job, pipeline, outcome, digest, now),
-            findings_json=encode_findings(findings),
-        )
+            gathered = gather(case, pipeline, self.reference_values)
+            findings = conclude(case, gathered, pipeline)
+            digest = input_digest(case, gathered, findings, pipeline, self.reference_values)
+        notice = Notice(withdrawn=withdrawn)
+        return self._stored_only(job, findings, digest, pipeline, now, notice)
 
     def _withdrawal(
         self,
@@ -231,6 +269,21 @@ class Reporter:
             except SpoolUnavailableError as error:
                 trouble = error
         raise trouble
+
+    def _stored_only(
+        self,
+        job: Job,
+        findings: Findings,
+        input_digest: str,
+        pipeline: Pipeline,
+        now: datetime,
+        notice: Notice = NO_NOTICE,
+    ) -> Report:
+        outcome = _outcome(findings, notice)
+        return replace(
+            self._without_objects(job, pipeline, outcome, input_digest, now),
+            findings_json=encode_findings(findings),
+        )
 
     @staticmethod
     def _without_objects(

@@ -18,8 +18,9 @@ from storage.delivery import destinations, outbox
 from storage.reading import cases
 from storage.reading.cases import Case
 from storage.reading.companions import Reach, anchors_near
-from storage.states import Backfill, Outcome
+from storage.states import Backfill, DueReason, Outcome
 from storage.studies import anchors, preparing
+from storage.studies.revisions import reason_of
 from storage.work import jobs, results
 from storage.work.jobs import Job
 from storage.work.results import Report, StoredReport
@@ -58,7 +59,7 @@ class Conclusions:
             NoProgressError: that was done often enough.
         """
         pipeline = self._pipelines[job.pipeline]
-        case, latest = self._load(job)
+        case, latest, asked = self._load(job)
         # What failed for an earlier revision is tried once more: its cause may be gone.
         retry_failed = (job.revision or 1) > 1 and job.postponed == 0
         unprepared = unprepared_instances(case, pipeline, self._profiles, retry_failed=retry_failed)
@@ -68,7 +69,7 @@ class Conclusions:
         if self._only_stores(job):
             report = self._reporter.findings_only(job, case, pipeline, now_utc())
         else:
-            report = self._reporter.report(job, case, latest, pipeline, now_utc())
+            report = self._reporter.report(job, case, latest, pipeline, now_utc(), asked=asked)
         # What waits under a former identification, or is withdrawn, must not go out any more.
         calls_off = report.outcome is Outcome.WITHDRAWN or is_filed_anew(case)
         self._hand_in(job, report, lambda tx, now: jobs.finish(tx, job, now), calls_off=calls_off)
@@ -76,12 +77,13 @@ class Conclusions:
     def report_failure(self, job: Job, code: str) -> None:
         """Report that a study's analysis failed for good: the reader hears of it as of a result."""
         why = explain(code)
-        case, latest = self._load(job)
+        case, latest, asked = self._load(job)
         pipeline = self._pipelines[job.pipeline]
         if self._only_stores(job):
             report = self._reporter.findings_only(job, case, pipeline, now_utc(), why)
         else:
-            report = self._reporter.failure(job, case, latest, pipeline, why, now_utc())
+            now = now_utc()
+            report = self._reporter.failure(job, case, latest, pipeline, why, now, asked=asked)
         self._hand_in(
             job, report, lambda tx, now: jobs.fail(tx, job, at=now, code=code, message=why)
         )
@@ -90,19 +92,24 @@ class Conclusions:
         """Whether nobody is told what is found: by a shadow, or by a backfill that stores only."""
         return job.pipeline in self._shadows or job.backfill is Backfill.STORED
 
-    def _load(self, job: Job) -> tuple[Case, StoredReport | None]:
+    def _load(self, job: Job) -> tuple[Case, StoredReport | None, bool]:
+        """The case, the report that readers have, and whether somebody asked for this one."""
         reach = self._reach(job)
         with self._database.write() if reach else self._database.read() as tx:
             case = cases.load_case(tx, job.study_id, job.pipeline, reach)
             if reach:  # kept at once: what is purged from now on is known to have been there
                 others = {item.of.study_id for item in case.companions if item.of}
                 anchors.keep_companions(tx, job.study_id, job.pipeline, others)
-            return case, results.latest_report(tx, job.study_id, job.pipeline)
+            reason = reason_of(tx, job.study_id, job.revision or 1)
+            asked = reason is DueReason.RERUN and job.backfill is None
+            return case, results.latest_report(tx, job.study_id, job.pipeline), asked
 
     def _reach(self, job: Job) -> Reach | None:
         """What of the patient's other studies takes part, if any."""
         business = self._pipelines[job.pipeline].business
-        return Reach(business.reads, business.reach_days) if business.reach_days else None
+        if not business.reach_days:
+            return None
+        return Reach(business.companions or business.reads, business.reach_days)
 
     def _revise_anchors(self, tx: Transaction, job: Job, now: datetime) -> None:
         """Have reported again what this study takes part in, or did, unless that is why it ran."""

@@ -8,6 +8,7 @@ from inference.types import (
     Assessment,
     Classification,
     Code,
+    Course,
     Evidence,
     Exclusion,
     Familiarity,
@@ -16,8 +17,12 @@ from inference.types import (
     InstanceRef,
     Measurement,
     ModelCard,
+    Point,
     Presence,
+    Reference,
     Standing,
+    StudyRef,
+    Track,
     Withheld,
     Words,
 )
@@ -44,7 +49,12 @@ def decode_findings(text: str) -> Findings:
         classification=_classification(tree.get("classification")),
         evidence=tuple(_evidence(item) for item in tree["evidence"]),
         exclusions=tuple(
-            Exclusion(InstanceRef(**item["instance"]), Code(**item["reason"]), item["detail"])
+            Exclusion(
+                InstanceRef(**item["instance"]),
+                Code(**item["reason"]),
+                item["detail"],
+                StudyRef(**item.get("study", {})),
+            )
             for item in tree["exclusions"]
         ),
         cautions=tuple(tree.get("cautions", ())),
@@ -57,6 +67,8 @@ def decode_findings(text: str) -> Findings:
             for item in tree.get("withheld", ())
         ),
         words=_words(tree.get("words", {})),
+        course=_course(tree.get("course")),
+        quiet=tree.get("quiet", False),
     )
 
 
@@ -97,6 +109,23 @@ def _grade(item: dict[str, Any]) -> Grade:
     return Grade(**item | changed)
 
 
+def _course(item: dict[str, Any] | None) -> Course | None:
+    if item is None:
+        return None
+    return Course(StudyRef(**item["study"]), tuple(_track(each) for each in item["tracks"]))
+
+
+def _track(item: dict[str, Any]) -> Track:
+    points = tuple(
+        Point(StudyRef(**each["study"]), _measurement(each["estimate"]), each["comparable"])
+        for each in item["earlier"]
+    )
+    references = tuple(
+        Reference(**each | {"unit": Code(**each["unit"])}) for each in item["references"]
+    )
+    return Track(_measurement(item["present"]), points, item["changed"], references)
+
+
 def _words(item: dict[str, Any]) -> Words:
     """Findings that were stored without words of their own get the general ones."""
     return Words(**item | {key: _code(item.get(key)) for key in ("finding", "procedure")})
@@ -107,6 +136,7 @@ def _evidence(item: dict[str, Any]) -> Evidence:
         "instance": InstanceRef(**item["instance"]),
         "frames": tuple(item["frames"]),
         "notes": tuple(item["notes"]),
+        "channels": tuple((group, channel) for group, channel in item.get("channels", ())),
     }
     return Evidence(**item | changed)
 

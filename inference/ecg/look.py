@@ -29,6 +29,9 @@ from inference.ecg.waveform import read_groups
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.types import Rejected, Verdict
 
+ARMS_REVERSED = (
+    "The arm electrodes may be reversed (or the heart lies on the right); not corrected."
+)
 #: Of twelve leads, so many chest leads may be masked.
 _MASKED_CHEST = 1
 
@@ -143,4 +146,4 @@ def _notes(recording: Recording, usable: NDArray[np.bool_], beat: Beat) -> Itera
     if recording.sequential:
         yield "Leads were recorded one after the other."
     if arms_may_be_reversed(beat):
-        yield "The arm electrodes may be reversed (or the heart lies on the right); not corrected."
+        yield ARMS_REVERSED

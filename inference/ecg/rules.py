@@ -3,6 +3,7 @@
 Every rule has a name, a code of why an instance takes no part, and a sentence for the reader.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -16,28 +17,16 @@ from inference.ecg.beats import Beat
 from inference.ecg.cleaning import FEWEST_SAMPLES, RATE_HZ
 from inference.ecg.leads import Leads, LeadSet, disagreement_mv, names, with_values
 from inference.ecg.recording import Choice, choose
+from inference.ecg.sop_classes import ECG_SOP_CLASS_UIDS, NOT_RESTING, WITHOUT_SAMPLES
 from inference.ecg.waveform import read_groups
 from inference.exclusions import reason, rejection
 from inference.types import Code, Selected, Selection, Verdict
 
-TWELVE_LEAD, GENERAL, GENERAL_32_BIT = (
-    "1.2.840.10008.5.1.4.1.1.9.1.1",
-    "1.2.840.10008.5.1.4.1.1.9.1.2",
-    "1.2.840.10008.5.1.4.1.1.9.1.4",
-)
-#: The classes of resting ECGs.
-ECG_SOP_CLASS_UIDS = frozenset({TWELVE_LEAD, GENERAL, GENERAL_32_BIT})
-_NOT_RESTING = {
-    "1.2.840.10008.5.1.4.1.1.9.1.3": "an ambulatory ECG of hours",
-    "1.2.840.10008.5.1.4.1.1.9.2.1": "recorded in the catheter laboratory",
-    "1.2.840.10008.5.1.4.1.1.9.3.1": "recorded inside the heart",
-}
-_WITHOUT_SAMPLES = {
-    "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
-    "1.2.840.10008.5.1.4.1.1.7": "a picture (secondary capture)",
-    "1.2.840.10008.5.1.4.1.1.7.4": "a picture (secondary capture)",
-}
 _SEND_SAMPLES = "let the ECG cart or its server send 12-lead ECG Waveform Storage"
+#: By which a picture or document says that it is an ECG.
+_MODALITIES = {"ECG", "HD"}
+_TITLES = ("DocumentTitle", "SeriesDescription")
+_CALLED_ECG = re.compile(r"\b(ecg|ekg)\b|electrocardio|elektrokardio", re.IGNORECASE)
 
 #: A lead of a resting ECG is at least so long; one of several after each other at least 2 s.
 SHORTEST_S, SHORTEST_SEQUENTIAL_S = FEWEST_SAMPLES / RATE_HZ, 2.0
@@ -48,8 +37,9 @@ _LOWEST_MV, _HIGHEST_MV = 0.15, 20.0
 _DISAGREEMENT_MV = 0.1
 _FEWEST_BEATS = 3
 
+NOT_ECG = reason("NOT_ECG", "Not an ECG")
 REASONS: Mapping[str, Code] = {
-    "ecg": reason("NOT_ECG", "Not an ECG"),
+    "ecg": NOT_ECG,
     "samples": reason("ECG_AS_PICTURE", "ECG is a picture or document without samples"),
     "resting": reason("NOT_RESTING_ECG", "Not a resting ECG"),
     "leads": reason("TOO_FEW_LEADS", "ECG leads that are needed are missing"),
@@ -80,7 +70,7 @@ def select(header: Dataset, needs: Needs) -> Selection:
     Of an object that is no resting ECG nothing else is asked.
     """
     instance = instance_ref(header)
-    kind = _kind(text(header, "SOPClassUID"))
+    kind = _kind(header)
     if unknown := rejection(instance, (kind,), REASONS):
         return unknown
     choice = choose(read_groups(header))
@@ -91,14 +81,21 @@ def select(header: Dataset, needs: Needs) -> Selection:
     return Selected(instance, verdicts, {"leads": choice.lead_set.value, "channels": channels})
 
 
-def _kind(sop_class_uid: str) -> Verdict:
-    if what := _WITHOUT_SAMPLES.get(sop_class_uid):
+def _kind(header: Dataset) -> Verdict:
+    sop_class_uid = text(header, "SOPClassUID")
+    what = WITHOUT_SAMPLES.get(sop_class_uid)
+    if what and _is_called_ecg(header):
         return Verdict("samples", False, f"{what} holds no samples: {_SEND_SAMPLES}")
-    if what := _NOT_RESTING.get(sop_class_uid):
+    if what := NOT_RESTING.get(sop_class_uid):
         return Verdict("resting", False, f"{what}: send a resting ECG of 10 s")
     known = sop_class_uid in ECG_SOP_CLASS_UIDS
     detail = "SOP class of resting ECGs" if known else "SOP class of another kind of object"
     return Verdict("ecg", known, detail)
+
+
+def _is_called_ecg(header: Dataset) -> bool:
+    titles = (text(header, keyword) for keyword in _TITLES)
+    return text(header, "Modality") in _MODALITIES or any(map(_CALLED_ECG.search, titles))
 
 
 def _leads(choice: Choice, needs: Needs) -> Verdict:

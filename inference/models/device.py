@@ -28,10 +28,14 @@ def choose_device(wanted: str) -> torch.device:
 @contextmanager
 def reproducible() -> Iterator[None]:
     """No gradients, no hidden TF32, always the same kernels: the same input, the same number."""
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ),
+    with torch.inference_mode(), same_kernels():
+        yield
+
+
+@contextmanager
+def same_kernels() -> Iterator[None]:
+    """The same, for what needs gradients."""
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
         yield

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from inference.errors import UnknownArchitectureError
 from inference.models.ecg_networks import ECG_NETWORKS
 from inference.models.encoder import NarrowResNet, grey_convnext_tiny, grey_resnet50
+from inference.models.film_and_ecg import FILM_AND_ECG
 from inference.models.film_view import SIDE_PX, FilmViewNetwork
 from inference.models.multiview import MultiView
 
@@ -86,6 +87,7 @@ MULTI_VIEW: Mapping[str, MultiViewArchitecture] = {
 #: All that a bundle may name.
 ARCHITECTURES: Mapping[str, Architecture] = {
     **MULTI_VIEW,
+    **FILM_AND_ECG,
     **ECG_NETWORKS,
     "film_view": FilmViewArchitecture(),
 }

@@ -10,7 +10,7 @@ from inference.phantom import anatomy, haemodynamics, rhythm
 from inference.phantom.anatomy import Anatomy
 from inference.phantom.cine import Loop, frames
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
-from inference.phantom.patients import draw_patient
+from inference.phantom.patient import draw_patient
 from inference.phantom.presets import PRESETS, Preset, preset_named
 from inference.phantom.scan import Sector
 from inference.phantom.scanners import PHANTOM, Scanner

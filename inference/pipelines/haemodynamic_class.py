@@ -20,7 +20,7 @@ from inference.pipelines.haemodynamics import (
 from inference.types import Assessment, Classification, Code, Measurement, Presence
 
 NAME = "haemodynamic class"
-_CONCEPT = Code("HAEMODYN-CLASS", SCHEME, "Haemodynamic class of pulmonary hypertension")
+CONCEPT = Code("HAEMODYN-CLASS", SCHEME, "Haemodynamic class of pulmonary hypertension")
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")
 
 
@@ -95,8 +95,8 @@ def _by_intervals(measured: Mapping[str, Measurement]) -> Classification:
 
 
 def _determined(found: HaemodynamicClass) -> Classification:
-    return Classification(NAME, _CONCEPT, found.value, rule(found.criteria))
+    return Classification(NAME, CONCEPT, found.value, rule(found.criteria))
 
 
 def _open(reason: str) -> Classification:
-    return Classification(NAME, _CONCEPT, UNDETERMINED, determined=False, reason=reason)
+    return Classification(NAME, CONCEPT, UNDETERMINED, determined=False, reason=reason)

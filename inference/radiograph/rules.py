@@ -20,7 +20,8 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 RADIOGRAPH_SOP_CLASS_UIDS = frozenset(
     {COMPUTED_RADIOGRAPHY, FOR_PRESENTATION, FOR_PROCESSING, SECONDARY_CAPTURE}
 )
-_MODALITIES = frozenset({"CR", "DX", "RG"})
+#: Of what is called a radiograph, whatever its SOP class.
+MODALITIES = frozenset({"CR", "DX", "RG"})
 
 NOT_A_RADIOGRAPH = reason("NOT_A_RADIOGRAPH", "Not a radiograph")
 RAW_FILM = reason("FOR_PROCESSING", "Radiograph for processing, not for presentation")
@@ -62,7 +63,7 @@ def radiograph(header: Dataset) -> Verdict:
     if text(header, "SOPClassUID") not in RADIOGRAPH_SOP_CLASS_UIDS:
         return Verdict("radiograph", False, "SOP class of another kind of object")
     detail = f"modality {modality or 'not stated'}"
-    return Verdict("radiograph", modality in _MODALITIES, detail)
+    return Verdict("radiograph", modality in MODALITIES, detail)
 
 
 def for_presentation(header: Dataset) -> Verdict:

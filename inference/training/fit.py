@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference.errors import TrainingDataError
 from inference.training.augmentation import as_frames, augment
 from inference.training.averaging import Average
 from inference.training.checkpoint import load_weights
@@ -139,12 +138,6 @@ class Training:
         self._network = build_network(recipe, len(member.targets), member.seed)
         if encoder is not None:
             load_weights(encoder, self._network.encoder)
-        elif recipe.encoder.frozen:
-            raise TrainingDataError(
-                "recipe: encoder.frozen keeps random weights as they are; pre-train the encoder, "
-                "or bring one with --encoder"
-            )
-        self._network.encoder.requires_grad_(requires_grad=not recipe.encoder.frozen)
         share = recipe.optimisation.averaging
         self._average = Average(self._network, share) if share else None
         place(self._network, self._network.encoder, world.device, recipe.device)
@@ -160,7 +153,6 @@ class Training:
             learning_rate=recipe.optimisation.learning_rate,
             weight_decay=recipe.optimisation.weight_decay,
             faster={
-                self._network.encoder: recipe.encoder.learning_rate_factor,
                 self._network.frames: recipe.optimisation.attention,
                 self._network.loops: recipe.optimisation.attention,
             },
@@ -187,8 +179,6 @@ class Training:
     def train(self, first: int, count: int, on_step: Callable[[int], None]) -> Mapping[str, float]:
         """See training exams by a few random loops and frames of each."""
         self._network.train()
-        if self._recipe.encoder.frozen:
-            self._network.encoder.eval()
         total = torch.zeros((), device=self._world.device)
         for number, parts in enumerate(self.sampler.steps(first, count), start=1):
             done = (first + number - 1) / self.steps

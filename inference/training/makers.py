@@ -50,15 +50,24 @@ def cache(
 
 
 def fit(
-    recipe: AnyRecipe, cohort: Path, cache: Path, run: Path, *, on_progress: Progress = silent
+    recipe: AnyRecipe,
+    cohort: Path,
+    cache: Path,
+    run: Path,
+    *,
+    encoder: Path | None = None,
+    on_progress: Progress = silent,
 ) -> None:
     """Train what a recipe says into the folder `run`. It goes on if killed.
+
+    `encoder` is a file that `echonode weights import` wrote, for recipes that begin with one.
 
     Raises:
         TrainingDataError: the cohort is another pipeline's, too small or not cached, or the folder
             holds another run.
     """
-    _step(recipe.pipeline, "fit")(recipe, cohort, cache, run, on_progress=on_progress)
+    begins = {} if encoder is None else {"encoder": encoder}
+    _step(recipe.pipeline, "fit")(recipe, cohort, cache, run, **begins, on_progress=on_progress)
 
 
 def report(

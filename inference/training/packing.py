@@ -40,6 +40,7 @@ from inference.training.predict import estimate
 from inference.training.probing import read_probes
 from inference.training.run import RUN, Run, read_run
 from inference.training.statement import Statement
+from inference.training.trainable import ECHO
 from inference.training.trained import (
     describe_bundle,
     in_memory,
@@ -93,7 +94,7 @@ def report(run: Path, judged: Evaluation, folder: Path, *, cohort: Path | None =
     if cohort is not None and judged.held:
         held = held_description(describe_bundle(made, Statement()), judged.held)
         described = calibrated(held, judged.held_calibration)
-        card = model_card(_judged(described, judged, read_cohort(cohort)))
+        card = model_card(as_judged(described, judged, read_cohort(cohort)))
         write_whole(folder / MODEL_CARD_FILE, card)
     return write_report(judged, subject, folder)
 
@@ -135,7 +136,7 @@ def pack(
     sizes = {prefix: network.feature_size for prefix, network in kept.items()}
     return write_bundle(
         out,
-        _judged(calibrated(held, judged.held_calibration), judged, found),
+        as_judged(calibrated(held, judged.held_calibration), judged, found),
         kept,
         read_familiarity(run, sizes),
     )
@@ -173,13 +174,15 @@ def calibrated(description: Description, fitted: Calibration) -> Description:
     )
 
 
-def _judged(description: Description, judged: Evaluation, found: Cohort) -> Description:
+def as_judged(description: Description, judged: Evaluation, found: Cohort) -> Description:
     """The description with figures, what is withheld and why, and what to keep in mind.
 
     It says who the training split of the cohort is, and how often its test split was looked at.
     """
     counted = judged.looks
-    cohort = description.cohort.model_copy(update={"population": population(found.part("train"))})
+    inputs = "loops" if found.pipeline == ECHO else "inputs"
+    trained_on = population(found.part("train"), inputs)
+    cohort = description.cohort.model_copy(update={"population": trained_on})
     if counted is not None:
         cohort = cohort.model_copy(
             update={"test_looks": counted.first, "test_models": counted.number}

@@ -119,15 +119,6 @@ class Fusion(Strict):
     loops: Literal["attention", "mean"] = "attention"
 
 
-class Encoder(Strict):
-    """How an encoder goes on that begins with weights: pre-trained here, or brought (--encoder)."""
-
-    frozen: bool = False
-    """It stays as it is, its batch statistics too: far less memory, and only the rest learns."""
-    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Multiplies its learning rate."""
-
-
 class Device(Strict):
     """Where and how exactly it is computed."""
 
@@ -170,7 +161,6 @@ class Recipe(AnyRecipe):
     stopping: Stopping = Stopping()
     pretraining: Pretraining = Pretraining()
     fusion: Fusion = Fusion()
-    encoder: Encoder = Encoder()
     device: Device = Device()
 
     @model_validator(mode="after")

@@ -23,9 +23,9 @@ class Stepper:
         *,
         learning_rate: float,
         weight_decay: float = 0.0,
-        faster: Mapping[nn.Module, float] | None = None,
+        faster: Mapping[nn.Module | nn.Parameter, float] | None = None,
     ) -> None:
-        """`faster` multiplies the learning rate of some parts of the module."""
+        """`faster` multiplies the learning rate of some parts or parameters of the module."""
         self._world, self._how = world, how
         groups = list(_groups(module, learning_rate, faster or {}))
         self._base = [group["lr"] for group in groups]
@@ -64,13 +64,17 @@ class Stepper:
 
 
 def _groups(
-    module: nn.Module, learning_rate: float, faster: Mapping[nn.Module, float]
+    module: nn.Module, learning_rate: float, faster: Mapping[nn.Module | nn.Parameter, float]
 ) -> Iterator[dict[str, Any]]:
     """Adam's groups of parameters, each with its learning rate."""
-    apart = {parameter for part in faster for parameter in part.parameters()}
+    apart = {parameter for part in faster for parameter in _parameters(part)}
     yield {
         "params": [each for each in module.parameters() if each not in apart],
         "lr": learning_rate,
     }
     for part, times in faster.items():
-        yield {"params": list(part.parameters()), "lr": learning_rate * times}
+        yield {"params": _parameters(part), "lr": learning_rate * times}
+
+
+def _parameters(part: nn.Module | nn.Parameter) -> list[nn.Parameter]:
+    return [part] if isinstance(part, nn.Parameter) else list(part.parameters())

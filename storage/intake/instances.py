@@ -78,7 +78,11 @@ _CARRY = each_dialect(
         index_elements=[_carried.c.association_id, _carried.c.study_id],
         set_={
             "instances": _carried.c.instances + 1,
-            "quiet_s": row.excluded.quiet_s,
+            # What it brought before may need more quiet than what it brings now.
+            "quiet_s": case(
+                (row.excluded.quiet_s > _carried.c.quiet_s, row.excluded.quiet_s),
+                else_=_carried.c.quiet_s,
+            ),
             "last_received_at": row.excluded.last_received_at,
         },
     ),

@@ -11,7 +11,9 @@ from storage import tables
 from storage.corrections import ordered, rejections
 from storage.database.transactions import Transaction
 from storage.errors import NotFoundError
-from storage.reading.companions import CaseStudy, Reach, case_study, companions
+from storage.reading.companions import Reach, companions
+from storage.reading.earlier import EarlierFindings, earlier_findings
+from storage.reading.same_patient import CaseStudy, case_study
 from storage.states import DeliveryState, JobState
 from storage.studies.refused_instances import Refused, refused_of
 from storage.tables import DestinationAnswer
@@ -52,7 +54,9 @@ class Case:
     """All that one pipeline concludes one study from, in the order of arrival.
 
     `at` is when the study was, YYYYMMDDHHMMSS, "" where not known. `companions` are instances of
-    the patient's other studies that take part, as far as they still stand.
+    the patient's other studies that take part, as far as they still stand; `earlier` is what the
+    pipeline estimated in studies of the patient before this one, the oldest first. `patient_id` is
+    the Patient ID that the study is filed under.
     `withdrawn` is why an administrator withdrew the study, if so; `identification` what was
     corrected of it, by the names of `storage.corrections.ordered.Identification`. `reported` are
     the objects that destinations have, each with its destination, as far as no rejection note of
@@ -69,6 +73,8 @@ class Case:
     refused: tuple[Refused, ...] = ()
     at: str = ""
     companions: tuple[CaseInstance, ...] = ()
+    earlier: tuple[EarlierFindings, ...] = ()
+    patient_id: str = ""
 
 
 def load_case(tx: Transaction, study_id: int, pipeline: str, reach: Reach | None = None) -> Case:
@@ -93,6 +99,8 @@ def load_case(tx: Transaction, study_id: int, pipeline: str, reach: Reach | None
         refused=tuple(refused_of(tx, study_id)),
         at=case_study(study).at,
         companions=tuple(_beside(tx, study_id, pipeline, reach)) if reach else (),
+        earlier=tuple(earlier_findings(tx, study, pipeline)),
+        patient_id=study.patient_id,
     )
 
 

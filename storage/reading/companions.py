@@ -5,20 +5,22 @@ They are near in time by their Study Dates, and so surely of the same patient as
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, or_, select
 
 from storage import tables
-from storage.corrections import ordered
 from storage.database.transactions import Transaction
+from storage.reading.same_patient import (
+    CaseStudy,
+    are_of_one_patient,
+    case_study,
+    day_of,
+    stands,
+)
 from storage.states import JobKind, JobState, Outcome
-from storage.studies.patients import Patient, share_cases
-
-_DATE_DIGITS = 8
-_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,6 @@ class Reach:
 
     sop_class_uids: Collection[str]
     days: int
-
-
-class CaseStudy(NamedTuple):
-    """A study that takes part; `at` is its date and time, YYYYMMDDHHMMSS, "" where not known."""
-
-    study_id: int
-    study_instance_uid: str
-    at: str
 
 
 def companions(tx: Transaction, study_id: int, reach: Reach) -> list[CaseStudy]:
@@ -62,21 +56,13 @@ def anchors_near(tx: Transaction, study_id: int, pipeline: str, reach: Reach) ->
     return [other.id for other in _near(tx, study, reach.days, either)]
 
 
-def case_study(study: Row[Any]) -> CaseStudy:
-    """What a case knows of a study, from its row."""
-    day = _date(study)
-    digits = "".join(filter(str.isdecimal, (study.study_time or "").partition(".")[0]))
-    at = "" if day is None else f"{day:%Y%m%d}{digits[:6]:0<6}"
-    return CaseStudy(study.id, study.study_instance_uid, at)
-
-
 def _near(
     tx: Transaction, study: Row[Any] | None, days: int, condition: ColumnElement[bool]
 ) -> list[Row[Any]]:
     """The patient's other studies of which a condition holds, at most so many days away."""
-    if study is None or not _stands(tx, study):
+    if study is None or not stands(tx, study):
         return []
-    other, day = tables.Study, _date(study)
+    other, day = tables.Study, day_of(study)
     if day is None or not study.patient_id:
         return []
     rows = tx.execute(
@@ -89,11 +75,8 @@ def _near(
         )
         .order_by(other.id)
     )
-    patient = _patient(study)
     return [
-        row
-        for row in rows
-        if _date(row) and share_cases(patient, _patient(row)) and _stands(tx, row)
+        row for row in rows if day_of(row) and are_of_one_patient(study, row) and stands(tx, row)
     ]
 
 
@@ -110,26 +93,6 @@ def _holds(sop_class_uids: Collection[str]) -> ColumnElement[bool]:
         instance.patient_differs.is_(False),
     )
     return own.exists()
-
-
-def _stands(tx: Transaction, study: Row[Any]) -> bool:
-    """Whether nobody has withdrawn a study, and it is of one patient."""
-    return not study.patient_conflict and ordered.standing_of(tx, study.id).withdrawn is None
-
-
-def _patient(study: Row[Any]) -> Patient:
-    return Patient(**{item.name: getattr(study, item.name) or "" for item in fields(Patient)})
-
-
-def _date(study: Row[Any]) -> date | None:
-    """The day of a study, YYYYMMDD in its row; None where it is none, or of no sensible year."""
-    if len(study.study_date) != _DATE_DIGITS:
-        return None
-    try:
-        day = datetime.strptime(study.study_date, "%Y%m%d").date()
-    except ValueError:
-        return None
-    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def _text(day: date, days: int) -> str:

@@ -9,10 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 
-from storage import tables
 from storage.database.transactions import Transaction
 from storage.states import DueReason
-from storage.studies.revisions import revise
+from storage.studies.revisions import reason_of, revise
 from storage.tables import Companion
 from storage.work import jobs
 
@@ -54,6 +53,4 @@ def revise_anchors(tx: Transaction, anchors: Iterable[tuple[int, str]], now: dat
 
 def is_for_companion(tx: Transaction, study_id: int, revision: int) -> bool:
     """Whether a revision was made because another study changed, so that it changes no third."""
-    row = tables.StudyRevision
-    reason = select(row.reason).where(row.study_id == study_id, row.revision == revision)
-    return tx.scalar(reason) is DueReason.COMPANION
+    return reason_of(tx, study_id, revision) is DueReason.COMPANION

@@ -126,7 +126,7 @@ def report_on(tx: Transaction, job: Job, now: datetime) -> int | None:
     )
     if tx.scalar(missed) is None or _is_for_another(tx, job):
         return None
-    return revise(tx, job.study_id, now, [job.pipeline], DueReason.RERUN, job.backfill)
+    return revise(tx, job.study_id, now, [job.pipeline], DueReason.PREPARED, job.backfill)
 
 
 def _is_for_another(tx: Transaction, job: Job) -> bool:

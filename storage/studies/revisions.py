@@ -86,6 +86,12 @@ def revise(
     return int(done.revision)
 
 
+def reason_of(tx: Transaction, study_id: int, revision: int) -> DueReason | None:
+    """Why a revision was begun; None where there is no such revision."""
+    row = tables.StudyRevision
+    return tx.scalar(select(row.reason).where(row.study_id == study_id, row.revision == revision))
+
+
 def _record_revision(
     tx: Transaction,
     study_id: int,

@@ -38,8 +38,6 @@ PRETRAINED = HEADS + "pretraining = { epochs = 15, learning_rate = 1e-3 }\n"
 RECIPES: Mapping[str, str] = {
     "paper": BASE + PLAIN,
     "pretrained": BASE + PRETRAINED,
-    "pretrained-slow": BASE + PRETRAINED + "encoder.learning_rate_factor = 0.1\n",
-    "pretrained-frozen": BASE + PRETRAINED + "encoder.frozen = true\n",
     "one-network-a-target": BASE + "pretraining.enabled = false\n",
     "ensemble-of-two": BASE + PLAIN + "members = 2\n",
 }

@@ -23,14 +23,22 @@ from pydicom.uid import UID
 from dicom_node.work.feature_codec import decode_features, encode_features
 from dicom_node.work.findings_codec import decode_findings, encode_findings
 from inference import registry
+from inference.bundle.manifest import Population
 from inference.errors import InstanceExcludedError, InstanceUnreadableError
 from inference.exclusions import NO_ESTIMATE, UNUSED
+from inference.phantom.ecg import write_form
+from inference.phantom.ecg.forms import FormKind
+from inference.phantom.film.storing import VARIANTS
 from inference.pipeline import Pipeline, encode_with, load_pipeline
 from inference.types import Case, Code, Encoded, Exclusion, Features, Findings, Rejected, Selected
 from tests import plug_ins
 from tests.integration.test_plug_in import PLUGIN, ecg, film
 from tests.phantom_model import PHANTOM_BUNDLE
+from tests.unit.ecg_bundles import ecg_bundle
+from tests.unit.ecg_phantom import STUDY, drawn
 from tests.unit.echo_exams import write_loop
+from tests.unit.film_bundles import everything_is, film_bundle
+from tests.unit.films import write_film
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: A class that no pipeline reads: a spreadsheet of doses.
@@ -79,9 +87,38 @@ def chest_and_beat(folder: Path) -> Subject:
     return Subject(loaded, folder, [*films, ecg(folder / "ecg.dcm")])
 
 
+def cxr_ecg(folder: Path) -> Subject:
+    bundle = folder / "bundle"
+    film_bundle(bundle, everything_is("frontal"))
+    films = [
+        write_film(
+            folder / f"{number}.dcm",
+            storing,
+            InstanceNumber=number,
+            SOPInstanceUID=f"2.25.{number}",
+        )
+        for number, storing in enumerate(VARIANTS[:3], 1)
+    ]
+    recorded = folder / "recorded.dcm"
+    write_form(recorded, STUDY, 1, drawn(), FormKind.MDC)
+    return Subject(load_pipeline("cxr_ecg", bundle, "cpu"), bundle, [*films, recorded])
+
+
+def ecg_ph(folder: Path) -> Subject:
+    ecg_bundle(folder / "bundle", population=Population(from_years=18))
+    forms = (FormKind.MDC, FormKind.LIMB, FormKind.SEQUENTIAL)
+    files = [
+        write_form(folder / f"{number}.dcm", STUDY, number, drawn(seed=number), form)
+        for number, form in enumerate(forms)
+    ]
+    return Subject(load_pipeline("ecg_ph", folder / "bundle", "cpu"), folder / "bundle", files)
+
+
 #: By name: from an empty folder to a pipeline and its instances.
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "echo_haemodynamics": echo_haemodynamics,
+    "ecg_ph": ecg_ph,
+    "cxr_ecg": cxr_ecg,
     "chest_and_beat": chest_and_beat,
 }
 
@@ -118,6 +155,7 @@ def test_its_registration_says_what_it_is(subject: Subject) -> None:
     assert pipeline.business == business
     assert business.anchors
     assert business.anchors <= business.reads
+    assert business.companions <= business.reads
     assert all(UID(uid).is_valid for uid in business.reads)
     assert business.reach_days >= 0
     assert pipeline.version
@@ -265,7 +303,10 @@ def same(found: Sequence[Features], expected: Sequence[Features]) -> bool:
     """Whether features are equal to the bit, but for their pictures."""
     return len(found) == len(expected) and all(
         one.arrays.keys() == other.arrays.keys()
-        and all(np.array_equal(one.arrays[name], other.arrays[name]) for name in one.arrays)
+        and all(
+            np.array_equal(one.arrays[name], other.arrays[name], equal_nan=True)
+            for name in one.arrays
+        )
         and (one.frames, one.notes) == (other.frames, other.notes)
         for one, other in zip(found, expected, strict=True)
     )

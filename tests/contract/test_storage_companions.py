@@ -263,6 +263,16 @@ def test_only_what_a_pipeline_has_reported_is_revised(database: Database) -> Non
     assert near(database) == []
 
 
+def test_what_was_only_stored_of_a_study_is_revised_too(database: Database) -> None:
+    film(database)
+    work(database, 2)
+    complete(database, 90)
+    work(database, 91)
+    record_report(database, report(1, outcome=Outcome.ABSTAINED, objects=()))
+    ecg(database)
+    assert near(database) == [1]
+
+
 def test_a_purge_leaves_no_trace_of_what_took_part(database: Database) -> None:
     reported_film(database)
     ecg(database)

@@ -77,6 +77,15 @@ def test_the_most_patient_peer_decides(database: Database) -> None:
     assert due(database) == (after(90), DueReason.QUIET_PERIOD)
 
 
+def test_of_what_one_association_brings_the_most_patient_decides(database: Database) -> None:
+    open_association(database)
+    store(database, received(1, at_s=0, quiet_s=3.0))
+    assert due(database) == (after(3), DueReason.QUIET_PERIOD)
+    store(database, received(2, at_s=1, quiet_s=60.0))
+    store(database, received(3, at_s=2, quiet_s=3.0))
+    assert due(database) == (after(62), DueReason.QUIET_PERIOD)
+
+
 def test_a_normal_release_shortens_the_wait(database: Database) -> None:
     open_association(database)
     store(database, received())

@@ -17,6 +17,7 @@ from storage.keeping.promises import Reference
 from storage.reading import cases
 from storage.reading.browse import show_study
 from storage.reading.companions import Reach, anchors_near
+from storage.reading.patients import studies_of_patient
 from storage.reading.study_list import Place, StudySearch, list_studies
 from storage.states import ClimbState, DeliveryState, DueReason, Ending, JobKind, StudyState
 from storage.studies import preparing
@@ -66,6 +67,7 @@ QUERIES: dict[str, Query] = {
     "requeue": lambda tx: preparing.prepare(tx, [1], PIPELINE, after(100)),
     "case": lambda tx: cases.load_case(tx, 1, PIPELINE),
     "case over several studies": lambda tx: cases.load_case(tx, 1, PIPELINE, REACH),
+    "a patient's reports": lambda tx: studies_of_patient(tx, "P1", 50),
     "what a study takes part in": lambda tx: anchors_near(tx, 1, PIPELINE, REACH),
     "what a study took part in": lambda tx: anchors_of(tx, 1),
     "keep companions": lambda tx: keep_companions(tx, 1, PIPELINE, [1]),

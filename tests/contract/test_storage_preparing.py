@@ -10,9 +10,10 @@ from storage.audit.trail import Action
 from storage.database.transactions import Database
 from storage.keeping import spool_identity
 from storage.reading.browse import show_study
-from storage.states import JobKind, JobState
+from storage.states import DueReason, JobKind, JobState
 from storage.studies import orders, preparing
 from storage.studies.orders import Order
+from storage.studies.revisions import reason_of
 from storage.work import jobs
 from storage.work.jobs import Job
 from tests.contract.storing import (
@@ -135,6 +136,7 @@ def test_a_preparation_that_comes_after_the_report_is_reported(database: Databas
     first, second = claim(database, 1001)
     with database.write() as tx:
         assert preparing.report_on(tx, first, after(1002)) == 2
+        assert reason_of(tx, 1, 2) is DueReason.PREPARED, "nobody ordered it"
         jobs.finish(tx, first, after(1002))
     with database.write() as tx:
         assert preparing.report_on(tx, second, after(1003)) is None, "that report takes both in"

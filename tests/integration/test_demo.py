@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.demo.cast import BUNDLE
+from dicom_node.demo.cast import BUNDLES
 from inference.bundle.loading import read_manifest
 
 pytestmark = pytest.mark.long
+
+KINDS = ("echo", "ECG", "film-and-ECG")
 
 
 @pytest.mark.parametrize("options", [(), ("--bundled-pacs",)], ids=["found pacs", "bundled pacs"])
@@ -22,13 +24,18 @@ def test_the_demonstration_ends_with_reports_on_the_right_sides(
         [*command, *options], capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode == 0, done.stderr
-    low, high, real = done.stdout.split("report in the PACS")[1:]
-    assert all("PHANTOM - NOT FOR PATIENTS" in part for part in (low, high, real))
-    assert mpap_mmhg(low) < 20 < mpap_mmhg(high)
+    *low, high_echo, high_ecg, high_film, real = done.stdout.split("report in the PACS")[1:]
+    assert all("PHANTOM - NOT FOR PATIENTS" in part for part in (*low, high_echo, high_ecg, real))
+    low_echo, low_ecg, low_film = low
+    assert mpap_mmhg(low_echo) < 20 < mpap_mmhg(high_echo)
+    assert mpap_mmhg(low_film) < mpap_mmhg(high_film)
+    assert "Pulmonary hypertension: absent" in low_ecg
+    assert "Pulmonary hypertension: present" in high_ecg
     known = {"SR.dcm", "SC.dcm", "KOS.dcm", "picture.png"}
-    assert saved(tmp_path, "low-pressure") == saved(tmp_path, "high-pressure") == known
+    for study in (f"{side}-pressure-{kind}" for side in ("low", "high") for kind in KINDS):
+        assert saved(tmp_path, study) == known
     # A bundle that knows what its phantoms look like makes no estimate of a real heart.
-    is_foreign = read_manifest(BUNDLE).familiarity is not None
+    is_foreign = read_manifest(BUNDLES["echo_haemodynamics"]).familiarity is not None
     assert ("No estimate was made: the only loop is unlike anything" in real) is is_foreign
     assert saved(tmp_path, "real-clip") == (known - {"KOS.dcm"} if is_foreign else known)
 

@@ -18,6 +18,7 @@ from tests.report_cases import (
     MADE_AT,
     US_MULTIFRAME_RETIRED,
     abstention,
+    beside_earlier,
     estimate,
     exclusions,
     loops,
@@ -64,7 +65,7 @@ CASES: Mapping[str, tuple[Findings, StudyContext]] = {
     ),
     "abstention": (abstention(), study()),
     "nothing": (abstention(()), japanese()),
-    "120-loops": (estimate(120), study()),
+    "120-loops": (replace(estimate(120), course=beside_earlier().course), study()),
     "unfamiliar": (
         replace(
             abstention(unfamiliar(3)),

@@ -46,6 +46,7 @@ SHOWING = {
     "outbox retry": ["outbox retry --all", "outbox retry --all --json"],
     "pull list": ["pull list", "pull list --json"],
     "pull show": ["pull show 1", "pull show 1 --json"],
+    "patient": ["patient MARKED-ID", "patient MARKED-ID --json"],
     "pipeline list": ["pipeline list", "pipeline list --json"],
     "pipeline forget": ["pipeline forget nobody-runs-it"],
     "shadow compare": ["shadow compare one other", "shadow compare one other --json"],
@@ -84,7 +85,7 @@ NOT_SHOWING = {
     *("weights import", "weights kinds"),
 }
 #: These must be seen to show something, or the test itself is blind.
-SURELY = ("audit search", "outbox list", "pull show", "study list", "study show")
+SURELY = ("audit search", "outbox list", "patient", "pull show", "study list", "study show")
 
 
 def leaves(group: click.Group, above: str = "") -> Iterator[str]:

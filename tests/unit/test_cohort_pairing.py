@@ -5,13 +5,14 @@ import pytest
 
 from inference.training.cohort.pairing import newest_of_study, paired, with_companions
 
+STUDY = {"study_instance_uid": "1"}
 FILM = {"patient_id": "A", "exam_date": "2024-03-10", "acquired_at": "20240310120000"}
 
 
 def films(*rows: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"outcome": "selected", "sop_instance_uid": str(n), "study_instance_uid": "1"} | row
+            {"outcome": "selected", "plan": "{}", "sop_instance_uid": str(n)} | STUDY | row
             for n, row in enumerate(rows, start=1)
         ]
     )
@@ -59,6 +60,15 @@ def test_of_several_films_of_a_study_the_newest_counts() -> None:
         FILM | {"study_instance_uid": "2", "acquired_at": ""},
     )
     assert newest_of_study(found).tolist() == [False, True, False, True]
+
+
+def test_a_film_of_a_patient_who_lies_counts_only_where_there_is_no_other() -> None:
+    found = films(
+        FILM | {"plan": '{"view": "PA"}'},
+        FILM | {"plan": '{"view": "AP"}', "acquired_at": "20240310130000"},
+        FILM | {"plan": '{"view": "AP"}', "study_instance_uid": "2"},
+    )
+    assert newest_of_study(found).tolist() == [True, False, True]
 
 
 def test_each_film_is_followed_by_its_ecg() -> None:

@@ -30,6 +30,7 @@ OWNERS = {
     "click": ("dicom_node/cli",),
     "requests": ("dicom_node/dicomweb",),
     "dicomweb_client": ("dicom_node/dicomweb",),
+    "pypdfium2": ("inference/ecg/page",),
 }
 
 #: The rooms of storage, each of which imports none that comes after it.

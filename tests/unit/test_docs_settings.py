@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Any, get_args
 
 import pytest
@@ -11,14 +12,17 @@ from pydantic import ValidationError
 from dicom_node.intake.statuses import StoreStatus
 from dicom_node.settings.model import Settings
 from dicom_node.settings.section import Section, table_in
+from inference.registry import GROUP
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
 from tests.documents import ROOT, Page, operators_pages
 
-#: Words with an underscore that are no keys: columns of the labels, roles and terms of databases.
+#: Words with an underscore that are no keys: columns of the labels, roles and terms of databases,
+#: pipelines.
 OTHERS = {
+    *(entry.name for entry in entry_points(group=GROUP)),
     *(*NUMBERS, *REQUIRED, *WORDS, QUALITY),
     *("echonode_owner", "echonode_service", "pg_dump", "secure_delete", "synchronous_commit"),
-    "read_back",
+    *("read_back", "ecg_ph", "mains_hz"),
 }
 SECTION = re.compile(r"\[{1,2}([\w.]+)\]{1,2}(?: (\w+))?(?: = .+)?")
 ASSIGNED = re.compile(r"(\w+) = .+")

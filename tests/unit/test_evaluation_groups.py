@@ -43,7 +43,7 @@ def test_groups_are_of_sex_age_scanner_site_quality_days_and_loops() -> None:
     )
     assert found["Sex: female"] == found["Sex: male"] == (80, True)
     assert all(found[f"Age: {band}"] == (40, True) for band in ("under 40", "40 to 59"))
-    assert found["Days between echo and catheter: 1 to 7"] == (40, True)
+    assert found["Days between exam and catheter: 1 to 7"] == (40, True)
     assert found["Loops: 1 or 2"] == found["Loops: 11 and more"] == (40, True)
     assert {"Scanner: GE E95", "Site: S02", "Image quality: poor"} <= found.keys()
 

@@ -237,7 +237,16 @@ def test_the_grid_covers_the_film() -> None:
     assert nine.shape == (9, 224, 224)
     assert [patch[0, 0] for patch in nine[:3]] == [0, 144, 288]
     assert nine[8][-1, -1] == picture[-1, -1]
-    assert patches.STARTS_PX[-1] + patches.PATCH_PX == film.SIDE_PX
+    assert patches.starts_px(film.SIDE_PX) == (0, 144, 288)
+    assert 288 + patches.PATCH_PX == film.SIDE_PX
+
+
+def test_smaller_films_are_cut_in_the_same_proportions() -> None:
+    picture = np.zeros((512, 512), np.float32)
+    assert patches.patches(picture, "grid", 128).shape == (9, 56, 56)
+    assert patches.starts_px(128) == (0, 36, 72)
+    with pytest.raises(ValueError, match="multiple of 32"):
+        patches.patch_px(100)
 
 
 def test_a_patch_lies_within_the_film() -> None:
@@ -250,10 +259,3 @@ def test_the_whole_film_keeps_its_mean() -> None:
     seen = patches.whole(picture)
     assert seen.shape == (1, 224, 224)
     assert seen.mean() == pytest.approx(picture.mean(), abs=1e-5)
-
-
-def test_encoders_get_colours_around_zero() -> None:
-    mean = np.full((2, 4, 4), 0.449, np.float32)
-    seen = patches.normalised(mean)
-    assert seen.shape == (2, 3, 4, 4)
-    assert np.abs(seen).max() < 0.25

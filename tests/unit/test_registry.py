@@ -96,12 +96,21 @@ def test_who_reads_a_class_is_known_without_torch() -> None:
     assert ECHO_HAEMODYNAMICS.business.reads == ULTRASOUND_SOP_CLASS_UIDS
 
 
+def test_how_long_a_study_is_waited_for_is_the_pipelines_matter() -> None:
+    echo, ecg = "echo_haemodynamics", "ecg_ph"
+    twelve_lead, picture = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.7"
+    assert registry.quiet_s([echo, ecg], twelve_lead) == registry.find(ecg).business.quiet_s == 3
+    assert registry.quiet_s([echo, ecg], US) is None, "as long as the settings say"
+    assert registry.quiet_s([echo, ecg], picture) is None, "nobody reports on it"
+    assert registry.quiet_s([ecg, "missing"], twelve_lead) is None, "who knows what that needs"
+
+
 def test_a_strangers_pipeline_is_found_and_loaded(site: Path) -> None:
     install(site)
     assert registry.readers(["echo_haemodynamics", "chest"], CHEST) == ["chest"]
     assert registry.readers(["echo_haemodynamics", "chest"], US) == ["echo_haemodynamics"]
     assert load_pipeline("chest", site).name == "chest"
-    with pytest.raises(UnknownPipelineError, match="known: chest, echo_haemodynamics"):
+    with pytest.raises(UnknownPipelineError, match="known: chest, cxr_ecg, ecg_ph, echo_haem"):
         registry.find("chset")
 
 

@@ -9,9 +9,11 @@ from pydicom import Dataset, dcmread
 
 from dicom_node.hl7.result_message import result_message
 from dicom_node.report import as_text, build
+from dicom_node.report.build import BuiltObject
+from dicom_node.report.picture import summary_picture
 from dicom_node.work.findings_codec import decode_findings, encode_findings
-from inference.types import Code, Findings, Grade, Measurement, Picture, Withheld, Words
-from tests.report_cases import IDENTITY, MADE_AT, card, loops, study
+from inference.types import Code, Evidence, Findings, Grade, Measurement, Picture, Withheld, Words
+from tests.report_cases import ECG, IDENTITY, MADE_AT, card, instance, loops, study
 
 NONE = Code("260413007", "SCT", "None")
 MILD = Code("255604002", "SCT", "Mild")
@@ -47,9 +49,12 @@ def findings(**changes: object) -> Findings:
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
+def made(found: Findings) -> tuple[BuiltObject, ...]:
+    return build(found, study(), identity=IDENTITY, made_at=MADE_AT)
+
+
 def report(found: Findings) -> Dataset:
-    made = build(found, study(), identity=IDENTITY, made_at=MADE_AT)
-    return dcmread(BytesIO(next(item.data for item in made if item.kind == "SR")))
+    return dcmread(BytesIO(next(item.data for item in made(found) if item.kind == "SR")))
 
 
 def flat(item: Dataset) -> list[Dataset]:
@@ -126,6 +131,54 @@ def test_the_message_says_the_same() -> None:
     assert "|0.71|" in lines[SEVERITY.value]
     assert "373068000^Undetermined^SCT" in lines[ENLARGED.value]
     assert "|0.47|1^no units^UCUM||" in lines[RATIO.value]
+
+
+def test_a_waveform_is_named_with_its_channels_and_what_was_looked_at_in_it() -> None:
+    lead = Evidence(
+        instance(3, ECG, 1, modality="ECG"),
+        frames=(),
+        rank=1,
+        weight=None,
+        score=1,
+        effects={},
+        relevant=True,
+        shares={"lead V1": 0.7, "lead II": 0.3},
+        channels=((1, 2), (2, 7)),
+    )
+    found = findings(evidence=(lead,))
+    assert decode_findings(encode_findings(found)) == found
+    items = flat(report(found))
+    named = [
+        item.ReferencedSOPSequence[0].ReferencedWaveformChannels
+        for item in items
+        if item.ValueType == "WAVEFORM"
+    ]
+    assert named == [[1, 2, 2, 7]] * 2, "with the estimate, and by itself"
+    numbers = {
+        item.ConceptNameCodeSequence[0].CodeMeaning: item.MeasuredValueSequence[0].NumericValue
+        for item in items
+        if item.ValueType == "NUM"
+    }
+    assert numbers["Share of what the model looked at in lead V1"] == 70
+    assert "looked at: lead V1 70 %, lead II 30 %" in as_text(found)
+    odd = replace(lead, instance=replace(lead.instance, sop_instance_uid="1.2..1"))
+    document = report(replace(found, evidence=(odd,)))
+    assert not [item for item in flat(document) if item.ValueType == "WAVEFORM"]
+    assert "1.2..1" in str(document.CurrentRequestedProcedureEvidenceSequence)
+
+
+def test_without_measurements_the_first_picture_is_in_their_place() -> None:
+    red = np.zeros((100, 200, 3), np.uint8)
+    red[..., 0] = 255
+    drawn = findings(measurements=(), pictures=(Picture("red", red),))
+    summary, bare = summary_picture(drawn, study()), summary_picture(findings(), study())
+    assert (summary == (255, 0, 0)).all(axis=2).sum() > 10_000
+    assert not (bare == (255, 0, 0)).all(axis=2).any()
+    with_it, without = (
+        next(item.data for item in made(found) if item.kind == "PDF")
+        for found in (drawn, replace(drawn, pictures=()))
+    )
+    assert with_it.count(b"/Subtype /Image") == without.count(b"/Subtype /Image") + 1
 
 
 def test_its_words_are_the_pipelines() -> None:

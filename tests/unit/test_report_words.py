@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from dicom_node.hl7.result_message import result_message
 from dicom_node.report import NO_NOTICE, Notice, build
 from inference.types import Findings, Presence, Standing
-from tests.report_cases import IDENTITY, MADE_AT, abstention, estimate, study
+from tests.report_cases import IDENTITY, MADE_AT, abstention, beside_earlier, estimate, study
 
 GOLDEN = Path(__file__).parent / "report_golden"
 #: The SR with numbers, the one in words.
@@ -25,6 +25,7 @@ CASES = {
         estimate(4, standing=Standing.UNTRAINED, calibrated=False, presence=Presence.UNDETERMINED),
         NO_NOTICE,
     ),
+    "beside-earlier": (beside_earlier(), NO_NOTICE),
     "abstention": (abstention(), NO_NOTICE),
     "withdrawn": (abstention(()), WITHDRAWN),
 }

@@ -4,10 +4,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from dicom_node.intake.recording import Recorder
 from storage.database.owner import this_process
@@ -18,8 +20,10 @@ from storage.intake.received import Receipt, Received
 from storage.migrations.upgrading import upgrade
 from storage.reading.study_list import list_studies
 from storage.studies.associations import Association, open_association
+from storage.tables import AssociationStudy
 from tests.peers import wait_until
 
+TWELVE_LEAD, ECHO = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.3.1"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -120,6 +124,22 @@ def record_at_once(
 def test_a_lone_instance_is_committed_at_once(database: CountingDatabase) -> None:
     assert Recorder(database, ("one",)).record(received(1), durable()) is Receipt.STORED
     assert database.commits == 1
+
+
+def test_what_needs_less_quiet_than_its_peer_does_not_wait_for_it(
+    database: CountingDatabase,
+) -> None:
+    recorder = Recorder(database, ("echo_haemodynamics", "ecg_ph"))
+    for number, (sop_class_uid, quiet_s) in enumerate(
+        [(TWELVE_LEAD, 60.0), (TWELVE_LEAD, 1.0), (ECHO, 60.0)]
+    ):
+        sent = replace(received(number), sop_class_uid=sop_class_uid, quiet_s=quiet_s)
+        recorder.record(sent, durable())
+    with database.read() as tx:
+        found = tx.execute(
+            select(AssociationStudy.quiet_s).order_by(AssociationStudy.study_id)
+        ).scalars()
+        assert list(found) == [3.0, 1.0, 60.0]
 
 
 def test_those_that_wait_share_one_commit(database: CountingDatabase) -> None:

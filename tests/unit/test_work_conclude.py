@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from dicom_node.work.case_findings import abandoned, conclude, gather
+from dicom_node.work.case_findings import abandoned, conclude, gather, input_digest
+from dicom_node.work.findings_codec import encode_findings
 from inference.errors import InferenceError
-from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS
-from inference.types import Findings
+from inference.exclusions import NO_ESTIMATE, PATIENT_DIFFERS, UNUSED
+from inference.types import Exclusion, Findings, ModelCard, Reference, Standing, StudyRef
 from storage.reading.cases import Case, CaseInstance
-from storage.reading.companions import CaseStudy
+from storage.reading.earlier import EarlierFindings
+from storage.reading.same_patient import CaseStudy
+from tests.report_cases import MMHG, measurements
 from tests.unit.prepared_instances import prepared_instance
 from tests.work_bench import Numbers
 
@@ -95,6 +98,67 @@ def test_an_instance_of_another_study_says_so_and_makes_another_report() -> None
     assert len({item.input_digest for item in gathered}) == 3
 
 
+def test_what_is_estimated_stands_beside_what_was_and_another_past_makes_another_report() -> None:
+    alone = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), at="20260131101500")
+    case = replace(alone, earlier=(before(31), before(38)))
+    pipeline = Numbers()
+    pipeline.abstain = lambda *_: found(40, pipeline.model)  # type: ignore[method-assign]
+
+    gathered = gather(case, pipeline)
+    course = conclude(case, gathered, pipeline).course
+
+    assert [item.values["mPAP"].value for item in gathered.earlier] == [31, 38]
+    assert course is not None
+    assert course.study == StudyRef("1.2.9", "20260131101500")
+    assert [point.estimate.value for point in course.tracks[0].earlier] == [31, 38]
+    others = [alone, replace(case, earlier=(before(31),)), replace(case, earlier=(before(32),))]
+    digests = {gather(other, pipeline).input_digest for other in (case, *others)}
+    assert len(digests) == 4
+
+
+def test_an_earlier_estimate_of_an_untrained_model_stands_beside_no_other() -> None:
+    trusted = replace(Numbers.model, standing=Standing.RESEARCH)
+    case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), earlier=(before(31),))
+    pipeline = Numbers()
+    assert len(gather(case, pipeline).earlier) == 1
+    pipeline.model = trusted
+    assert gather(case, pipeline).earlier == ()
+
+
+def test_what_was_measured_until_the_study_stands_beside_and_makes_another_report() -> None:
+    at = "20260131101500"
+    case = Case(1, "1.2.9", False, (instance(1),), at=at, patient_id="P1")
+    pipeline = Numbers()
+    pipeline.abstain = lambda *_: found(40, pipeline.model)  # type: ignore[method-assign]
+    values = (
+        Reference("20250131", 38.0, MMHG),
+        Reference("20260131", 41.0, MMHG),
+        Reference("20260201", 9.0, MMHG),
+    )
+
+    plain, other = (gather(case, pipeline, {who: {"mPAP": values}}) for who in ("P2", "P1"))
+
+    assert plain.input_digest == gather(case, pipeline).input_digest != other.input_digest
+    course = conclude(case, other, pipeline).course
+    assert course is not None
+    assert [item.value for item in course.tracks[0].references] == [38.0, 41.0]
+    late = replace(values[2], value=10.0)
+    same = gather(case, pipeline, {"P1": {"mPAP": (*values[:2], late)}})
+    assert same.input_digest == other.input_digest, "what came after the study changes nothing"
+
+
+def found(value: float, model: ModelCard) -> Findings:
+    mpap = replace(measurements()[0], value=value)
+    return Findings("t", model, measurements=(mpap,))
+
+
+def before(value: float) -> EarlierFindings:
+    """What the same bundle estimated in an earlier study."""
+    at = CaseStudy(int(value), f"1.2.8.{value}", "20250131101500")
+    said = encode_findings(found(value, Numbers.model))
+    return EarlierFindings(at, Numbers.model.bundle_digest, said)
+
+
 def test_one_of_another_study_that_could_not_be_analysed_leaves_no_estimate() -> None:
     failed = replace(
         instance(2),
@@ -107,3 +171,16 @@ def test_one_of_another_study_that_could_not_be_analysed_leaves_no_estimate() ->
     findings = conclude(case, gather(case, Numbers()), Numbers())
 
     assert "1 of the 2 instances could not be analysed: disk away." in str(findings.abstention)
+
+
+def test_a_companion_that_findings_do_not_name_has_no_part_in_them() -> None:
+    beside = replace(instance(2), of=CaseStudy(2, "1.2.10", "20260101000000"))
+    case = Case(1, "1.2.9", patient_conflict=False, instances=(instance(1),), companions=(beside,))
+    pipeline = Numbers()
+    gathered = gather(case, pipeline)
+    silent = conclude(case, gathered, pipeline)
+    alone = gather(replace(case, companions=()), pipeline)
+    assert input_digest(case, gathered, silent, pipeline, {}) == alone.input_digest
+    told = Exclusion(gathered.encoded[1].instance, NO_ESTIMATE, UNUSED)
+    naming = replace(silent, exclusions=(told,))
+    assert input_digest(case, gathered, naming, pipeline, {}) == gathered.input_digest

@@ -62,6 +62,8 @@ def check_node(settings: Settings, config: Path) -> Iterator[Check]:
     yield _some("pipelines", len(settings.pipeline), "nothing is analysed: add a [[pipeline]]")
     for pipeline in settings.pipeline:
         yield _try(f"bundle of {pipeline.name}", partial(_bundle, pipeline, settings))
+    if (table := settings.work.reference_values) is not None:
+        yield _try("reference values", partial(_reference_values, table))
     yield _some(
         "destinations", len(settings.destination), "reports go nowhere: add a [[destination]]"
     )
@@ -139,6 +141,12 @@ def _warnings(settings: Settings) -> Iterator[Check]:
             yield Check(f"certificate {file.name}", not is_over, words, warns=True)
     except TlsFileError as error:
         yield Check("certificates", False, str(error))
+
+
+def _reference_values(table: Path) -> str:
+    from dicom_node.app.reference_values import read
+
+    return f"{len(read(table))} patient(s)"
 
 
 def _bundle(pipeline: PipelineSettings, settings: Settings) -> str:

@@ -10,7 +10,7 @@ from pydicom.uid import GeneralECGWaveformStorage
 from scipy.signal import resample_poly
 
 from inference.ecg.leads import LEADS
-from inference.ecg.rules import GENERAL_32_BIT
+from inference.ecg.sop_classes import GENERAL_32_BIT
 from inference.phantom.ecg.signal import RATE_HZ, UNIT_MV, Ecg
 from inference.phantom.ecg.writing import Channel, Group, Source, Waveform
 

@@ -15,7 +15,7 @@ from inference.phantom.ecg.forms import FORMS, USUAL_HZ, FormKind
 from inference.phantom.ecg.signal import RATE_HZ, Ecg, draw_ecg
 from inference.phantom.ecg.writing import write_pdf, write_picture, write_waveform
 from inference.phantom.labels import label_row
-from inference.phantom.patients import draw_patient
+from inference.phantom.patient import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags, sop_instance_uid

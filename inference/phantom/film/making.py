@@ -1,6 +1,6 @@
 """Make a folder of studies of the chest with their labels and their truth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from inference.phantom.film.storing import VARIANTS, FilmClass
 from inference.phantom.film.writing import FilmTags, write
 from inference.phantom.haemodynamics import Catheterisation, Haemodynamics
 from inference.phantom.labels import label_row
-from inference.phantom.patients import draw_patient
+from inference.phantom.patient import draw_patient
 from inference.phantom.presets import preset_named
 from inference.phantom.visits import Visit, draw_visits
 from inference.phantom.writing import StudyTags, sop_instance_uid
@@ -62,8 +62,8 @@ def draw_film_exam(preset: str, seed: int, visit: Visit) -> FilmExam:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """One file of a study."""
+class Piece:
+    """One file of a study, and what it is for the truth: its kind, and the rule that it breaks."""
 
     tags: FilmTags
     picture: Picture
@@ -75,9 +75,11 @@ class _Piece:
 
     @property
     def file(self) -> str:
+        """The name of the file."""
         return f"{self.tags.number:04}.dcm"
 
     def greys(self, rows: int) -> Plane:
+        """The pixels (rows, columns) in 0..1, bones white."""
         columns = round(_COLUMNS_PER_ROW * rows)
         if self.picture is Picture.LATERAL:
             return lateral(self.chest, self.exposure, rows, columns)
@@ -140,17 +142,24 @@ def _tags(recipe: _Recipe, visit: Visit) -> StudyTags:
 
 
 def _write_study(recipe: _Recipe, visit: Visit, folder: Path) -> None:
-    exam, study = draw_film_exam(recipe.preset, recipe.seed, visit), _tags(recipe, visit)
-    for piece in _pieces(exam, visit, decoys=recipe.decoys):
-        write(folder / piece.file, study, piece.tags, piece.greys(recipe.rows))
+    exam = draw_film_exam(recipe.preset, recipe.seed, visit)
+    write_pieces(
+        folder, _tags(recipe, visit), pieces(exam, visit, decoys=recipe.decoys), recipe.rows
+    )
 
 
-def _pieces(exam: FilmExam, visit: Visit, *, decoys: bool) -> Iterator[_Piece]:
+def write_pieces(folder: Path, study: StudyTags, chosen: Iterable[Piece], rows: int) -> None:
+    """Write the files of one study."""
+    for piece in chosen:
+        write(folder / piece.file, study, piece.tags, piece.greys(rows))
+
+
+def pieces(exam: FilmExam, visit: Visit, *, decoys: bool) -> Iterator[Piece]:
     """The PA film, an AP film in every third study, and two kinds of decoys in turn."""
     borders = list(Border)
     storing = VARIANTS[visit.exam % len(VARIANTS)]
     stated = "" if storing.film_class is FilmClass.SECONDARY_CAPTURE else "PA"
-    first = _Piece(
+    first = Piece(
         tags=FilmTags(1, view=stated, storing=storing),
         picture=Picture.FRONTAL,
         chest=exam.chest,
@@ -180,7 +189,7 @@ def _pieces(exam: FilmExam, visit: Visit, *, decoys: bool) -> Iterator[_Piece]:
         yield _decoy(first, number + place, kind, FILM_DECOYS[kind])
 
 
-def _decoy(film: _Piece, number: int, kind: FilmDecoyKind, decoy: FilmDecoy) -> _Piece:
+def _decoy(film: Piece, number: int, kind: FilmDecoyKind, decoy: FilmDecoy) -> Piece:
     tags = FilmTags(number, decoy.view, decoy.part, decoy.storing, decoy.also)
     return replace(
         film,
@@ -207,7 +216,7 @@ def _truth_rows(recipe: _Recipe, visit: Visit) -> Iterator[Row]:
     """One row per file: what it is, and the state and anatomy that it shows."""
     exam, study = draw_film_exam(recipe.preset, recipe.seed, visit), _tags(recipe, visit)
     state = {**asdict(exam.truth), "pvr_wu": exam.truth.pvr_wu}
-    for piece in _pieces(exam, visit, decoys=recipe.decoys):
+    for piece in pieces(exam, visit, decoys=recipe.decoys):
         yield {
             "file": f"{_folder(visit)}/{piece.file}",
             "patient_id": study.patient_id,

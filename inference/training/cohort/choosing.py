@@ -12,7 +12,8 @@ from pydicom import Dataset
 
 from inference.dicom.elements import text
 from inference.ecg import rules as ecg
-from inference.ecg.rules import ECG_SOP_CLASS_UIDS, Needs
+from inference.ecg.rules import Needs
+from inference.ecg.sop_classes import ECG_SOP_CLASS_UIDS
 from inference.errors import TrainingDataError
 from inference.radiograph import rules as radiograph
 from inference.training.trainable import ECG, ECHO, FILM_AND_ECG

@@ -1,5 +1,6 @@
 """Two kinds of instances of one patient that are looked at together, such as a film and its ECG."""
 
+import json
 from collections.abc import Iterator
 
 import pandas as pd
@@ -18,10 +19,17 @@ def paired(instances: pd.DataFrame, companions: pd.DataFrame, days: int) -> list
 
 
 def newest_of_study(instances: pd.DataFrame) -> "pd.Series[bool]":
-    """Which of the selected instances was acquired last in its study; of equals the lower UID."""
+    """Which of the selected instances was acquired last in its study; of equals the lower UID.
+
+    AP films come after all others.
+    """
     selected = instances[instances["outcome"] == "selected"]
-    order = selected.assign(at=_when(selected)).sort_values(
-        ["at", "sop_instance_uid"], ascending=[False, True], na_position="last", kind="stable"
+    lying = [json.loads(plan).get("view") == "AP" for plan in selected["plan"]]
+    order = selected.assign(at=_when(selected), lying=lying).sort_values(
+        ["lying", "at", "sop_instance_uid"],
+        ascending=[True, False, True],
+        na_position="last",
+        kind="stable",
     )
     newest = order.drop_duplicates("study_instance_uid").index
     return pd.Series(instances.index.isin(newest), index=instances.index)

@@ -13,8 +13,11 @@ _MEASURED = (("mPAP, mmHg", "mpap_mmhg"), ("PVR, WU", "pvr_wu"), ("PAWP, mmHg", 
 _SCANNERS = 3
 
 
-def population(exams: Sequence[CohortExam]) -> dict[str, str]:
-    """Name and value of each line; what is not known of any exam is left out."""
+def population(exams: Sequence[CohortExam], inputs: str = "loops") -> dict[str, str]:
+    """Name and value of each line; what is not known of any exam is left out.
+
+    `inputs` is what an exam's instances are called.
+    """
     patients = {exam.patient_number: exam for exam in exams}
     sexes = [exam.sex for exam in patients.values() if exam.sex in {"F", "M"}]
     with_ph = sum(exam.truth["mpap_mmhg"] > PH_LIMIT_MMHG for exam in exams)
@@ -26,8 +29,8 @@ def population(exams: Sequence[CohortExam]) -> dict[str, str]:
         "age, years": _spread(exam.age_years for exam in exams),
         "exams with PH": f"{with_ph} of {len(exams)}",
         **{title: _spread(exam.truth[name] for exam in exams) for title, name in _MEASURED},
-        "days between echo and catheter": f"median {median(days):.0f}" if days else "",
-        "loops of an exam": f"median {median(len(exam.loops) for exam in exams):.0f}",
+        "days between exam and catheter": f"median {median(days):.0f}" if days else "",
+        f"{inputs} of an exam": f"median {median(len(exam.loops) for exam in exams):.0f}",
         "scanners": ", ".join(name for name, _ in scanners.most_common(_SCANNERS)),
     }
     return {name: value for name, value in lines.items() if value}

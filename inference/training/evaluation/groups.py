@@ -159,7 +159,7 @@ GROUPINGS: Mapping[str, Grouping] = {
     "Scanner": _named("scanner"),
     "Site": _named("site"),
     "Image quality": _named("quality"),
-    "Days between echo and catheter": _banded(
+    "Days between exam and catheter": _banded(
         "days_apart", {"same day": 0, "1 to 7": 7, "8 to 30": 30, "31 and more": _LARGEST}
     ),
     "Loops": _banded("loops", {"1 or 2": 2, "3 to 5": 5, "6 to 10": 10, "11 and more": _LARGEST}),

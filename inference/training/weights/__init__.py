@@ -6,8 +6,9 @@
 Nothing is downloaded, and nothing in a file is executed.
 """
 
+from inference.training.weights.film_encoders import FILM_KINDS
 from inference.training.weights.importing import Imported, import_weights
 from inference.training.weights.kinds import KINDS, REFUSED
 from inference.training.weights.source import Source, source_of
 
-__all__ = ["KINDS", "REFUSED", "Imported", "Source", "import_weights", "source_of"]
+__all__ = ["FILM_KINDS", "KINDS", "REFUSED", "Imported", "Source", "import_weights", "source_of"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from inference.errors import TrainingDataError
 from inference.models.registry import find_multi_view
 from inference.training.output import write_whole
+from inference.training.weights.film_encoders import FILM_KINDS, film_encoder
 from inference.training.weights.grey import fold_grey
 from inference.training.weights.kinds import KINDS, REFUSED, Kind
 from inference.training.weights.reading import WeightsFile, open_weights
@@ -33,7 +34,10 @@ class Imported:
 
 
 def import_weights(file: Path, kind: str, out: Path, *, licence: str) -> Imported:
-    """Write a published encoder as ours: one channel, grey frames in 0..1, as safetensors.
+    """Write a published encoder as ours, as safetensors.
+
+    Encoders of echo frames become encoders of one channel, grey frames in 0..1; those of films
+    keep their colours.
 
     `licence` is what its authors let this hospital do with the file; runs and bundles pass it on.
 
@@ -43,8 +47,9 @@ def import_weights(file: Path, kind: str, out: Path, *, licence: str) -> Importe
     """
     if kind in REFUSED:
         raise TrainingDataError(f"weights: {REFUSED[kind]}")
-    if kind not in KINDS:
-        raise TrainingDataError(f"weights: unknown kind {kind!r}; known: {', '.join(KINDS)}")
+    if kind not in KINDS and kind not in FILM_KINDS:
+        known = ", ".join((*KINDS, *FILM_KINDS))
+        raise TrainingDataError(f"weights: unknown kind {kind!r}; known: {known}")
     licence = " ".join(licence.split())
     if not 0 < len(licence) <= LONGEST_LICENCE:
         raise TrainingDataError(
@@ -53,6 +58,8 @@ def import_weights(file: Path, kind: str, out: Path, *, licence: str) -> Importe
         )
     if out.suffix != ".safetensors":
         raise TrainingDataError(f"weights: name the output {out.stem}.safetensors")
+    if kind in FILM_KINDS:
+        return _import_film_encoder(file, kind, out, licence)
     chosen, found = KINDS[kind], open_weights(file)
     expected = _expected(chosen)
     names = _names(file.name, kind, found, expected)
@@ -72,6 +79,22 @@ def import_weights(file: Path, kind: str, out: Path, *, licence: str) -> Importe
     )
     write_whole(out, save(folded, metadata={KEY: source.model_dump_json()}))
     return Imported(out, source, len(folded), len(found.shapes) - len(names))
+
+
+def _import_film_encoder(file: Path, kind: str, out: Path, licence: str) -> Imported:
+    chosen, found = FILM_KINDS[kind], open_weights(file)
+    state, changed = film_encoder(file.name, found, chosen)
+    source = Source(
+        kind=kind,
+        about=f"{chosen.about} ({changed})" if changed else chosen.about,
+        architecture=chosen.architecture,
+        licence=licence,
+        sha256=found.sha256,
+    )
+    content = {name: tensor.contiguous() for name, tensor in state.items()}
+    write_whole(out, save(content, metadata={KEY: source.model_dump_json()}))
+    left_out = sum(name.startswith(chosen.dropped) for name in found.shapes)
+    return Imported(out, source, len(state), left_out)
 
 
 def _expected(kind: Kind) -> dict[str, tuple[int, ...]]:

@@ -22,9 +22,13 @@ _WITHIN = ("weights", "state_dict", "model_state_dict", "model")
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """Names and shapes of a file's tensors; `load` reads those that are asked for, as float32."""
+    """Names and shapes of a file's tensors; `load` reads those that are asked for.
+
+    `dtypes` are safetensors' words (F32, ...), and empty of any other file.
+    """
 
     shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]
     sha256: str
     load: Callable[[list[str]], dict[str, Tensor]]
 
@@ -50,7 +54,9 @@ def open_weights(path: Path) -> WeightsFile:
 def _safetensors(path: Path, sha256: str) -> WeightsFile:
     try:
         with safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
+            dtypes = {name: str(each.get_dtype()) for name, each in slices.items()}
     except (SafetensorError, OSError) as error:
         raise TrainingDataError(f"weights {path.name}: not a safetensors file") from error
 
@@ -58,7 +64,7 @@ def _safetensors(path: Path, sha256: str) -> WeightsFile:
         with safe_open(path, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in names}
 
-    return WeightsFile(shapes, sha256, load)
+    return WeightsFile(shapes, dtypes, sha256, load)
 
 
 def _pickled(path: Path, sha256: str) -> WeightsFile:
@@ -69,7 +75,7 @@ def _pickled(path: Path, sha256: str) -> WeightsFile:
         state = _state(path, "cpu")
         return {name: state[name] for name in names}
 
-    return WeightsFile(shapes, sha256, load)
+    return WeightsFile(shapes, {}, sha256, load)
 
 
 def _state(path: Path, device: str) -> dict[str, Tensor]:

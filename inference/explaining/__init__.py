@@ -1,0 +1,1 @@
+"""What a network's answer rests on, so that a reader can see it."""

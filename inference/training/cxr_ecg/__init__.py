@@ -1,0 +1,1 @@
+"""How the model of chest films and ECGs is made: recipe, cache, training, judging, packing."""
