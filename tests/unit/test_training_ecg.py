@@ -263,7 +263,7 @@ def run(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _as_if_good(folder: Path, predicted: pd.DataFrame) -> Path:
-    """Four times the exams, with logits that go with the labels."""
+    """Four times the exams, of both kinds, with logits that go with the labels."""
     rng = np.random.default_rng(1)
     more = pd.concat(
         [
@@ -271,6 +271,7 @@ def _as_if_good(folder: Path, predicted: pd.DataFrame) -> Path:
             for n in range(4)
         ]
     )
+    more["label"] = np.where(more["label"].isna(), np.nan, rng.integers(0, 2, len(more)))
     more["logit"] = more["label"] * 2 - 1 + rng.normal(0, 0.8, len(more))
     more.to_csv(folder / PREDICTIONS, index=False)
     return folder
@@ -313,7 +314,7 @@ def test_the_report_shows_each_output_beside_its_controls(
 ) -> None:
     judged = judged_run(run, material.cohort, material.cache)
     html = write_page(page(judged), figures(judged), tmp_path).read_text()
-    for words in ("PH, 12 leads", "post-capillary PH, 6 limb leads", "Encoder of random weights"):
+    for words in ("PH, 12 leads", "post-capillary, 6 limb leads", "Encoder of random weights"):
         assert words in html
     found = json.loads((tmp_path / "figures.json").read_text())["outputs"]["PH.12-leads"]
     assert found["figures"]["auroc"]["low"] < found["figures"]["auroc"]["value"]
@@ -324,7 +325,10 @@ def test_the_report_shows_each_output_beside_its_controls(
 def test_records_of_wfdb_are_seen_by_pretraining_alone(material: Material, tmp_path: Path) -> None:
     samples = (1000 * drawn(30.0).leads[:, ::2]).astype("<i2")
     header = [f"one 12 500 {samples.shape[1]}"]
-    header += [f"one.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    header += [
+        f"one.dat 16 1000/mV 16 0 0 {int(row.sum())} 0 {lead}"
+        for lead, row in zip(LEADS, samples.astype(int), strict=True)
+    ]
     (tmp_path / "one.hea").write_text("\n".join(header) + "\n")
     (tmp_path / "one.dat").write_bytes(samples.T.tobytes())
     (tmp_path / "two.hea").write_text("two 0 500 0\n")

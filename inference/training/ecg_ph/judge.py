@@ -1,6 +1,7 @@
 """The report on an ECG model: LS-EMVAE's tables, and what a reader must hold against them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -21,7 +22,7 @@ from inference.training.trained import weights_sha256
 _TITLE = "How good is the ECG model?"
 _FIGURES: Mapping[str, str] = {
     "auroc": "AUROC",
-    "matthews": "Matthews' correlation",
+    "matthews": "Matthews' r",
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
@@ -37,7 +38,7 @@ _CALIBRATION: Mapping[str, str] = {
     "brier": "Brier score",
 }
 #: Output -> as a reader calls it.
-_TARGETS: Mapping[str, str] = {"PH": "PH", "postcapillary": "post-capillary PH"}
+_TARGETS: Mapping[str, str] = {"PH": "PH", "postcapillary": "post-capillary"}
 _LEADS: Mapping[str, str] = {"12-leads": "12 leads", "6-leads": "6 limb leads"}
 
 
@@ -183,7 +184,7 @@ def _table(outputs: Mapping[str, Output], rows: Mapping[str, Callable[[Output], 
 
 
 def _shown(key: str) -> Callable[[Output], str]:
-    return lambda output: output.figures[key].show()
+    return lambda output: replace(output.figures[key], count=None).show()
 
 
 def _stated(key: str) -> Callable[[Output], str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inference.errors import TrainingDataError
 from inference.models.device import reproducible
-from inference.models.lead_vae import EcgClassifier
+from inference.models.lead_vae import OUTPUTS_PER_SET, EcgClassifier
 from inference.training.checkpoint import require_same
 from inference.training.cohort import looks
 from inference.training.cohort.reading import Cohort, read_cohort
@@ -88,7 +88,7 @@ def load_model(run: Path, cohort: Cohort, cache: Path) -> EcgClassifier:
 
 def logits_of(network: EcgClassifier, signals: Signals, rows: NDArray[np.intp]) -> Tensor:
     """The logits (rows, K) of a network for some ECGs, on the CPU."""
-    found = [torch.zeros(0, len(network.heads) * 2)]
+    found = [torch.zeros(0, OUTPUTS_PER_SET * len(network.heads))]
     for first in range(0, len(rows), _AT_ONCE):
         with reproducible():
             found.append(network(*signals.batch(rows[first : first + _AT_ONCE])))

@@ -24,6 +24,7 @@ _MASKED_CHEST = 1
 _FOR_SCALE = 2000
 
 Values = NDArray[np.float64]
+_Read = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]
 
 
 class Batch(NamedTuple):
@@ -39,11 +40,15 @@ class Batch(NamedTuple):
 
 
 class Signals:
-    """Cached ECGs by their place; samples are read when they are asked for."""
+    """Cached ECGs by their place; samples are read when they are asked for.
+
+    Median beats (23 kB each) then stay in memory; ten seconds (240 kB) are read every time.
+    """
 
     def __init__(self, paths: Sequence[Path], recipe: Recipe) -> None:
         self.paths = tuple(paths)
         self._key = "leads" if recipe.signal == "rhythm" else "beat"
+        self._kept: dict[Path, _Read] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -68,18 +73,20 @@ class Signals:
             counts += usable
         return torch.from_numpy(np.sqrt(squares / np.maximum(counts, 1)).clip(1e-3)).float()
 
-    def _read(
-        self, path: Path
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    def _read(self, path: Path) -> _Read:
+        if path in self._kept:
+            return self._kept[path]
         try:
             with np.load(path) as file:
-                leads = file[self._key].astype(np.float32)
-                return leads, file["usable"], file["rhythm"]
+                found = file[self._key].astype(np.float32), file["usable"], file["rhythm"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrainingDataError(
                 f"ECGs: {path.name} of the cache cannot be read ({type(error).__name__}); remove "
                 "it and run `echonode cohort cache` again"
             ) from None
+        if self._key == "beat":
+            self._kept[path] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
