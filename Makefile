@@ -52,7 +52,8 @@ check: $(STAMP) ## check types and style
 demo-bundles: $(STAMP) ## train the demonstration's bundles again on the phantom (half an hour on two cores)
 	for made in demonstration:echo_haemodynamics demonstration_ecg:ecg_ph demonstration_film:cxr_ecg; do \
 		name=$${made%:*}; \
-		$(BIN)/echonode train phantom --pipeline $${made#*:} build/$$name || exit 1; \
+		$(BIN)/echonode train phantom --pipeline $${made#*:} build/$$name; \
+		[ -d build/$$name/bundle ] || exit 1; \
 		rm -rf inference/bundle/$$name; cp -r build/$$name/bundle inference/bundle/$$name; \
 	done
 

@@ -9,7 +9,7 @@ import click
 from dicom_node.cli.options import with_json
 from dicom_node.cli.output import say, to_json
 from dicom_node.cli.progress import progress_bar
-from inference.training.trainable import PIPELINES
+from inference.training.trainable import ECG, PIPELINES
 from inference.ultrasound.profile import Profile
 
 _jobs = click.option(
@@ -139,10 +139,29 @@ def build(
     type=click.Path(path_type=Path),
     help="Folder of the DICOM archive, if it was moved.",
 )
+@click.option(
+    "--mains",
+    "mains_hz",
+    type=click.Choice(["50", "60"]),
+    help="Frequency of the mains where the ECGs were recorded; default: 50. (ecg_ph)",
+)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    help="Folder of WFDB records without labels, such as PTB-XL, for pre-training. (ecg_ph)",
+)
 @_jobs
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path))
-def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path) -> None:
+def cache(
+    size: int,
+    archive: Path | None,
+    mains_hz: str | None,
+    records: Path | None,
+    jobs: int,
+    folder: Path,
+    cache: Path,
+) -> None:
     """Prepare the inputs of the cohort in FOLDER and write them to CACHE.
 
     For each loop of an echo cohort: the ten frames of one heartbeat (for evaluation) and up to 128
@@ -153,10 +172,18 @@ def cache(size: int, archive: Path | None, jobs: int, folder: Path, cache: Path)
     from inference.training.cohort import cache_frames, read_cohort
 
     found = read_cohort(folder)
+    if found.pipeline != ECG and (mains_hz or records):
+        raise click.UsageError(f"--mains and --records go with cohorts of {ECG}")
+    mains = {"mains_hz": int(mains_hz)} if mains_hz else {}
     with progress_bar() as report:
         if found.pipeline in makers.MAKERS:
-            unusable = makers.cache(found, cache, archive=archive, jobs=jobs, on_progress=report)
+            unusable = makers.cache(
+                found, cache, archive=archive, jobs=jobs, on_progress=report, **mains
+            )
             click.echo(f"inputs in {cache}; {unusable} cannot be used")
+            if records:
+                left = makers.cache_records(records, cache, jobs=jobs, on_progress=report, **mains)
+                click.echo(f"records for pre-training in {cache}; {left} cannot be used")
             return
         unreadable = cache_frames(
             found, cache, size=size, archive=archive, jobs=jobs, on_progress=report

@@ -37,16 +37,28 @@ def cache(
     archive: Path | None = None,
     jobs: int = 1,
     on_progress: Progress = silent,
+    **of_ecgs: Any,
 ) -> int:
     """Prepare the inputs of a cohort; gives back how many cannot be used. It goes on if killed.
+
+    `of_ecgs` is `mains_hz`, for a cohort of ECGs.
 
     Raises:
         TrainingDataError: the archive cannot be read, or the cache not be written.
     """
     made = _step(cohort.pipeline, "cache")(
-        cohort, folder, archive=archive, jobs=jobs, on_progress=on_progress
+        cohort, folder, archive=archive, jobs=jobs, on_progress=on_progress, **of_ecgs
     )
     return cast("int", made)
+
+
+def cache_records(records: Path, folder: Path, **how: Any) -> int:
+    """Add WFDB records without labels to what pre-training sees of ECGs; as `cache`.
+
+    Raises:
+        TrainingDataError: there are none, or the cache cannot be written.
+    """
+    return cast("int", _step(ECG, "cache", "cache_records")(records, folder, **how))
 
 
 def fit(

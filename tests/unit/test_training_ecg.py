@@ -137,7 +137,7 @@ def test_networks_with_a_latent_can_be_pretrained_and_the_gated_one_is_aligned(n
     assert bool(losses.alignment > 0) is (name == "lead_vae_beat")
 
 
-def test_focal_loss_weighs_what_is_known_already_less_and_leaves_out_what_is_not_known() -> None:
+def test_focal_loss_counts_less_what_is_known_already_and_leaves_out_what_is_not() -> None:
     logits = torch.tensor([[0.0, 5.0], [0.0, -9.0]])
     labels = torch.tensor([[1.0, 1.0], [float("nan"), float("nan")]])
     plain, focal = focal_loss(logits, labels, 0), focal_loss(logits, labels, 2)
