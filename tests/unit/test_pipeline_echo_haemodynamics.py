@@ -337,7 +337,10 @@ def test_numbers_that_are_not_finite_never_become_findings(
         ({"pipeline": "newborn"}, "for the pipeline 'newborn'"),
         ({"targets": (MPAP.model_copy(update={"unit": "kPa"}),)}, "mPAP in kPa"),
         ({"probabilities": {"stroke": {"kind": "logistic", "slope": 1.0, "intercept": 0.0}}}, "st"),
-        ({"preprocessing": {"frame_size_px": 64, "frames_per_loop": 16}}, "16 frames per loop"),
+        (
+            {"preprocessing": {"input": "loops", "frame_size_px": 64, "frames_per_loop": 16}},
+            "16 frames per loop",
+        ),
     ],
 )
 def test_a_bundle_made_for_something_else_is_refused(
