@@ -22,6 +22,7 @@ from inference.errors import BundleError, InferenceError
 from inference.models.device import choose_device, reproducible
 from inference.models.frame_encoder import Precision, choose_precision
 from inference.pipelines import film_ecg_words as words
+from inference.pipelines.bundle_fit import of_population
 from inference.pipelines.film_ecg_bundle import (
     NAME,
     TARGET,
@@ -59,7 +60,7 @@ from inference.pipelines.film_ecg_pairing import (
 )
 from inference.pipelines.haemodynamics import assess, measure
 from inference.pipelines.registration import CXR_ECG
-from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
+from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.radiograph import rules as radiograph_rules
 from inference.radiograph.film import SIDE_PX, Film
 from inference.types import (
@@ -72,7 +73,6 @@ from inference.types import (
     InstanceRef,
     Measurement,
     ModelCard,
-    Rejected,
     Selected,
     Selection,
     Standing,
@@ -128,14 +128,7 @@ class CxrEcg:
         if kind is Kind.PAGE:
             return pages.select(header)
         selection = radiograph_rules.select(header)
-        population = self._manifest.population
-        if population is None or isinstance(selection, Rejected):
-            return selection
-        verdict = of_age(header, population.from_years, population.below_years)
-        verdicts = (*selection.verdicts, verdict)
-        if verdict.passed:
-            return replace(selection, verdicts=verdicts)
-        return Rejected(selection.instance, verdicts, OUTSIDE_AGES, verdict.detail)
+        return of_population(selection, header, self._manifest)
 
     def look(self, instance: Path, selected: Selected) -> Look:
         """Decode a film or an ECG.

@@ -7,6 +7,7 @@ from inference.bundle.targets import PresenceTarget
 from inference.ecg.cleaning import Mains
 from inference.ecg.leads import LeadSet
 from inference.errors import BundleError
+from inference.pipelines.bundle_fit import card, fed_with, require_pipeline
 from inference.pipelines.decision import LIKELY_PERCENT
 from inference.types import ModelCard
 
@@ -30,11 +31,7 @@ def require_fit(manifest: Manifest) -> None:
         BundleError: another pipeline, input or number of networks, or targets that are not those
             of its lead sets.
     """
-    if manifest.pipeline != NAME:
-        raise BundleError(
-            f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
-            "choose another bundle or pipeline in the settings"
-        )
+    require_pipeline(manifest, NAME)
     if len(manifest.networks) != 1:
         raise BundleError(f"the bundle has {len(manifest.networks)} networks; {NAME} runs one")
     sets = lead_sets(manifest)
@@ -57,11 +54,7 @@ def ecg_of(manifest: Manifest) -> EcgPreprocessing:
     Raises:
         BundleError: it is fed with something else.
     """
-    if not isinstance(manifest.preprocessing, EcgPreprocessing):
-        raise BundleError(
-            f"the bundle's networks are fed with {manifest.preprocessing.input}, not with an ECG"
-        )
-    return manifest.preprocessing
+    return fed_with(manifest, EcgPreprocessing, "an ECG")
 
 
 def lead_sets(manifest: Manifest) -> tuple[LeadSet, ...]:
@@ -78,24 +71,15 @@ def questions(manifest: Manifest, leads: LeadSet) -> Questions:
 
 def model_card(manifest: Manifest, mains_hz: Mains) -> ModelCard:
     """Name algorithm, weights and how ECGs are prepared, as a report must."""
-    (network,) = manifest.networks
     ecg = ecg_of(manifest)
     mains = f"mains {mains_hz} Hz"
-    return ModelCard(
-        algorithm=NAME,
-        version=VERSION,
-        bundle_name=manifest.name,
-        bundle_version=manifest.version,
-        bundle_digest=manifest.digest,
-        device_uid=manifest.device_uid,
-        standing=manifest.standing,
-        intended_use=manifest.intended_use,
+    return card(
+        manifest,
+        VERSION,
         preparing=(mains,),
         remarks=(f"for {' or '.join(ecg.lead_sets)}, {mains}",),
         parameters=(
-            f"network {network.architecture} for {', '.join(network.targets)}",
             f"input {ecg.signal}, 500 Hz, mV, {mains} taken out",
-            *([f"patients {manifest.population} of age"] if manifest.population else []),
             *(
                 f"decision threshold {target.name} {target.threshold:g}"
                 for target in manifest.targets

@@ -4,6 +4,7 @@ from inference.bundle.exam_evidence import ExamEvidence
 from inference.bundle.manifest import LoopPreprocessing, Manifest
 from inference.bundle.targets import ValueTarget
 from inference.errors import BundleError
+from inference.pipelines.bundle_fit import card, fed_with, require_conditions, require_pipeline
 from inference.pipelines.decision import LIKELY_PERCENT
 from inference.pipelines.familiar_loops import Unfamiliar, describe_judging
 from inference.pipelines.haemodynamics import CONDITIONS, QUANTITIES
@@ -22,19 +23,13 @@ def require_fit(manifest: Manifest) -> None:
     Raises:
         BundleError: another pipeline, unknown targets, units or conditions, or other frames.
     """
-    if manifest.pipeline != NAME:
-        raise BundleError(
-            f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
-            "choose another bundle or pipeline in the settings"
-        )
+    require_pipeline(manifest, NAME)
     for target in manifest.targets:
         unit = target.unit if isinstance(target, ValueTarget) else f"a {target.kind}"
         if target.name not in QUANTITIES or QUANTITIES[target.name].unit.value != unit:
             known = ", ".join(f"{name} in {known.unit.value}" for name, known in QUANTITIES.items())
             raise BundleError(f"the bundle estimates {target.name} in {unit}; {NAME} knows {known}")
-    unknown = manifest.probabilities.keys() - {condition.key for condition in CONDITIONS}
-    if unknown:
-        raise BundleError(f"the bundle has probabilities of unknown conditions: {sorted(unknown)}")
+    require_conditions(manifest, [condition.key for condition in CONDITIONS])
     wanted = loops_of(manifest).frames_per_loop
     if wanted != FRAMES_PER_BEAT:
         raise BundleError(
@@ -48,11 +43,7 @@ def loops_of(manifest: Manifest) -> LoopPreprocessing:
     Raises:
         BundleError: it is fed with something else.
     """
-    if not isinstance(manifest.preprocessing, LoopPreprocessing):
-        raise BundleError(
-            f"the bundle's networks are fed with {manifest.preprocessing.input}, not with loops"
-        )
-    return manifest.preprocessing
+    return fed_with(manifest, LoopPreprocessing, "loops")
 
 
 def model_card(
@@ -64,15 +55,9 @@ def model_card(
 ) -> ModelCard:
     """Name algorithm, weights and how loops are selected, as a report must."""
     size = loops_of(manifest).frame_size_px
-    return ModelCard(
-        algorithm=NAME,
-        version=VERSION,
-        bundle_name=manifest.name,
-        bundle_version=manifest.version,
-        bundle_digest=manifest.digest,
-        device_uid=manifest.device_uid,
-        standing=manifest.standing,
-        intended_use=manifest.intended_use,
+    return card(
+        manifest,
+        VERSION,
         preparing=(
             f"selection profile {profile}",
             f"loops without heartbeat: {'note' if without_heartbeat else 'exclude'}",
@@ -83,12 +68,7 @@ def model_card(
             else "it cannot tell unfamiliar loops",
         ),
         parameters=(
-            *(
-                f"network {network.architecture} for {', '.join(network.targets)}"
-                for network in manifest.networks
-            ),
             f"selection profile {profile}",
-            *([f"patients {manifest.population} of age"] if manifest.population else []),
             describe_judging(manifest, unfamiliar),
             f"input {FRAMES_PER_BEAT} frames of the first heartbeat, {size} x {size}, grey",
             *(

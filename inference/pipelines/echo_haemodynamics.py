@@ -20,6 +20,7 @@ from inference.exclusions import NO_ESTIMATE, UNUSED
 from inference.models.device import choose_device, reproducible
 from inference.models.frame_encoder import Precision, choose_precision, frame_encoders
 from inference.models.multiview import MultiView
+from inference.pipelines.bundle_fit import of_population
 from inference.pipelines.echo_bundle import NAME, VERSION, loops_of, model_card, require_fit
 from inference.pipelines.echo_words import WORDS, words_without_estimate
 from inference.pipelines.familiar_loops import Judged, Unfamiliar, judge_loops
@@ -45,7 +46,7 @@ from inference.pipelines.study_words import (
     without_evidence,
     without_study_notes,
 )
-from inference.population import AGE_UNKNOWN, OUTSIDE_AGES, age_is_unknown, of_age
+from inference.population import AGE_UNKNOWN, age_is_unknown
 from inference.types import (
     Assessment,
     Case,
@@ -55,7 +56,6 @@ from inference.types import (
     Findings,
     InstanceRef,
     ModelCard,
-    Rejected,
     Selected,
     Selection,
     Standing,
@@ -140,14 +140,7 @@ class EchoHaemodynamics:
     def select(self, header: Dataset, profile: str | None = None) -> Selection:
         """Judge one instance by the rules of a profile, then by the population of the bundle."""
         selection = select(header, self._profile if profile is None else Profile(profile))
-        population = self._manifest.population
-        if population is None or isinstance(selection, Rejected):
-            return selection
-        verdict = of_age(header, population.from_years, population.below_years)
-        verdicts = (*selection.verdicts, verdict)
-        if verdict.passed:
-            return replace(selection, verdicts=verdicts)
-        return Rejected(selection.instance, verdicts, OUTSIDE_AGES, verdict.detail)
+        return of_population(selection, header, self._manifest)
 
     def look(self, instance: Path, selected: Selected) -> Loop:
         """Decode the first heartbeat of a loop.

@@ -10,6 +10,7 @@ from inference.ecg.cleaning import Mains
 from inference.errors import BundleError
 from inference.models.film_and_ecg import FilmAndEcg
 from inference.models.film_view import FilmViewNetwork
+from inference.pipelines.bundle_fit import card, fed_with, require_conditions, require_pipeline
 from inference.pipelines.decision import LIKELY_PERCENT
 from inference.pipelines.haemodynamics import PH, QUANTITIES
 from inference.radiograph.patches import patch_px
@@ -34,21 +35,14 @@ def require_fit(manifest: Manifest) -> FilmAndEcgPreprocessing:
     Raises:
         BundleError: another pipeline, unknown targets, units or conditions, or other inputs.
     """
-    if manifest.pipeline != NAME:
-        raise BundleError(
-            f"the bundle is for the pipeline {manifest.pipeline!r}, not for {NAME!r}; "
-            "choose another bundle or pipeline in the settings"
-        )
-    fed = manifest.preprocessing
-    if not isinstance(fed, FilmAndEcgPreprocessing):
-        raise BundleError(f"the bundle's networks are fed with {fed.input}, not with film and ECG")
+    require_pipeline(manifest, NAME)
+    fed = fed_with(manifest, FilmAndEcgPreprocessing, "film and ECG")
     if fed.film == "grid":
         _require_grid(fed.film_px)
     unit = QUANTITIES[TARGET].unit.value
     if manifest.quantities.keys() != {TARGET} or manifest.quantities[TARGET].unit != unit:
         raise BundleError(f"the bundle must estimate {TARGET} in {unit}, and nothing else")
-    if unknown := manifest.probabilities.keys() - {PH.key}:
-        raise BundleError(f"the bundle has probabilities of unknown conditions: {sorted(unknown)}")
+    require_conditions(manifest, [PH.key])
     return fed
 
 
@@ -89,23 +83,11 @@ def model_card(manifest: Manifest, fed: FilmAndEcgPreprocessing, mains_hz: Mains
     target = target_of(manifest)
     least, most = QUANTITIES[TARGET].meaningful
     film = "nine patches of the film" if fed.film == "grid" else "the whole film"
-    return ModelCard(
-        algorithm=NAME,
-        version=VERSION,
-        bundle_name=manifest.name,
-        bundle_version=manifest.version,
-        bundle_digest=manifest.digest,
-        device_uid=manifest.device_uid,
-        standing=manifest.standing,
-        intended_use=manifest.intended_use,
+    return card(
+        manifest,
+        VERSION,
         preparing=(f"mains {mains_hz} Hz",),
         parameters=(
-            *(
-                f"network {network.architecture}"
-                + (f" for {', '.join(network.targets)}" if network.targets else "")
-                for network in manifest.networks
-            ),
-            *([f"patients {manifest.population} of age"] if manifest.population else []),
             f"input {film} of {fed.film_px} x {fed.film_px}, and twelve leads of the nearest ECG",
             f"at most {fed.pair_days} days between film and ECG",
             *_deciding(manifest, target),

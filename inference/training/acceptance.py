@@ -6,9 +6,7 @@ patients.
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from scipy.stats import binomtest, pearsonr
 from inference.phantom import make
 from inference.training.cohort import Cohort, build, cache_frames, read_cohort
 from inference.training.cohort.scan import Progress, silent
+from inference.training.criteria import Criterion, criterion, timed
 from inference.training.evaluation import Evaluation
 from inference.training.fit import fit
 from inference.training.output import write_whole
@@ -41,27 +40,6 @@ _VALIDATION = 0.15
 #: How many of them must meet every criterion.
 SERIES_MET = 4
 BUNDLE, REPORT, FIGURES = "bundle", "report", "acceptance.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """A figure and the range that it must lie in; an open side is None.
-
-    `interval` is the figure's 95 % interval, where it has one.
-    """
-
-    name: str
-    reached: float
-    low: float | None = None
-    high: float | None = None
-    interval: tuple[float, float] | None = None
-
-    @property
-    def met(self) -> bool:
-        """Whether the figure lies in its range."""
-        return (self.low is None or self.reached >= self.low) and (
-            self.high is None or self.reached <= self.high
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +91,7 @@ def acceptance(
         folder / name for name in ("phantom", "cohort", "frames", "run")
     )
     clock: dict[str, float] = {}
-    with _timed(clock, "phantom"):
+    with timed(clock, "phantom"):
         make(
             phantom,
             exams=exams,
@@ -124,20 +102,20 @@ def acceptance(
             decoys=False,
             on_progress=partial(on_progress, "phantom"),
         )
-    with _timed(clock, "cohort and frames"):
+    with timed(clock, "cohort and frames"):
         labels = phantom / "labels.csv"
         split = (training, _VALIDATION, 1 - _VALIDATION - training)
         build(phantom, labels, cohort, seed=seed, split=split, jobs=jobs, on_progress=on_progress)
         found, size = read_cohort(cohort), chosen.frame_size_px
         cache_frames(found, frames, size=size, jobs=jobs, on_progress=on_progress)
-    with _timed(clock, "training"):
+    with timed(clock, "training"):
         fit(chosen, cohort, frames, run, on_progress=on_progress)
-    with _timed(clock, "evaluation"):
+    with timed(clock, "evaluation"):
         notes = phantom / "truth.csv"
         predictions = predict(run, cohort, frames, notes=notes, on_progress=on_progress)
         judged = judge(run, cohort=cohort)
         written = report(run, judged, folder / REPORT, cohort=cohort)
-    with _timed(clock, "packing"):
+    with timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="phantom", licence="CC0-1.0")
         manifest = pack(
@@ -202,10 +180,7 @@ def _reported(
     result = judged.targets.get(target)
     if result is None:  # too few exams to calibrate it
         return Criterion(title, float("nan"), low, high)
-    found = result.reported[name]
-    reached = float("nan") if found.value is None else found.value
-    limits = None if found.low is None or found.high is None else (found.low, found.high)
-    return Criterion(title, reached, low, high, limits)
+    return criterion(title, result.reported[name], low=low, high=high)
 
 
 def _share(
@@ -225,10 +200,3 @@ def _as_json(result: Acceptance) -> dict[str, object]:
         "seconds": {name: round(seconds, 1) for name, seconds in result.seconds.items()},
         "digest": result.digest,
     }
-
-
-@contextmanager
-def _timed(clock: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    clock[stage] = time.perf_counter() - start

@@ -26,7 +26,8 @@ from inference.training.evaluation.metrics import (
 )
 from inference.training.exams import open_exams
 from inference.training.predict import estimate
-from inference.training.run import RUN, Run, read_run
+from inference.training.run import Run, read_run
+from inference.training.run_folder import RUN
 from inference.training.scales import Scale, truth
 from inference.training.trained import in_memory, load_networks
 

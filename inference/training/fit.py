@@ -29,7 +29,8 @@ from inference.training.network import build_network, judging, loop_features, pl
 from inference.training.pretrain import hold_out, pretrain
 from inference.training.processes import World, join
 from inference.training.recipe import Optimisation, Recipe
-from inference.training.run import PRETRAINING, Member, Run, claim, describe_run
+from inference.training.run import PRETRAINING, Member, Run, describe_run
+from inference.training.run_folder import claim
 from inference.training.sampling import MicroBatch, Sampler
 from inference.training.scales import truths
 from inference.training.stepping import Stepper

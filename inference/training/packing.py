@@ -38,7 +38,8 @@ from inference.training.holding import held_description, held_networks
 from inference.training.output import write_whole
 from inference.training.predict import estimate
 from inference.training.probing import read_probes
-from inference.training.run import RUN, Run, read_run
+from inference.training.run import Run, read_run
+from inference.training.run_folder import RUN
 from inference.training.statement import Statement
 from inference.training.trainable import ECHO
 from inference.training.trained import (

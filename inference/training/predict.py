@@ -42,7 +42,8 @@ from inference.training.familiarity import (
     read_familiarity,
     set_limits,
 )
-from inference.training.run import RUN, read_run
+from inference.training.run import read_run
+from inference.training.run_folder import RUN
 from inference.training.scales import Scale, truth
 from inference.training.trained import in_memory, load_networks, weights_sha256
 

@@ -7,7 +7,6 @@ predictions.csv, loops.csv
 """
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,17 +15,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
-from inference.regular_files import read_regular, require_regular
-from inference.training.checkpoint import require_same
+from inference.regular_files import require_regular
 from inference.training.cohort.index import open_index
 from inference.training.cohort.reading import Cohort
 from inference.training.loss import weight_above
-from inference.training.output import write_whole
 from inference.training.recipe import Recipe
+from inference.training.run_folder import AnyRun, flat, read
 from inference.training.sampling import balanced, per_process
 from inference.training.scales import Scale
 from inference.training.weights.source import Source, source_of
@@ -36,7 +34,7 @@ from inference.ultrasound.profile import Profile
 #: Far above what is written of any run.
 _LARGEST_BYTES = 100_000_000
 
-RUN, PRETRAINING = "run.json", "pretraining"
+PRETRAINING = "pretraining"
 _LIBRARIES = ("echonode", "torch", "torchvision", "numpy", "pydicom")
 
 
@@ -74,7 +72,7 @@ class CohortFacts(Strict):
         return f"{found}; {self.phantom_exams} of the exams are SYNTHETIC phantoms"
 
 
-class Run(Strict):
+class Run(AnyRun):
     """The content of run.json."""
 
     recipe: Recipe
@@ -109,7 +107,7 @@ class Run(Strict):
         recipe = self.recipe.model_dump(mode="json", exclude=unread)
         del recipe["device"]["name"]
         return {
-            **_flat("recipe", recipe),
+            **flat("recipe", recipe),
             "cohort": self.cohort.sha256,
             "processes": str(self.processes),
             "encoder": str(self.encoder_sha256),
@@ -157,35 +155,13 @@ def describe_run(
     )
 
 
-def claim(folder: Path, run: Run) -> Run:
-    """Make a folder this run's, or go on with the run that it holds already.
-
-    Raises:
-        TrainingDataError: it holds another recipe's or cohort's run.
-    """
-    if (folder / RUN).is_file():
-        found = read_run(folder)
-        require_same(folder / RUN, found.made_by, run.made_by)
-        return found
-    write_whole(folder / RUN, run.model_dump_json(indent=2) + "\n")
-    return run
-
-
 def read_run(folder: Path) -> Run:
     """Read how a run was made.
 
     Raises:
-        TrainingDataError: there is no run, or its run.json is not ours.
+        TrainingDataError: as `run_folder.read`.
     """
-    try:
-        return Run.model_validate_json(read_regular(folder / RUN, _LARGEST_BYTES))
-    except OSError:
-        raise TrainingDataError(f"no run in {folder}; make one with `echonode train fit`") from None
-    except ValidationError as error:
-        raise TrainingDataError(
-            f"{folder / RUN} is not of this version of echonode ({error.error_count()} problems); "
-            "evaluate and pack it with the version that trained it, or train in another folder"
-        ) from None
+    return read(folder, Run)
 
 
 def _members(recipe: Recipe) -> tuple[Member, ...]:
@@ -235,13 +211,3 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise TrainingDataError(f"encoder {path}: cannot be read ({error.strerror})") from None
-
-
-def _flat(name: str, value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        return {name: json.dumps(value)}
-    return {
-        key: text
-        for part, inner in value.items()
-        for key, text in _flat(f"{name}.{part}", inner).items()
-    }

@@ -20,8 +20,9 @@ from inference.training.cxr_ecg.fit import fit
 from inference.training.cxr_ecg.judge import report
 from inference.training.cxr_ecg.packing import CANNOT_SCREEN, pack
 from inference.training.cxr_ecg.recipe import Member, Optimisation, Recipe
-from inference.training.cxr_ecg.run import RUN, Run, load_network, read_run
+from inference.training.cxr_ecg.run import Run, load_network, read_run
 from inference.training.recipe_files import named_recipe
+from inference.training.run_folder import RUN
 
 PATIENTS = 90
 pytestmark = pytest.mark.long

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.training.acceptance import Criterion, criteria
+from inference.training.acceptance import criteria
+from inference.training.criteria import Criterion
 from inference.training.evaluation import Predictions, evaluate
 from tests.unit.evaluation_data import simulate
 

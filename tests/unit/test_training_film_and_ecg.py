@@ -12,8 +12,8 @@ from sklearn.metrics import r2_score
 
 from inference.errors import TrainingDataError
 from inference.models.vit import VisionTransformer
-from inference.training.acceptance import Criterion
 from inference.training.cohort.reading import CohortExam
+from inference.training.criteria import Criterion
 from inference.training.cxr_ecg.acceptance import Acceptance
 from inference.training.cxr_ecg.figures import figures, of_column
 from inference.training.cxr_ecg.fit import rates

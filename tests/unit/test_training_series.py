@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from dicom_node.cli.training import phantom_run
 from inference.training import acceptance as made
-from inference.training.acceptance import Acceptance, Criterion
+from inference.training.acceptance import Acceptance
+from inference.training.criteria import Criterion
 
 
 def result(seed: int, training: float, pcc: float) -> Acceptance:

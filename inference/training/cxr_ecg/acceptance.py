@@ -5,9 +5,7 @@ The figures say nothing about patients.
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from inference.phantom.patients import make
-from inference.training.acceptance import Criterion, oracle
+from inference.training.acceptance import oracle
 from inference.training.cohort.building import build
 from inference.training.cohort.reading import read_cohort
 from inference.training.cohort.scan import Progress, silent
+from inference.training.criteria import Criterion, criterion, timed
 from inference.training.cxr_ecg.cache import cache
 from inference.training.cxr_ecg.estimated import (
     OTHER,
@@ -65,17 +64,13 @@ class Acceptance:
     @property
     def met(self) -> bool:
         """Whether every criterion is met."""
-        return all(criterion.met for criterion in self.criteria)
+        return all(each.met for each in self.criteria)
 
     def lines(self) -> list[str]:
         """The figures, each with its range, and where bundle and report lie."""
-        shown = [
-            f"{'met   ' if item.met else 'MISSED'} {item.name} {item.reached:.2f} {_wanted(item)}"
-            for item in self.criteria
-        ]
         taken = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         return [
-            *shown,
+            *map(str, self.criteria),
             f"seed {self.seed}; {dict(self.exams)} exams; {taken}",
             f"bundle {self.folder / BUNDLE}, digest {self.digest[:16]}",
             f"report {self.folder / REPORT}",
@@ -98,7 +93,7 @@ def acceptance(
     )
     recipe = named_recipe("film-phantom", Recipe).model_copy(update={"seed": seed})
     clock: dict[str, float] = {}
-    with _timed(clock, "phantom"):
+    with timed(clock, "phantom"):
         make(
             phantom,
             patients=PATIENTS,
@@ -108,7 +103,7 @@ def acceptance(
             decoys=False,
             on_progress=partial(on_progress, "phantom"),
         )
-    with _timed(clock, "cohort and cache"):
+    with timed(clock, "cohort and cache"):
         build(
             phantom,
             phantom / "labels.csv",
@@ -121,16 +116,16 @@ def acceptance(
         )
         found = read_cohort(cohort)
         cache(found, kept, on_progress=on_progress)
-    with _timed(clock, "training"):
+    with timed(clock, "training"):
         fit(recipe, cohort, kept, run, on_progress=on_progress)
-    with _timed(clock, "evaluation"):
+    with timed(clock, "evaluation"):
         report(run, cohort, kept, folder / REPORT, on_progress=on_progress)
         judged = judge(run, cohort)
-    with _timed(clock, "packing"):
+    with timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="phantom-film-and-ecg", licence="CC0-1.0")
         manifest = pack(run, cohort, kept, folder / BUNDLE, statement=statement)
-    with _timed(clock, "crops alone"):
+    with timed(clock, "crops alone"):
         fit(_of_crops(recipe), cohort, kept, crops, on_progress=on_progress)
         of_crops = estimate(crops, cohort, kept, on_progress=on_progress)
     result = Acceptance(
@@ -166,13 +161,13 @@ def _criteria(
 
     fused, film, ecg = (of(table, str(name)) for name in (Member.FUSED, Member.FILM, Member.ECG))
     crops = of(of_crops, str(Member.FILM))
-    yield _criterion("PCC", fused["pcc"], low=0.74)
-    yield _criterion("MAE, mmHg", fused["mae"], high=9.0)
-    yield _criterion("slope", fused["slope"], low=0.6)
+    yield criterion("PCC", fused["pcc"].figure(), low=0.74)
+    yield criterion("MAE, mmHg", fused["mae"].figure(), high=9.0)
+    yield criterion("slope", fused["slope"].figure(), low=0.6)
     gained = fused["determination"] - ecg["determination"]
-    yield _criterion("R2 gained over the ECG alone", gained, low=0.02)
-    yield _criterion("R2 of the whole film alone", film["determination"], low=0.45)
-    yield _criterion("R2 of crops of the film alone", crops["determination"], high=0.25)
+    yield criterion("R2 gained over the ECG alone", gained.figure(), low=0.02)
+    yield criterion("R2 of the whole film alone", film["determination"].figure(), low=0.45)
+    yield criterion("R2 of crops of the film alone", crops["determination"].figure(), high=0.25)
     for name, key, low, high in (
         ("90 % interval covers", "coverage", 0.82, 0.96),
         ("calibration slope", "calibration_slope", 0.7, 1.4),
@@ -182,28 +177,8 @@ def _criteria(
         limits = None if found.low is None or found.high is None else (found.low, found.high)
         yield Criterion(name, reached, low, high, limits)
     other, shuffled = of(table, OTHER), of(table, str(Member.SHUFFLED))
-    yield _criterion("R2 with another patient's ECG", other["determination"], high=0.0)
-    yield _criterion("PCC of shuffled labels", shuffled["pcc"], low=-0.2, high=0.2)
-
-
-def _criterion(
-    name: str, statistic: Statistic, *, low: float | None = None, high: float | None = None
-) -> Criterion:
-    found = statistic.figure()
-    reached = float("nan") if found.value is None else found.value
-    limits = None if found.low is None or found.high is None else (found.low, found.high)
-    return Criterion(name, reached, low, high, limits)
-
-
-def _wanted(item: Criterion) -> str:
-    limits = [
-        f"{word} {limit:g}"
-        for word, limit in (("at least", item.low), ("at most", item.high))
-        if limit is not None
-    ]
-    interval = item.interval
-    around = "" if interval is None else f"95 % interval {interval[0]:.2f} to {interval[1]:.2f}; "
-    return f"({around}{', '.join(limits)})"
+    yield criterion("R2 with another patient's ECG", other["determination"].figure(), high=0.0)
+    yield criterion("PCC of shuffled labels", shuffled["pcc"].figure(), low=-0.2, high=0.2)
 
 
 def _as_json(result: Acceptance) -> dict[str, object]:
@@ -215,10 +190,3 @@ def _as_json(result: Acceptance) -> dict[str, object]:
         "seconds": {name: round(seconds, 1) for name, seconds in result.seconds.items()},
         "digest": result.digest,
     }
-
-
-@contextmanager
-def _timed(clock: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    clock[stage] = time.perf_counter() - start

@@ -14,7 +14,7 @@ from inference.training.cohort.scan import Progress, silent
 from inference.training.cxr_ecg.predicting import estimates, judging
 from inference.training.cxr_ecg.recipe import Member
 from inference.training.cxr_ecg.records import Records, split_records
-from inference.training.cxr_ecg.run import RUN, Run, load_network, read_run
+from inference.training.cxr_ecg.run import Run, load_network, read_run
 from inference.training.evaluation.predictions import (
     EXAM_COLUMNS,
     FACTS,
@@ -23,6 +23,7 @@ from inference.training.evaluation.predictions import (
     Unestimated,
 )
 from inference.training.output import write_whole
+from inference.training.run_folder import RUN
 from inference.training.trained import weights_sha256
 
 TABLE = "estimates.csv"

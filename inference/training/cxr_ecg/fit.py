@@ -28,12 +28,13 @@ from inference.training.cxr_ecg.records import (
     steps_per_epoch,
     training_patches,
 )
-from inference.training.cxr_ecg.run import VIEW, Run, build_network, claim, describe_run
+from inference.training.cxr_ecg.run import VIEW, Run, build_network, describe_run
 from inference.training.epochs import LOSS, Plan, learn
 from inference.training.fit import learning_rate
 from inference.training.processes import World, join
 from inference.training.recipe import Device
 from inference.training.recipe import Optimisation as Schedule
+from inference.training.run_folder import claim
 from inference.training.stepping import Stepper
 
 

@@ -22,8 +22,9 @@ from inference.training.cohort.choosing import choosing
 from inference.training.cohort.reading import read_cohort
 from inference.training.cxr_ecg.judge import judge
 from inference.training.cxr_ecg.recipe import Member
-from inference.training.cxr_ecg.run import RUN, VIEW, Run, load_network, read_run
+from inference.training.cxr_ecg.run import VIEW, Run, load_network, read_run
 from inference.training.packing import as_judged, calibrated
+from inference.training.run_folder import RUN
 from inference.training.statement import Statement
 from inference.types import Standing
 

@@ -15,29 +15,28 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
 from inference.models.film_and_ecg import FilmAndEcg
-from inference.regular_files import read_regular, require_regular
-from inference.training.checkpoint import load_checkpoint, load_weights, require_same
+from inference.regular_files import require_regular
+from inference.training.checkpoint import load_checkpoint, load_weights
 from inference.training.cohort.characteristics import PH_LIMIT_MMHG
 from inference.training.cohort.reading import Cohort
 from inference.training.cxr_ecg.recipe import Member, Recipe
 from inference.training.cxr_ecg.records import Records
 from inference.training.epochs import BEST, CHECKPOINT
-from inference.training.output import write_whole
 from inference.training.run import CohortFacts, cohort_facts
+from inference.training.run_folder import AnyRun, flat, read
 from inference.training.weights.source import Source, source_of
 
-RUN, VIEW = "run.json", "view.safetensors"
+VIEW = "view.safetensors"
 #: Far above what is written of any run.
 _LARGEST_BYTES = 100_000_000
 _LIBRARIES = ("echonode", "torch", "torchvision", "numpy", "pydicom")
 
 
-class Run(Strict):
+class Run(AnyRun):
     """The content of run.json; `mean_mmhg` and `sd_mmhg` z-score the pressure.
 
     `without_ph` counts the training records whose pressure is no pulmonary hypertension.
@@ -61,7 +60,7 @@ class Run(Strict):
         """What decides the result; a run goes on only where all of it is the same."""
         recipe = self.recipe.model_dump(mode="json", exclude={"name", "about", "device"})
         return {
-            "recipe": hashlib.sha256(str(sorted(recipe.items())).encode()).hexdigest(),
+            **flat("recipe", recipe),
             "cohort": self.cohort.sha256,
             "processes": str(self.processes),
             "encoder": str(self.encoder_sha256),
@@ -106,35 +105,13 @@ def describe_run(
     )
 
 
-def claim(folder: Path, run: Run) -> Run:
-    """Make a folder this run's, or go on with the run that it holds already.
-
-    Raises:
-        TrainingDataError: it holds another recipe's or cohort's run.
-    """
-    if (folder / RUN).is_file():
-        found = read_run(folder)
-        require_same(folder / RUN, found.made_by, run.made_by)
-        return found
-    write_whole(folder / RUN, run.model_dump_json(indent=2) + "\n")
-    return run
-
-
 def read_run(folder: Path) -> Run:
     """Read how a run was made.
 
     Raises:
-        TrainingDataError: there is no run, or its run.json is not ours.
+        TrainingDataError: as `run_folder.read`.
     """
-    try:
-        return Run.model_validate_json(read_regular(folder / RUN, _LARGEST_BYTES))
-    except OSError:
-        raise TrainingDataError(f"no run in {folder}; make one with `echonode train fit`") from None
-    except ValidationError as error:
-        raise TrainingDataError(
-            f"{folder / RUN} is no run of films and ECGs of this version of echonode "
-            f"({error.error_count()} problems); train in another folder"
-        ) from None
+    return read(folder, Run)
 
 
 def build_network(recipe: Recipe, member: Member) -> FilmAndEcg:

@@ -5,9 +5,7 @@ The figures say nothing about patients.
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +17,10 @@ import torch
 from inference.ecg.leads import LIMB
 from inference.models.lead_vae import EcgClassifier
 from inference.phantom.ecg import make
-from inference.training.acceptance import Criterion
 from inference.training.cohort import build, read_cohort
 from inference.training.cohort.reading import Cohort
 from inference.training.cohort.scan import Progress, silent
+from inference.training.criteria import Criterion, criterion, timed
 from inference.training.ecg_ph.cache import cache
 from inference.training.ecg_ph.fit import fit
 from inference.training.ecg_ph.judge import judged_run, report
@@ -75,7 +73,7 @@ class Acceptance:
         stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         return [
             f"{self.preset}, seed {self.seed}; exams: {exams}",
-            *map(_line, self.criteria),
+            *map(str, self.criteria),
             *(f"oracle {name:46} {value:.3f}" for name, value in self.oracle.items()),
             stages,
             f"bundle: {self.bundle}",
@@ -104,23 +102,23 @@ def acceptance(
     chosen = recipe or named_recipe("ecg-phantom", Recipe)
     phantom, built, cached, run = (folder / each for each in ("phantom", "cohort", "cache", "run"))
     clock: dict[str, float] = {}
-    with _timed(clock, "phantom"):
+    with timed(clock, "phantom"):
         told = partial(on_progress, "phantom")
         make(
             phantom, ecgs=ecgs, preset=preset, seed=seed, jobs=jobs, decoys=False, on_progress=told
         )
-    with _timed(clock, "cohort and cache"):
+    with timed(clock, "cohort and cache"):
         labels = phantom / "labels.csv"
         how = {"pipeline": ECG, "seed": seed, "split": _SPLIT}
         build(phantom, labels, built, jobs=jobs, on_progress=on_progress, **how)  # type: ignore[arg-type]
         found = read_cohort(built)
         cache(found, cached, jobs=jobs, on_progress=on_progress)
-    with _timed(clock, "training"):
+    with timed(clock, "training"):
         fit(chosen, built, cached, run, on_progress=on_progress)
-    with _timed(clock, "evaluation"):
+    with timed(clock, "evaluation"):
         written = report(run, built, cached, folder / REPORT, on_progress=on_progress)
         judged = judged_run(run, built, cached)
-    with _timed(clock, "packing"):
+    with timed(clock, "packing"):
         shutil.rmtree(folder / BUNDLE, ignore_errors=True)
         statement = Statement(name="ecg-phantom", licence="CC0-1.0")
         manifest = pack(run, built, cached, folder / BUNDLE, statement=statement)
@@ -144,23 +142,23 @@ def acceptance(
 def criteria(judged: Judged, reversed_auroc: Figure, preset: str) -> Iterator[Criterion]:
     """What a preset must reach, and what must fail."""
     for name, low in (_EASY if preset == "easy" else _OTHER).items():
-        yield _criterion(f"{name} AUROC", judged.outputs[name].figures["auroc"], low=low)
+        yield criterion(f"{name} AUROC", judged.outputs[name].figures["auroc"], low=low)
     if preset == "realistic":
         gained = judged.outputs["PH.12-leads"].gained
         assert gained is not None  # noqa: S101 - the recipe pre-trains
-        yield _criterion("PH.12-leads AUROC gained over a random encoder", gained, low=0.02)
+        yield criterion("PH.12-leads AUROC gained over a random encoder", gained, low=0.02)
     if judged.reconstruction is not None:
         yield Criterion("reconstruction, share of variance", judged.reconstruction, high=0.2)
     for name, output in judged.outputs.items():
         slope = output.reliability.figures["slope"]
-        yield _criterion(f"{name} calibration slope", slope, low=0.7, high=1.4)
+        yield criterion(f"{name} calibration slope", slope, low=0.7, high=1.4)
         if SHUFFLED in output.controls:
             few = len(output.exams) < 225
             low, high = (0.30, 0.70) if few else (0.42, 0.58)
             found = output.controls[SHUFFLED]
-            yield _criterion(f"{name} AUROC, labels shuffled", found, low=low, high=high)
+            yield criterion(f"{name} AUROC, labels shuffled", found, low=low, high=high)
     title = "postcapillary.12-leads AUROC, V1 to V6 reversed"
-    yield _criterion(title, reversed_auroc, high=0.5)
+    yield criterion(title, reversed_auroc, high=0.5)
 
 
 def chest_reversed(network: EcgClassifier, cohort: Cohort, cached: Path, recipe: Recipe) -> Figure:
@@ -188,27 +186,3 @@ def oracle(judged: Judged, cohort: Cohort, truth: Path) -> dict[str, float]:
         sample = resample(output.exams["patient_id"], draws=0, seed=0)
         found[name] = float(auc(output.exams["label"].to_numpy(bool), score, sample).values[0])
     return found
-
-
-def _criterion(
-    title: str, found: Figure, *, low: float | None = None, high: float | None = None
-) -> Criterion:
-    reached = float("nan") if found.value is None else found.value
-    limits = None if found.low is None or found.high is None else (found.low, found.high)
-    return Criterion(title, reached, low, high, limits)
-
-
-def _line(item: Criterion) -> str:
-    sides = ((">=", item.low), ("<=", item.high))
-    wanted = " and ".join(f"{sign} {end:g}" for sign, end in sides if end is not None)
-    between = "" if item.interval is None else " ({:.3f} to {:.3f})".format(*item.interval)
-    return (
-        f"{'met' if item.met else 'MISSED':6} {item.name:50} {item.reached:.3f}{between}, {wanted}"
-    )
-
-
-@contextmanager
-def _timed(clock: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    clock[stage] = time.perf_counter() - start

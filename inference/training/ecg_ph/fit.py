@@ -21,7 +21,6 @@ from inference.training.ecg_ph.run import (
     PRETRAINING,
     RANDOM,
     SHUFFLED,
-    claim,
     describe_run,
     fresh_network,
     is_latent,
@@ -29,6 +28,7 @@ from inference.training.ecg_ph.run import (
 )
 from inference.training.ecg_ph.signals import Exams, Signals, records
 from inference.training.processes import join
+from inference.training.run_folder import claim
 
 _SHUFFLE, _FOLDS = 33, 34
 

@@ -20,7 +20,7 @@ from inference.training.ecg_ph.fit import fold_of
 from inference.training.ecg_ph.run import FOLD, MODEL, Run, load_network, read_run
 from inference.training.ecg_ph.signals import Exams, Signals
 from inference.training.output import write_whole
-from inference.training.run import RUN
+from inference.training.run_folder import RUN
 from inference.training.trained import weights_sha256
 
 PREDICTIONS, PREFIX = "predictions.csv", "ecg"

@@ -11,23 +11,21 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from inference.bundle.strict import Strict
 from inference.errors import TrainingDataError
 from inference.models.lead_vae import EcgClassifier, LatentBody
-from inference.regular_files import read_regular
-from inference.training.checkpoint import load_checkpoint, load_weights, require_same
+from inference.training.checkpoint import load_checkpoint, load_weights
 from inference.training.cohort.reading import Cohort
 from inference.training.ecg_ph.finetuning import taught_part
 from inference.training.ecg_ph.recipe import Recipe
 from inference.training.ecg_ph.vae import Vae
 from inference.training.epochs import BEST, CHECKPOINT
-from inference.training.output import write_whole
-from inference.training.run import RUN, CohortFacts, cohort_facts
+from inference.training.run import CohortFacts, cohort_facts
+from inference.training.run_folder import AnyRun, flat, read
 
 PRETRAINING = "pretraining"
 #: What is taught: the model itself; heads on an encoder that was never trained; heads on another
@@ -37,7 +35,7 @@ _LARGEST_BYTES = 1_000_000
 _LIBRARIES = ("echonode", "torch", "numpy", "scipy", "pydicom")
 
 
-class Run(Strict):
+class Run(AnyRun):
     """The content of run.json; `records` is how many WFDB records pre-training saw besides."""
 
     recipe: Recipe
@@ -53,7 +51,7 @@ class Run(Strict):
         """What decides the result; a run goes on only where all of it is the same."""
         unread = {"name": True, "about": True, "pipeline": True, "device": True}
         return {
-            **_flat("recipe", self.recipe.model_dump(mode="json", exclude=unread)),
+            **flat("recipe", self.recipe.model_dump(mode="json", exclude=unread)),
             "cohort": self.cohort.sha256,
             "records": str(self.records),
             "processes": str(self.processes),
@@ -90,35 +88,13 @@ def describe_run(recipe: Recipe, cohort: Cohort, folder: Path, records: int, pro
     )
 
 
-def claim(folder: Path, run: Run) -> Run:
-    """Make a folder this run's, or go on with the run that it holds already.
-
-    Raises:
-        TrainingDataError: it holds another recipe's or cohort's run.
-    """
-    if (folder / RUN).is_file():
-        found = read_run(folder)
-        require_same(folder / RUN, found.made_by, run.made_by)
-        return found
-    write_whole(folder / RUN, run.model_dump_json(indent=2) + "\n")
-    return run
-
-
 def read_run(folder: Path) -> Run:
     """Read how a run was made.
 
     Raises:
-        TrainingDataError: there is no run, or its run.json is not one of an ECG model.
+        TrainingDataError: as `run_folder.read`.
     """
-    try:
-        return Run.model_validate_json(read_regular(folder / RUN, _LARGEST_BYTES))
-    except OSError:
-        raise TrainingDataError(f"no run in {folder}; make one with `echonode train fit`") from None
-    except ValidationError as error:
-        raise TrainingDataError(
-            f"{folder / RUN} is no run of an ECG model of this version of echonode "
-            f"({error.error_count()} problems); train in another folder"
-        ) from None
+    return read(folder, Run)
 
 
 def fresh_network(recipe: Recipe, scale: torch.Tensor | None = None) -> EcgClassifier:
@@ -153,13 +129,3 @@ def load_body(folder: Path, network: EcgClassifier) -> None:
     """Bring the body of a network, where it has a latent, to where pre-training left it best."""
     if isinstance(network.body, LatentBody):
         load_weights(folder / PRETRAINING / BEST, Vae(network.body))
-
-
-def _flat(name: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        return {name: str(value)}
-    return {
-        key: text
-        for part, inner in value.items()
-        for key, text in _flat(f"{name}.{part}", inner).items()
-    }
