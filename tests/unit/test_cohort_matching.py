@@ -1,5 +1,6 @@
 """Exams meet the nearest catheterisation; patients are split, not exams."""
 
+from dataclasses import replace
 from random import Random
 
 import pandas as pd
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import TrainingDataError
+from inference.training.cohort.choosing import choosing
 from inference.training.cohort.flow import exclude
 from inference.training.cohort.matching import match
 from inference.training.cohort.splitting import SPLITS, split_patients
@@ -100,7 +102,8 @@ def test_the_flow_counts_what_is_left_after_each_step_and_gives_each_file_one_re
     instances = pd.DataFrame(rows, columns=columns.split()).assign(
         exam_date="2020-01-01", reason=["", "M-mode", "", "", "", "not readable"]
     )
-    steps, judged = exclude(instances, ["one", "two"], window_days=92)
+    chosen = replace(choosing(), rules=("one", "two"))
+    steps, judged = exclude(instances, chosen, window_days=92)
     counts = [(step.part, step.step, step.subjects, step.exams, step.files) for step in steps]
     assert counts == [
         ("", "files in the archive", 3, 3, 6),
