@@ -97,7 +97,7 @@ def test_the_listener_loads_its_rooms_and_the_register_of_pipelines(child: Child
     assert "pynetdicom" in loaded
     assert loaded.isdisjoint({"torch", "highdicom", "apscheduler", "dicom_node.settings.model"})
     rooms = {name for name in loaded if name.partition(".")[0] == "inference"}
-    register = {"registry", "errors", "types", "results", "codes"}
+    register = {"registry", "errors", "types", "results", "earlier", "codes"}
     header = {"elements", "header", "part10", "frame_count", "frame_bytes", "codestreams"}
     known = {f"inference.{name}" for name in (*register, "dicom")}
     known |= {f"inference.dicom.{name}" for name in header}

@@ -34,4 +34,4 @@ def test_a_pipeline_that_does_not_exist_is_told_with_those_that_do(tmp_path: Pat
     done = CliRunner().invoke(cli, ["doctor", "--config", str(file)])
     [line] = [line for line in done.output.splitlines() if "bundle of" in line]
     assert line.startswith("BAD")
-    assert "correct its [[pipeline]] name; known: echo_haemodynamics" in line
+    assert "correct its [[pipeline]] name; known: cxr_ecg, ecg_ph, echo_haemodynamics" in line
