@@ -8,6 +8,7 @@ import click
 from dicom_node.cli.options import with_json, with_limit
 from dicom_node.cli.output import say, text, to_json
 from dicom_node.cli.session import Session, with_session
+from storage.states import Outcome
 
 if TYPE_CHECKING:
     from dicom_node.operations.patients import PatientShown, StudyOfPatient
@@ -52,7 +53,8 @@ def _study(shown: "StudyOfPatient") -> Iterator[str]:
         yield "  perhaps another patient: issuer, birth date or sex differs from the last study's"
     if not shown.reports:
         yield "  no report yet"
-    for report in shown.reports:
+    concerning = [each for each in shown.reports if each.outcome != Outcome.NOT_APPLICABLE]
+    for report in concerning or shown.reports:
         made = f"revision {report.revision}, {text(report.made_at)}"
         yield f"  {report.pipeline}: {report.outcome}, {made}, bundle {report.bundle_digest[:16]}"
         yield from (f"    {text(sentence)}" for sentence in report.said)

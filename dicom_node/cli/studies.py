@@ -21,7 +21,7 @@ _COLUMNS = {
     "instances": "instances",
     "received": "last_received_at",
     "next check": "look_at",
-    "result": "outcomes",
+    "result": "concerning",
     "patient": "patient_id",
     "accession": "accession_number",
 }

@@ -8,7 +8,7 @@ from dicom_node.operations.studies import StudyShown
 from storage.audit.trail import Action
 from storage.delivery.listing import DeliveryView
 from storage.reading.browse import InstanceView, PreparationView, ReportView, StudyDetail
-from storage.states import StudyState
+from storage.states import Outcome, StudyState
 from storage.studies.completeness import Evidence
 
 #: Orders about a study; corrections are listed with their values.
@@ -156,7 +156,8 @@ def _concluded(detail: StudyDetail, *, verbose: bool) -> Iterator[str]:
     for revision in detail.revisions:
         for pipeline, why in revision.failures.items():
             yield f"  {pipeline}, revision {revision.revision}: FAILED: {text(why)}"
-    for report in detail.reports:
+    concerning = [each for each in detail.reports if each.outcome != Outcome.NOT_APPLICABLE]
+    for report in detail.reports if verbose else concerning or detail.reports:
         is_newest = newest[report.pipeline] is report
         yield from _report(report, is_newest=is_newest, verbose=verbose)
 

@@ -36,6 +36,16 @@ class StudySummary:
     completed_at: datetime | None
     outcomes: Mapping[str, Outcome | JobState]
 
+    @property
+    def concerning(self) -> Mapping[str, Outcome | JobState]:
+        """The outcomes of the pipelines whose business the study is; of all, where it is none's."""
+        found = {
+            name: outcome
+            for name, outcome in self.outcomes.items()
+            if outcome != Outcome.NOT_APPLICABLE
+        }
+        return found or self.outcomes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySearch:

@@ -14,7 +14,8 @@ from dicom_node.cli import study_lines
 from dicom_node.cli.output import print_csv, print_rows, say, text, to_json, visible
 from dicom_node.work.findings_codec import encode_findings
 from storage.reading.browse import ReportView
-from storage.states import Outcome
+from storage.reading.study_list import StudySummary
+from storage.states import Outcome, StudyState
 from tests.report_cases import estimate, loops
 
 
@@ -124,3 +125,36 @@ def test_study_show_prints_no_series_description_raw(capsys: pytest.CaptureFixtu
     assert "([2JA4C)" in printed
     assert "\x1b" not in printed
     assert "\u202e" not in printed
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "concerning"),
+    [
+        ({"a": Outcome.ESTIMATED, "b": Outcome.NOT_APPLICABLE}, {"a": Outcome.ESTIMATED}),
+        ({"b": Outcome.NOT_APPLICABLE}, {"b": Outcome.NOT_APPLICABLE}),
+        ({}, {}),
+    ],
+    ids=["one of two", "of none", "not concluded"],
+)
+def test_a_list_names_the_pipelines_whose_business_a_study_is(
+    outcomes: dict[str, Outcome], concerning: dict[str, Outcome]
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    summary = StudySummary(
+        study_id=1,
+        study_instance_uid="1",
+        patient_id="",
+        patient_name="",
+        accession_number="",
+        study_date="",
+        patient_conflict=False,
+        state=StudyState.COMPLETE,
+        revision=1,
+        instances=1,
+        opened_at=now,
+        last_received_at=now,
+        look_at=None,
+        completed_at=now,
+        outcomes=outcomes,
+    )
+    assert summary.concerning == concerning
