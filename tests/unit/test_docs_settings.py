@@ -13,6 +13,7 @@ from dicom_node.intake.statuses import StoreStatus
 from dicom_node.settings.model import Settings
 from dicom_node.settings.section import Section, table_in
 from inference.registry import GROUP
+from inference.models.registry import ARCHITECTURES
 from inference.training.any_recipe import AnyRecipe
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
 from inference.training.recipe_files import named_recipe, recipe_names
@@ -76,9 +77,9 @@ def is_known(span: str, *, every_word: bool) -> bool:
     if (match := DOTTED.fullmatch(span)) and match[1] in Settings.model_fields:
         return exists(match[1], match[2])
     if match := ASSIGNED.fullmatch(span):
-        return match[1] in every_key()
+        return match[1] in every_key() | recipe_words()
     if every_word and WORD.fullmatch(span):
-        return span in every_key() | OTHERS | set(Settings.model_fields) | recipe_keys()
+        return span in every_key() | OTHERS | set(Settings.model_fields) | recipe_words()
     return True
 
 
@@ -91,10 +92,11 @@ def exists(section: str, key: str | None) -> bool:
     return True
 
 
-def recipe_keys() -> set[str]:
-    """The keys of every pipeline's recipe, outside its tables."""
+def recipe_words() -> set[str]:
+    """The keys of every pipeline's recipe, outside its tables, and the architectures to name."""
     names = [name for pipeline in PIPELINES for name in recipe_names(pipeline)]
-    return {key for name in names for key in type(named_recipe(name, AnyRecipe)).model_fields}
+    keys = {key for name in names for key in type(named_recipe(name, AnyRecipe)).model_fields}
+    return keys | set(ARCHITECTURES)
 
 
 def every_key() -> set[str]:
