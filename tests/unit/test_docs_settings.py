@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from dicom_node.intake.statuses import StoreStatus
 from dicom_node.settings.model import Settings
 from dicom_node.settings.section import Section, table_in
-from inference.registry import GROUP
 from inference.models.registry import ARCHITECTURES
+from inference.registry import GROUP
 from inference.training.any_recipe import AnyRecipe
 from inference.training.cohort.rows import NUMBERS, QUALITY, REQUIRED, WORDS
 from inference.training.recipe_files import named_recipe, recipe_names
