@@ -131,7 +131,7 @@ def pack(
     """Pack the evaluated model in RUN into a bundle in OUT, calibrated on the validation split."""
     from inference.bundle.manifest import Population
     from inference.training import makers
-    from inference.training.cohort import read_cohort
+    from inference.training.cohort import pipeline_of
     from inference.training.packing import pack as pack_bundle
     from inference.training.statement import Statement
 
@@ -140,7 +140,7 @@ def pack(
         if not 0 <= ages[0] < ages[1]:
             raise click.BadParameter("give the lower age first, in years", param_hint="--ages")
         given["population"] = Population(from_years=ages[0], below_years=ages[1])
-    statement, pipeline = Statement(**given), read_cohort(cohort).pipeline
+    statement, pipeline = Statement(**given), pipeline_of(cohort)
     if pipeline in makers.MAKERS:
         if weights != "float32":
             raise click.UsageError(

@@ -131,9 +131,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what a caller may say, by name
 def _other_pipeline(cohort: Path) -> str:
     """The pipeline of a cohort whose models are not echo's; "" of echo's."""
     from inference.training import makers
-    from inference.training.cohort import read_cohort
+    from inference.training.cohort import pipeline_of
 
-    pipeline = read_cohort(cohort).pipeline
+    pipeline = pipeline_of(cohort)
     return pipeline if pipeline in makers.MAKERS else ""
 
 

@@ -13,7 +13,7 @@ from inference.phantom.patients import make_pair
 
 _ECHO, _ECG, _FILM = "echo_haemodynamics", "ecg_ph", "cxr_ecg"
 _FOLDER = Path(inference.bundle.__file__).parent
-#: Trained on the phantom, by pipeline; `make demo-bundles` makes them anew.
+#: Trained on the phantom, by pipeline; `make demo-bundles` trains them again.
 BUNDLES = {
     _ECHO: _FOLDER / "demonstration",
     _ECG: _FOLDER / "demonstration_ecg",

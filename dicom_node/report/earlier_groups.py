@@ -12,6 +12,7 @@ from highdicom.sr import ContentItem
 
 from dicom_node.report import comparison, concepts, wording
 from dicom_node.report.context import StudyContext
+from dicom_node.report.estimated_number import estimated
 from dicom_node.report.items import (
     HAS_CONCEPT_MOD,
     HAS_OBS_CONTEXT,
@@ -74,19 +75,8 @@ def _time_point(day: str, days: int) -> Iterator[ContentItem]:
 
 
 def _estimate(measurement: Measurement) -> ContentItem:
-    equivalents = [measurement.equivalent] if measurement.equivalent else []
     stated = f"{wording.value(measurement)}, {wording.interval(measurement)}"
-    return number(
-        concept(measurement.concept, *equivalents),
-        measurement.value,
-        measurement.unit,
-        decimals=measurement.decimals,
-        qualifier=concepts.OUT_OF_RANGE if measurement.beyond_range else None,
-        children=[
-            code(concepts.DERIVATION, concepts.ESTIMATED, HAS_CONCEPT_MOD),
-            text(concepts.COMMENT, stated, HAS_PROPERTIES),
-        ],
-    )
+    return estimated(measurement, [text(concepts.COMMENT, stated, HAS_PROPERTIES)])
 
 
 def _date(study: StudyRef) -> date:

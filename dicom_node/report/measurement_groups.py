@@ -8,6 +8,7 @@ from highdicom.sr import ContentItem
 from dicom_node.report import comparison, concepts, wording
 from dicom_node.report.context import NodeIdentity, StudyContext
 from dicom_node.report.earlier_groups import earlier_groups
+from dicom_node.report.estimated_number import estimated
 from dicom_node.report.items import (
     CONTAINS,
     HAS_CONCEPT_MOD,
@@ -78,15 +79,9 @@ def _estimates(findings: Findings, study: StudyContext, identity: NodeIdentity) 
 
 def _estimate(measurement: Measurement, findings: Findings) -> ContentItem:
     """TID 300 with the properties of TID 310."""
-    equivalents = [measurement.equivalent] if measurement.equivalent else []
-    return number(
-        concept(measurement.concept, *equivalents),
-        measurement.value,
-        measurement.unit,
-        decimals=measurement.decimals,
-        qualifier=concepts.OUT_OF_RANGE if measurement.beyond_range else None,
-        children=[
-            code(concepts.DERIVATION, concepts.ESTIMATED, HAS_CONCEPT_MOD),
+    return estimated(
+        measurement,
+        [
             *_site(measurement),
             *_normality(measurement, findings),
             *_uncertainty(measurement),

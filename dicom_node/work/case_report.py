@@ -133,7 +133,7 @@ class Reporter:
     ) -> Report:
         """The report of an analysis that failed for good: it says why, and no later one equals it.
 
-        As of any other, nobody hears of a quiet one.
+        A quiet one is only stored, as quiet findings of any other kind are.
 
         Raises:
             SpoolDamagedError: no file of the study is whole, so that nothing tells whose it is.

@@ -6,8 +6,8 @@ patients.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from scipy.stats import binomtest, pearsonr
 from inference.phantom import make
 from inference.training.cohort import Cohort, build, cache_frames, read_cohort
 from inference.training.cohort.scan import Progress, silent
-from inference.training.criteria import Criterion, criterion, timed
+from inference.training.criteria import Criterion, Reached, criterion, timed
 from inference.training.evaluation import Evaluation
 from inference.training.fit import fit
 from inference.training.output import write_whole
@@ -43,26 +43,11 @@ BUNDLE, REPORT, FIGURES = "bundle", "report", "acceptance.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What was reached, how long each stage took (s), and the bundle's digest.
+class Acceptance(Reached):
+    """What was reached, and where bundle and report lie."""
 
-    `exams` counts those of each split. `oracle` is what the true pressures would reach as
-    estimates: the catheter's own error is the ceiling of every model.
-    """
-
-    seed: int
-    exams: Mapping[str, int]
-    criteria: tuple[Criterion, ...]
-    oracle: Mapping[str, float]
-    seconds: dict[str, float]
-    digest: str
     bundle: Path
     report: Path
-
-    @property
-    def met(self) -> bool:
-        """Whether every criterion is met."""
-        return all(criterion.met for criterion in self.criteria)
 
 
 def acceptance(
@@ -131,7 +116,7 @@ def acceptance(
         bundle=folder / BUNDLE,
         report=written,
     )
-    write_whole(folder / FIGURES, json.dumps(_as_json(result), indent=2) + "\n")
+    write_whole(folder / FIGURES, json.dumps(result.as_json(), indent=2) + "\n")
     return result
 
 
@@ -189,14 +174,3 @@ def _share(
     """A share of exams with Wilson's interval."""
     limits = binomtest(int(flags.sum()), len(flags)).proportion_ci(method="wilson")
     return Criterion(title, float(flags.mean()), low, high, (float(limits.low), float(limits.high)))
-
-
-def _as_json(result: Acceptance) -> dict[str, object]:
-    return {
-        "seed": result.seed,
-        "exams": dict(result.exams),
-        "criteria": [{**asdict(item), "met": item.met} for item in result.criteria],
-        "oracle": dict(result.oracle),
-        "seconds": {name: round(seconds, 1) for name, seconds in result.seconds.items()},
-        "digest": result.digest,
-    }

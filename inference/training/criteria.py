@@ -1,9 +1,9 @@
 """What a model made of a phantom must reach: figures with their ranges, and the time of stages."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from inference.training.evaluation.metrics import Figure
 
@@ -45,6 +45,38 @@ def criterion(
     reached = float("nan") if found.value is None else found.value
     limits = None if found.low is None or found.high is None else (found.low, found.high)
     return Criterion(name, reached, low, high, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a model of a phantom reached, how long each stage took (s), and its bundle's digest.
+
+    `exams` counts those of each split. `oracle` is what the true pressures would reach as
+    estimates: the catheter's own error is the ceiling of every model.
+    """
+
+    seed: int
+    exams: Mapping[str, int]
+    criteria: tuple[Criterion, ...]
+    oracle: Mapping[str, float]
+    seconds: Mapping[str, float]
+    digest: str
+
+    @property
+    def met(self) -> bool:
+        """Whether every figure lies in its range."""
+        return all(each.met for each in self.criteria)
+
+    def as_json(self) -> dict[str, object]:
+        """The figures with their verdicts, what the truth would reach, and the times."""
+        return {
+            "seed": self.seed,
+            "exams": dict(self.exams),
+            "criteria": [{**asdict(item), "met": item.met} for item in self.criteria],
+            "oracle": dict(self.oracle),
+            "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
+            "digest": self.digest,
+        }
 
 
 @contextmanager

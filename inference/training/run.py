@@ -150,7 +150,7 @@ def describe_run(
         micro_batch_exams=min(share, recipe.sampling.micro_batch_exams or share),
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
-        encoder_sha256=None if encoder is None else _sha256(encoder),
+        encoder_sha256=None if encoder is None else encoder_sha256(encoder),
         encoder_source=None if encoder is None else _source(encoder, recipe.architecture),
     )
 
@@ -204,7 +204,12 @@ def _source(encoder: Path, architecture: str) -> Source | None:
     return found
 
 
-def _sha256(path: Path) -> str:
+def encoder_sha256(path: Path) -> str:
+    """The SHA-256 of an encoder's file, in hexadecimal.
+
+    Raises:
+        TrainingDataError: it cannot be read.
+    """
     try:
         require_regular(path)
         with path.open("rb") as file:

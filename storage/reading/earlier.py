@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
-from sqlalchemy.orm import aliased
 
 from storage import tables
 from storage.database.transactions import Transaction
+from storage.reading.findings import superseded
 from storage.reading.same_patient import (
     CaseStudy,
     are_of_one_patient,
@@ -77,13 +77,6 @@ def _stored(tx: Transaction, report_ids: Sequence[int]) -> dict[int, tuple[str, 
 def _estimated_until(tx: Transaction, study: Row[Any], pipeline: str) -> list[Row[Any]]:
     """The rows of all studies under the Patient ID up to a day whose last findings estimate."""
     other, report = tables.Study, tables.Report
-    newer = aliased(report)
-    superseded = select(newer.id).where(
-        newer.study_id == report.study_id,
-        newer.pipeline == report.pipeline,
-        newer.revision > report.revision,
-        newer.findings_json != "",
-    )
     query = (
         select(other, report.id.label("report_id"))
         .join(report, report.study_id == other.id)
@@ -93,7 +86,7 @@ def _estimated_until(tx: Transaction, study: Row[Any], pipeline: str) -> list[Ro
             other.id != study.id,
             report.pipeline == pipeline,
             report.outcome == Outcome.ESTIMATED,
-            ~superseded.exists(),
+            ~superseded(),
         )
     )
     return list(tx.execute(query))

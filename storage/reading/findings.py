@@ -3,12 +3,27 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
 from storage import tables
 from storage.database.transactions import Transaction
 from storage.states import Outcome
+
+
+def superseded() -> ColumnElement[bool]:
+    """Whether a later revision of the same study and pipeline has findings, of a report in a query.
+
+    Of a pipeline's reports on a study, the one of which this does not hold stands.
+    """
+    report, newer = tables.Report, aliased(tables.Report)
+    later = select(newer.id).where(
+        newer.study_id == report.study_id,
+        newer.pipeline == report.pipeline,
+        newer.revision > report.revision,
+        newer.findings_json != "",
+    )
+    return later.exists()
 
 
 def latest_findings(tx: Transaction, pipeline: str, since: datetime | None) -> Mapping[int, str]:
@@ -17,13 +32,6 @@ def latest_findings(tx: Transaction, pipeline: str, since: datetime | None) -> M
     `since`: only of studies whose last instance came then or later.
     """
     report, study = tables.Report, tables.Study
-    newer = aliased(report)
-    superseded = select(newer.id).where(
-        newer.study_id == report.study_id,
-        newer.pipeline == report.pipeline,
-        newer.revision > report.revision,
-        newer.findings_json != "",
-    )
     query = (
         select(report.study_id, report.findings_json)
         .join(study, study.id == report.study_id)
@@ -31,7 +39,7 @@ def latest_findings(tx: Transaction, pipeline: str, since: datetime | None) -> M
             report.pipeline == pipeline,
             report.findings_json != "",
             report.outcome != Outcome.WITHDRAWN,
-            ~superseded.exists(),
+            ~superseded(),
         )
         .order_by(report.study_id)
     )

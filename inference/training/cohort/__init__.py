@@ -8,7 +8,13 @@ from inference.training.cohort.building import CohortSummary, build
 from inference.training.cohort.caching import cache_frames
 from inference.training.cohort.frames import CachedExam, CachedExams
 from inference.training.cohort.labels import TARGETS
-from inference.training.cohort.reading import Cohort, CohortExam, CohortLoop, read_cohort
+from inference.training.cohort.reading import (
+    Cohort,
+    CohortExam,
+    CohortLoop,
+    pipeline_of,
+    read_cohort,
+)
 
 __all__ = [
     "TARGETS",
@@ -20,5 +26,6 @@ __all__ = [
     "CohortSummary",
     "build",
     "cache_frames",
+    "pipeline_of",
     "read_cohort",
 ]

@@ -99,6 +99,16 @@ def read_cohort(folder: Path) -> Cohort:
     return Cohort(Path(archive), sha256, exams, selection, pipeline)
 
 
+def pipeline_of(folder: Path) -> str:
+    """The pipeline that a cohort is for, without reading its exams.
+
+    Raises:
+        TrainingDataError: none was built there.
+    """
+    with open_index(folder) as index:
+        return get_meta(index, "pipeline") or ECHO
+
+
 def patient_ids(folder: Path) -> dict[str, str]:
     """The Patient ID behind each exam's number; to compare two cohorts, and for nothing else.
 

@@ -5,8 +5,8 @@ The figures say nothing about patients.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from inference.training.acceptance import oracle
 from inference.training.cohort.building import build
 from inference.training.cohort.reading import read_cohort
 from inference.training.cohort.scan import Progress, silent
-from inference.training.criteria import Criterion, criterion, timed
+from inference.training.criteria import Criterion, Reached, criterion, timed
 from inference.training.cxr_ecg.cache import cache
 from inference.training.cxr_ecg.estimated import (
     OTHER,
@@ -47,24 +47,10 @@ BUNDLE, REPORT, FIGURES = "bundle", "report", "acceptance.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What was reached, how long each stage took (s), and the bundle's digest.
+class Acceptance(Reached):
+    """What was reached, and the folder of all that was made."""
 
-    `oracle` is what the true pressures would reach as estimates.
-    """
-
-    seed: int
-    exams: Mapping[str, int]
-    criteria: tuple[Criterion, ...]
-    oracle: Mapping[str, float]
-    seconds: Mapping[str, float]
-    digest: str
     folder: Path
-
-    @property
-    def met(self) -> bool:
-        """Whether every criterion is met."""
-        return all(each.met for each in self.criteria)
 
     def lines(self) -> list[str]:
         """The figures, each with its range, and where bundle and report lie."""
@@ -141,7 +127,7 @@ def acceptance(
         digest=manifest.digest,
         folder=folder,
     )
-    write_whole(folder / FIGURES, json.dumps(_as_json(result), indent=2) + "\n")
+    write_whole(folder / FIGURES, json.dumps(result.as_json(), indent=2) + "\n")
     return result
 
 
@@ -173,20 +159,7 @@ def _criteria(
         ("calibration slope", "calibration_slope", 0.7, 1.4),
     ):
         found = judged.targets["mPAP"].reported[key]
-        reached = float("nan") if found.value is None else found.value
-        limits = None if found.low is None or found.high is None else (found.low, found.high)
-        yield Criterion(name, reached, low, high, limits)
+        yield criterion(name, found, low=low, high=high)
     other, shuffled = of(table, OTHER), of(table, str(Member.SHUFFLED))
     yield criterion("R2 with another patient's ECG", other["determination"].figure(), high=0.0)
     yield criterion("PCC of shuffled labels", shuffled["pcc"].figure(), low=-0.2, high=0.2)
-
-
-def _as_json(result: Acceptance) -> dict[str, object]:
-    return {
-        "seed": result.seed,
-        "exams": dict(result.exams),
-        "criteria": [{**asdict(item), "met": item.met} for item in result.criteria],
-        "oracle": dict(result.oracle),
-        "seconds": {name: round(seconds, 1) for name, seconds in result.seconds.items()},
-        "digest": result.digest,
-    }

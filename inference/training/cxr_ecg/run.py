@@ -6,7 +6,6 @@ fusion/ film/ ...      one folder per network
 predictions/           what each network makes of the validation and the test split
 """
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,14 +18,13 @@ from pydantic import AwareDatetime, Field
 
 from inference.errors import TrainingDataError
 from inference.models.film_and_ecg import FilmAndEcg
-from inference.regular_files import require_regular
 from inference.training.checkpoint import load_checkpoint, load_weights
 from inference.training.cohort.characteristics import PH_LIMIT_MMHG
 from inference.training.cohort.reading import Cohort
 from inference.training.cxr_ecg.recipe import Member, Recipe
 from inference.training.cxr_ecg.records import Records
 from inference.training.epochs import BEST, CHECKPOINT
-from inference.training.run import CohortFacts, cohort_facts
+from inference.training.run import CohortFacts, cohort_facts, encoder_sha256
 from inference.training.run_folder import AnyRun, flat, read
 from inference.training.weights.source import Source, source_of
 
@@ -100,7 +98,7 @@ def describe_run(
         processes=processes,
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
-        encoder_sha256=None if encoder is None else _sha256(encoder),
+        encoder_sha256=None if encoder is None else encoder_sha256(encoder),
         encoder_source=None if encoder is None else _source(encoder, recipe),
     )
 
@@ -148,12 +146,3 @@ def _source(encoder: Path, recipe: Recipe) -> Source:
             "`echonode weights import`"
         )
     return found
-
-
-def _sha256(path: Path) -> str:
-    try:
-        require_regular(path)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainingDataError(f"encoder {path}: cannot be read ({error.strerror})") from None

@@ -5,7 +5,7 @@ The figures say nothing about patients.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from inference.phantom.ecg import make
 from inference.training.cohort import build, read_cohort
 from inference.training.cohort.reading import Cohort
 from inference.training.cohort.scan import Progress, silent
-from inference.training.criteria import Criterion, criterion, timed
+from inference.training.criteria import Criterion, Reached, criterion, timed
 from inference.training.ecg_ph.cache import cache
 from inference.training.ecg_ph.fit import fit
 from inference.training.ecg_ph.judge import judged_run, report
@@ -46,26 +46,12 @@ _OTHER = {"PH.12-leads": 0.82}
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What was reached, how long each stage took (s), and where bundle and report lie.
-
-    `oracle` is the AUROC of the true pressures: the catheter's own error is every model's ceiling.
-    """
+class Acceptance(Reached):
+    """What was reached of a preset, and where bundle and report lie; `oracle` are AUROCs."""
 
     preset: str
-    seed: int
-    exams: Mapping[str, int]
-    criteria: tuple[Criterion, ...]
-    oracle: Mapping[str, float]
-    seconds: Mapping[str, float]
-    digest: str
     bundle: Path
     report: Path
-
-    @property
-    def met(self) -> bool:
-        """Whether every figure lies in its range."""
-        return all(each.met for each in self.criteria)
 
     def lines(self) -> list[str]:
         """The figures, each with its limits, and where bundle and report lie."""
